@@ -1,0 +1,165 @@
+import EventLoop
+import Glibc
+import Logging
+import MemcacheProtocol
+import Synchronization
+
+/// Accepts connections on the node's listening sockets and deals them to the workers in turn.
+///
+/// Confined to the main thread; what other threads need is in `AcceptanceRecord`.
+final class Acceptor {
+    private let context: NodeContext
+    private let workers: [Worker]
+    private var listeners: [Listener] = []
+    private var retry: Timer?
+    private var resumption: WakeUp?
+    private var nextWorker = 0
+    private var pausedSince: ContinuousClock.Instant?
+
+    /// After accepting failed for want of descriptors or memory.
+    private static let retryMilliseconds = 10
+
+    init(context: NodeContext, workers: [Worker]) {
+        self.context = context
+        self.workers = workers
+    }
+
+    func start(loop: Loop, sockets: [ListeningSocket]) throws(EventLoopError) {
+        let resumption = try WakeUp(loop: loop) { [unowned self] in resume() }
+        self.resumption = resumption
+        retry = try Timer(loop: loop) { [unowned self] in resume() }
+        for socket in sockets {
+            listeners.append(
+                try Listener(
+                    loop: loop, socket: socket,
+                    accepted: { [unowned self] in accepted($0) },
+                    failed: { [unowned self] in failed(errno: $0) }))
+        }
+        let shown = listeners.map {
+            (descriptor: $0.socket.descriptor, address: $0.socket.address.description)
+        }
+        context.acceptance.open(
+            listeners: shown, reservedDescriptorCount: Self.openDescriptorCount(),
+            resumption: resumption)
+    }
+
+    func stop() {
+        listeners.removeAll()
+        context.acceptance.close()
+        resumption = nil
+        retry = nil
+    }
+
+    /// The node's own descriptors count against the limit, as they do for memcached: it is what the
+    /// process may have open.
+    private var isFull: Bool {
+        let acceptance = context.acceptance
+        let open = acceptance.openCount.load(ordering: .relaxed)
+        let reserved = acceptance.reservedDescriptorCount.load(ordering: .relaxed)
+        return open >= max(1, context.configuration.connectionCountMax - reserved)
+    }
+
+    private func accepted(_ descriptor: Int32) {
+        if isFull {
+            refuse(descriptor)
+            return
+        }
+        var one: Int32 = 1
+        // Replies go out at once. Fails on a Unix socket, which needs no such thing.
+        _ = setsockopt(
+            descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &one,
+            socklen_t(MemoryLayout<Int32>.size))
+        context.acceptance.openCount.add(1, ordering: .relaxed)
+        workers[nextWorker].adopt(descriptor)
+        nextWorker = (nextWorker + 1) % workers.count
+        if context.configuration.connectionLimitRule == .wait, isFull { pause() }
+    }
+
+    /// Tells one peer too many, and hangs up.
+    private func refuse(_ descriptor: Int32) {
+        let stream = EventLoop.Stream(descriptor: descriptor)
+        let line = ErrorReply.tooManyConnections.line
+        _ = stream.write(UnsafeRawBufferPointer(start: line.utf8Start, count: line.utf8CodeUnitCount))
+        context.acceptance.rejectedCount.add(1, ordering: .relaxed)
+        if context.isVerbose(1) {
+            context.logger.info("refused a connection: -c allows no more")
+        }
+    }
+
+    private func failed(errno reason: Int32) {
+        if context.isVerbose(1) {
+            context.logger.info("cannot accept: \(String(cString: strerror(reason)))")
+        }
+        pause()
+        do {
+            try retry?.start(afterMilliseconds: Self.retryMilliseconds)
+        } catch {
+            context.logger.error("cannot wait to accept again, trying at once: \(error)")
+            resume()
+        }
+    }
+
+    private func pause() {
+        guard pausedSince == nil else { return }
+        pausedSince = .now
+        for listener in listeners { listener.pause() }
+        context.acceptance.isAccepting.store(false, ordering: .sequentiallyConsistent)
+        context.acceptance.pauseCount.add(1, ordering: .relaxed)
+        // A connection may have closed just before others were told to say so.
+        if context.configuration.connectionLimitRule == .wait, !isFull { resume() }
+    }
+
+    private func resume() {
+        guard let since = pausedSince, !isFull || context.configuration.connectionLimitRule == .refuse
+        else { return }
+        pausedSince = nil
+        let microseconds = (ContinuousClock.now - since) / .microseconds(1)
+        context.acceptance.pausedMicroseconds.add(UInt64(microseconds), ordering: .relaxed)
+        context.acceptance.isAccepting.store(true, ordering: .sequentiallyConsistent)
+        for listener in listeners { listener.resume() }
+    }
+
+    private static func openDescriptorCount() -> Int {
+        guard let directory = opendir("/proc/self/fd") else { return 0 }
+        defer { closedir(directory) }
+        var count = 0
+        while readdir(directory) != nil { count += 1 }
+        // Without ".", ".." and the directory itself.
+        return max(0, count - 3)
+    }
+}
+
+/// What others may see of the accepting side, and tell it.
+final class AcceptanceRecord: Sendable {
+    let isAccepting = Atomic<Bool>(true)
+    let rejectedCount = Atomic<UInt64>(0)
+    /// How often accepting was stopped for want of descriptors or places.
+    let pauseCount = Atomic<UInt64>(0)
+    let pausedMicroseconds = Atomic<UInt64>(0)
+    let openCount = Atomic<Int>(0)
+    /// Descriptors that are the node's own.
+    let reservedDescriptorCount = Atomic<Int>(0)
+    let listeners = Mutex<[(descriptor: Int32, address: String)]>([])
+    private let resumption = Mutex<WakeUp?>(nil)
+
+    fileprivate func open(
+        listeners shown: [(descriptor: Int32, address: String)], reservedDescriptorCount count: Int,
+        resumption wakeUp: WakeUp
+    ) {
+        listeners.withLock { $0 = shown }
+        reservedDescriptorCount.store(count, ordering: .relaxed)
+        resumption.withLock { $0 = wakeUp }
+    }
+
+    fileprivate func close() {
+        listeners.withLock { $0 = [] }
+        resumption.withLock { $0 = nil }
+    }
+
+    /// Called by a worker when a connection has gone.
+    func noteClosed() {
+        openCount.subtract(1, ordering: .sequentiallyConsistent)
+        guard !isAccepting.load(ordering: .sequentiallyConsistent) else { return }
+        resumption.withLock { $0?.wake() }
+    }
+}

@@ -1,0 +1,204 @@
+import EventLoop
+import SessionMap
+import Synchronization
+
+/// A connection's socket: reads and writes for the state machine, and waits for readiness.
+///
+/// The pattern of a request is read once, execute everything in it, write once. After a short read
+/// there is no second one: the loop says when there is more.
+///
+/// Confined to its worker's thread.
+final class ClientSocket {
+    private unowned let worker: Worker
+    private let stream: EventLoop.Stream
+    let connection: Connection
+    private var readable: DescriptorEvent?
+    /// There only after a short write: most connections never need one.
+    private var writable: DescriptorEvent?
+    /// Replies wait for the peer to read.
+    private var isBlocked = false
+    /// More commands are in the input than one turn may execute.
+    private var hasYielded = false
+    /// The conversation is over, but replies are still owed.
+    private var isClosing = false
+
+    init(worker: Worker, descriptor: Int32, connection: Connection) throws(EventLoopError) {
+        self.worker = worker
+        stream = EventLoop.Stream(descriptor: descriptor)
+        self.connection = connection
+        let event = try DescriptorEvent(
+            loop: worker.loop, descriptor: descriptor, interest: .readable
+        ) { [unowned self] _ in becameReadable() }
+        readable = event
+        try event.enable()
+    }
+
+    var descriptor: Int32 { stream.descriptor }
+
+    // MARK: Receiving
+
+    private func becameReadable() {
+        let now = worker.now()
+        if hasYielded {
+            hasYielded = false
+        } else {
+            guard receive(now: now) else { return }
+        }
+        takeTurns(now: now)
+    }
+
+    /// False when the socket is gone.
+    private func receive(now: Moment) -> Bool {
+        let direct = connection.directTarget
+        let result: EventLoop.Stream.Transfer
+        if direct.isEmpty {
+            result = stream.read(into: connection.input.room())
+        } else {
+            result = stream.read(into: direct, then: connection.input.room())
+        }
+        switch result {
+        case .bytes(let count):
+            let directCount = min(count, direct.count)
+            connection.noteReceived(
+                direct: directCount, buffered: count - directCount, now: now)
+            return true
+        case .wouldBlock:
+            connection.input.releaseIfEmpty()
+            return false
+        case .ended:
+            // The peer may have closed only its side: it gets what it is owed.
+            finish()
+            return false
+        case .failed:
+            worker.close(self)
+            return false
+        }
+    }
+
+    // MARK: Turns
+
+    private func takeTurns(now: Moment) {
+        while true {
+            let turn = connection.run(commandLimit: worker.commandsPerTurn, now: now)
+            switch turn {
+            case .needsInput:
+                connection.input.releaseIfEmpty()
+                guard isBlocked || send() else { return }
+                notePhase()
+                return
+            case .outputFull:
+                guard !isBlocked, send() else { return }
+                if isBlocked {
+                    // The peer does not read: nothing more is read from it either.
+                    readable?.disable()
+                    notePhase()
+                    return
+                }
+            case .yielded:
+                hasYielded = true
+                readable?.fire(.readable)
+                return
+            case .close:
+                finish()
+                return
+            }
+        }
+    }
+
+    /// Closes, once what is owed has been sent.
+    private func finish() {
+        isClosing = true
+        readable?.disable()
+        guard isBlocked || send() else { return }
+        if !isBlocked { worker.close(self) }
+    }
+
+    // MARK: Sending
+
+    /// Sends what it can; false when the socket is gone.
+    private func send() -> Bool {
+        guard !connection.output.isEmpty else { return true }
+        var isBroken = false
+        var sentByteCount = 0
+        connection.output.send { pieces in
+            let result =
+                switch pieces {
+                case .one(let bytes): stream.write(bytes)
+                case .several(let pieces): stream.write(pieces)
+                }
+            switch result {
+            case .bytes(let count):
+                sentByteCount += count
+                return count
+            case .wouldBlock: return 0
+            case .ended, .failed:
+                isBroken = true
+                return 0
+            }
+        }
+        connection.counters.add(.bytesWritten, sentByteCount)
+        if isBroken {
+            worker.close(self)
+            return false
+        }
+        isBlocked = !connection.output.isEmpty
+        return isBlocked ? waitUntilWritable() : true
+    }
+
+    private func waitUntilWritable() -> Bool {
+        do {
+            let event =
+                try writable
+                ?? DescriptorEvent(
+                    loop: worker.loop, descriptor: descriptor, interest: .writable
+                ) { [unowned self] _ in becameWritable() }
+            writable = event
+            try event.enable()
+            return true
+        } catch {
+            worker.close(self)
+            return false
+        }
+    }
+
+    private func becameWritable() {
+        isBlocked = false
+        guard send(), !isBlocked else { return }
+        writable?.disable()
+        if isClosing { return worker.close(self) }
+        if let readable, !readable.isEnabled {
+            do { try readable.enable() } catch { return worker.close(self) }
+        }
+        // Commands that had to wait for room in the output.
+        takeTurns(now: worker.now())
+    }
+
+    private func notePhase() {
+        let phase: ConnectionRecord.Phase
+        if isClosing {
+            phase = .closing
+        } else if isBlocked {
+            phase = .writing
+        } else {
+            phase =
+                switch connection.state {
+                case .receivingValue, .terminator: .receivingValue
+                case .swallowing, .swallowingLine: .swallowing
+                default: .reading
+                }
+        }
+        connection.record.phase.store(phase.rawValue, ordering: .relaxed)
+    }
+
+    /// Whether nothing was received for `seconds`.
+    func isIdle(for seconds: UInt32, now: Moment) -> Bool {
+        let last = connection.record.lastCommandSeconds.load(ordering: .relaxed)
+        return now.seconds - min(last, now.seconds) >= seconds
+    }
+
+    /// Takes the socket out of the loop; the descriptor closes with the object.
+    func detach() {
+        readable = nil
+        writable = nil
+    }
+}

@@ -1,0 +1,104 @@
+import MemcacheProtocol
+import SessionMap
+
+/// `get`, `gets`, `gat`, `gats`: one path, key by key.
+extension Connection {
+    /// Goes on with the keys of a retrieval until its line ends, the output is full, or the rest of
+    /// the line has not arrived. Only a line that is longer than the input buffer comes in parts.
+    func runRetrieval(_ retrieval: RetrievalInProgress, now: Moment) -> Progress {
+        let span = input.bytes.span
+        let newline = input.newline()
+        var line = span
+        if let newline {
+            let hasReturn = newline > 0 && span[newline - 1] == UInt8(ascii: "\r")
+            line = span.extracting(first: hasReturn ? newline - 1 : newline)
+        }
+        var position = 0
+        while let word = nextWord(in: line, from: position) {
+            if newline == nil, word.end == span.count {
+                // The key may go on.
+                guard word.count <= ProtocolLimits.keyByteCountMax else { return giveUp() }
+                input.use(word.start)
+                return .stuck
+            }
+            guard word.count <= ProtocolLimits.keyByteCountMax else { return giveUp() }
+            if output.isAboveHighWater {
+                input.use(word.start)
+                return .full
+            }
+            retrieve(line.extracting(word.range), retrieval, now: now)
+            position = word.end
+        }
+        guard let newline else {
+            input.use(input.count)
+            return .stuck
+        }
+        input.use(newline + 1)
+        state = .command
+        reply(.end)
+        return .went
+    }
+
+    /// An over-long key in a part of a line whose first values may have been sent already.
+    private func giveUp() -> Progress {
+        fail(.badFormat, isQuiet: false)
+        state = .swallowingLine
+        return .went
+    }
+
+    @inline(__always)
+    private func retrieve(_ key: Span<UInt8>, _ retrieval: RetrievalInProgress, now: Moment) {
+        let result = map.retrieve(key, now: now.seconds, touch: retrieval.touch) { hit in
+            output.append(hit, showsCASUnique: retrieval.showsCASUnique)
+        }
+        if let pinned = result.pinned {
+            output.append(pinned)
+            output.append("\r\n")
+        }
+        count(result.outcome, isTouch: retrieval.touch != nil)
+        if context.prefixes.isCollecting {
+            context.prefixes.note(.get(isHit: result.outcome == .hit), key: key)
+        }
+    }
+
+    @inline(__always)
+    private func count(_ outcome: RetrievalOutcome, isTouch: Bool) {
+        counters.add(isTouch ? .touchCommands : .getCommands)
+        switch outcome {
+        case .hit: counters.add(isTouch ? .touchHits : .getHits)
+        case .miss: counters.add(isTouch ? .touchMisses : .getMisses)
+        case .expired:
+            counters.add(isTouch ? .touchMisses : .getMisses)
+            counters.add(.getExpired)
+        case .flushed:
+            counters.add(isTouch ? .touchMisses : .getMisses)
+            counters.add(.getFlushed)
+        }
+    }
+}
+
+extension OutputBuffer {
+    /// Appends `VALUE key flags bytes [cas]` and, unless it is large, the data block.
+    @inline(__always)
+    mutating func append(_ hit: Hit, showsCASUnique: Bool) -> HitUse {
+        let valueByteCount = hit.valueByteCount
+        append("VALUE ")
+        let keyByteCount = hit.keyByteCount
+        hit.copyKey(into: room(keyByteCount))
+        noteAppended(keyByteCount)
+        append(" ")
+        append(decimal: UInt64(hit.clientFlags))
+        append(" ")
+        append(decimal: UInt64(valueByteCount))
+        if showsCASUnique {
+            append(" ")
+            append(decimal: hit.casUnique)
+        }
+        append("\r\n")
+        guard valueByteCount < Self.pinnedValueByteCountMin else { return .later }
+        hit.copyValue(into: room(valueByteCount + 2))
+        noteAppended(valueByteCount)
+        append("\r\n")
+        return .copied
+    }
+}

@@ -1,0 +1,156 @@
+import MemcacheProtocol
+import SessionMap
+import Synchronization
+
+/// The commands that are one line, and answered by one line or a page.
+extension Connection {
+    func executeSimple(_ command: Command, line: Span<UInt8>, now: Moment) {
+        switch command {
+        case .delete(let key, let isQuiet):
+            delete(line.extracting(key.range), isQuiet: isQuiet, now: now)
+        case .touch(let key, let exptime, let isQuiet):
+            touch(line.extracting(key.range), exptime: exptime, isQuiet: isQuiet, now: now)
+        case .arithmetic(let key, let delta, let increments, let isQuiet):
+            arithmetic(
+                line.extracting(key.range), delta: delta, increments: increments,
+                isQuiet: isQuiet, now: now)
+        case .flushAll(let delay, let isQuiet):
+            let exptime = delay.map { line.signed32(at: $0) }
+            flushAll(exptime, isQuiet: isQuiet, now: now)
+        case .version:
+            output.append("VERSION ")
+            output.append(NodeConfiguration.protocolVersion)
+            output.append("\r\n")
+        case .verbosity(let level, let isQuiet):
+            context.verbosity.store(Int(min(level, 5)), ordering: .relaxed)
+            reply(.ok, isQuiet: isQuiet)
+        case .cacheMemlimit(let megabytes, let isQuiet):
+            limitMemory(megabytes: megabytes, isQuiet: isQuiet)
+        case .shutdown(let mode): shutDown(mode)
+        case .debugtime(let change): changeTime(change)
+        case .stats(let page): showStatistics(page, now: now)
+        case .quit: state = .closed
+        case .retrieve, .store, .failure: preconditionFailure("not a simple command")
+        }
+    }
+
+    private func delete(_ key: Span<UInt8>, isQuiet: Bool, now: Moment) {
+        let isHit = map.delete(key, now: now.seconds)
+        counters.add(isHit ? .deleteHits : .deleteMisses)
+        if context.prefixes.isCollecting { context.prefixes.note(.delete, key: key) }
+        reply(isHit ? .deleted : .notFound, isQuiet: isQuiet)
+    }
+
+    private func touch(_ key: Span<UInt8>, exptime: Int32, isQuiet: Bool, now: Moment) {
+        let deadline = context.configuration.exptimeRule.deadline(exptime, now: now)
+        let result = map.retrieve(key, now: now.seconds, touch: deadline) { _ in .copied }
+        let isHit = result.outcome == .hit
+        counters.add(.touchCommands)
+        counters.add(isHit ? .touchHits : .touchMisses)
+        reply(isHit ? .touched : .notFound, isQuiet: isQuiet)
+    }
+
+    private func arithmetic(
+        _ key: Span<UInt8>, delta: UInt64, increments: Bool, isQuiet: Bool, now: Moment
+    ) {
+        switch map.arithmetic(key, delta: delta, increments: increments, now: now.seconds) {
+        case .value(let number):
+            counters.add(increments ? .incrHits : .decrHits)
+            guard !isQuiet else { return }
+            output.append(decimal: number)
+            output.append("\r\n")
+        case .notFound:
+            counters.add(increments ? .incrMisses : .decrMisses)
+            reply(.notFound, isQuiet: isQuiet)
+        case .notANumber: fail(.notANumber, isQuiet: isQuiet)
+        case .outOfMemory: fail(.outOfMemory, isQuiet: isQuiet)
+        }
+    }
+
+    /// - Parameter delay: nothing if none was given; nothing inside if it was no number.
+    private func flushAll(_ delay: Int32??, isQuiet: Bool, now: Moment) {
+        counters.add(.flushCommands)
+        guard context.configuration.isFlushAllowed else {
+            return fail(.flushNotAllowed, isQuiet: isQuiet)
+        }
+        switch delay {
+        case .some(.none): return fail(.invalidExptime, isQuiet: isQuiet)
+        case .some(.some(let seconds)) where seconds > 0:
+            // One second early, as memcached does it.
+            let deadline = context.configuration.exptimeRule.deadline(seconds, now: now)
+            let due = deadline.seconds > now.seconds ? deadline.seconds - 1 : now.seconds
+            if due <= now.seconds { map.flush() } else { map.flush(at: .at(UInt64(due))) }
+        default: map.flush()
+        }
+        reply(.ok, isQuiet: isQuiet)
+    }
+
+    private func limitMemory(megabytes: UInt64, isQuiet: Bool) {
+        guard megabytes >= 8 else { return fail(.memlimitTooSmall, isQuiet: isQuiet) }
+        guard megabytes <= 1_000_000_000 else { return fail(.memlimitTooLarge, isQuiet: isQuiet) }
+        let byteCount = Int(megabytes) << 20
+        // The arena is laid out once: the limit can go down, and up again to where it began.
+        guard byteCount <= map.configuration.byteCount,
+            byteCount >= 2 * map.configuration.itemByteCountMax
+        else { return fail(.memlimitOutOfBounds, isQuiet: isQuiet) }
+        map.setLimit(byteCount: byteCount)
+        context.memoryLimitByteCount.store(byteCount, ordering: .relaxed)
+        reply(.ok, isQuiet: isQuiet)
+    }
+
+    private func shutDown(_ mode: ShutdownMode) {
+        guard context.configuration.isShutdownAllowed else {
+            return fail(.shutdownNotEnabled, isQuiet: false)
+        }
+        guard mode != .unknown else { return fail(.invalidShutdownMode, isQuiet: false) }
+        state = .closed
+        context.requestShutdown(mode)
+    }
+
+    private func changeTime(_ change: DebugtimeChange) {
+        switch change {
+        case .advance(let seconds): context.clock.advance(seconds: seconds)
+        case .pause: context.clock.pause()
+        case .resume: context.clock.resume()
+        }
+        reply(.ok)
+    }
+
+    private func showStatistics(_ page: StatsPage, now: Moment) {
+        switch page {
+        case .reset:
+            context.resetStatistics()
+            reply(.reset)
+        case .detail(let detail): showDetail(detail)
+        case .cachedump(let slabClass, let limit):
+            showKeys(slabClass: slabClass, limit: limit, now: now)
+        case .general, .settings, .items, .slabs, .connections, .sizes:
+            context.write(page, to: &output, now: now)
+            reply(.end)
+        }
+    }
+
+    private func showDetail(_ detail: StatsPage.Detail) {
+        guard context.configuration.isDumpAllowed else {
+            return fail(.statsDetailNotAllowed, isQuiet: false)
+        }
+        switch detail {
+        case .on:
+            context.prefixes.setCollecting(true)
+            reply(.ok)
+        case .off:
+            context.prefixes.setCollecting(false)
+            reply(.ok)
+        case .dump:
+            for (prefix, counts) in context.prefixes.all() {
+                output.append("PREFIX ")
+                prefix.withUnsafeBytes { output.append($0) }
+                output.append(
+                    " get \(counts.gets) hit \(counts.hits) set \(counts.sets) del \(counts.deletes)\r\n"
+                )
+            }
+            reply(.end)
+        case .unknown: fail(.statsDetailUsage, isQuiet: false)
+        }
+    }
+}

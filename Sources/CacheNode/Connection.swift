@@ -1,0 +1,402 @@
+import Logging
+import MemcacheProtocol
+import SessionMap
+import Synchronization
+
+/// One peer's conversation as a state machine: bytes in, bytes out. It knows no socket.
+///
+/// Receive: `directTarget` or `input.room()` is filled, and `noteReceived` told. Then `run` parses,
+/// executes and encodes as far as input, output and the turn's bound allow, and says what it waits
+/// for. Sending takes from `output`.
+///
+/// Goals: the same replies however the input is cut; bounded memory whatever a peer does; no
+/// allocation for a hit. Confined to one worker's thread.
+///
+/// Invariant: `pending` is there exactly in the states `receivingValue` and `terminator`.
+final class Connection {
+    enum State: Equatable {
+        /// Nothing has arrived yet: the first byte chooses the protocol.
+        case fresh
+        case command
+        /// In the keys of a retrieval. The line may be longer than the input buffer.
+        case retrieving(RetrievalInProgress)
+        /// A line that is not wanted any more, up to its end.
+        case swallowingLine
+        /// A value that is larger than the input buffer arrives in the map.
+        case receivingValue(isQuiet: Bool)
+        /// Such a value has arrived; CR LF must follow.
+        case terminator(isQuiet: Bool)
+        /// A data block that is not wanted; then the reply, if any.
+        case swallowing(byteCount: Int, then: ErrorReply?)
+        case closed
+    }
+
+    struct RetrievalInProgress: Equatable {
+        var showsCASUnique: Bool
+        /// For `gat` and `gats`.
+        var touch: Deadline?
+    }
+
+    /// What a connection waits for after `run`.
+    enum Turn: Equatable {
+        case needsInput
+        /// Replies must be sent before more is executed.
+        case outputFull
+        /// The turn's bound is reached and there is more to do: let others have a turn.
+        case yielded
+        /// The conversation is over, once what is owed has been sent.
+        case close
+    }
+
+    let context: NodeContext
+    let counters: Counters
+    let record: ConnectionRecord
+    var input: InputBuffer
+    var output: OutputBuffer
+    var state = State.fresh
+    private var pending: SessionMap.PendingStore?
+
+    init(context: NodeContext, worker: WorkerRecord, pool: BufferPool, now: Moment) {
+        self.context = context
+        counters = worker.counters
+        record = ConnectionRecord(now: now.seconds)
+        input = InputBuffer(pool: pool)
+        output = OutputBuffer(pool: pool, map: context.map)
+    }
+
+    deinit {
+        if let pending = pending.take() {
+            context.map.abandon(pending)
+        }
+    }
+
+    var map: SessionMap { context.map }
+
+    // MARK: Receiving
+
+    /// Where value bytes can be received without a detour; empty when there is no such place.
+    var directTarget: UnsafeMutableRawBufferPointer {
+        guard case .receivingValue = state, input.isEmpty else {
+            return UnsafeMutableRawBufferPointer(start: nil, count: 0)
+        }
+        return pending?.target ?? UnsafeMutableRawBufferPointer(start: nil, count: 0)
+    }
+
+    /// Takes note of bytes that were written to `directTarget`, and of more behind it to the input.
+    func noteReceived(direct: Int, buffered: Int, now: Moment) {
+        counters.add(.bytesRead, direct + buffered)
+        input.noteReceived(buffered)
+        if direct > 0 { noteValueReceived(direct, now: now) }
+    }
+
+    // MARK: Running
+
+    /// Executes what has arrived, at most `commandLimit` commands.
+    func run(commandLimit: Int, now: Moment) -> Turn {
+        record.lastCommandSeconds.store(now.seconds, ordering: .relaxed)
+        var commandsLeft = commandLimit
+        while true {
+            if output.isAboveHighWater { return .outputFull }
+            let progress: Progress
+            switch state {
+            case .fresh: progress = chooseProtocol()
+            case .command:
+                if commandsLeft == 0 {
+                    guard !input.isEmpty else { return .needsInput }
+                    counters.add(.connectionYields)
+                    return .yielded
+                }
+                progress = runCommand(now: now)
+                if progress == .went { commandsLeft -= 1 }
+            case .retrieving(let retrieval): progress = runRetrieval(retrieval, now: now)
+            case .swallowingLine: progress = swallowLine()
+            case .receivingValue(let isQuiet): progress = receiveValue(isQuiet, now: now)
+            case .terminator(let isQuiet): progress = finishValue(isQuiet, now: now)
+            case .swallowing(let byteCount, let reply): progress = swallow(byteCount, reply)
+            case .closed: return .close
+            }
+            switch progress {
+            case .went: continue
+            case .stuck: return .needsInput
+            case .full: return .outputFull
+            }
+        }
+    }
+
+    enum Progress {
+        case went
+        /// More input is needed.
+        case stuck
+        /// The output must be sent first.
+        case full
+    }
+
+    /// The first byte of a binary request is 0x80. The binary protocol is not spoken.
+    private func chooseProtocol() -> Progress {
+        guard !input.isEmpty else { return .stuck }
+        let isBinary = input.bytes[0] == 0x80
+        switch context.configuration.bindingProtocol {
+        case .ascii: state = .command
+        case .auto where !isBinary: state = .command
+        case .auto, .binary:
+            if isBinary {
+                context.logger.notice(
+                    "closed a connection: the binary protocol is not supported; use text")
+            }
+            state = .closed
+        }
+        return .went
+    }
+
+    private func runCommand(now: Moment) -> Progress {
+        guard !input.isEmpty else { return .stuck }
+        let bytes = input.bytes
+        let span = bytes.span
+        switch LineFraming.of(span, newline: input.newline(), isFull: input.isFull) {
+        case .incomplete: return .stuck
+        case .line(let count, let next):
+            let line = span.extracting(first: count)
+            let command = CommandParser.parse(
+                line, knowsDebugtime: context.configuration.knowsDebugtime)
+            return execute(command, line: line, next: next, now: now)
+        case .tooShort(let next):
+            input.use(next)
+            fail(.badFormat, isQuiet: false)
+        case .partOfRetrieval:
+            let showsCASUnique = span.starts(with: "gets ")
+            guard showsCASUnique || span.starts(with: "get ") else {
+                state = .closed
+                return .went
+            }
+            input.use(showsCASUnique ? 5 : 4)
+            state = .retrieving(RetrievalInProgress(showsCASUnique: showsCASUnique, touch: nil))
+        case .endless: state = .closed
+        }
+        return .went
+    }
+
+    private func execute(
+        _ command: Command, line: Span<UInt8>, next: Int, now: Moment
+    ) -> Progress {
+        switch command {
+        case .retrieve(let retrieval):
+            input.use(retrieval.keysStart)
+            let touch = retrieval.exptime.map {
+                context.configuration.exptimeRule.deadline($0, now: now)
+            }
+            state = .retrieving(
+                RetrievalInProgress(showsCASUnique: retrieval.showsCASUnique, touch: touch))
+        case .store(let header): return store(header, line: line, next: next, now: now)
+        case .failure(let failure):
+            input.use(next)
+            recover(failure)
+        default:
+            executeSimple(command, line: line, now: now)
+            input.use(next)
+        }
+        return .went
+    }
+
+    // MARK: Failing
+
+    /// Appends a reply that is one fixed line, unless the command was quiet. The only place where
+    /// `noreply` is honoured, errors included.
+    @inline(__always)
+    func reply(_ line: StaticString, isQuiet: Bool) {
+        if !isQuiet { output.append(line) }
+    }
+
+    @inline(__always)
+    func reply(_ reply: Reply, isQuiet: Bool = false) { self.reply(reply.line, isQuiet: isQuiet) }
+
+    func fail(_ error: ErrorReply, isQuiet: Bool) { reply(error.line, isQuiet: isQuiet) }
+
+    private func recover(_ failure: Failure) {
+        switch failure.recovery {
+        case .nextLine: fail(failure.reply, isQuiet: failure.isQuiet)
+        case .swallow(let byteCount):
+            state = .swallowing(
+                byteCount: byteCount, then: failure.isQuiet ? nil : failure.reply)
+        case .close: state = .closed
+        }
+    }
+
+    private func swallow(_ byteCount: Int, _ reply: ErrorReply?) -> Progress {
+        let count = min(byteCount, input.count)
+        input.use(count)
+        guard count == byteCount else {
+            state = .swallowing(byteCount: byteCount - count, then: reply)
+            return .stuck
+        }
+        if let reply { fail(reply, isQuiet: false) }
+        state = .command
+        return .went
+    }
+
+    private func swallowLine() -> Progress {
+        guard let newline = input.newline() else {
+            input.use(input.count)
+            return .stuck
+        }
+        input.use(newline + 1)
+        state = .command
+        return .went
+    }
+}
+
+// MARK: - Storing
+
+extension Connection {
+    private func store(
+        _ header: StoreHeader, line: Span<UInt8>, next: Int, now: Moment
+    ) -> Progress {
+        let key = line.extracting(header.key.range)
+        let blockByteCount = header.valueByteCount + 2
+        guard header.valueByteCount <= map.configuration.valueByteCountMax(keyByteCount: key.count)
+        else {
+            if header.verb == .set { _ = map.delete(key, now: now.seconds) }
+            counters.add(.storeTooLarge)
+            input.use(next)
+            refuse(header, blockByteCount, .tooLarge)
+            return .went
+        }
+        guard next + blockByteCount <= InputBuffer.capacity else {
+            return beginValue(header, key: key, next: next, now: now)
+        }
+        guard input.count >= next + blockByteCount else { return .stuck }
+        let span = input.bytes.span
+        let valueEnd = next + header.valueByteCount
+        if span[valueEnd] == UInt8(ascii: "\r"), span[valueEnd + 1] == UInt8(ascii: "\n") {
+            let outcome: StoreOutcome
+            if context.configuration.exptimeRule.isExistenceProbe(header) {
+                outcome = map.contains(key, now: now.seconds) ? .notStored : .stored
+            } else {
+                outcome = map.store(
+                    key, request(header, now: now), value: span.extracting(next..<valueEnd),
+                    now: now.seconds)
+            }
+            if context.prefixes.isCollecting { context.prefixes.note(.set, key: key) }
+            finishStore(outcome, header.verb.mode, isQuiet: header.isQuiet)
+        } else {
+            fail(.badDataChunk, isQuiet: header.isQuiet)
+        }
+        input.use(next + blockByteCount)
+        return .went
+    }
+
+    private func refuse(_ header: StoreHeader, _ byteCount: Int, _ error: ErrorReply) {
+        state = .swallowing(byteCount: byteCount, then: header.isQuiet ? nil : error)
+    }
+
+    private func request(_ header: StoreHeader, now: Moment) -> StoreRequest {
+        StoreRequest(
+            mode: header.verb.mode, clientFlags: header.clientFlags,
+            deadline: context.configuration.exptimeRule.deadline(header.exptime, now: now))
+    }
+
+    /// One switch turns what the map did into the reply and the counters.
+    private func finishStore(_ outcome: StoreOutcome, _ mode: StoreMode, isQuiet: Bool) {
+        switch outcome {
+        case .tooLarge: counters.add(.storeTooLarge)
+        case .outOfMemory: counters.add(.storeNoMemory)
+        default: counters.add(.setCommands)
+        }
+        if case .compareAndSwap = mode {
+            switch outcome {
+            case .stored: counters.add(.casHits)
+            case .exists: counters.add(.casBadValue)
+            case .notFound: counters.add(.casMisses)
+            default: break
+            }
+        }
+        switch outcome {
+        case .stored: reply(.stored, isQuiet: isQuiet)
+        case .notStored: reply(.notStored, isQuiet: isQuiet)
+        case .exists: reply(.exists, isQuiet: isQuiet)
+        case .notFound: reply(.notFound, isQuiet: isQuiet)
+        case .tooLarge: fail(.tooLarge, isQuiet: isQuiet)
+        case .outOfMemory: fail(.outOfMemory, isQuiet: isQuiet)
+        }
+    }
+
+    // MARK: Values larger than the input buffer
+
+    private func beginValue(
+        _ header: StoreHeader, key: Span<UInt8>, next: Int, now: Moment
+    ) -> Progress {
+        if context.prefixes.isCollecting { context.prefixes.note(.set, key: key) }
+        switch map.begin(
+            key, request(header, now: now), valueByteCount: header.valueByteCount,
+            now: now.seconds)
+        {
+        case .pending(let store):
+            input.use(next)
+            pending = consume store
+            state = .receivingValue(isQuiet: header.isQuiet)
+        case .refused:
+            counters.add(.storeNoMemory)
+            input.use(next)
+            refuse(header, header.valueByteCount + 2, .outOfMemory)
+        }
+        return .went
+    }
+
+    private func noteValueReceived(_ count: Int, now: Moment) {
+        guard case .receivingValue(let isQuiet) = state, var store = pending.take() else {
+            preconditionFailure("value bytes without a value")
+        }
+        if map.received(count, in: &store, now: now.seconds) {
+            if store.bytesLeft == 0 { state = .terminator(isQuiet: isQuiet) }
+            pending = consume store
+        } else {
+            counters.add(.storeNoMemory)
+            state = .swallowing(
+                byteCount: store.bytesLeft + 2, then: isQuiet ? nil : .outOfMemory)
+            let isSet = store.request.mode == .set
+            map.abandon(store, deletingOldAt: isSet ? now.seconds : nil)
+        }
+    }
+
+    /// Moves what has come through the input buffer to its place.
+    private func receiveValue(_ isQuiet: Bool, now: Moment) -> Progress {
+        guard !input.isEmpty, let target = pending?.target else { return .stuck }
+        let count = min(target.count, input.count)
+        UnsafeMutableRawBufferPointer(rebasing: target[..<count]).copyBytes(
+            from: UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(input.bytes)[..<count]))
+        input.use(count)
+        noteValueReceived(count, now: now)
+        return .went
+    }
+
+    private func finishValue(_ isQuiet: Bool, now: Moment) -> Progress {
+        guard input.count >= 2 else { return .stuck }
+        let bytes = input.bytes
+        let isWell = bytes[0] == UInt8(ascii: "\r") && bytes[1] == UInt8(ascii: "\n")
+        input.use(2)
+        state = .command
+        guard let store = pending.take() else {
+            preconditionFailure("the end of a value without a value")
+        }
+        if isWell {
+            let mode = store.request.mode
+            finishStore(map.commit(store, now: now.seconds), mode, isQuiet: isQuiet)
+        } else {
+            map.abandon(store)
+            fail(.badDataChunk, isQuiet: isQuiet)
+        }
+        return .went
+    }
+}
+
+extension StoreHeader.Verb {
+    fileprivate var mode: StoreMode {
+        switch self {
+        case .set: .set
+        case .add: .add
+        case .replace: .replace
+        case .append: .append
+        case .prepend: .prepend
+        case .cas(let unique): .compareAndSwap(unique)
+        }
+    }
+}

@@ -1,0 +1,51 @@
+import Synchronization
+
+/// What a worker counts. The raw values are memcached's names in `stats`.
+enum Counter: Int, CaseIterable, Sendable {
+    case totalConnections, idleKicks
+    case bytesRead, bytesWritten
+    case getCommands, setCommands, flushCommands, touchCommands, metaCommands
+    case getHits, getMisses, getExpired, getFlushed
+    case deleteHits, deleteMisses
+    case incrHits, incrMisses, decrHits, decrMisses
+    case casHits, casMisses, casBadValue
+    case touchHits, touchMisses
+    case storeTooLarge, storeNoMemory
+    case authCommands, authErrors
+    case connectionYields
+
+
+}
+
+/// One worker's counters: written by that worker alone, read by any thread.
+///
+/// A count is a relaxed load and a relaxed store, which costs what an ordinary addition costs;
+/// `stats reset` therefore does not write here, it takes the present values for the new zero.
+///
+/// `@unchecked Sendable`: the memory is reached through atomic operations only, and is immutable in
+/// place and size.
+final class Counters: @unchecked Sendable {
+    private let values: UnsafeMutablePointer<Atomic<UInt64>>
+
+    init() {
+        values = .allocate(capacity: Counter.allCases.count)
+        for counter in Counter.allCases { (values + counter.rawValue).initialize(to: Atomic(0)) }
+    }
+
+    deinit {
+        values.deinitialize(count: Counter.allCases.count)
+        values.deallocate()
+    }
+
+    /// Called by the owning worker only.
+    @inline(__always)
+    func add(_ counter: Counter, _ amount: Int = 1) {
+        let value = values[counter.rawValue].load(ordering: .relaxed)
+        values[counter.rawValue].store(
+            value &+ UInt64(truncatingIfNeeded: amount), ordering: .relaxed)
+    }
+
+    func value(_ counter: Counter) -> UInt64 {
+        values[counter.rawValue].load(ordering: .relaxed)
+    }
+}

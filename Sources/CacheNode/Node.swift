@@ -1,0 +1,204 @@
+import EventLoop
+import Glibc
+import Logging
+import MemcacheProtocol
+import SessionMap
+
+/// A whole cache node: the map, the workers with their threads, and the accepting main thread.
+package final class Node {
+    private let context: NodeContext
+    private let loop: Loop
+    private let workers: [Worker]
+    private let acceptor: Acceptor
+    private var threads: [WorkerThread] = []
+    private var signals: [SignalSource] = []
+    private var stopRequest: WakeUp?
+
+    /// Makes everything that can fail, but listens only once it runs.
+    package init(_ configuration: NodeConfiguration) throws(NodeError) {
+        let clock = NodeClock()
+        let map: SessionMap
+        do {
+            map = try SessionMap(
+                MapConfiguration(
+                    byteCount: configuration.memoryByteCount,
+                    itemByteCountMax: configuration.itemByteCountMax,
+                    evicts: configuration.evicts,
+                    assignsCASUniques: configuration.assignsCASUniques,
+                    locksPages: configuration.locksPages, tracksSizes: configuration.tracksSizes),
+                now: clock.now().seconds)
+        } catch {
+            throw NodeError(error)
+        }
+        let context = NodeContext(configuration: configuration, map: map, clock: clock)
+        self.context = context
+        do {
+            loop = try Loop()
+            var workers: [Worker] = []
+            for number in 0..<configuration.threadCount {
+                workers.append(try Worker(number: number, context: context))
+            }
+            self.workers = workers
+        } catch {
+            throw NodeError(message: "cannot make an event loop: \(error)")
+        }
+        acceptor = Acceptor(context: context, workers: workers)
+    }
+
+    /// A place where the node listens.
+    package struct Place: Sendable, CustomStringConvertible {
+        package let description: String
+        /// The line that memcached writes of it to MEMCACHED_PORT_FILENAME.
+        package let portLine: String?
+        package let port: Int?
+
+        init(_ address: SocketAddress) {
+            description = address.description
+            port = address.port
+            portLine =
+                switch address {
+                case .tcp(_, let port): "TCP INET: \(port)\n"
+                case .tcp6(_, let port): "TCP INET6: \(port)\n"
+                case .unix, .unknown: nil
+                }
+        }
+    }
+
+    /// Listens, and says where.
+    package func listen() throws(NodeError) -> [Place] {
+        do {
+            let sockets = try makeSockets()
+            let places = sockets.map { Place($0.address) }
+            try acceptor.start(loop: loop, sockets: sockets)
+            return places
+        } catch let error as SocketError {
+            throw NodeError(error)
+        } catch {
+            throw NodeError(message: "cannot listen: \(error)")
+        }
+    }
+
+    private func makeSockets() throws(SocketError) -> [ListeningSocket] {
+        let backlog = Int32(clamping: context.configuration.backlog)
+        switch context.configuration.listening {
+        case .unix(let path, let mode):
+            return [try .unix(path: path, mode: mode, backlog: backlog)]
+        case .tcp(let places):
+            var sockets: [ListeningSocket] = []
+            for place in places {
+                sockets += try ListeningSocket.tcp(
+                    host: place.host, port: place.port, backlog: backlog)
+            }
+            return sockets
+        }
+    }
+
+    /// Serves until a signal or a client's `shutdown`; then closes everything in order.
+    package func run() throws {
+        // A peer that has gone is an error of one write.
+        signal(SIGPIPE, SIG_IGN)
+        let logger = context.logger
+        for number in [SIGINT, SIGTERM] {
+            signals.append(
+                try SignalSource(loop: loop, signal: number) { [unowned self] in
+                    logger.info("Signal handled: \(String(cString: strsignal(number))).")
+                    loop.stop()
+                })
+        }
+        signals.append(
+            try SignalSource(loop: loop, signal: SIGUSR1) { [unowned self] in
+                logger.notice("Gracefully stopping")
+                loop.stop()
+            })
+        // memcached rereads credentials and certificates here; there are none yet.
+        signals.append(
+            try SignalSource(loop: loop, signal: SIGHUP) {
+                logger.info("SIGHUP: nothing to read again")
+            })
+        let stopRequest = try WakeUp(loop: loop) { [unowned self] in loop.stop() }
+        self.stopRequest = stopRequest
+        context.onShutdownRequest { mode in
+            if mode == .graceful { logger.notice("Gracefully stopping") }
+            stopRequest.wake()
+        }
+        for worker in workers { threads.append(try WorkerThread(worker)) }
+        loop.run()
+        stop()
+    }
+
+    private func stop() {
+        acceptor.stop()
+        for worker in workers { worker.stop() }
+        for thread in threads { thread.join() }
+        threads.removeAll()
+        context.onShutdownRequest { _ in }
+        signals.removeAll()
+        stopRequest = nil
+    }
+
+    /// Lets `run` return; for tests in one process. Call on the thread that runs the node.
+    package func stopRunning() { loop.stop() }
+}
+
+/// The thread of one worker.
+private struct WorkerThread {
+    private let thread: pthread_t
+
+    init(_ worker: Worker) throws {
+        // Signals are the main thread's: workers start with all of them blocked.
+        var all = sigset_t()
+        var before = sigset_t()
+        sigfillset(&all)
+        pthread_sigmask(SIG_SETMASK, &all, &before)
+        defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
+        var thread = pthread_t()
+        let context = Unmanaged.passRetained(worker)
+        let result = pthread_create(
+            &thread, nil,
+            { context in
+                guard let context else { return nil }
+                Unmanaged<Worker>.fromOpaque(context).takeRetainedValue().run()
+                return nil
+            }, context.toOpaque())
+        guard result == 0 else {
+            context.release()
+            throw NodeError(message: "cannot start a thread: \(String(cString: strerror(result)))")
+        }
+        self.thread = thread
+    }
+
+    func join() { pthread_join(thread, nil) }
+}
+
+/// Why a node cannot start, in one line for its operator.
+package struct NodeError: Error, Equatable, CustomStringConvertible {
+    package let message: String
+    package var description: String { message }
+
+    init(message: String) { self.message = message }
+
+    init(_ error: SocketError) {
+        switch error {
+        case .unresolvable(let name, let reason):
+            message = "failed to listen on one of interface(s) \(name): \(reason)"
+        case .failed(let call, let address, let number):
+            message = "failed to listen on \(address): \(call)(): \(Self.reason(number))"
+        case .pathTooLong(let path):
+            message = "failed to listen on \(path): a Unix socket's path has at most 107 bytes"
+        }
+    }
+
+    init(_ error: MapError) {
+        switch error {
+        case .cannotMap(let byteCount, let number):
+            message =
+                "cannot map \(byteCount >> 20) MB for items: \(Self.reason(number)); lower -m"
+        case .cannotLock(let byteCount, let number):
+            message =
+                "cannot lock \(byteCount >> 20) MB of memory: \(Self.reason(number)); "
+                + "raise 'ulimit -l' or leave -k out"
+        }
+    }
+
+    private static func reason(_ number: Int32) -> String { String(cString: strerror(number)) }
+}

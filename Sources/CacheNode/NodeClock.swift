@@ -1,0 +1,72 @@
+import Glibc
+import SessionMap
+import Synchronization
+
+/// The node's time: seconds on the boot-time clock, which nobody can set.
+///
+/// It starts at `Deadline.clockStart` when the node starts. Only a client's `debugtime` (with
+/// `-o debugtime`) moves it otherwise; it moves the wall clock that absolute exptimes are compared
+/// with by as much.
+final class NodeClock: Sendable {
+    private let startNanoseconds: Int64
+    private let offsetSeconds = Atomic<Int64>(0)
+    /// The moment at which the clock was stopped, in seconds; negative while it runs.
+    private let pausedAt = Atomic<Int64>(-1)
+
+    init() { startNanoseconds = Self.read(CLOCK_BOOTTIME) }
+
+    /// The present moment, read once per wake-up.
+    func now() -> Moment {
+        let elapsed = (Self.read(CLOCK_BOOTTIME) - startNanoseconds) / 1_000_000_000
+        let wall = Self.read(CLOCK_REALTIME_COARSE) / 1_000_000_000
+        let offset = offsetSeconds.load(ordering: .relaxed)
+        let paused = pausedAt.load(ordering: .relaxed)
+        let shift = paused >= 0 ? paused - elapsed : offset
+        let seconds = Int64(Deadline.clockStart) + elapsed + shift
+        return Moment(
+            seconds: UInt32(clamping: max(seconds, Int64(Deadline.clockStart))),
+            wallSeconds: wall + shift)
+    }
+
+    private static func read(_ clock: clockid_t) -> Int64 {
+        var time = timespec()
+        let result = clock_gettime(clock, &time)
+        precondition(result == 0, "a clock that every kernel has")
+        return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+    }
+
+    // MARK: debugtime
+
+    func advance(seconds: Int64) {
+        if pausedAt.load(ordering: .relaxed) >= 0 {
+            pausedAt.add(seconds, ordering: .relaxed)
+        }
+        offsetSeconds.add(seconds, ordering: .relaxed)
+    }
+
+    func pause() {
+        let shown = Int64(now().seconds) - Int64(Deadline.clockStart)
+        _ = pausedAt.compareExchange(expected: -1, desired: shown, ordering: .relaxed)
+    }
+
+    func resume() {
+        let paused = pausedAt.load(ordering: .relaxed)
+        guard paused >= 0 else { return }
+        let elapsed = (Self.read(CLOCK_BOOTTIME) - startNanoseconds) / 1_000_000_000
+        offsetSeconds.store(paused - elapsed, ordering: .relaxed)
+        pausedAt.store(-1, ordering: .relaxed)
+    }
+}
+
+/// A moment on both clocks.
+package struct Moment: Equatable, Sendable {
+    /// On the node's clock.
+    package var seconds: UInt32
+    /// Unix time.
+    package var wallSeconds: Int64
+
+    package init(seconds: UInt32, wallSeconds: Int64) {
+        self.seconds = seconds
+        self.wallSeconds = wallSeconds
+    }
+}

@@ -1,0 +1,56 @@
+package import Logging
+
+/// Everything that is decided before a node starts.
+package struct NodeConfiguration: Sendable {
+    package enum BindingProtocol: String, Sendable {
+        case auto, ascii, binary
+
+        var settingsName: String { self == .auto ? "auto-negotiate" : rawValue }
+    }
+
+    /// What to do with one connection too many.
+    package enum ConnectionLimitRule: Sendable {
+        /// Accept it, say so, and close it.
+        case refuse
+        /// Do not accept until another one closes.
+        case wait
+    }
+
+    package enum Listening: Sendable {
+        /// Host and port; no host is every address.
+        case tcp([(host: String?, port: Int)])
+        case unix(path: String, mode: UInt32)
+    }
+
+    package var memoryByteCount = 64 << 20
+    package var itemByteCountMax = 1 << 20
+    package var evicts = true
+    package var assignsCASUniques = true
+    package var locksPages = false
+    package var threadCount = 4
+    package var connectionCountMax = 1_024
+    package var connectionLimitRule = ConnectionLimitRule.refuse
+    package var commandsPerTurn = 20
+    package var idleTimeoutSeconds = 0
+    package var listening = Listening.tcp([(host: "127.0.0.1", port: 11_211)])
+    package var backlog = 1_024
+    package var bindingProtocol = BindingProtocol.auto
+    package var exptimeRule = ExptimeRule.asWritten
+    package var isFlushAllowed = true
+    package var isDumpAllowed = true
+    package var isShutdownAllowed = false
+    package var knowsDebugtime = false
+    package var tracksSizes = false
+    package var prefixDelimiter: UInt8 = UInt8(ascii: ":")
+    package var collectsPrefixDetail = false
+    package var verbosity = 0
+    /// Shown in `stats settings` only.
+    package var interfaces: String?
+    package var version = "0.1.0"
+    package var logger = Logger(label: "sojournd")
+
+    package init() {}
+
+    /// What `version` answers: clients parse it, and take memcached's newest for granted.
+    static let protocolVersion: StaticString = "1.6.45"
+}

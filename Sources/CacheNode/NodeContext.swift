@@ -1,0 +1,81 @@
+import Logging
+import MemcacheProtocol
+import SessionMap
+import Synchronization
+
+/// What all workers and connections of a node share: the map, the clock, the rules, and the switches
+/// that an operator can change.
+final class NodeContext: Sendable {
+    let configuration: NodeConfiguration
+    let map: SessionMap
+    let clock: NodeClock
+    let logger: Logger
+    let workers: [WorkerRecord]
+    let acceptance: AcceptanceRecord
+    let prefixes: PrefixStatistics
+    let verbosity: Atomic<Int>
+    let memoryLimitByteCount: Atomic<Int>
+    /// The counters' values that `stats` shows as zero: those at the last `stats reset`.
+    let zero: Mutex<CounterSnapshot>
+    private let shutdownRequest: Mutex<@Sendable (ShutdownMode) -> Void>
+
+    init(configuration: NodeConfiguration, map: SessionMap, clock: NodeClock) {
+        self.configuration = configuration
+        self.map = map
+        self.clock = clock
+        logger = configuration.logger
+        workers = (0..<configuration.threadCount).map { _ in WorkerRecord() }
+        acceptance = AcceptanceRecord()
+        prefixes = PrefixStatistics(
+            delimiter: configuration.prefixDelimiter, isOn: configuration.collectsPrefixDetail)
+        verbosity = Atomic(configuration.verbosity)
+        memoryLimitByteCount = Atomic(configuration.memoryByteCount)
+        zero = Mutex(CounterSnapshot())
+        shutdownRequest = Mutex { _ in }
+    }
+
+    /// Whether messages of this level are wanted; `verbosity` changes that while the node runs.
+    @inline(__always)
+    func isVerbose(_ level: Int) -> Bool { verbosity.load(ordering: .relaxed) >= level }
+
+    func onShutdownRequest(_ body: @escaping @Sendable (ShutdownMode) -> Void) {
+        shutdownRequest.withLock { $0 = body }
+    }
+
+    func requestShutdown(_ mode: ShutdownMode) {
+        let request = shutdownRequest.withLock { $0 }
+        request(mode)
+    }
+}
+
+/// What others may see of one worker.
+final class WorkerRecord: Sendable {
+    let counters = Counters()
+    /// The worker's connections by descriptor, for `stats conns`.
+    let connections = Mutex<[Int32: ConnectionRecord]>([:])
+    let lentBufferCount = Atomic<Int>(0)
+    let freeBufferCount = Atomic<Int>(0)
+}
+
+/// What others may see of one connection.
+final class ConnectionRecord: Sendable {
+    let lastCommandSeconds: Atomic<UInt32>
+    let phase = Atomic<UInt8>(Phase.reading.rawValue)
+
+    enum Phase: UInt8 {
+        case reading, receivingValue, swallowing, writing, closing
+
+        /// memcached's name of the state.
+        var name: String {
+            switch self {
+            case .reading: "conn_read"
+            case .receivingValue: "conn_nread"
+            case .swallowing: "conn_swallow"
+            case .writing: "conn_mwrite"
+            case .closing: "conn_closing"
+            }
+        }
+    }
+
+    init(now: UInt32) { lastCommandSeconds = Atomic(now) }
+}

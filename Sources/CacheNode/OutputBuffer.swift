@@ -1,0 +1,223 @@
+import Glibc
+import SessionMap
+
+/// Replies on their way to a peer: bytes, and values that are sent from where they are stored.
+///
+/// Holds a block only while there is something. Grows beyond a block for a batch of replies; whoever
+/// fills it stops at the high-water mark, so it stays below that and one reply.
+///
+/// Invariants: `sent <= byteCount`; inserts are in the order of their places.
+struct OutputBuffer: ~Copyable {
+    /// Above this nothing more is executed for the connection until its replies are sent.
+    static let highWaterByteCount = 64 << 10
+    /// Values from this size on are not copied but pinned and sent from the arena.
+    static let pinnedValueByteCountMin = 32 << 10
+
+    private let pool: BufferPool
+    private let map: SessionMap
+    private var memory: UnsafeMutableRawPointer?
+    private var capacity = 0
+    private var end = 0
+    private var sent = 0
+    /// Values that go between the bytes.
+    private var inserts: [Insert] = []
+    private var pinnedByteCount = 0
+
+    private struct Insert {
+        /// The value goes before the byte of this place.
+        let place: Int
+        let value: PinnedValue
+        var sent = 0
+    }
+
+    init(pool: BufferPool, map: SessionMap) {
+        self.pool = pool
+        self.map = map
+    }
+
+    deinit {
+        for insert in inserts { map.unpin(insert.value) }
+        if let memory { Self.release(memory, capacity: capacity, pool: pool) }
+    }
+
+    private static func release(
+        _ memory: UnsafeMutableRawPointer, capacity: Int, pool: BufferPool
+    ) {
+        if capacity == BufferPool.blockByteCount {
+            pool.giveBack(memory)
+        } else {
+            memory.deallocate()
+        }
+    }
+
+    var isEmpty: Bool { sent == end && inserts.isEmpty }
+    /// Bytes that have not been sent, pinned values included.
+    var pendingByteCount: Int { end - sent + pinnedByteCount }
+    @inline(__always)
+    var isAboveHighWater: Bool { pendingByteCount >= Self.highWaterByteCount }
+
+    // MARK: Filling
+
+    /// Room for `count` bytes at the end; `noteAppended` says how many were written.
+    @inline(__always)
+    mutating func room(_ count: Int) -> UnsafeMutableRawBufferPointer {
+        if capacity - end < count { grow(count) }
+        return UnsafeMutableRawBufferPointer(
+            start: memory.unsafelyUnwrapped + end, count: capacity - end)
+    }
+
+    @inline(__always)
+    mutating func noteAppended(_ count: Int) {
+        precondition(count >= 0 && end + count <= capacity)
+        end += count
+    }
+
+    private mutating func grow(_ count: Int) {
+        guard let old = memory else {
+            if count <= BufferPool.blockByteCount {
+                memory = pool.borrow()
+                capacity = BufferPool.blockByteCount
+            } else {
+                memory = .allocate(byteCount: count, alignment: 16)
+                capacity = count
+            }
+            return
+        }
+        var larger = capacity * 2
+        while larger < end + count { larger *= 2 }
+        let fresh = UnsafeMutableRawPointer.allocate(byteCount: larger, alignment: 16)
+        fresh.copyMemory(from: old, byteCount: end)
+        Self.release(old, capacity: capacity, pool: pool)
+        memory = fresh
+        capacity = larger
+    }
+
+    @inline(__always)
+    mutating func append(_ text: StaticString) {
+        let count = text.utf8CodeUnitCount
+        let room = room(count)
+        room.baseAddress.unsafelyUnwrapped.copyMemory(from: text.utf8Start, byteCount: count)
+        noteAppended(count)
+    }
+
+    mutating func append(_ bytes: UnsafeRawBufferPointer) {
+        room(bytes.count).copyMemory(from: bytes)
+        noteAppended(bytes.count)
+    }
+
+    mutating func append(_ text: String) {
+        var text = text
+        text.withUTF8 { append(UnsafeRawBufferPointer($0)) }
+    }
+
+    @inline(__always)
+    mutating func append(decimal number: UInt64) {
+        let room = room(20)
+        var count = 1
+        var rest = number / 10
+        while rest > 0 {
+            count += 1
+            rest /= 10
+        }
+        var place = count
+        rest = number
+        repeat {
+            place -= 1
+            room[place] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10)
+            rest /= 10
+        } while place > 0
+        noteAppended(count)
+    }
+
+    /// Appends a value that stays where it is until it is sent. Takes over the pin.
+    mutating func append(_ value: PinnedValue) {
+        inserts.append(Insert(place: end, value: value))
+        pinnedByteCount += value.byteCount
+    }
+
+    // MARK: Sending
+
+    /// Offers what is pending to `write` until all is gone or it takes less than it was offered.
+    /// Returns what the last call answered.
+    mutating func send(_ write: (Pieces) -> Int) {
+        while !isEmpty {
+            let offered: Int
+            let taken: Int
+            if inserts.isEmpty {
+                let bytes = UnsafeRawBufferPointer(
+                    start: memory.unsafelyUnwrapped + sent, count: end - sent)
+                offered = bytes.count
+                taken = write(.one(bytes))
+            } else {
+                let pieces = pendingPieces()
+                offered = pieces.reduce(0) { $0 + $1.count }
+                taken = write(.several(pieces))
+            }
+            noteSent(taken)
+            if taken < offered { return }
+        }
+        releaseMemory()
+    }
+
+    enum Pieces {
+        case one(UnsafeRawBufferPointer)
+        case several([UnsafeRawBufferPointer])
+    }
+
+    private static let piecesPerSend = 256
+
+    private func pendingPieces() -> [UnsafeRawBufferPointer] {
+        var pieces: [UnsafeRawBufferPointer] = []
+        var place = sent
+        for insert in inserts where pieces.count < Self.piecesPerSend {
+            if insert.place > place { pieces.append(bytes(place..<insert.place)) }
+            place = insert.place
+            var skipped = insert.sent
+            for piece in insert.value.pieces where pieces.count < Self.piecesPerSend {
+                if skipped >= piece.count {
+                    skipped -= piece.count
+                    continue
+                }
+                pieces.append(UnsafeRawBufferPointer(rebasing: piece[skipped...]))
+                skipped = 0
+            }
+        }
+        if pieces.count < Self.piecesPerSend, end > place { pieces.append(bytes(place..<end)) }
+        return pieces
+    }
+
+    private func bytes(_ range: Range<Int>) -> UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(
+            start: memory.unsafelyUnwrapped + range.lowerBound, count: range.count)
+    }
+
+    private mutating func noteSent(_ count: Int) {
+        var left = count
+        while left > 0 {
+            let nextPlace = inserts.first?.place ?? end
+            if nextPlace > sent {
+                let step = min(left, nextPlace - sent)
+                sent += step
+                left -= step
+                continue
+            }
+            precondition(!inserts.isEmpty, "more was sent than there was")
+            let step = min(left, inserts[0].value.byteCount - inserts[0].sent)
+            inserts[0].sent += step
+            pinnedByteCount -= step
+            left -= step
+            if inserts[0].sent == inserts[0].value.byteCount {
+                map.unpin(inserts.removeFirst().value)
+            }
+        }
+    }
+
+    private mutating func releaseMemory() {
+        guard let memory else { return }
+        Self.release(memory, capacity: capacity, pool: pool)
+        self.memory = nil
+        capacity = 0
+        end = 0
+        sent = 0
+    }
+}

@@ -1,0 +1,144 @@
+import EventLoop
+import Glibc
+import Logging
+import SessionMap
+import Synchronization
+
+/// One thread with an event loop, its connections, its buffers and its counters.
+///
+/// Everything in it is confined to its thread, but for the queue of new connections and the record
+/// that others read.
+///
+/// `@unchecked Sendable`: other threads call `adopt` and `stop` only, which touch `inbox` (a mutex)
+/// and the loop's wake-up (safe to call from anywhere).
+final class Worker: @unchecked Sendable {
+    private let number: Int
+    private let context: NodeContext
+    let loop: Loop
+    private let record: WorkerRecord
+    private let pool = BufferPool()
+    private var sockets: [Int32: ClientSocket] = [:]
+    private let inbox = Mutex(Inbox())
+    private var wakeUp: WakeUp?
+    private var tick: Timer?
+    let commandsPerTurn: Int
+
+    private struct Inbox {
+        var descriptors: [Int32] = []
+        var isStopping = false
+    }
+
+    /// Items that one turn of maintenance may move before connections get their turn again.
+    private static let itemsPerTurn = 256
+    private static let tickMilliseconds = 1_000
+
+    init(number: Int, context: NodeContext) throws(EventLoopError) {
+        self.number = number
+        self.context = context
+        record = context.workers[number]
+        commandsPerTurn = context.configuration.commandsPerTurn
+        loop = try Loop()
+        wakeUp = try WakeUp(loop: loop) { [unowned self] in readInbox() }
+        tick = try Timer(loop: loop) { [unowned self] in maintain() }
+    }
+
+    func now() -> Moment { context.clock.now() }
+
+    /// Runs until `stop`; called on the worker's own thread.
+    func run() {
+        do {
+            try tick?.start(afterMilliseconds: Self.tickMilliseconds)
+        } catch {
+            context.logger.critical("a worker has no timer: \(error)")
+            return
+        }
+        loop.run()
+        for socket in sockets.values { socket.detach() }
+        sockets.removeAll()
+        wakeUp = nil
+        tick = nil
+    }
+
+    // MARK: Called from other threads
+
+    /// Takes over a connected descriptor.
+    func adopt(_ descriptor: Int32) {
+        inbox.withLock { $0.descriptors.append(descriptor) }
+        wakeUp?.wake()
+    }
+
+    func stop() {
+        inbox.withLock { $0.isStopping = true }
+        wakeUp?.wake()
+    }
+
+    // MARK: Connections
+
+    private func readInbox() {
+        let (descriptors, isStopping) = inbox.withLock { inbox in
+            defer { inbox.descriptors.removeAll(keepingCapacity: true) }
+            return (inbox.descriptors, inbox.isStopping)
+        }
+        for descriptor in descriptors { open(descriptor) }
+        if isStopping { loop.stop() }
+    }
+
+    private func open(_ descriptor: Int32) {
+        let connection = Connection(context: context, worker: record, pool: pool, now: now())
+        do {
+            let socket = try ClientSocket(
+                worker: self, descriptor: descriptor, connection: connection)
+            sockets[descriptor] = socket
+            record.connections.withLock { $0[descriptor] = connection.record }
+            record.counters.add(.totalConnections)
+            if context.isVerbose(2) { context.logger.debug("<\(descriptor) new client connection") }
+        } catch {
+            // The descriptor has been closed with its stream.
+            context.logger.error("a connection was dropped, its events failed: \(error)")
+            context.acceptance.noteClosed()
+        }
+    }
+
+    func close(_ socket: ClientSocket) {
+        let descriptor = socket.descriptor
+        guard sockets[descriptor] === socket else { return }
+        if context.isVerbose(2) { context.logger.debug("<\(descriptor) connection closed") }
+        _ = record.connections.withLock { $0.removeValue(forKey: descriptor) }
+        socket.detach()
+        sockets[descriptor] = nil
+        context.acceptance.noteClosed()
+    }
+
+    // MARK: Time
+
+    /// Every second, and again at once while something is left to do: this worker's share of the
+    /// shards, and the connections that have been idle for too long.
+    private func maintain() {
+        let now = now()
+        var hasMore = false
+        for shard in stride(from: number, to: context.map.shardCount, by: workerCount) {
+            let more = context.map.maintain(
+                shard: shard, now: now.seconds, itemBudget: Self.itemsPerTurn)
+            hasMore = hasMore || more
+        }
+        if !hasMore { kickIdle(now: now) }
+        record.lentBufferCount.store(pool.lentCount, ordering: .relaxed)
+        record.freeBufferCount.store(pool.freeCount, ordering: .relaxed)
+        do {
+            try tick?.start(afterMilliseconds: hasMore ? 0 : Self.tickMilliseconds)
+        } catch {
+            context.logger.critical("a worker's timer failed, nothing expires any more: \(error)")
+        }
+    }
+
+    private var workerCount: Int { context.configuration.threadCount }
+
+    private func kickIdle(now: Moment) {
+        let limit = context.configuration.idleTimeoutSeconds
+        guard limit > 0 else { return }
+        for socket in sockets.values where socket.isIdle(for: UInt32(limit), now: now) {
+            record.counters.add(.idleKicks)
+            close(socket)
+        }
+    }
+}

@@ -1,0 +1,87 @@
+import Glibc
+
+/// A connected socket's byte stream: non-blocking reads and writes. Owns its descriptor.
+package struct Stream: ~Copyable {
+    package let descriptor: Int32
+
+    /// Takes over a connected, non-blocking descriptor.
+    package init(descriptor: Int32) { self.descriptor = descriptor }
+
+    deinit { close(descriptor) }
+
+    package enum Transfer: Equatable, Sendable {
+        case bytes(Int)
+        /// Nothing can be transferred now; wait for readiness.
+        case wouldBlock
+        /// The peer has ended its side (reading only).
+        case ended
+        case failed(errno: Int32)
+    }
+
+    @inline(__always)
+    package func read(into target: UnsafeMutableRawBufferPointer) -> Transfer {
+        while true {
+            let count = Glibc.read(descriptor, target.baseAddress, target.count)
+            if count > 0 { return .bytes(count) }
+            if count == 0 { return .ended }
+            let reason = errno
+            if reason == EAGAIN || reason == EWOULDBLOCK { return .wouldBlock }
+            if reason != EINTR { return .failed(errno: reason) }
+        }
+    }
+
+    /// Fills `first`, then `second`.
+    package func read(
+        into first: UnsafeMutableRawBufferPointer, then second: UnsafeMutableRawBufferPointer
+    ) -> Transfer {
+        var parts = InlineArray<2, iovec>(repeating: iovec())
+        parts[0] = iovec(iov_base: first.baseAddress, iov_len: first.count)
+        parts[1] = iovec(iov_base: second.baseAddress, iov_len: second.count)
+        while true {
+            let count = parts.span.withUnsafeBufferPointer {
+                readv(descriptor, $0.baseAddress, 2)
+            }
+            if count > 0 { return .bytes(count) }
+            if count == 0 { return .ended }
+            let reason = errno
+            if reason == EAGAIN || reason == EWOULDBLOCK { return .wouldBlock }
+            if reason != EINTR { return .failed(errno: reason) }
+        }
+    }
+
+    @inline(__always)
+    package func write(_ bytes: UnsafeRawBufferPointer) -> Transfer {
+        while true {
+            // MSG_NOSIGNAL: a peer that has gone is an error here, not a signal to the process.
+            let count = send(
+                descriptor, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL))
+            if count >= 0 { return .bytes(count) }
+            let reason = errno
+            if reason == EAGAIN || reason == EWOULDBLOCK { return .wouldBlock }
+            if reason != EINTR { return .failed(errno: reason) }
+        }
+    }
+
+    /// Writes several pieces by one system call; at most 1,024 of them.
+    package func write(_ pieces: [UnsafeRawBufferPointer]) -> Transfer {
+        var parts = pieces.prefix(1_024).map {
+            iovec(iov_base: UnsafeMutableRawPointer(mutating: $0.baseAddress), iov_len: $0.count)
+        }
+        while true {
+            let count = parts.withUnsafeMutableBufferPointer { buffer -> Int in
+                var message = msghdr()
+                message.msg_iov = buffer.baseAddress
+                message.msg_iovlen = buffer.count
+                return sendmsg(descriptor, &message, Int32(MSG_NOSIGNAL))
+            }
+            if count >= 0 { return .bytes(count) }
+            let reason = errno
+            if reason == EAGAIN || reason == EWOULDBLOCK { return .wouldBlock }
+            if reason != EINTR { return .failed(errno: reason) }
+        }
+    }
+
+    /// The peer's address.
+    package var peer: SocketAddress { .peer(of: descriptor) }
+    package var local: SocketAddress { .local(of: descriptor) }
+}

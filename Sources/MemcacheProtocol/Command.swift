@@ -1,0 +1,81 @@
+/// One command as it was sent: wire values and places in the line, nothing resolved.
+package enum Command: Equatable, Sendable {
+    case retrieve(Retrieval)
+    case store(StoreHeader)
+    case delete(key: ByteRange, isQuiet: Bool)
+    case touch(key: ByteRange, exptime: Int32, isQuiet: Bool)
+    case arithmetic(key: ByteRange, delta: UInt64, increments: Bool, isQuiet: Bool)
+    case flushAll(delay: ByteRange?, isQuiet: Bool)
+    case version
+    case verbosity(level: UInt64, isQuiet: Bool)
+    case cacheMemlimit(megabytes: UInt64, isQuiet: Bool)
+    case shutdown(ShutdownMode)
+    case debugtime(DebugtimeChange)
+    case stats(StatsPage)
+    case quit
+    /// Not a command; the reply and how to go on.
+    case failure(Failure)
+}
+
+/// `get`, `gets`, `gat` and `gats`: the keys are the words from `keysStart` to the line's end.
+package struct Retrieval: Equatable, Sendable {
+    package var showsCASUnique: Bool
+    /// For `gat` and `gats`: the exptime that every item that is found gets.
+    package var exptime: Int32?
+    package var keysStart: Int
+}
+
+/// A storage command's line; the data block follows it.
+package struct StoreHeader: Equatable, Sendable {
+    package enum Verb: Equatable, Sendable {
+        case set, add, replace, append, prepend
+        case cas(UInt64)
+    }
+    package var verb: Verb
+    package var key: ByteRange
+    package var clientFlags: UInt32
+    package var exptime: Int32
+    package var valueByteCount: Int
+    package var isQuiet: Bool
+}
+
+package enum ShutdownMode: Equatable, Sendable {
+    case immediate, graceful, unknown
+}
+
+/// What `debugtime` does to the node's clock.
+package enum DebugtimeChange: Equatable, Sendable {
+    case advance(seconds: Int64)
+    case pause, resume
+}
+
+package enum StatsPage: Equatable, Sendable {
+    case general, settings, items, slabs, connections, sizes, reset
+    case detail(Detail)
+    case cachedump(slabClass: UInt32, limit: UInt32)
+
+    package enum Detail: Equatable, Sendable {
+        case on, off, dump, unknown
+    }
+}
+
+/// A line that cannot be carried out. What matters is where the next command begins.
+package struct Failure: Equatable, Sendable {
+    package enum Recovery: Equatable, Sendable {
+        /// The line is done with; the next one is a command.
+        case nextLine
+        /// A data block of this many bytes, its CR LF included, follows and is not wanted.
+        case swallow(byteCount: Int)
+        /// There is no telling: the connection ends without a reply.
+        case close
+    }
+    package var reply: ErrorReply
+    package var recovery: Recovery
+    package var isQuiet: Bool
+
+    package init(_ reply: ErrorReply, recovery: Recovery = .nextLine, isQuiet: Bool = false) {
+        self.reply = reply
+        self.recovery = recovery
+        self.isQuiet = isQuiet
+    }
+}

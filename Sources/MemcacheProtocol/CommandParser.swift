@@ -1,0 +1,253 @@
+/// Reads one command line of the classic text protocol.
+///
+/// Goals: no allocation; every line gives a command or a failure with its recovery. Not goals:
+/// finding the line (`LineFraming`), the data block (it is counted by the connection).
+///
+/// Source of the rules: memcached's doc/protocol.txt and, where it is silent, version 1.6.45.
+package enum CommandParser {
+    /// - Parameter knowsDebugtime: whether `debugtime` is a command.
+    package static func parse(_ line: Span<UInt8>, knowsDebugtime: Bool = false) -> Command {
+        if let retrieval = retrieval(line) { return retrieval }
+        let words = Words(line)
+        guard let verb = words[0], !verb.isEmpty else { return .failure(Failure(.error)) }
+        switch verb.count {
+        case 3:
+            if line.holds("set", at: verb) { return store(line, words, .set) }
+            if line.holds("add", at: verb) { return store(line, words, .add) }
+            if line.holds("cas", at: verb) { return cas(line, words) }
+        case 4:
+            if line.holds("incr", at: verb) { return arithmetic(line, words, increments: true) }
+            if line.holds("decr", at: verb) { return arithmetic(line, words, increments: false) }
+            if line.holds("quit", at: verb) { return .quit }
+        case 5:
+            if line.holds("touch", at: verb) { return touch(line, words) }
+            if line.holds("stats", at: verb) { return stats(line, words) }
+        case 6:
+            if line.holds("delete", at: verb) { return delete(line, words) }
+            if line.holds("append", at: verb) { return store(line, words, .append) }
+        case 7:
+            if line.holds("replace", at: verb) { return store(line, words, .replace) }
+            if line.holds("prepend", at: verb) { return store(line, words, .prepend) }
+            if line.holds("version", at: verb) { return .version }
+        default: break
+        }
+        return administration(line, words, verb: verb, knowsDebugtime: knowsDebugtime)
+    }
+
+    // MARK: Retrieval
+
+    private static func retrieval(_ line: Span<UInt8>) -> Command? {
+        guard let first = line.firstByte, first == UInt8(ascii: "g") else { return nil }
+        if line.starts(with: "get ") { return keys(line, from: 4, showsCASUnique: false) }
+        if line.starts(with: "gets ") { return keys(line, from: 5, showsCASUnique: true) }
+        if line.starts(with: "gat ") { return getAndTouch(line, from: 4, showsCASUnique: false) }
+        if line.starts(with: "gats ") { return getAndTouch(line, from: 5, showsCASUnique: true) }
+        let whole = ByteRange(start: 0, count: line.count)
+        let isBare =
+            line.holds("get", at: whole) || line.holds("gets", at: whole)
+            || line.holds("gat", at: whole) || line.holds("gats", at: whole)
+        return isBare ? .failure(Failure(.badFormat)) : nil
+    }
+
+    private static func keys(
+        _ line: Span<UInt8>, from start: Int, showsCASUnique: Bool, exptime: Int32? = nil
+    ) -> Command {
+        guard checkKeys(line, from: start) else { return .failure(Failure(.badFormat)) }
+        return .retrieve(
+            Retrieval(showsCASUnique: showsCASUnique, exptime: exptime, keysStart: start))
+    }
+
+    /// One key that is too long voids the whole command, so all are looked at first.
+    private static func checkKeys(_ line: Span<UInt8>, from start: Int) -> Bool {
+        var position = start
+        var hasKey = false
+        while let key = nextWord(in: line, from: position) {
+            guard key.count <= ProtocolLimits.keyByteCountMax else { return false }
+            hasKey = true
+            position = key.end
+        }
+        return hasKey
+    }
+
+    private static func getAndTouch(
+        _ line: Span<UInt8>, from start: Int, showsCASUnique: Bool
+    ) -> Command {
+        guard let exptime = nextWord(in: line, from: start),
+            nextWord(in: line, from: exptime.end) != nil
+        else { return .failure(Failure(.badFormat)) }
+        guard let value = line.signed32(at: exptime) else {
+            return .failure(Failure(.invalidExptime))
+        }
+        return keys(line, from: exptime.end, showsCASUnique: showsCASUnique, exptime: value)
+    }
+
+    // MARK: Storage
+
+    private static func store(
+        _ line: Span<UInt8>, _ words: Words, _ verb: StoreHeader.Verb, lengthWord: Int = 4
+    ) -> Command {
+        let isQuiet = isQuiet(line, words)
+        guard let length = words[lengthWord].flatMap({ line.unsigned(at: $0) }),
+            length <= ProtocolLimits.valueByteCountMax
+        else {
+            // Nobody knows how long the data block is: what follows is read as commands.
+            return .failure(Failure(.badFormat, isQuiet: isQuiet))
+        }
+        let valueByteCount = Int(length)
+        guard let key = key(words), let flagsWord = words[2], let exptimeWord = words[3],
+            let clientFlags = line.unsigned(at: flagsWord).flatMap({ UInt32(exactly: $0) }),
+            let exptime = line.signed32(at: exptimeWord)
+        else {
+            return .failure(
+                Failure(
+                    .badFormat, recovery: .swallow(byteCount: valueByteCount + 2),
+                    isQuiet: isQuiet))
+        }
+        return .store(
+            StoreHeader(
+                verb: verb, key: key, clientFlags: clientFlags, exptime: exptime,
+                valueByteCount: valueByteCount, isQuiet: isQuiet))
+    }
+
+    private static func cas(_ line: Span<UInt8>, _ words: Words) -> Command {
+        // The rest of the line decides whether there is a data block to swallow.
+        let command = store(line, words, .cas(0))
+        guard case .store(var header) = command else { return command }
+        guard let unique = words[5].flatMap({ line.unsigned(at: $0) }) else {
+            return .failure(
+                Failure(
+                    .badFormat, recovery: .swallow(byteCount: header.valueByteCount + 2),
+                    isQuiet: header.isQuiet))
+        }
+        header.verb = .cas(unique)
+        return .store(header)
+    }
+
+    // MARK: One key
+
+    private static func delete(_ line: Span<UInt8>, _ words: Words) -> Command {
+        let isQuiet = isQuiet(line, words)
+        guard let key = key(words) else {
+            return .failure(Failure(.badFormat, isQuiet: isQuiet))
+        }
+        return .delete(key: key, isQuiet: isQuiet)
+    }
+
+    private static func touch(_ line: Span<UInt8>, _ words: Words) -> Command {
+        let isQuiet = isQuiet(line, words)
+        guard let key = key(words), let exptimeWord = words[2] else {
+            return .failure(Failure(.badFormat, isQuiet: isQuiet))
+        }
+        guard let exptime = line.signed32(at: exptimeWord) else {
+            return .failure(Failure(.invalidExptime, isQuiet: isQuiet))
+        }
+        return .touch(key: key, exptime: exptime, isQuiet: isQuiet)
+    }
+
+    private static func arithmetic(
+        _ line: Span<UInt8>, _ words: Words, increments: Bool
+    ) -> Command {
+        let isQuiet = isQuiet(line, words)
+        guard let key = key(words), let deltaWord = words[2] else {
+            return .failure(Failure(.badFormat, isQuiet: isQuiet))
+        }
+        guard let delta = line.unsigned(at: deltaWord) else {
+            return .failure(Failure(.invalidDelta, isQuiet: isQuiet))
+        }
+        return .arithmetic(key: key, delta: delta, increments: increments, isQuiet: isQuiet)
+    }
+
+    private static func key(_ words: Words) -> ByteRange? {
+        guard let key = words[1], key.count <= ProtocolLimits.keyByteCountMax else { return nil }
+        return key
+    }
+
+    /// `noreply` counts as the last word, whatever stands before it.
+    private static func isQuiet(_ line: Span<UInt8>, _ words: Words) -> Bool {
+        words.count > 1 && line.holds("noreply", at: words.last)
+    }
+
+    // MARK: The node
+
+    private static func administration(
+        _ line: Span<UInt8>, _ words: Words, verb: ByteRange, knowsDebugtime: Bool
+    ) -> Command {
+        if line.holds("flush_all", at: verb) { return flushAll(line, words) }
+        if line.holds("verbosity", at: verb) { return verbosity(line, words) }
+        if line.holds("cache_memlimit", at: verb) { return cacheMemlimit(line, words) }
+        if line.holds("shutdown", at: verb) { return .shutdown(shutdownMode(line, words)) }
+        if knowsDebugtime, line.holds("debugtime", at: verb) { return debugtime(line, words) }
+        // A browser, or somebody who makes one send commands: not a word to them.
+        if words.count > 1, line.starts(with: "HTTP/", at: words.last.start) {
+            return .failure(Failure(.error, recovery: .close))
+        }
+        return .failure(Failure(.error))
+    }
+
+    private static func flushAll(_ line: Span<UInt8>, _ words: Words) -> Command {
+        let isQuiet = isQuiet(line, words)
+        let hasDelay = words.count != (isQuiet ? 2 : 1)
+        return .flushAll(delay: hasDelay ? words[1] : nil, isQuiet: isQuiet)
+    }
+
+    private static func verbosity(_ line: Span<UInt8>, _ words: Words) -> Command {
+        let isQuiet = isQuiet(line, words)
+        guard let level = words[1].flatMap({ line.unsigned(at: $0) }), level <= UInt32.max else {
+            return .failure(Failure(.badFormat, isQuiet: isQuiet))
+        }
+        return .verbosity(level: level, isQuiet: isQuiet)
+    }
+
+    private static func cacheMemlimit(_ line: Span<UInt8>, _ words: Words) -> Command {
+        let isQuiet = isQuiet(line, words)
+        guard let megabytes = words[1].flatMap({ line.unsigned(at: $0) }),
+            megabytes <= UInt32.max
+        else { return .failure(Failure(.error, isQuiet: isQuiet)) }
+        return .cacheMemlimit(megabytes: megabytes, isQuiet: isQuiet)
+    }
+
+    private static func shutdownMode(_ line: Span<UInt8>, _ words: Words) -> ShutdownMode {
+        guard let mode = words[1] else { return .immediate }
+        return words.count == 2 && line.holds("graceful", at: mode) ? .graceful : .unknown
+    }
+
+    private static func debugtime(_ line: Span<UInt8>, _ words: Words) -> Command {
+        guard let change = words[1] else { return .failure(Failure(.error)) }
+        if line.holds("p", at: change) { return .debugtime(.pause) }
+        if line.holds("r", at: change) { return .debugtime(.resume) }
+        guard let seconds = line.signed32(at: change) else { return .failure(Failure(.error)) }
+        return .debugtime(.advance(seconds: Int64(seconds)))
+    }
+
+    // MARK: Statistics
+
+    private static func stats(_ line: Span<UInt8>, _ words: Words) -> Command {
+        guard let page = words[1] else { return .stats(.general) }
+        if line.holds("settings", at: page) { return .stats(.settings) }
+        if line.holds("items", at: page) { return .stats(.items) }
+        if line.holds("slabs", at: page) { return .stats(.slabs) }
+        if line.holds("conns", at: page) { return .stats(.connections) }
+        if line.holds("sizes", at: page) { return .stats(.sizes) }
+        if line.holds("reset", at: page) { return .stats(.reset) }
+        if line.holds("detail", at: page) { return .stats(.detail(detail(line, words))) }
+        if line.holds("cachedump", at: page) { return cachedump(line, words) }
+        return .failure(Failure(.error))
+    }
+
+    private static func detail(_ line: Span<UInt8>, _ words: Words) -> StatsPage.Detail {
+        guard let word = words[2] else { return .unknown }
+        if line.holds("on", at: word) { return .on }
+        if line.holds("off", at: word) { return .off }
+        return line.holds("dump", at: word) ? .dump : .unknown
+    }
+
+    private static func cachedump(_ line: Span<UInt8>, _ words: Words) -> Command {
+        guard let classWord = words[2], let limitWord = words[3] else {
+            return .failure(Failure(.badCommandLine))
+        }
+        guard let slabClass = line.unsigned(at: classWord).flatMap({ UInt32(exactly: $0) }),
+            let limit = line.unsigned(at: limitWord).flatMap({ UInt32(exactly: $0) })
+        else { return .failure(Failure(.badFormat)) }
+        return .stats(.cachedump(slabClass: slabClass, limit: limit))
+    }
+}

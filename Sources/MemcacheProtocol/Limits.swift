@@ -1,0 +1,19 @@
+/// The protocol's own limits. Source: PROTOCOL of memcached, doc/protocol.txt.
+package enum ProtocolLimits {
+    /// A key's bytes.
+    package static let keyByteCountMax = 250
+    /// A value's bytes on the command line; the item limit is far below.
+    package static let valueByteCountMax = 2_147_483_645
+    /// What a line may have without its end having arrived, `get` and `gets` excepted.
+    package static let unfinishedLineByteCountMax = 2_048
+    /// What a line may have at all, `get` and `gets` excepted: an input buffer.
+    package static let lineByteCountMax = 16_384
+    /// A whole line, its end included, that is shorter than this is not a command.
+    package static let lineByteCountMin = 4
+    /// Digits of a number on the command line.
+    package static let digitCountMax = 22
+    /// Exptimes from here on are a Unix time; below, seconds from now.
+    package static let relativeExptimeEnd: Int32 = 1_000_000_000
+    /// memcached's own border, which `-o classic_exptime` restores: 30 days.
+    package static let classicRelativeExptimeMax: Int32 = 2_592_000
+}

@@ -1,0 +1,72 @@
+/// Replies that are one fixed line.
+package enum Reply: Sendable {
+    case stored, notStored, exists, notFound, deleted, touched, ok, end, reset
+
+    /// The line with its end.
+    package var line: StaticString {
+        switch self {
+        case .stored: "STORED\r\n"
+        case .notStored: "NOT_STORED\r\n"
+        case .exists: "EXISTS\r\n"
+        case .notFound: "NOT_FOUND\r\n"
+        case .deleted: "DELETED\r\n"
+        case .touched: "TOUCHED\r\n"
+        case .ok: "OK\r\n"
+        case .end: "END\r\n"
+        case .reset: "RESET\r\n"
+        }
+    }
+}
+
+/// Replies that tell of an error, word for word memcached's.
+package enum ErrorReply: Equatable, Sendable {
+    case error
+    case badFormat
+    case badCommandLine
+    case badDataChunk
+    case invalidExptime
+    case invalidDelta
+    case notANumber
+    case flushNotAllowed
+    case shutdownNotEnabled
+    case invalidShutdownMode
+    case memlimitTooSmall
+    case memlimitTooLarge
+    case memlimitOutOfBounds
+    case statsDetailUsage
+    case statsDetailNotAllowed
+    case cachedumpNotAllowed
+    case illegalSlabID
+    case tooLarge
+    case outOfMemory
+    case tooManyConnections
+
+    package var line: StaticString {
+        switch self {
+        case .error: "ERROR\r\n"
+        case .badFormat: "CLIENT_ERROR bad command line format\r\n"
+        case .badCommandLine: "CLIENT_ERROR bad command line\r\n"
+        case .badDataChunk: "CLIENT_ERROR bad data chunk\r\n"
+        case .invalidExptime: "CLIENT_ERROR invalid exptime argument\r\n"
+        case .invalidDelta: "CLIENT_ERROR invalid numeric delta argument\r\n"
+        case .notANumber:
+            "CLIENT_ERROR cannot increment or decrement non-numeric value\r\n"
+        case .flushNotAllowed: "CLIENT_ERROR flush_all not allowed\r\n"
+        case .shutdownNotEnabled: "SERVER_ERROR: shutdown not enabled\r\n"
+        case .invalidShutdownMode: "CLIENT_ERROR invalid shutdown mode\r\n"
+        case .memlimitTooSmall:
+            "MEMLIMIT_TOO_SMALL cannot set maxbytes to less than 8m\r\n"
+        case .memlimitTooLarge:
+            "MEMLIMIT_ADJUST_FAILED input value is megabytes not bytes\r\n"
+        case .memlimitOutOfBounds:
+            "MEMLIMIT_ADJUST_FAILED out of bounds or unable to adjust\r\n"
+        case .statsDetailUsage: "CLIENT_ERROR usage: stats detail on|off|dump\r\n"
+        case .statsDetailNotAllowed: "CLIENT_ERROR stats detail not allowed\r\n"
+        case .cachedumpNotAllowed: "CLIENT_ERROR stats cachedump not allowed\r\n"
+        case .illegalSlabID: "CLIENT_ERROR Illegal slab id\r\n"
+        case .tooLarge: "SERVER_ERROR object too large for cache\r\n"
+        case .outOfMemory: "SERVER_ERROR out of memory storing object\r\n"
+        case .tooManyConnections: "ERROR Too many open connections\r\n"
+        }
+    }
+}

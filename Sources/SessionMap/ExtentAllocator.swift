@@ -1,0 +1,265 @@
+/// The free space of a region: takes extents and gives them back, coalescing as it goes.
+///
+/// Goals: constant time; a good fit (the best of the first few candidates of a class); free
+/// neighbours are always one extent. Not a goal: deciding what to evict; that is the shard's.
+///
+/// Free extents hang in lists by length: one list for each length below 64 units, then 16 lists for
+/// each power of two. A bit per list says whether it is empty.
+///
+/// A region starts and ends with a border extent, so that every other extent has two neighbours:
+///
+///     | border, `headUnitCount` | extent | extent | ... | border, 1 unit |
+///
+/// The order of the stores keeps the walk from header to header valid at every moment: a remainder's
+/// header is written before the extent in front of it is shortened, and a coalesced extent's length
+/// covers its parts by one store.
+///
+/// Invariants, checked by the shard's `checkInvariants()`:
+/// - walking from border to border meets every extent once;
+/// - no two free extents touch; an extent's "previous is free" bit tells the truth;
+/// - every free extent is in the list of its length, and `freeUnitCount` is their sum.
+struct ExtentAllocator: ~Copyable {
+    /// Units at the region's start that belong to no extent (64 bytes, for a shard's own header).
+    static let headUnitCount: UInt32 = 4
+    private static let exactClassCount = 64
+    private static let classCount = exactClassCount + 16 * 22
+    private static let wordCount = (classCount + 63) / 64
+    /// How many extents of one list are looked at for the best fit.
+    private static let candidateCount = 8
+
+    let region: Region
+    private(set) var freeUnitCount: UInt32
+    private let heads: UnsafeMutablePointer<Unit>
+    private let occupied: UnsafeMutablePointer<UInt64>
+
+    init(region: Region) {
+        self.region = region
+        heads = .allocate(capacity: Self.classCount)
+        heads.initialize(repeating: 0, count: Self.classCount)
+        occupied = .allocate(capacity: Self.wordCount)
+        occupied.initialize(repeating: 0, count: Self.wordCount)
+        freeUnitCount = 0
+        let first = Self.headUnitCount
+        let last = region.unitCount - 1
+        region.setHeader(0, length: first, kind: .border, previousIsFree: false)
+        region.setHeader(last, length: 1, kind: .border, previousIsFree: false)
+        insertFree(first, length: last - first, previousIsFree: false)
+    }
+
+    deinit {
+        heads.deallocate()
+        occupied.deallocate()
+    }
+
+    /// Every unit that an extent may have.
+    var capacity: UInt32 { region.unitCount - Self.headUnitCount - 1 }
+
+    // MARK: Taking
+
+    /// Takes one extent of exactly `length` units, or nothing.
+    mutating func take(_ length: UInt32) -> Unit? {
+        guard let found = find(atLeast: length) else { return nil }
+        cut(found, to: length)
+        return found
+    }
+
+    /// Takes the largest extent there is, cut to at most `length` units; nothing below `minimum`.
+    mutating func takeLargest(atMost length: UInt32, atLeast minimum: UInt32) -> Unit? {
+        guard let found = largest(), region.length(found) >= minimum else { return nil }
+        cut(found, to: min(length, region.length(found)))
+        return found
+    }
+
+    /// The units that the `count` largest lists' first extents offer together: a lower bound of
+    /// what `count` extents can hold, and cheap.
+    func reach(ofPieces count: Int) -> UInt32 {
+        var sum: UInt32 = 0
+        var left = count
+        var word = Self.wordCount - 1
+        while word >= 0, left > 0 {
+            var bits = occupied[word]
+            while bits != 0, left > 0 {
+                let bit = 63 - bits.leadingZeroBitCount
+                bits &= ~(1 << UInt64(bit))
+                var extent = heads[word * 64 + bit]
+                while extent != 0, left > 0 {
+                    sum += region.length(extent)
+                    left -= 1
+                    extent = region[extent, .link]
+                }
+            }
+            word -= 1
+        }
+        return sum
+    }
+
+    private mutating func cut(_ extent: Unit, to length: UInt32) {
+        removeFree(extent)
+        let whole = region.length(extent)
+        let previousIsFree = region.previousIsFree(extent)
+        if whole > length {
+            insertFree(extent + length, length: whole - length, previousIsFree: false)
+        } else {
+            region.setPreviousIsFree(extent + whole, false)
+        }
+        region[extent, .link] = 0
+        region.setHeader(extent, length: length, kind: .held, previousIsFree: previousIsFree)
+    }
+
+    private func find(atLeast length: UInt32) -> Unit? {
+        let start = Self.sizeClass(length)
+        if let fit = bestFit(inClass: start, atLeast: length) { return fit }
+        guard start + 1 < Self.classCount, let next = firstOccupied(from: start + 1) else {
+            return nil
+        }
+        return bestFit(inClass: next, atLeast: length)
+    }
+
+    private func bestFit(inClass sizeClass: Int, atLeast length: UInt32) -> Unit? {
+        var extent = heads[sizeClass]
+        var best: Unit = 0
+        var bestLength = UInt32.max
+        var left = Self.candidateCount
+        while extent != 0, left > 0 {
+            let candidate = region.length(extent)
+            if candidate >= length, candidate < bestLength {
+                best = extent
+                bestLength = candidate
+                if candidate == length { break }
+            }
+            extent = region[extent, .link]
+            left -= 1
+        }
+        return best == 0 ? nil : best
+    }
+
+    private func largest() -> Unit? {
+        var word = Self.wordCount - 1
+        while word >= 0 {
+            if occupied[word] != 0 {
+                return bestLargest(inClass: word * 64 + 63 - occupied[word].leadingZeroBitCount)
+            }
+            word -= 1
+        }
+        return nil
+    }
+
+    private func bestLargest(inClass sizeClass: Int) -> Unit {
+        var best = heads[sizeClass]
+        var extent = region[best, .link]
+        var left = Self.candidateCount
+        while extent != 0, left > 0 {
+            if region.length(extent) > region.length(best) { best = extent }
+            extent = region[extent, .link]
+            left -= 1
+        }
+        return best
+    }
+
+    private func firstOccupied(from start: Int) -> Int? {
+        var word = start / 64
+        var bits = occupied[word] & (UInt64.max << UInt64(start % 64))
+        while true {
+            if bits != 0 { return word * 64 + bits.trailingZeroBitCount }
+            word += 1
+            guard word < Self.wordCount else { return nil }
+            bits = occupied[word]
+        }
+    }
+
+    // MARK: Giving back
+
+    /// Gives one extent back. The caller has let go of every link to it.
+    mutating func give(_ extent: Unit) {
+        precondition(region.kind(extent) != .free && region.kind(extent) != .border)
+        var start = extent
+        var length = region.length(extent)
+        var previousIsFree = region.previousIsFree(extent)
+        let next = extent + length
+        if region.kind(next) == .free {
+            removeFree(next)
+            length += region.length(next)
+        }
+        if previousIsFree {
+            start = extent - region.freeLength(before: extent)
+            removeFree(start)
+            length += region.length(start)
+            previousIsFree = region.previousIsFree(start)
+        }
+        insertFree(start, length: length, previousIsFree: previousIsFree)
+    }
+
+    /// Cuts the tail of a taken extent off and gives it back.
+    mutating func shorten(_ extent: Unit, to length: UInt32) {
+        let whole = region.length(extent)
+        precondition(length > 0 && length <= whole)
+        guard length < whole else { return }
+        region.setHeader(
+            extent + length, length: whole - length, kind: .held, previousIsFree: false)
+        region.setHeader(
+            extent, length: length, kind: region.kind(extent),
+            previousIsFree: region.previousIsFree(extent))
+        give(extent + length)
+    }
+
+    /// Gives back a head extent and all that are linked behind it.
+    mutating func giveChain(_ head: Unit) {
+        var extent = head
+        while extent != 0 {
+            let next = region[extent, .link]
+            give(extent)
+            extent = next
+        }
+    }
+
+    // MARK: Lists
+
+    private mutating func insertFree(_ extent: Unit, length: UInt32, previousIsFree: Bool) {
+        let sizeClass = Self.sizeClass(length)
+        let next = heads[sizeClass]
+        region.setHeader(extent, length: length, kind: .free, previousIsFree: previousIsFree)
+        region.setFreeFooter(extent, length: length)
+        region[extent, .link] = next
+        region[extent, .freePrevious] = 0
+        if next != 0 { region[next, .freePrevious] = extent }
+        heads[sizeClass] = extent
+        occupied[sizeClass / 64] |= 1 << UInt64(sizeClass % 64)
+        freeUnitCount += length
+        region.setPreviousIsFree(extent + length, true)
+    }
+
+    private mutating func removeFree(_ extent: Unit) {
+        let length = region.length(extent)
+        let next = region[extent, .link]
+        let previous = region[extent, .freePrevious]
+        if next != 0 { region[next, .freePrevious] = previous }
+        if previous != 0 {
+            region[previous, .link] = next
+        } else {
+            let sizeClass = Self.sizeClass(length)
+            heads[sizeClass] = next
+            if next == 0 { occupied[sizeClass / 64] &= ~(1 << UInt64(sizeClass % 64)) }
+        }
+        freeUnitCount -= length
+    }
+
+    @inline(__always)
+    private static func sizeClass(_ length: UInt32) -> Int {
+        if length < UInt32(exactClassCount) { return Int(length) }
+        let power = 31 - length.leadingZeroBitCount
+        let step = Int(length >> UInt32(power - 4)) & 15
+        return exactClassCount + (power - 6) * 16 + step
+    }
+
+    /// Calls `body` with the head of every list and the lengths it may hold; for invariants.
+    func forEachFree(_ body: (Unit) -> Void) {
+        for sizeClass in 0..<Self.classCount {
+            var extent = heads[sizeClass]
+            while extent != 0 {
+                precondition(Self.sizeClass(region.length(extent)) == sizeClass)
+                body(extent)
+                extent = region[extent, .link]
+            }
+        }
+    }
+}

@@ -1,0 +1,354 @@
+/// Key to item: extendible hashing over segments that live in the arena.
+///
+/// Goals: one segment and, nearly always, one item are touched by a look-up; the index grows and
+/// shrinks by one segment at a time (about 700 slots, some microseconds), so no request waits for a
+/// rehash; 10 to 12 bytes per item. Not a goal: iteration order.
+///
+/// A slot is 8 bytes: the item's unit and a 32-bit tag of its hash. The directory (in ordinary
+/// memory, 4 bytes per segment) is indexed by the tag's low bits; the tag's high bits give the first
+/// slot to probe. So neither growing nor removing has to touch an item. Linear probing, removal by
+/// shifting back.
+///
+///     segment: | extent header | count, slots, depth | slot | slot | ...        512 ... 896 slots
+///
+/// A segment that is 4/5 full takes the next size; the largest splits into two of the smallest.
+///
+/// The tag is part of an item's hash and must be passed in the same for the same key always.
+struct ItemIndex: ~Copyable {
+    private static let sizes: [UInt32] = [512, 640, 768, 896]
+    private static let slotByteCount = 8
+    private static let headerByteCount = 16
+
+    let region: Region
+    private(set) var count = 0
+    private(set) var unitCount: UInt32 = 0
+    private var depth: UInt32 = 0
+    private var directory: UnsafeMutablePointer<Unit>
+
+    /// Takes the first segment from `extents`, which must have room for it.
+    init(region: Region, extents: inout ExtentAllocator) {
+        self.region = region
+        directory = .allocate(capacity: 1)
+        directory.initialize(to: 0)
+        guard let first = makeSegment(slotCount: Self.sizes[0], depth: 0, extents: &extents) else {
+            preconditionFailure("a region without room for its index")
+        }
+        directory[0] = first
+    }
+
+    deinit { directory.deallocate() }
+
+    /// Memory outside of the arena.
+    var directoryByteCount: Int { 4 << Int(depth) }
+    /// The power of two of slots that `stats` shows.
+    var slotPower: Int {
+        let slots = Int(unitCount) * Region.unitByteCount / Self.slotByteCount
+        return slots <= 1 ? 0 : Int.bitWidth - (slots - 1).leadingZeroBitCount
+    }
+
+    /// A slot that was found; valid until the index changes.
+    struct Slot {
+        fileprivate let segment: Unit
+        fileprivate let number: UInt32
+    }
+
+    // MARK: Look-up and change
+
+    @inline(__always)
+    private func segment(_ tag: UInt32) -> Unit {
+        directory[Int(tag & ((1 << depth) &- 1))]
+    }
+
+    func find(_ key: Span<UInt8>, tag: UInt32) -> (item: Unit, slot: Slot)? {
+        let segment = segment(tag)
+        let slots = Slots(region: region, segment: segment)
+        var number = slots.home(tag)
+        while true {
+            let slot = slots[number]
+            if slot == 0 { return nil }
+            if UInt32(truncatingIfNeeded: slot >> 32) == tag {
+                let item = Unit(truncatingIfNeeded: slot)
+                if region.hasKey(item, key) {
+                    return (item, Slot(segment: segment, number: number))
+                }
+            }
+            number = slots.after(number)
+        }
+    }
+
+    /// The slot of an item that is in the index.
+    func slot(of item: Unit, tag: UInt32) -> Slot {
+        let segment = segment(tag)
+        let slots = Slots(region: region, segment: segment)
+        var number = slots.home(tag)
+        while true {
+            let slot = slots[number]
+            precondition(slot != 0, "an item that is not in the index")
+            if Unit(truncatingIfNeeded: slot) == item {
+                return Slot(segment: segment, number: number)
+            }
+            number = slots.after(number)
+        }
+    }
+
+    func replace(_ slot: Slot, with item: Unit) {
+        let slots = Slots(region: region, segment: slot.segment)
+        slots[slot.number] = (slots[slot.number] >> 32) << 32 | UInt64(item)
+    }
+
+    /// Adds an item whose key is not there. `hasRoom` must hold for the tag.
+    mutating func insert(_ item: Unit, tag: UInt32) {
+        let segment = segment(tag)
+        Slots(region: region, segment: segment).insert(UInt64(tag) << 32 | UInt64(item), tag: tag)
+        setItemCount(segment, itemCount(segment) + 1)
+        count += 1
+    }
+
+    mutating func remove(_ slot: Slot) {
+        Slots(region: region, segment: slot.segment).remove(slot.number)
+        setItemCount(slot.segment, itemCount(slot.segment) - 1)
+        count -= 1
+    }
+
+    // MARK: Growing and shrinking
+
+    /// Whether one more item may go to the tag's segment at all. One slot always stays empty: it
+    /// ends every probe.
+    func hasRoom(_ tag: UInt32) -> Bool {
+        let segment = segment(tag)
+        return itemCount(segment) + 1 < slotCount(segment)
+    }
+
+    /// Whether the tag's segment is so full that it should grow before it takes one more.
+    @inline(__always)
+    func wantsGrowth(_ tag: UInt32) -> Bool {
+        let segment = segment(tag)
+        return itemCount(segment) * 5 >= slotCount(segment) * 4
+    }
+
+    @inline(__always)
+    func wantsShrinking(_ slot: Slot) -> Bool {
+        let slots = slotCount(slot.segment)
+        let items = itemCount(slot.segment)
+        return items * 5 < slots * 2 && (slots > Self.sizes[0] || segmentDepth(slot.segment) > 0)
+    }
+
+    /// Makes room in the tag's segment; false when the arena has no free extent for it.
+    mutating func grow(_ tag: UInt32, extents: inout ExtentAllocator) -> Bool {
+        let old = segment(tag)
+        if let larger = Self.sizes.first(where: { $0 > slotCount(old) }) {
+            return resize(old, tag: tag, slotCount: larger, extents: &extents)
+        }
+        return split(old, tag: tag, extents: &extents)
+    }
+
+    /// Gives memory back where the slot's segment has become sparse. Does nothing when no free extent
+    /// is at hand.
+    mutating func shrink(_ tag: UInt32, extents: inout ExtentAllocator) {
+        let old = segment(tag)
+        if let smaller = Self.sizes.last(where: { $0 < slotCount(old) }) {
+            _ = resize(old, tag: tag, slotCount: smaller, extents: &extents)
+        } else {
+            merge(old, tag: tag, extents: &extents)
+        }
+    }
+
+    private mutating func resize(
+        _ old: Unit, tag: UInt32, slotCount: UInt32, extents: inout ExtentAllocator
+    ) -> Bool {
+        let depth = segmentDepth(old)
+        guard
+            let fresh = makeSegment(slotCount: slotCount, depth: depth, extents: &extents)
+        else { return false }
+        copySlots(from: old) { _ in fresh }
+        point(tag, depth: depth, to: fresh)
+        dropSegment(old, extents: &extents)
+        return true
+    }
+
+    private mutating func split(
+        _ old: Unit, tag: UInt32, extents: inout ExtentAllocator
+    ) -> Bool {
+        let oldDepth = segmentDepth(old)
+        // The tag's low bits choose the segment, its high bits the slot: they must not meet.
+        guard oldDepth < 20 else { return false }
+        let size = Self.sizes[0]
+        guard let low = makeSegment(slotCount: size, depth: oldDepth + 1, extents: &extents)
+        else { return false }
+        guard let high = makeSegment(slotCount: size, depth: oldDepth + 1, extents: &extents)
+        else {
+            dropSegment(low, extents: &extents)
+            return false
+        }
+        let bit: UInt32 = 1 << oldDepth
+        copySlots(from: old) { $0 & bit == 0 ? low : high }
+        if oldDepth == depth { doubleDirectory() }
+        point(tag & ~bit, depth: oldDepth + 1, to: low)
+        point(tag | bit, depth: oldDepth + 1, to: high)
+        dropSegment(old, extents: &extents)
+        return true
+    }
+
+    /// Joins a segment of the smallest size with its sibling, when both fit into one with ease.
+    private mutating func merge(
+        _ old: Unit, tag: UInt32, extents: inout ExtentAllocator
+    ) {
+        let oldDepth = segmentDepth(old)
+        guard oldDepth > 0 else { return }
+        let bit: UInt32 = 1 << (oldDepth - 1)
+        let sibling = segment(tag ^ bit)
+        guard segmentDepth(sibling) == oldDepth,
+            (itemCount(old) + itemCount(sibling)) * 5 < Self.sizes[0] * 3,
+            let joined = makeSegment(
+                slotCount: Self.sizes[0], depth: oldDepth - 1, extents: &extents)
+        else { return }
+        copySlots(from: old) { _ in joined }
+        copySlots(from: sibling) { _ in joined }
+        point(tag, depth: oldDepth - 1, to: joined)
+        dropSegment(old, extents: &extents)
+        dropSegment(sibling, extents: &extents)
+    }
+
+    private func copySlots(from old: Unit, to target: (UInt32) -> Unit) {
+        let slots = Slots(region: region, segment: old)
+        for number in 0..<slots.count {
+            let slot = slots[number]
+            guard slot != 0 else { continue }
+            let tag = UInt32(truncatingIfNeeded: slot >> 32)
+            let segment = target(tag)
+            Slots(region: region, segment: segment).insert(slot, tag: tag)
+            setItemCount(segment, itemCount(segment) + 1)
+        }
+    }
+
+    /// Lets every directory place whose low `segmentDepth` bits are the tag's lead to `segment`.
+    private func point(_ tag: UInt32, depth segmentDepth: UInt32, to segment: Unit) {
+        var place = Int(tag & ((1 << segmentDepth) - 1))
+        while place < 1 << Int(depth) {
+            directory[place] = segment
+            place += 1 << Int(segmentDepth)
+        }
+    }
+
+    private mutating func doubleDirectory() {
+        let size = 1 << Int(depth)
+        let larger = UnsafeMutablePointer<Unit>.allocate(capacity: size * 2)
+        larger.initialize(from: directory, count: size)
+        (larger + size).initialize(from: directory, count: size)
+        directory.deallocate()
+        directory = larger
+        depth += 1
+    }
+
+    // MARK: Segments
+
+    private mutating func makeSegment(
+        slotCount: UInt32, depth: UInt32, extents: inout ExtentAllocator
+    ) -> Unit? {
+        let byteCount = Self.headerByteCount + Int(slotCount) * Self.slotByteCount
+        let length = Region.units(forByteCount: byteCount)
+        guard let segment = extents.take(length) else { return nil }
+        region.setKind(segment, .index)
+        region[segment, .segmentItemCount] = 0
+        region[segment, .segmentShape] = slotCount << 8 | depth
+        let slots = region.bytes(
+            segment, offset: Self.headerByteCount, count: Int(slotCount) * Self.slotByteCount)
+        slots.initializeMemory(as: UInt8.self, repeating: 0)
+        unitCount += length
+        return segment
+    }
+
+    private mutating func dropSegment(_ segment: Unit, extents: inout ExtentAllocator) {
+        unitCount -= region.length(segment)
+        extents.give(segment)
+    }
+
+    @inline(__always)
+    private func itemCount(_ segment: Unit) -> UInt32 { region[segment, .segmentItemCount] }
+    @inline(__always)
+    private func setItemCount(_ segment: Unit, _ count: UInt32) {
+        region[segment, .segmentItemCount] = count
+    }
+    @inline(__always)
+    private func slotCount(_ segment: Unit) -> UInt32 { region[segment, .segmentShape] >> 8 }
+    private func segmentDepth(_ segment: Unit) -> UInt32 { region[segment, .segmentShape] & 0xFF }
+
+    /// Calls `body` with every item and its tag, segment after segment; for invariants and dumps.
+    func forEachItem(_ body: (Unit, _ tag: UInt32) -> Void) {
+        for place in 0..<(1 << Int(depth)) {
+            let segment = directory[place]
+            // A segment of lesser depth has several places; it is visited at the first.
+            guard place < 1 << Int(segmentDepth(segment)) else { continue }
+            let slots = Slots(region: region, segment: segment)
+            for number in 0..<slots.count where slots[number] != 0 {
+                body(
+                    Unit(truncatingIfNeeded: slots[number]),
+                    UInt32(truncatingIfNeeded: slots[number] >> 32))
+            }
+        }
+    }
+
+    /// The slots of one segment: an open-addressing table.
+    private struct Slots {
+        private let memory: UnsafeMutablePointer<UInt64>
+        let count: UInt32
+
+        @inline(__always)
+        init(region: Region, segment: Unit) {
+            count = region[segment, .segmentShape] >> 8
+            let bytes = region.bytes(
+                segment, offset: headerByteCount, count: Int(count) * slotByteCount)
+            memory = bytes.assumingMemoryBound(to: UInt64.self).baseAddress.unsafelyUnwrapped
+        }
+
+        @inline(__always)
+        subscript(number: UInt32) -> UInt64 {
+            get {
+                precondition(number < count)
+                return memory[Int(number)]
+            }
+            nonmutating set {
+                precondition(number < count)
+                memory[Int(number)] = newValue
+            }
+        }
+
+        @inline(__always)
+        func home(_ tag: UInt32) -> UInt32 {
+            UInt32(truncatingIfNeeded: (UInt64(tag) * UInt64(count)) >> 32)
+        }
+
+        @inline(__always)
+        func after(_ number: UInt32) -> UInt32 { number + 1 == count ? 0 : number + 1 }
+
+        func insert(_ slot: UInt64, tag: UInt32) {
+            var number = home(tag)
+            while self[number] != 0 { number = after(number) }
+            self[number] = slot
+        }
+
+        /// Empties a slot and moves later ones of the same run back, so that no probe breaks off.
+        func remove(_ number: UInt32) {
+            var hole = number
+            var probe = after(hole)
+            while self[probe] != 0 {
+                let home = home(UInt32(truncatingIfNeeded: self[probe] >> 32))
+                let staysBehindHole =
+                    hole <= probe
+                    ? hole < home && home <= probe : hole < home || home <= probe
+                if !staysBehindHole {
+                    self[hole] = self[probe]
+                    hole = probe
+                }
+                probe = after(probe)
+            }
+            self[hole] = 0
+        }
+    }
+}
+
+extension Region.Field32 {
+    fileprivate static let segmentItemCount = Region.Field32(offset: 8)
+    /// Slots in the upper 24 bits, depth in the lower 8.
+    fileprivate static let segmentShape = Region.Field32(offset: 12)
+}

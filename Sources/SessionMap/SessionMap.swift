@@ -1,0 +1,318 @@
+/// The items of one node: a fixed amount of memory, cut into shards by key.
+///
+/// Goals: any thread may call any function at any time; constant time; memory never beyond the
+/// configured size; any item up to the item limit finds room as long as the total does. Not goals:
+/// I/O and clocks (`now` is seconds on the node's clock and never less than
+/// `Deadline.clockStart`); a consistent view of several keys.
+///
+/// One shard lock is held during an operation, never two. Closures are called with the lock held:
+/// they must not call the map.
+///
+/// `@unchecked Sendable`: the shards are reached through `withShard` alone, which holds the shard's
+/// lock; everything else is immutable.
+package final class SessionMap: @unchecked Sendable {
+    package let configuration: MapConfiguration
+    private let arena: Arena
+    private let hash: KeyHash
+    private let shards: UnsafeMutablePointer<LockedShard>
+
+    private struct LockedShard: ~Copyable {
+        let lock = ShardLock()
+        var shard: Shard
+    }
+
+    package init(_ configuration: MapConfiguration, now: UInt32) throws(MapError) {
+        precondition(configuration.byteCount >= MapConfiguration.byteCountMin)
+        precondition(configuration.shardCount.nonzeroBitCount == 1)
+        self.configuration = configuration
+        let share = configuration.byteCount / configuration.shardCount
+        let hash = KeyHash(seed: configuration.hashSeed)
+        arena = try Arena(
+            regionByteCount: share / Region.unitByteCount * Region.unitByteCount,
+            regionCount: configuration.shardCount, locksPages: configuration.locksPages)
+        shards = .allocate(capacity: configuration.shardCount)
+        for number in 0..<configuration.shardCount {
+            (shards + number).initialize(
+                to: LockedShard(
+                    shard: Shard(
+                        region: arena.region(number), number: number,
+                        configuration: configuration, hash: hash, now: now)))
+        }
+        self.hash = hash
+    }
+
+    deinit {
+        shards.deinitialize(count: configuration.shardCount)
+        shards.deallocate()
+    }
+
+    package var shardCount: Int { configuration.shardCount }
+
+    @inline(__always)
+    private func withShard<R: ~Copyable>(_ number: Int, _ body: (inout Shard) -> R) -> R {
+        precondition(number >= 0 && number < configuration.shardCount)
+        let place = shards + number
+        place.pointee.lock.lock()
+        let result = body(&place.pointee.shard)
+        place.pointee.lock.unlock()
+        return result
+    }
+
+    /// Upper half of the hash: the shard. Lower half: the place in its index.
+    @inline(__always)
+    private func shardNumber(_ hash: UInt64) -> Int {
+        Int(hash >> 32) & (configuration.shardCount - 1)
+    }
+
+    // MARK: Reading
+
+    /// Reads the item of a key, and sets its deadline if `touch` is given. `body` sees the item as
+    /// it was before, with the lock held. Returns the pinned value if `body` asked for it.
+    package func retrieve(
+        _ key: Span<UInt8>, now: UInt32, touch: Deadline? = nil, _ body: (Hit) -> HitUse
+    ) -> (outcome: RetrievalOutcome, pinned: PinnedValue?) {
+        let hash = hash.hash(key)
+        return withShard(shardNumber(hash)) { shard in
+            shard.retrieve(key, hash: hash, now: now, touch: touch, body)
+        }
+    }
+
+    /// Ends what `retrieve` pinned.
+    package func unpin(_ value: PinnedValue) {
+        withShard(value.shard) { $0.unpin(value.item) }
+    }
+
+    /// Whether a live item is there. An access, as it is for `add`.
+    package func contains(_ key: Span<UInt8>, now: UInt32) -> Bool {
+        let hash = hash.hash(key)
+        return withShard(shardNumber(hash)) { shard in
+            shard.enter(now: now)
+            guard let found = shard.findLive(key, tag: Shard.tag(hash), now: now),
+                found.outcome == .hit
+            else { return false }
+            shard.noteAccess(found.item, now: now)
+            return true
+        }
+    }
+
+    // MARK: Writing
+
+    package func store(
+        _ key: Span<UInt8>, _ request: StoreRequest, value: Span<UInt8>, now: UInt32
+    ) -> StoreOutcome {
+        guard value.count <= configuration.valueByteCountMax(keyByteCount: key.count) else {
+            return refuseTooLarge(key, mode: request.mode, now: now)
+        }
+        let hash = hash.hash(key)
+        return value.withUnsafeBytes { bytes in
+            withShard(shardNumber(hash)) { shard in
+                shard.store(key, hash: hash, request: request, value: bytes, now: now)
+            }
+        }
+    }
+
+    /// A value that is too large is not stored; `set` also drops the old one, which is out of date.
+    private func refuseTooLarge(
+        _ key: Span<UInt8>, mode: StoreMode, now: UInt32
+    ) -> StoreOutcome {
+        if mode == .set { _ = delete(key, now: now) }
+        return .tooLarge
+    }
+
+    package func delete(_ key: Span<UInt8>, now: UInt32) -> Bool {
+        let hash = hash.hash(key)
+        return withShard(shardNumber(hash)) { $0.delete(key, hash: hash, now: now) }
+    }
+
+    package func arithmetic(
+        _ key: Span<UInt8>, delta: UInt64, increments: Bool, now: UInt32
+    ) -> ArithmeticOutcome {
+        let hash = hash.hash(key)
+        return withShard(shardNumber(hash)) { shard in
+            shard.arithmetic(key, hash: hash, delta: delta, increments: increments, now: now)
+        }
+    }
+
+    // MARK: Values that arrive in parts
+
+    /// A value on its way into the map: its bytes go straight into their extents.
+    ///
+    /// Ends with `commit` or `abandon`, exactly once; until then it holds memory.
+    package struct PendingStore: ~Copyable {
+        package let request: StoreRequest
+        package let valueByteCount: Int
+        fileprivate let hash: UInt64
+        fileprivate let shard: Int
+        fileprivate let item: Unit
+        fileprivate let key: UnsafeRawBufferPointer
+        fileprivate var writer: ValueWriter
+        fileprivate var window: UnsafeMutableRawBufferPointer
+        /// Bytes that have not arrived yet.
+        package fileprivate(set) var bytesLeft: Int
+
+        /// Where the next bytes go; empty when all have arrived. Only its front part may be
+        /// written before `SessionMap.received` is told.
+        package var target: UnsafeMutableRawBufferPointer { window }
+    }
+
+    package enum BeginOutcome: ~Copyable {
+        case pending(PendingStore)
+        case refused(StoreOutcome)
+    }
+
+    /// Begins to store a value of `valueByteCount` bytes that has not arrived yet.
+    package func begin(
+        _ key: Span<UInt8>, _ request: StoreRequest, valueByteCount: Int, now: UInt32
+    ) -> BeginOutcome {
+        guard valueByteCount <= configuration.valueByteCountMax(keyByteCount: key.count) else {
+            return .refused(refuseTooLarge(key, mode: request.mode, now: now))
+        }
+        let hash = hash.hash(key)
+        let number = shardNumber(hash)
+        return withShard(number) { shard in
+            guard
+                let writer = shard.begin(
+                    key, request: request, valueByteCount: valueByteCount, now: now)
+            else {
+                if request.mode == .set { _ = shard.delete(key, hash: hash, now: now) }
+                return .refused(.outOfMemory)
+            }
+            return .pending(
+                PendingStore(
+                    request: request, valueByteCount: valueByteCount, hash: hash, shard: number,
+                    item: writer.extent, key: shard.region.key(writer.extent), writer: writer,
+                    window: writer.window(atMost: valueByteCount), bytesLeft: valueByteCount))
+        }
+    }
+
+    /// Takes note of `count` bytes that were written to the target. False when there is no memory
+    /// for the rest; the pending store must then be abandoned.
+    package func received(_ count: Int, in pending: inout PendingStore, now: UInt32) -> Bool {
+        precondition(count <= pending.window.count)
+        pending.bytesLeft -= count
+        pending.window = UnsafeMutableRawBufferPointer(rebasing: pending.window[count...])
+        guard pending.window.isEmpty, pending.bytesLeft > 0 else { return true }
+        var writer = pending.writer
+        let left = pending.bytesLeft
+        let window = withShard(pending.shard) { shard -> UnsafeMutableRawBufferPointer? in
+            guard shard.extend(&writer, left: left, now: now) else { return nil }
+            return writer.window(atMost: left)
+        }
+        guard let window else { return false }
+        pending.writer = writer
+        pending.window = window
+        return true
+    }
+
+    package func commit(_ pending: consuming PendingStore, now: UInt32) -> StoreOutcome {
+        precondition(pending.bytesLeft == 0, "a value that has not arrived")
+        let item = pending.item
+        let hash = pending.hash
+        let request = pending.request
+        let keyBytes = pending.key
+        return withShard(pending.shard) { shard in
+            // The key lies in the item's own head extent, which the shard may give back.
+            let key = Array(keyBytes)
+            return shard.commit(item, key: key.span, hash: hash, request: request, now: now)
+        }
+    }
+
+    /// Lets go of a value that will not be complete. With a time, the item it was to replace goes
+    /// too.
+    package func abandon(
+        _ pending: consuming PendingStore, deletingOldAt now: UInt32? = nil
+    ) {
+        let item = pending.item
+        let hash = pending.hash
+        let keyBytes = pending.key
+        withShard(pending.shard) { shard in
+            if let now {
+                let key = Array(keyBytes)
+                _ = shard.delete(key.span, hash: hash, now: now)
+            }
+            shard.abandon(item)
+        }
+    }
+
+    // MARK: The whole map
+
+    /// Lets everything that is stored now be gone; with a deadline, what is stored then.
+    package func flush(at deadline: Deadline? = nil) {
+        for number in 0..<shardCount {
+            withShard(number) { shard in
+                if let deadline { shard.flushDeadline = deadline } else { shard.flush() }
+            }
+        }
+    }
+
+    /// One bounded turn of what must be done in a shard as time goes by: expired and flushed items
+    /// leave. True when more is due already; call again soon, but let others have the lock.
+    package func maintain(shard number: Int, now: UInt32, itemBudget: Int) -> Bool {
+        withShard(number) { $0.maintain(now: now, itemBudget: itemBudget) }
+    }
+
+    /// Changes how much of the arena may be in use; at most all of it. What is above is evicted in
+    /// turns of `maintain`.
+    package func setLimit(byteCount: Int) {
+        for number in 0..<shardCount {
+            withShard(number) { $0.setLimit(byteCount: byteCount / shardCount) }
+        }
+    }
+
+    package func statistics(now: UInt32) -> MapStatistics {
+        var all = MapStatistics()
+        for number in 0..<shardCount {
+            all.add(withShard(number) { $0.statistics(now: now) })
+        }
+        return all
+    }
+
+    /// Items by size: the upper end of a step of 32 bytes, and how many; ascending. Empty unless the
+    /// configuration asks for it.
+    package func sizes() -> [(byteCount: Int, itemCount: Int)] {
+        var all: [Int: Int] = [:]
+        for number in 0..<shardCount {
+            let sizes = withShard(number) { $0.sizes }
+            all.merge(sizes, uniquingKeysWith: +)
+        }
+        return all.filter { $0.value > 0 }.sorted { $0.key < $1.key }
+            .map { (byteCount: $0.key * Shard.sizeStepByteCount, itemCount: $0.value) }
+    }
+
+    /// Calls `body` with live items, the most recently used of each shard first, until it returns
+    /// false or `limit` were shown.
+    package func forEachNewest(limit: Int, now: UInt32, _ body: (Hit) -> Bool) {
+        var left = limit
+        for number in 0..<shardCount where left > 0 {
+            withShard(number) { shard in
+                var item = shard.queue.newest
+                while item != 0, left > 0 {
+                    if !shard.isFlushed(item), !shard.isExpired(item, now: now) {
+                        left -= 1
+                        let hit = Hit(region: shard.region, item: item, now: now)
+                        guard body(hit) else {
+                            left = 0
+                            return
+                        }
+                    }
+                    item = shard.queue.older(than: item)
+                }
+            }
+        }
+    }
+
+    /// Tells `observer` of every key that is evicted alive, with a shard lock held.
+    package func observeEvictions(_ observer: @escaping (UnsafeRawBufferPointer) -> Void) {
+        for number in 0..<shardCount {
+            withShard(number) { $0.evictionObserver = observer }
+        }
+    }
+
+    /// Checks everything that the map's types promise; traps with a sentence where one is broken.
+    /// For tests: it takes time proportional to what is stored.
+    package func checkInvariants(now: UInt32) {
+        for number in 0..<shardCount {
+            withShard(number) { $0.checkInvariants() }
+        }
+    }
+}

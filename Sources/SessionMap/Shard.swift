@@ -1,0 +1,309 @@
+/// One part of the map: an index, a recency queue, a timing wheel and the extents of one region.
+///
+/// Goals: constant time for every operation (a store also pays for what it evicts); memory never
+/// beyond its region. Not goals: exact recency across shards (each evicts its own oldest item); a
+/// consistent view of two keys.
+///
+/// A shard knows no lock and no clock: its map locks it, and `now` is passed in.
+///
+/// Invariants, checked by `checkInvariants()`:
+/// - every item is in the index once and in the recency queue once; one with a deadline is in the
+///   wheel, in a slot that comes up no later than it expires;
+/// - every extent is free, or belongs to exactly one item, held chain or index segment;
+/// - the counters agree with what is there.
+struct Shard: ~Copyable {
+    /// What an item's `marks` say.
+    enum Mark {
+        static let fetched: UInt8 = 1 << 0
+        /// A reply is under way: the item's extents must stay when it goes.
+        static let pinned: UInt8 = 1 << 5
+    }
+
+    let region: Region
+    let number: Int
+    let configuration: MapConfiguration
+    let hash: KeyHash
+    var extents: ExtentAllocator
+    var index: ItemIndex
+    var queue: RecencyQueue
+    var wheel: TimingWheel
+
+    /// Items of another epoch than this have been flushed. They are all older than any other item,
+    /// so they sit together at the oldest end of the queue.
+    var epoch: UInt8 = 0
+    /// Flushes since the last moment without flushed items; bounds the use of `epoch`.
+    var unsweptFlushCount = 0
+    /// When a flush that was asked for in advance is due.
+    var flushDeadline = Deadline.never
+    /// Counts removals: whoever found a slot before may use it only if this has not changed.
+    var removalCount: UInt64 = 0
+    private var casCounter: UInt64 = 0
+    var pins: [Unit: Int] = [:]
+
+    /// Units that may be in use; the region's capacity, or less by an operator's wish.
+    var unitLimit: UInt32
+    var usedUnitCount: UInt32 { extents.capacity - extents.freeUnitCount }
+
+    var itemUnitCount: Int = 0
+    var extraExtentCount = 0
+    var heldUnitCount: Int = 0
+    var totalItemCount: UInt64 = 0
+    var evictionCount: UInt64 = 0
+    var evictedUnfetchedCount: UInt64 = 0
+    var evictedWithDeadlineCount: UInt64 = 0
+    var expiredUnfetchedCount: UInt64 = 0
+    var reclaimedCount: UInt64 = 0
+    var outOfMemoryCount: UInt64 = 0
+    var evictedAge: UInt32 = 0
+    /// Items by size in steps of `sizeStepByteCount`, when the configuration asks for it.
+    private(set) var sizes: [Int: Int] = [:]
+    /// Told of every item that is evicted while it is alive.
+    var evictionObserver: ((UnsafeRawBufferPointer) -> Void)?
+
+    init(
+        region: Region, number: Int, configuration: MapConfiguration, hash: KeyHash, now: UInt32
+    ) {
+        self.region = region
+        self.number = number
+        self.configuration = configuration
+        self.hash = hash
+        extents = ExtentAllocator(region: region)
+        index = ItemIndex(region: region, extents: &extents)
+        queue = RecencyQueue(region: region)
+        wheel = TimingWheel(region: region, time: now)
+        unitLimit = extents.capacity
+    }
+
+    /// The part of a key's hash that the index uses; the other half chose the shard.
+    @inline(__always)
+    static func tag(_ hash: UInt64) -> UInt32 { UInt32(truncatingIfNeeded: hash) }
+
+    func tag(of item: Unit) -> UInt32 { Shard.tag(hash.hash(region.key(item))) }
+
+    mutating func nextCASUnique() -> UInt64 {
+        guard configuration.assignsCASUniques else { return 0 }
+        casCounter += 1
+        return casCounter * UInt64(configuration.shardCount) + UInt64(number)
+    }
+
+    // MARK: Life and death
+
+    @inline(__always)
+    func isFlushed(_ item: Unit) -> Bool { region[item, .epoch] != epoch }
+
+    @inline(__always)
+    func isExpired(_ item: Unit, now: UInt32) -> Bool {
+        Deadline(stored: region[item, .deadline]).isPassed(at: now)
+    }
+
+    /// Every operation starts here: a flush that was asked for in advance comes first.
+    @inline(__always)
+    mutating func enter(now: UInt32) {
+        if flushDeadline.isPassed(at: now) { flush() }
+    }
+
+    /// The live item of a key, or why there is none. A dead one that is met is removed.
+    @inline(__always)
+    mutating func findLive(
+        _ key: Span<UInt8>, tag: UInt32, now: UInt32
+    ) -> (item: Unit, slot: ItemIndex.Slot, outcome: RetrievalOutcome)? {
+        guard let found = index.find(key, tag: tag) else { return nil }
+        if isFlushed(found.item) {
+            removeDead(found.item, slot: found.slot, tag: tag)
+            return (0, found.slot, .flushed)
+        }
+        if isExpired(found.item, now: now) {
+            removeDead(found.item, slot: found.slot, tag: tag)
+            return (0, found.slot, .expired)
+        }
+        return (found.item, found.slot, .hit)
+    }
+
+    /// Takes an item out of index, queue and wheel, and frees it unless a reply still reads it.
+    mutating func remove(_ item: Unit, slot: ItemIndex.Slot, tag: UInt32) {
+        index.remove(slot)
+        retire(item)
+        if index.wantsShrinking(slot) { index.shrink(tag, extents: &extents) }
+    }
+
+    /// As `remove`, for an item whose slot in the index another item has taken.
+    mutating func retire(_ item: Unit) {
+        removalCount += 1
+        queue.remove(item)
+        if wheel.isScheduled(item) { wheel.unschedule(item) }
+        let size = chainSize(item)
+        itemUnitCount -= size.unitCount
+        extraExtentCount -= size.extentCount - 1
+        if configuration.tracksSizes { sizes[Self.sizeStep(size.unitCount), default: 0] -= 1 }
+        if region[item, .marks] & Mark.pinned != 0 {
+            region.setKind(item, .held)
+            heldUnitCount += size.unitCount
+        } else {
+            extents.giveChain(item)
+        }
+    }
+
+    /// Removes an item that has expired or was flushed.
+    mutating func removeDead(_ item: Unit, slot: ItemIndex.Slot, tag: UInt32) {
+        reclaimedCount += 1
+        if !isFlushed(item), region[item, .marks] & Mark.fetched == 0 {
+            expiredUnfetchedCount += 1
+        }
+        remove(item, slot: slot, tag: tag)
+    }
+
+    mutating func removeDead(_ item: Unit) {
+        let tag = tag(of: item)
+        removeDead(item, slot: index.slot(of: item, tag: tag), tag: tag)
+    }
+
+    static let sizeStepByteCount = 32
+
+    private static func sizeStep(_ unitCount: Int) -> Int {
+        (unitCount * Region.unitByteCount + sizeStepByteCount - 1) / sizeStepByteCount
+    }
+
+    /// Counts an item in that has just become one.
+    mutating func noteStored(_ item: Unit) {
+        let size = chainSize(item)
+        totalItemCount += 1
+        itemUnitCount += size.unitCount
+        extraExtentCount += size.extentCount - 1
+        if configuration.tracksSizes { sizes[Self.sizeStep(size.unitCount), default: 0] += 1 }
+    }
+
+    func chainSize(_ head: Unit) -> (unitCount: Int, extentCount: Int) {
+        var units = 0
+        var count = 0
+        var extent = head
+        while extent != 0 {
+            units += Int(region.length(extent))
+            count += 1
+            extent = region[extent, .link]
+        }
+        return (units, count)
+    }
+
+    // MARK: Making room
+
+    /// Removes the item that is the first to go; false when nothing may go.
+    mutating func makeRoom(now: UInt32) -> Bool {
+        // Expired items first, should the next turn of maintenance not have come yet.
+        if wheel.time < now {
+            let before = removalCount
+            _ = expire(now: now, budget: WorkBudget(items: 16))
+            if removalCount != before { return true }
+        }
+        let item = queue.oldest
+        guard item != 0 else { return false }
+        if isFlushed(item) || isExpired(item, now: now) {
+            removeDead(item)
+            return true
+        }
+        guard configuration.evicts else { return false }
+        evictionCount += 1
+        if region[item, .marks] & Mark.fetched == 0 { evictedUnfetchedCount += 1 }
+        if region[item, .deadline] != 0 { evictedWithDeadlineCount += 1 }
+        evictedAge = now - min(now, region[item, .accessed])
+        evictionObserver?(region.key(item))
+        let tag = tag(of: item)
+        remove(item, slot: index.slot(of: item, tag: tag), tag: tag)
+        return true
+    }
+
+    // MARK: Flushing
+
+    /// Lets everything that is stored be gone. Constant time: the memory comes back in turns of
+    /// `maintain`, or when room is needed.
+    mutating func flush() {
+        flushDeadline = .never
+        guard queue.count > 0 else { return }
+        if unsweptFlushCount == 200 {
+            // Two more rounds and an epoch would come again that some item still carries.
+            while sweep(budget: WorkBudget(items: 1_000)) {}
+        }
+        epoch &+= 1
+        unsweptFlushCount += 1
+    }
+
+    /// Frees flushed items; true when there are more.
+    private mutating func sweep(budget: WorkBudget) -> Bool {
+        guard unsweptFlushCount > 0 else { return false }
+        var budget = budget
+        while queue.oldest != 0, isFlushed(queue.oldest) {
+            guard !budget.isSpent else { return true }
+            budget.spendItem()
+            removeDead(queue.oldest)
+        }
+        unsweptFlushCount = 0
+        return false
+    }
+
+    // MARK: The limit
+
+    /// Sets how much of the region may be in use. What is above a lower limit is evicted in turns of
+    /// `maintain`.
+    mutating func setLimit(byteCount: Int) {
+        unitLimit = min(extents.capacity, UInt32(byteCount / Region.unitByteCount))
+    }
+
+    private mutating func shrinkToLimit(now: UInt32, budget: WorkBudget) -> Bool {
+        var budget = budget
+        while usedUnitCount > unitLimit {
+            guard !budget.isSpent else { return true }
+            budget.spendItem()
+            guard makeRoom(now: now) else { return false }
+        }
+        return false
+    }
+
+    // MARK: Maintenance
+
+    /// One bounded turn of what must be done as time goes by; true when more is due already.
+    mutating func maintain(now: UInt32, itemBudget: Int) -> Bool {
+        enter(now: now)
+        let budget = WorkBudget(items: itemBudget)
+        if expire(now: now, budget: budget) { return true }
+        if sweep(budget: budget) { return true }
+        if shrinkToLimit(now: now, budget: budget) { return true }
+        var ahead = budget
+        return !wheel.prepareAhead(budget: &ahead)
+    }
+
+    /// Removes what has expired, as far as `budget` goes; true when there is more.
+    private mutating func expire(now: UInt32, budget: WorkBudget) -> Bool {
+        var budget = budget
+        while let item = wheel.nextDue(now: now, budget: &budget) {
+            let deadline = region[item, .deadline]
+            if deadline == 0 { continue }
+            if deadline <= now {
+                removeDead(item)
+            } else {
+                // It was touched since, or a clock that was moved back stands before its slot.
+                wheel.schedule(item, deadline: deadline)
+            }
+        }
+        return wheel.time < now
+    }
+
+    func statistics(now: UInt32) -> MapStatistics {
+        var all = MapStatistics()
+        all.itemCount = index.count
+        all.itemByteCount = itemUnitCount * Region.unitByteCount
+        all.indexByteCount =
+            Int(index.unitCount) * Region.unitByteCount + index.directoryByteCount
+        all.indexPower = index.slotPower
+        all.freeByteCount = Int(extents.freeUnitCount) * Region.unitByteCount
+        all.totalItemCount = totalItemCount
+        all.evictionCount = evictionCount
+        all.evictedUnfetchedCount = evictedUnfetchedCount
+        all.evictedWithDeadlineCount = evictedWithDeadlineCount
+        all.expiredUnfetchedCount = expiredUnfetchedCount
+        all.reclaimedCount = reclaimedCount
+        all.outOfMemoryCount = outOfMemoryCount
+        all.evictedAge = evictedAge
+        all.extraExtentCount = extraExtentCount
+        if queue.oldest != 0 { all.oldestAge = now - min(now, region[queue.oldest, .accessed]) }
+        return all
+    }
+}

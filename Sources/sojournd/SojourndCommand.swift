@@ -1,0 +1,185 @@
+import ArgumentParser
+
+/// The command line: memcached's flags with memcached's meaning. Values are texts here; `Settings`
+/// checks them, so that a wrong one gets memcached's message and exit status.
+struct SojourndCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "sojournd",
+        abstract: "A cache node for web sessions that speaks memcached's protocol.",
+        discussion: """
+            Takes memcached's flags. Listens on 127.0.0.1:11211 unless told otherwise, with TCP only.
+            Logs go to stderr.
+
+            Times are meant as written: a relative exptime of 31 days is 31 days; from 1,000,000,000 \
+            on, an exptime is a Unix time. '-o classic_exptime' restores memcached's rule.
+            """)
+
+    @Option(
+        name: [.customShort("p", allowingJoined: true), .customLong("port")],
+        parsing: .unconditional,
+        help: ArgumentHelp("TCP port; 0 is off, -1 any free one. (default: 11211)", valueName: "num"))
+    var port: String?
+
+    @Option(
+        name: [.customShort("U", allowingJoined: true), .customLong("udp-port")],
+        parsing: .unconditional,
+        help: ArgumentHelp("UDP port: only 0 (off), UDP is not supported.", valueName: "num"))
+    var udpPort: String?
+
+    @Option(
+        name: [.customShort("s", allowingJoined: true), .customLong("unix-socket")],
+        help: ArgumentHelp("Unix socket to listen on; disables TCP.", valueName: "file"))
+    var unixSocket: String?
+
+    @Option(
+        name: [.customShort("a", allowingJoined: true), .customLong("unix-mask")],
+        help: ArgumentHelp("Access mask of the Unix socket, octal. (default: 700)", valueName: "mask"))
+    var unixMask: String?
+
+    @Flag(
+        name: [.customShort("A"), .customLong("enable-shutdown")],
+        help: "Enable the command \"shutdown\".")
+    var enableShutdown = false
+
+    @Option(
+        name: [.customShort("l", allowingJoined: true), .customLong("listen")],
+        parsing: .unconditionalSingleValue,
+        help: ArgumentHelp(
+            "Address to listen on, with :port or without; several by commas or by several -l. \"*\" is all. (default: 127.0.0.1)",
+            valueName: "addr"))
+    var listen: [String] = []
+
+    @Flag(name: [.customShort("d"), .customLong("daemon")], help: "Run as a daemon.")
+    var daemon = false
+
+    @Flag(
+        name: [.customShort("r"), .customLong("enable-coredumps")],
+        help: "Raise the limit on core files.")
+    var enableCoredumps = false
+
+    @Option(
+        name: [.customShort("u", allowingJoined: true), .customLong("user")],
+        help: ArgumentHelp("User to become, when started as root.", valueName: "user"))
+    var user: String?
+
+    @Option(
+        name: [.customShort("m", allowingJoined: true), .customLong("memory-limit")],
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            "Memory for items, all overhead included, in megabytes. (default: 64)",
+            valueName: "num"))
+    var memoryLimit: String?
+
+    @Flag(
+        name: [.customShort("M"), .customLong("disable-evictions")],
+        help: "Refuse to store when memory is full, instead of evicting.")
+    var disableEvictions = false
+
+    @Option(
+        name: [.customShort("c", allowingJoined: true), .customLong("conn-limit")],
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            "Connections at the same time, the node's own descriptors included. (default: 1024)",
+            valueName: "num"))
+    var connectionLimit: String?
+
+    @Flag(name: [.customShort("k"), .customLong("lock-memory")], help: "Lock item memory.")
+    var lockMemory = false
+
+    @Flag(
+        name: [.customShort("v"), .customLong("verbose")],
+        help: "Log warnings and notes; -vv also connections and commands.")
+    var verbose: Int
+
+    @Flag(name: [.customShort("V"), .customLong("version")], help: "Print the version and exit.")
+    var version = false
+
+    @Option(
+        name: [.customShort("P", allowingJoined: true), .customLong("pidfile")],
+        help: ArgumentHelp("Write the process ID to a file.", valueName: "file"))
+    var pidFile: String?
+
+    @Option(
+        name: [.customShort("f", allowingJoined: true), .customLong("slab-growth-factor")],
+        parsing: .unconditional,
+        help: ArgumentHelp("No meaning here: there are no slabs.", valueName: "num"))
+    var growthFactor: String?
+
+    @Option(
+        name: [.customShort("n", allowingJoined: true), .customLong("slab-min-size")],
+        parsing: .unconditional,
+        help: ArgumentHelp("No meaning here: there are no slabs.", valueName: "bytes"))
+    var slabMinimum: String?
+
+    @Flag(
+        name: [.customShort("L"), .customLong("enable-largepages")],
+        help: "No meaning here: large pages are used where the kernel has them.")
+    var enableLargePages = false
+
+    @Option(
+        name: [.customShort("D", allowingJoined: true), .customLong("stat-key-prefix")],
+        help: ArgumentHelp(
+            "Delimiter of key prefixes for \"stats detail\", which is then on. (default: :)",
+            valueName: "char"))
+    var prefixDelimiter: String?
+
+    @Option(
+        name: [.customShort("t", allowingJoined: true), .customLong("threads")],
+        parsing: .unconditional,
+        help: ArgumentHelp("Worker threads. (default: one per processor)", valueName: "num"))
+    var threads: String?
+
+    @Option(
+        name: [.customShort("R", allowingJoined: true), .customLong("max-reqs-per-event")],
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            "Commands of one connection before others get their turn. (default: 20)",
+            valueName: "num"))
+    var requestsPerEvent: String?
+
+    @Flag(name: [.customShort("C"), .customLong("disable-cas")], help: "Keep no CAS uniques.")
+    var disableCAS = false
+
+    @Option(
+        name: [.customShort("b", allowingJoined: true), .customLong("listen-backlog")],
+        parsing: .unconditional,
+        help: ArgumentHelp("Length of the listen backlog. (default: 1024)", valueName: "num"))
+    var backlog: String?
+
+    @Option(
+        name: [.customShort("B", allowingJoined: true), .customLong("protocol")],
+        help: ArgumentHelp(
+            "ascii, auto or binary; the binary protocol is not supported yet, and closes the connection. (default: auto)",
+            valueName: "name"))
+    var bindingProtocol: String?
+
+    @Option(
+        name: [.customShort("I", allowingJoined: true), .customLong("max-item-size")],
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            "Largest item, in bytes or with k or m; at least 1k, at most 128m and half of -m. (default: 1m)",
+            valueName: "num"))
+    var itemSizeMax: String?
+
+    @Flag(
+        name: [.customShort("F"), .customLong("disable-flush-all")],
+        help: "Disable the command \"flush_all\".")
+    var disableFlushAll = false
+
+    @Flag(
+        name: [.customShort("X"), .customLong("disable-dumping")],
+        help: "Disable \"stats cachedump\" and \"stats detail\".")
+    var disableDumping = false
+
+    @Option(
+        name: [.customShort("o", allowingJoined: true), .customLong("extended")],
+        parsing: .unconditionalSingleValue,
+        help: ArgumentHelp(
+            """
+            Comma-separated: idle_timeout=SECONDS (0 is off), maxconns_fast or no_maxconns_fast, \
+            track_sizes, classic_exptime, debugtime (for tests: clients may move the clock). \
+            memcached's tuning of slabs, LRU and hash table is accepted, noted at -v, and has no \
+            effect.
+            """, valueName: "options"))
+    var extended: [String] = []
+}

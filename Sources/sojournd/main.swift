@@ -1,0 +1,80 @@
+import ArgumentParser
+import CacheNode
+import Glibc
+import Logging
+
+/// Says why in one line on stderr, and ends with memcached's exit status.
+func refuse(_ refusal: Refusal) -> Never {
+    var line = refusal.message + "\n"
+    _ = line.withUTF8 { write(STDERR_FILENO, $0.baseAddress, $0.count) }
+    exit(refusal.status)
+}
+
+func parseCommandLine() -> SojourndCommand {
+    do {
+        return try SojourndCommand.parse()
+    } catch {
+        let status = SojourndCommand.exitCode(for: error)
+        // `--help`: a full text on stdout.
+        if status.isSuccess { SojourndCommand.exit(withError: error) }
+        refuse(Refusal("sojournd: \(SojourndCommand.message(for: error)) (see --help)"))
+    }
+}
+
+func makeLogger(verbosity: Int) -> Logger {
+    LoggingSystem.bootstrap(StreamLogHandler.standardError)
+    var logger = Logger(label: "sojournd")
+    // What is wanted is asked before a message is made: `verbosity` can change it.
+    logger.logLevel = .trace
+    return logger
+}
+
+func run(_ settings: Settings) throws {
+    var settings = settings
+    if settings.raisesCoreLimit { try Process.raiseCoreLimit() }
+    try Process.raiseDescriptorLimit(to: settings.node.connectionCountMax)
+    try Process.become(settings.user)
+    if settings.runsAsDaemon {
+        try Process.daemonize(
+            keepsDirectory: settings.raisesCoreLimit, keepsOutput: settings.node.verbosity > 0)
+    }
+    let logger = makeLogger(verbosity: settings.node.verbosity)
+    settings.node.logger = logger
+    if settings.node.verbosity > 0 {
+        for note in settings.notes { logger.notice("\(note)") }
+    }
+    let node = try Node(settings.node)
+    let places = try node.listen()
+    if let path = Process.environment("MEMCACHED_PORT_FILENAME"),
+        let problem = Process.write(places.compactMap(\.portLine).joined(), to: path)
+    {
+        logger.error("\(problem)")
+    }
+    if let path = settings.pidFile, let problem = Process.write("\(getpid())\n", to: path) {
+        logger.error("\(problem)")
+    }
+    let listing = places.map(\.description).joined(separator: ", ")
+    logger.notice(
+        "sojournd \(Version.own) listens on \(listing), \(settings.node.memoryByteCount >> 20) MB")
+    try node.run()
+    if let path = settings.pidFile { unlink(path) }
+}
+
+let command = parseCommandLine()
+if command.version {
+    print("sojournd \(Version.own) (speaks the protocol of memcached 1.6.45)")
+    exit(0)
+}
+let settings: Settings
+do {
+    settings = try Settings(command)
+} catch {
+    refuse(error)
+}
+do {
+    try run(settings)
+} catch let refusal as Refusal {
+    refuse(refusal)
+} catch {
+    refuse(Refusal("\(error)", status: Refusal.osError))
+}
