@@ -174,20 +174,7 @@ final class ClientSocket {
     }
 
     private func notePhase() {
-        let phase: ConnectionRecord.Phase
-        if isClosing {
-            phase = .closing
-        } else if isBlocked {
-            phase = .writing
-        } else {
-            phase =
-                switch connection.state {
-                case .receivingValue, .terminator: .receivingValue
-                case .swallowing, .swallowingLine: .swallowing
-                default: .reading
-                }
-        }
-        connection.record.phase.store(phase.rawValue, ordering: .relaxed)
+        connection.record.note(isBlocked ? .writing : connection.phase)
     }
 
     /// Whether nothing was received for `seconds`.

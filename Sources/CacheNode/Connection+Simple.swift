@@ -26,7 +26,8 @@ extension Connection {
             reply(.ok, isQuiet: isQuiet)
         case .cacheMemlimit(let megabytes, let isQuiet):
             limitMemory(megabytes: megabytes, isQuiet: isQuiet)
-        case .shutdown(let mode): shutDown(mode)
+        case .shutdown(let mode, let isQuiet): shutDown(mode, isQuiet: isQuiet)
+        case .noop: output.append("MN\r\n")
         case .debugtime(let change): changeTime(change)
         case .stats(let page): showStatistics(page, now: now)
         case .quit: state = .closed
@@ -85,24 +86,22 @@ extension Connection {
         reply(.ok, isQuiet: isQuiet)
     }
 
-    private func limitMemory(megabytes: UInt64, isQuiet: Bool) {
+    private func limitMemory(megabytes: UInt32, isQuiet: Bool) {
         guard megabytes >= 8 else { return fail(.memlimitTooSmall, isQuiet: isQuiet) }
         guard megabytes <= 1_000_000_000 else { return fail(.memlimitTooLarge, isQuiet: isQuiet) }
         let byteCount = Int(megabytes) << 20
-        // The arena is laid out once: the limit can go down, and up again to where it began.
-        guard byteCount <= map.configuration.byteCount,
-            byteCount >= 2 * map.configuration.itemByteCountMax
-        else { return fail(.memlimitOutOfBounds, isQuiet: isQuiet) }
-        map.setLimit(byteCount: byteCount)
+        guard map.setLimit(byteCount: byteCount) else {
+            return fail(.memlimitOutOfBounds, isQuiet: isQuiet)
+        }
         context.memoryLimitByteCount.store(byteCount, ordering: .relaxed)
         reply(.ok, isQuiet: isQuiet)
     }
 
-    private func shutDown(_ mode: ShutdownMode) {
+    private func shutDown(_ mode: ShutdownMode, isQuiet: Bool) {
         guard context.configuration.isShutdownAllowed else {
-            return fail(.shutdownNotEnabled, isQuiet: false)
+            return fail(.shutdownNotEnabled, isQuiet: isQuiet)
         }
-        guard mode != .unknown else { return fail(.invalidShutdownMode, isQuiet: false) }
+        guard mode != .unknown else { return fail(.invalidShutdownMode, isQuiet: isQuiet) }
         state = .closed
         context.requestShutdown(mode)
     }
@@ -122,8 +121,7 @@ extension Connection {
             context.resetStatistics()
             reply(.reset)
         case .detail(let detail): showDetail(detail)
-        case .cachedump(let slabClass, let limit):
-            showKeys(slabClass: slabClass, limit: limit, now: now)
+        case .cachedump(let request): showKeys(request, now: now)
         case .general, .settings, .items, .slabs, .connections, .sizes:
             context.write(page, to: &output, now: now)
             reply(.end)

@@ -94,6 +94,7 @@ final class Connection {
     /// Executes what has arrived, at most `commandLimit` commands.
     func run(commandLimit: Int, now: Moment) -> Turn {
         record.lastCommandSeconds.store(now.seconds, ordering: .relaxed)
+        record.note(.parsing)
         var commandsLeft = commandLimit
         while true {
             if output.isAboveHighWater { return .outputFull }
@@ -131,6 +132,18 @@ final class Connection {
         case full
     }
 
+    /// What the conversation is about, as `stats conns` tells it.
+    var phase: ConnectionRecord.Phase {
+        switch state {
+        case .receivingValue, .terminator: .receivingValue
+        case .swallowing, .swallowingLine: .swallowing
+        case .closed: .closing
+        // A whole line that stays in the input waits for its data block.
+        case .command where input.newline() != nil: .receivingValue
+        case .fresh, .command, .retrieving: .reading
+        }
+    }
+
     /// The first byte of a binary request is 0x80. The binary protocol is not spoken.
     private func chooseProtocol() -> Progress {
         guard !input.isEmpty else { return .stuck }
@@ -163,6 +176,10 @@ final class Connection {
             input.use(next)
             fail(.badFormat, isQuiet: false)
         case .partOfRetrieval:
+            if input.capacity < ProtocolLimits.retrievalLineByteCountMax {
+                input.grow()
+                return .stuck
+            }
             let showsCASUnique = span.starts(with: "gets ")
             guard showsCASUnique || span.starts(with: "get ") else {
                 state = .closed
@@ -260,7 +277,7 @@ extension Connection {
             refuse(header, blockByteCount, .tooLarge)
             return .went
         }
-        guard next + blockByteCount <= InputBuffer.capacity else {
+        guard next + blockByteCount <= InputBuffer.blockByteCount else {
             return beginValue(header, key: key, next: next, now: now)
         }
         guard input.count >= next + blockByteCount else { return .stuck }
@@ -278,6 +295,7 @@ extension Connection {
             if context.prefixes.isCollecting { context.prefixes.note(.set, key: key) }
             finishStore(outcome, header.verb.mode, isQuiet: header.isQuiet)
         } else {
+            counters.add(.setCommands)
             fail(.badDataChunk, isQuiet: header.isQuiet)
         }
         input.use(next + blockByteCount)
@@ -382,6 +400,7 @@ extension Connection {
             finishStore(map.commit(store, now: now.seconds), mode, isQuiet: isQuiet)
         } else {
             map.abandon(store)
+            counters.add(.setCommands)
             fail(.badDataChunk, isQuiet: isQuiet)
         }
         return .went

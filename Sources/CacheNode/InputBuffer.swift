@@ -2,25 +2,35 @@ import Glibc
 
 /// What a peer has sent and was not used yet. Holds a block only while there is something.
 ///
+/// It grows beyond a block only when told to, which is for the one kind of line that may be longer.
+///
 /// Invariant: `0 <= start <= end <= capacity`.
 struct InputBuffer: ~Copyable {
-    static let capacity = BufferPool.blockByteCount
+    /// What it holds without growing.
+    static let blockByteCount = BufferPool.blockByteCount
 
     private let pool: BufferPool
     private var block: UnsafeMutableRawPointer?
+    private(set) var capacity = Self.blockByteCount
     private var start = 0
     private var end = 0
 
     init(pool: BufferPool) { self.pool = pool }
 
     deinit {
-        if let block { pool.giveBack(block) }
+        if let block { Self.release(block, capacity: capacity, pool: pool) }
+    }
+
+    private static func release(
+        _ block: UnsafeMutableRawPointer, capacity: Int, pool: BufferPool
+    ) {
+        if capacity == blockByteCount { pool.giveBack(block) } else { block.deallocate() }
     }
 
     var count: Int { end - start }
     var isEmpty: Bool { start == end }
     /// Whether no more can be received before some is used.
-    var isFull: Bool { count == Self.capacity }
+    var isFull: Bool { count == capacity }
 
     /// The bytes that were received and not used. Valid until the buffer changes.
     @inline(__always)
@@ -39,11 +49,11 @@ struct InputBuffer: ~Copyable {
             end -= start
             start = 0
         }
-        return UnsafeMutableRawBufferPointer(start: block + end, count: Self.capacity - end)
+        return UnsafeMutableRawBufferPointer(start: block + end, count: capacity - end)
     }
 
     mutating func noteReceived(_ count: Int) {
-        precondition(count >= 0 && end + count <= Self.capacity)
+        precondition(count >= 0 && end + count <= capacity)
         end += count
     }
 
@@ -60,8 +70,21 @@ struct InputBuffer: ~Copyable {
     /// Gives the block back when there is nothing in it.
     mutating func releaseIfEmpty() {
         guard isEmpty, let block else { return }
-        pool.giveBack(block)
+        Self.release(block, capacity: capacity, pool: pool)
         self.block = nil
+        capacity = Self.blockByteCount
+    }
+
+    /// Doubles the capacity.
+    mutating func grow() {
+        guard let old = block else { return }
+        let larger = UnsafeMutableRawPointer.allocate(byteCount: capacity * 2, alignment: 16)
+        larger.copyMemory(from: old + start, byteCount: count)
+        Self.release(old, capacity: capacity, pool: pool)
+        block = larger
+        capacity *= 2
+        end -= start
+        start = 0
     }
 
     /// The place of the first LF, counted from the first unused byte.

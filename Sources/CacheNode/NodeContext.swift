@@ -60,21 +60,29 @@ final class WorkerRecord: Sendable {
 /// What others may see of one connection.
 final class ConnectionRecord: Sendable {
     let lastCommandSeconds: Atomic<UInt32>
-    let phase = Atomic<UInt8>(Phase.reading.rawValue)
+    private let phase = Atomic<UInt8>(Phase.reading.rawValue)
 
     enum Phase: UInt8 {
-        case reading, receivingValue, swallowing, writing, closing
+        case reading, parsing, receivingValue, swallowing, writing, closing
 
         /// memcached's name of the state.
         var name: String {
             switch self {
             case .reading: "conn_read"
+            case .parsing: "conn_parse_cmd"
             case .receivingValue: "conn_nread"
             case .swallowing: "conn_swallow"
             case .writing: "conn_mwrite"
             case .closing: "conn_closing"
             }
         }
+    }
+
+    @inline(__always)
+    func note(_ phase: Phase) { self.phase.store(phase.rawValue, ordering: .relaxed) }
+
+    var phaseName: String {
+        Phase(rawValue: phase.load(ordering: .relaxed))?.name ?? Phase.reading.name
     }
 
     init(now: UInt32) { lastCommandSeconds = Atomic(now) }

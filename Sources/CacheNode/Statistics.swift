@@ -261,15 +261,15 @@ extension NodeContext {
         func since(_ counter: Counter) -> UInt64 { all[counter] &- zero[counter] }
         let map = all.map
         if map.itemCount > 0 {
-            let chunk = 16
-            let total = configuration.memoryByteCount / chunk
-            let used = map.itemByteCount / chunk
+            // One chunk is one item of the average size.
+            let chunk = max(1, map.itemByteCount / map.itemCount)
+            let free = map.freeByteCount / chunk
             writer.line("1:chunk_size", chunk)
-            writer.line("1:chunks_per_page", (1 << 20) / chunk)
+            writer.line("1:chunks_per_page", max(1, (1 << 20) / chunk))
             writer.line("1:total_pages", configuration.memoryByteCount >> 20)
-            writer.line("1:total_chunks", total)
-            writer.line("1:used_chunks", used)
-            writer.line("1:free_chunks", map.freeByteCount / chunk)
+            writer.line("1:total_chunks", map.itemCount + free)
+            writer.line("1:used_chunks", map.itemCount)
+            writer.line("1:free_chunks", free)
             writer.line("1:free_chunks_end", 0)
             writer.line("1:get_hits", since(.getHits))
             writer.line("1:cmd_set", since(.setCommands))
@@ -320,8 +320,7 @@ extension NodeContext {
                 writer.line("\(number):addr", peer)
             }
             writer.line("\(number):listen_addr", local)
-            let phase = ConnectionRecord.Phase(rawValue: record.phase.load(ordering: .relaxed))
-            writer.line("\(number):state", phase?.name ?? "conn_read")
+            writer.line("\(number):state", record.phaseName)
             let last = record.lastCommandSeconds.load(ordering: .relaxed)
             writer.line("\(number):secs_since_last_cmd", now.seconds - min(last, now.seconds))
         }
@@ -330,9 +329,14 @@ extension NodeContext {
 
 extension Connection {
     /// `stats cachedump`: keys of the most recently used items. There is one class, number 1.
-    func showKeys(slabClass: UInt32, limit: UInt32, now: Moment) {
+    func showKeys(_ request: StatsPage.Cachedump, now: Moment) {
         guard context.configuration.isDumpAllowed else {
             return fail(.cachedumpNotAllowed, isQuiet: false)
+        }
+        let (slabClass, limit): (UInt32, UInt32)
+        switch request {
+        case .wrong(let error): return fail(error, isQuiet: false)
+        case .keys(let wantedClass, let wantedLimit): (slabClass, limit) = (wantedClass, wantedLimit)
         }
         guard slabClass < 64 else { return fail(.illegalSlabID, isQuiet: false) }
         if slabClass == 1 {

@@ -7,9 +7,11 @@ package enum Command: Equatable, Sendable {
     case arithmetic(key: ByteRange, delta: UInt64, increments: Bool, isQuiet: Bool)
     case flushAll(delay: ByteRange?, isQuiet: Bool)
     case version
-    case verbosity(level: UInt64, isQuiet: Bool)
-    case cacheMemlimit(megabytes: UInt64, isQuiet: Bool)
-    case shutdown(ShutdownMode)
+    case verbosity(level: UInt32, isQuiet: Bool)
+    case cacheMemlimit(megabytes: UInt32, isQuiet: Bool)
+    case shutdown(ShutdownMode, isQuiet: Bool)
+    /// `mn`, the meta no-op.
+    case noop
     case debugtime(DebugtimeChange)
     case stats(StatsPage)
     case quit
@@ -52,7 +54,12 @@ package enum DebugtimeChange: Equatable, Sendable {
 package enum StatsPage: Equatable, Sendable {
     case general, settings, items, slabs, connections, sizes, reset
     case detail(Detail)
-    case cachedump(slabClass: UInt32, limit: UInt32)
+    case cachedump(Cachedump)
+
+    package enum Cachedump: Equatable, Sendable {
+        case keys(slabClass: UInt32, limit: UInt32)
+        case wrong(ErrorReply)
+    }
 
     package enum Detail: Equatable, Sendable {
         case on, off, dump, unknown

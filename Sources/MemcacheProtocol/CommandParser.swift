@@ -11,6 +11,8 @@ package enum CommandParser {
         let words = Words(line)
         guard let verb = words[0], !verb.isEmpty else { return .failure(Failure(.error)) }
         switch verb.count {
+        case 2:
+            if line.holds("mn", at: verb) { return .noop }
         case 3:
             if line.holds("set", at: verb) { return store(line, words, .set) }
             if line.holds("add", at: verb) { return store(line, words, .add) }
@@ -84,18 +86,19 @@ package enum CommandParser {
     // MARK: Storage
 
     private static func store(
-        _ line: Span<UInt8>, _ words: Words, _ verb: StoreHeader.Verb, lengthWord: Int = 4
+        _ line: Span<UInt8>, _ words: Words, _ verb: StoreHeader.Verb
     ) -> Command {
-        let isQuiet = isQuiet(line, words)
-        guard let length = words[lengthWord].flatMap({ line.unsigned(at: $0) }),
+        guard let length = words[4].flatMap({ line.unsigned32(at: $0) }),
             length <= ProtocolLimits.valueByteCountMax
         else {
-            // Nobody knows how long the data block is: what follows is read as commands.
-            return .failure(Failure(.badFormat, isQuiet: isQuiet))
+            // Nobody knows how long the data block is: what follows is read as commands. The error is
+            // told even with `noreply`, which a line in pieces cannot claim to have.
+            return .failure(Failure(.badFormat))
         }
+        let isQuiet = isQuiet(line, words)
         let valueByteCount = Int(length)
         guard let key = key(words), let flagsWord = words[2], let exptimeWord = words[3],
-            let clientFlags = line.unsigned(at: flagsWord).flatMap({ UInt32(exactly: $0) }),
+            let clientFlags = line.unsigned32(at: flagsWord),
             let exptime = line.signed32(at: exptimeWord)
         else {
             return .failure(
@@ -134,8 +137,9 @@ package enum CommandParser {
     }
 
     private static func touch(_ line: Span<UInt8>, _ words: Words) -> Command {
+        guard let exptimeWord = words[2] else { return .failure(Failure(.badFormat)) }
         let isQuiet = isQuiet(line, words)
-        guard let key = key(words), let exptimeWord = words[2] else {
+        guard let key = key(words) else {
             return .failure(Failure(.badFormat, isQuiet: isQuiet))
         }
         guard let exptime = line.signed32(at: exptimeWord) else {
@@ -147,8 +151,9 @@ package enum CommandParser {
     private static func arithmetic(
         _ line: Span<UInt8>, _ words: Words, increments: Bool
     ) -> Command {
+        guard let deltaWord = words[2] else { return .failure(Failure(.badFormat)) }
         let isQuiet = isQuiet(line, words)
-        guard let key = key(words), let deltaWord = words[2] else {
+        guard let key = key(words) else {
             return .failure(Failure(.badFormat, isQuiet: isQuiet))
         }
         guard let delta = line.unsigned(at: deltaWord) else {
@@ -175,13 +180,15 @@ package enum CommandParser {
         if line.holds("flush_all", at: verb) { return flushAll(line, words) }
         if line.holds("verbosity", at: verb) { return verbosity(line, words) }
         if line.holds("cache_memlimit", at: verb) { return cacheMemlimit(line, words) }
-        if line.holds("shutdown", at: verb) { return .shutdown(shutdownMode(line, words)) }
+        if line.holds("shutdown", at: verb) {
+            return .shutdown(shutdownMode(line, words), isQuiet: isQuiet(line, words))
+        }
         if knowsDebugtime, line.holds("debugtime", at: verb) { return debugtime(line, words) }
         // A browser, or somebody who makes one send commands: not a word to them.
         if words.count > 1, line.starts(with: "HTTP/", at: words.last.start) {
             return .failure(Failure(.error, recovery: .close))
         }
-        return .failure(Failure(.error))
+        return .failure(Failure(.error, isQuiet: isQuiet(line, words)))
     }
 
     private static func flushAll(_ line: Span<UInt8>, _ words: Words) -> Command {
@@ -192,7 +199,7 @@ package enum CommandParser {
 
     private static func verbosity(_ line: Span<UInt8>, _ words: Words) -> Command {
         let isQuiet = isQuiet(line, words)
-        guard let level = words[1].flatMap({ line.unsigned(at: $0) }), level <= UInt32.max else {
+        guard let level = words[1].flatMap({ line.unsigned32(at: $0) }) else {
             return .failure(Failure(.badFormat, isQuiet: isQuiet))
         }
         return .verbosity(level: level, isQuiet: isQuiet)
@@ -200,9 +207,9 @@ package enum CommandParser {
 
     private static func cacheMemlimit(_ line: Span<UInt8>, _ words: Words) -> Command {
         let isQuiet = isQuiet(line, words)
-        guard let megabytes = words[1].flatMap({ line.unsigned(at: $0) }),
-            megabytes <= UInt32.max
-        else { return .failure(Failure(.error, isQuiet: isQuiet)) }
+        guard let megabytes = words[1].flatMap({ line.unsigned32(at: $0) }) else {
+            return .failure(Failure(.error, isQuiet: isQuiet))
+        }
         return .cacheMemlimit(megabytes: megabytes, isQuiet: isQuiet)
     }
 
@@ -230,7 +237,9 @@ package enum CommandParser {
         if line.holds("sizes", at: page) { return .stats(.sizes) }
         if line.holds("reset", at: page) { return .stats(.reset) }
         if line.holds("detail", at: page) { return .stats(.detail(detail(line, words))) }
-        if line.holds("cachedump", at: page) { return cachedump(line, words) }
+        if line.holds("cachedump", at: page) {
+            return .stats(.cachedump(cachedump(line, words)))
+        }
         return .failure(Failure(.error))
     }
 
@@ -241,13 +250,15 @@ package enum CommandParser {
         return line.holds("dump", at: word) ? .dump : .unknown
     }
 
-    private static func cachedump(_ line: Span<UInt8>, _ words: Words) -> Command {
+    private static func cachedump(
+        _ line: Span<UInt8>, _ words: Words
+    ) -> StatsPage.Cachedump {
         guard let classWord = words[2], let limitWord = words[3] else {
-            return .failure(Failure(.badCommandLine))
+            return .wrong(.badCommandLine)
         }
-        guard let slabClass = line.unsigned(at: classWord).flatMap({ UInt32(exactly: $0) }),
-            let limit = line.unsigned(at: limitWord).flatMap({ UInt32(exactly: $0) })
-        else { return .failure(Failure(.badFormat)) }
-        return .stats(.cachedump(slabClass: slabClass, limit: limit))
+        guard let slabClass = line.unsigned32(at: classWord),
+            let limit = line.unsigned32(at: limitWord)
+        else { return .wrong(.badFormat) }
+        return .keys(slabClass: slabClass, limit: limit)
     }
 }

@@ -8,10 +8,15 @@ package enum ProtocolLimits {
     package static let unfinishedLineByteCountMax = 2_048
     /// What a line may have at all, `get` and `gets` excepted: an input buffer.
     package static let lineByteCountMax = 16_384
+    /// What a `get` or `gets` line may have to be looked at as a whole; of a longer one the keys are
+    /// taken in parts.
+    package static let retrievalLineByteCountMax = 524_288
     /// A whole line, its end included, that is shorter than this is not a command.
     package static let lineByteCountMin = 4
     /// Digits of a number on the command line.
     package static let digitCountMax = 22
+    /// Bytes of a 32-bit number there, its sign included.
+    package static let shortNumberByteCountMax = 11
     /// Exptimes from here on are a Unix time; below, seconds from now.
     package static let relativeExptimeEnd: Int32 = 1_000_000_000
     /// memcached's own border, which `-o classic_exptime` restores: 30 days.

@@ -97,10 +97,19 @@ extension Span where Element == UInt8 {
         return number
     }
 
+    /// An unsigned decimal number of 32 bits.
+    @inline(__always)
+    package func unsigned32(at range: ByteRange) -> UInt32? {
+        guard range.count <= ProtocolLimits.shortNumberByteCountMax else { return nil }
+        return unsigned(at: range).flatMap { UInt32(exactly: $0) }
+    }
+
     /// A signed decimal number of 32 bits.
     @inline(__always)
     package func signed32(at range: ByteRange) -> Int32? {
-        guard range.count > 0 else { return nil }
+        guard range.count > 0, range.count <= ProtocolLimits.shortNumberByteCountMax else {
+            return nil
+        }
         if self[range.start] == UInt8(ascii: "-") {
             let digits = ByteRange(start: range.start + 1, count: range.count - 1)
             guard let magnitude = unsigned(at: digits), magnitude <= 1 << 31 else { return nil }

@@ -2,20 +2,28 @@ import Glibc
 
 /// The one mapping that holds every item of a node, cut into one region per shard.
 ///
-/// Purpose: memory of exactly the configured size, reserved at start and touched as it fills.
-/// Not a goal: growing. The regions are laid out once.
+/// Each region has address space for more than it begins with, so that an operator can raise the
+/// limit later. Address space costs nothing: memory is taken page by page as items fill it.
 struct Arena: ~Copyable {
     private let base: UnsafeMutableRawPointer
     private let mappedByteCount: Int
-    let regionByteCount: Int
+    /// What a region may grow to.
+    let regionByteCountMax: Int
     let regionCount: Int
 
-    /// Maps `regionCount` regions of `regionByteCount` bytes each; fails with the system's `errno`.
-    init(regionByteCount: Int, regionCount: Int, locksPages: Bool) throws(MapError) {
+    /// Maps `regionCount` regions that begin with `regionByteCount` bytes each and may grow to
+    /// `growth` times that; fails with the system's `errno`.
+    init(
+        regionByteCount: Int, growth: Int, regionCount: Int, locksPages: Bool
+    ) throws(MapError) {
         let byteCount = regionByteCount * regionCount
-        // One spare unit row behind the last region: a header field of the last unit can be read
-        // with the unit's number alone checked.
-        let mapped = byteCount + Region.guardByteCount
+        let limit = Int(Region.unitCountMax) * Region.unitByteCount
+        // Locked memory is all there from the start.
+        let regionByteCountMax =
+            locksPages ? regionByteCount : max(regionByteCount, min(limit, regionByteCount * growth))
+        // A spare row behind the last region: a header field of the last unit can be read with the
+        // unit's number alone checked.
+        let mapped = regionByteCountMax * regionCount + Region.guardByteCount
         let flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE
         guard let base = mmap(nil, mapped, PROT_READ | PROT_WRITE, flags, -1, 0), base != MAP_FAILED
         else { throw .cannotMap(byteCount: byteCount, errno: errno) }
@@ -29,7 +37,7 @@ struct Arena: ~Copyable {
         }
         self.base = base
         self.mappedByteCount = mapped
-        self.regionByteCount = regionByteCount
+        self.regionByteCountMax = regionByteCountMax
         self.regionCount = regionCount
     }
 
@@ -38,8 +46,8 @@ struct Arena: ~Copyable {
     func region(_ number: Int) -> Region {
         precondition(number >= 0 && number < regionCount, "no such region")
         return Region(
-            base: base + number * regionByteCount,
-            unitCount: UInt32(regionByteCount / Region.unitByteCount))
+            base: base + number * regionByteCountMax,
+            unitCount: UInt32(regionByteCountMax / Region.unitByteCount))
     }
 }
 

@@ -29,18 +29,23 @@ struct ExtentAllocator: ~Copyable {
 
     let region: Region
     private(set) var freeUnitCount: UInt32
+    /// The unit behind the last border.
+    private(set) var end: UInt32
     private let heads: UnsafeMutablePointer<Unit>
     private let occupied: UnsafeMutablePointer<UInt64>
 
-    init(region: Region) {
+    /// Lays out the first `unitCount` units of the region.
+    init(region: Region, unitCount: UInt32) {
+        precondition(unitCount > Self.headUnitCount + 1 && unitCount <= region.unitCount)
         self.region = region
+        end = unitCount
         heads = .allocate(capacity: Self.classCount)
         heads.initialize(repeating: 0, count: Self.classCount)
         occupied = .allocate(capacity: Self.wordCount)
         occupied.initialize(repeating: 0, count: Self.wordCount)
         freeUnitCount = 0
         let first = Self.headUnitCount
-        let last = region.unitCount - 1
+        let last = end - 1
         region.setHeader(0, length: first, kind: .border, previousIsFree: false)
         region.setHeader(last, length: 1, kind: .border, previousIsFree: false)
         insertFree(first, length: last - first, previousIsFree: false)
@@ -52,7 +57,19 @@ struct ExtentAllocator: ~Copyable {
     }
 
     /// Every unit that an extent may have.
-    var capacity: UInt32 { region.unitCount - Self.headUnitCount - 1 }
+    var capacity: UInt32 { end - Self.headUnitCount - 1 }
+
+    /// Moves the last border outwards, and frees what is in between.
+    mutating func extend(to unitCount: UInt32) {
+        precondition(unitCount > end && unitCount <= region.unitCount)
+        let oldBorder = end - 1
+        let previousIsFree = region.previousIsFree(oldBorder)
+        region.setHeader(unitCount - 1, length: 1, kind: .border, previousIsFree: false)
+        region.setHeader(
+            oldBorder, length: unitCount - end, kind: .held, previousIsFree: previousIsFree)
+        end = unitCount
+        give(oldBorder)
+    }
 
     // MARK: Taking
 

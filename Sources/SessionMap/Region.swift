@@ -24,6 +24,7 @@ struct Region {
     static let unitCountMax: UInt32 = (1 << 27) - 1
 
     let base: UnsafeMutableRawPointer
+    /// What the region may grow to; how much of it is in use is its allocator's business.
     let unitCount: UInt32
 
     /// What an extent holds. The numbers are part of the layout.

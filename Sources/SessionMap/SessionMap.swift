@@ -25,17 +25,19 @@ package final class SessionMap: @unchecked Sendable {
         precondition(configuration.byteCount >= MapConfiguration.byteCountMin)
         precondition(configuration.shardCount.nonzeroBitCount == 1)
         self.configuration = configuration
-        let share = configuration.byteCount / configuration.shardCount
+        let share =
+            configuration.byteCount / configuration.shardCount / Region.unitByteCount
+            * Region.unitByteCount
         let hash = KeyHash(seed: configuration.hashSeed)
         arena = try Arena(
-            regionByteCount: share / Region.unitByteCount * Region.unitByteCount,
+            regionByteCount: share, growth: Self.growthMax,
             regionCount: configuration.shardCount, locksPages: configuration.locksPages)
         shards = .allocate(capacity: configuration.shardCount)
         for number in 0..<configuration.shardCount {
             (shards + number).initialize(
                 to: LockedShard(
                     shard: Shard(
-                        region: arena.region(number), number: number,
+                        region: arena.region(number), byteCount: share, number: number,
                         configuration: configuration, hash: hash, now: now)))
         }
         self.hash = hash
@@ -251,12 +253,19 @@ package final class SessionMap: @unchecked Sendable {
         withShard(number) { $0.maintain(now: now, itemBudget: itemBudget) }
     }
 
-    /// Changes how much of the arena may be in use; at most all of it. What is above is evicted in
-    /// turns of `maintain`.
-    package func setLimit(byteCount: Int) {
+    /// The memory limit can be raised to this many times what the map began with.
+    private static let growthMax = 16
+
+    /// Changes the memory limit; false when it is out of bounds. What is above a lower limit is
+    /// evicted in turns of `maintain`.
+    package func setLimit(byteCount: Int) -> Bool {
+        guard byteCount >= 2 * configuration.itemByteCountMax,
+            byteCount / shardCount <= arena.regionByteCountMax
+        else { return false }
         for number in 0..<shardCount {
             withShard(number) { $0.setLimit(byteCount: byteCount / shardCount) }
         }
+        return true
     }
 
     package func statistics(now: UInt32) -> MapStatistics {

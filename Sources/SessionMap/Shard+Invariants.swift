@@ -86,7 +86,7 @@ extension Shard {
         var indexUnits: UInt32 = 0
         var itemExtents = 0
         var previousIsFree = false
-        while unit < region.unitCount - 1 {
+        while unit < extents.end - 1 {
             let length = region.length(unit)
             precondition(length > 0, "an extent without length")
             precondition(
@@ -113,7 +113,7 @@ extension Shard {
             previousIsFree = kind == .free
             unit += length
         }
-        precondition(unit == region.unitCount - 1, "the walk misses the last border")
+        precondition(unit == extents.end - 1, "the walk misses the last border")
         precondition(region.previousIsFree(unit) == previousIsFree)
         precondition(itemExtents == reachable.count, "an item's extent is not in the walk")
         precondition(freeUnits == extents.freeUnitCount, "free units are counted wrongly")

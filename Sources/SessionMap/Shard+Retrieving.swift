@@ -16,10 +16,7 @@ extension Shard {
         noteAccess(item, now: now)
         var pinned: PinnedValue?
         if body(Hit(region: region, item: item, now: now)) == .later { pinned = pin(item) }
-        if let touch {
-            setDeadline(item, touch)
-            if touch.isPassed(at: now) { remove(item, slot: found.slot, tag: tag) }
-        }
+        if let touch { setDeadline(item, touch) }
         return (.hit, pinned)
     }
 

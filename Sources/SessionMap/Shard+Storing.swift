@@ -177,32 +177,33 @@ extension Shard {
         return .value(new)
     }
 
-    /// The number that an item holds, as `strtoull` would read it: spaces around and a `+` are
-    /// accepted, a minus, an empty value and more than 64 bits are not.
+    /// The number that an item holds, as memcached's `strtoull` reads it: white space and a `+` may
+    /// stand before it, anything behind it must begin with white space. A minus, no digits and more
+    /// than 64 bits are no number.
     private func number(in item: Unit) -> UInt64? {
-        let count = Int(region[item, .valueByteCount])
-        guard count > 0, count <= 64 else { return nil }
         var number: UInt64 = 0
-        var phase = 0  // 0: before the sign, 1: before the digits, 2: in the digits, 3: behind
+        var hasSign = false
+        var hasDigit = false
         var pieces = ValuePieces(region: region, item: item)
         while let piece = pieces.next() {
             for byte in piece {
-                switch (phase, byte) {
-                case (0, UInt8(ascii: " ")): break
-                case (0, UInt8(ascii: "+")): phase = 1
-                case (0...2, UInt8(ascii: "0")...UInt8(ascii: "9")):
-                    phase = 2
+                switch byte {
+                case UInt8(ascii: "0")...UInt8(ascii: "9"):
                     let (times10, overflow) = number.multipliedReportingOverflow(by: 10)
                     let (sum, carry) = times10.addingReportingOverflow(
                         UInt64(byte - UInt8(ascii: "0")))
                     guard !overflow, !carry else { return nil }
                     number = sum
-                case (2...3, UInt8(ascii: " ")): phase = 3
+                    hasDigit = true
+                case UInt8(ascii: " "), 9...13:
+                    if hasDigit { return number }
+                    guard !hasSign else { return nil }
+                case UInt8(ascii: "+") where !hasSign && !hasDigit: hasSign = true
                 default: return nil
                 }
             }
         }
-        return phase >= 2 ? number : nil
+        return hasDigit ? number : nil
     }
 
     private static func writeDigits(

@@ -40,7 +40,7 @@ struct Shard: ~Copyable {
     private var casCounter: UInt64 = 0
     var pins: [Unit: Int] = [:]
 
-    /// Units that may be in use; the region's capacity, or less by an operator's wish.
+    /// Units that may be in use; what is laid out, or less by an operator's wish.
     var unitLimit: UInt32
     var usedUnitCount: UInt32 { extents.capacity - extents.freeUnitCount }
 
@@ -61,13 +61,15 @@ struct Shard: ~Copyable {
     var evictionObserver: ((UnsafeRawBufferPointer) -> Void)?
 
     init(
-        region: Region, number: Int, configuration: MapConfiguration, hash: KeyHash, now: UInt32
+        region: Region, byteCount: Int, number: Int, configuration: MapConfiguration,
+        hash: KeyHash, now: UInt32
     ) {
         self.region = region
         self.number = number
         self.configuration = configuration
         self.hash = hash
-        extents = ExtentAllocator(region: region)
+        extents = ExtentAllocator(
+            region: region, unitCount: UInt32(byteCount / Region.unitByteCount))
         index = ItemIndex(region: region, extents: &extents)
         queue = RecencyQueue(region: region)
         wheel = TimingWheel(region: region, time: now)
@@ -242,9 +244,11 @@ struct Shard: ~Copyable {
     // MARK: The limit
 
     /// Sets how much of the region may be in use. What is above a lower limit is evicted in turns of
-    /// `maintain`.
+    /// `maintain`; a higher one lays out more of the region.
     mutating func setLimit(byteCount: Int) {
-        unitLimit = min(extents.capacity, UInt32(byteCount / Region.unitByteCount))
+        let unitCount = UInt32(byteCount / Region.unitByteCount)
+        if unitCount > extents.end { extents.extend(to: unitCount) }
+        unitLimit = extents.capacity - (extents.end - unitCount)
     }
 
     private mutating func shrinkToLimit(now: UInt32, budget: WorkBudget) -> Bool {

@@ -4,14 +4,9 @@ import Glibc
 enum Process {
     static var isRoot: Bool { getuid() == 0 || geteuid() == 0 }
 
-    /// Root must say who to be; nobody else can change it.
+    /// Becomes another user, which only root can; anybody else stays who they are.
     static func become(_ user: String?) throws(Refusal) {
-        guard isRoot else { return }
-        guard let user, !user.isEmpty else {
-            throw Refusal(
-                "must add '-u root' to start as root (or '-u USER' to become another user)",
-                status: Refusal.usage)
-        }
+        guard isRoot, let user else { return }
         guard let entry = getpwnam(user) else {
             throw Refusal(
                 "can't find the user \(user) to switch to", status: Refusal.noUser)

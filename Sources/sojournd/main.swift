@@ -43,6 +43,9 @@ func run(_ settings: Settings) throws {
     if settings.node.verbosity > 0 {
         for note in settings.notes { logger.notice("\(note)") }
     }
+    if Process.isRoot, settings.user == nil {
+        logger.warning("runs as root; -u USER makes it another user, -u root says it is meant")
+    }
     let node = try Node(settings.node)
     let places = try node.listen()
     if let path = Process.environment("MEMCACHED_PORT_FILENAME"),
