@@ -6,25 +6,35 @@ final class BufferPool {
     /// Blocks that are kept for later; more are given back to the system.
     private static let keptCount = 64
 
-    private var free: [UnsafeMutableRawPointer] = []
+    /// Free blocks, each with the address of the next one in its first bytes.
+    private var firstFree: UnsafeMutableRawPointer?
+    private(set) var freeCount = 0
     private(set) var lentCount = 0
 
-    init() { free.reserveCapacity(Self.keptCount) }
-
     deinit {
-        for block in free { block.deallocate() }
+        while let block = takeFree() { block.deallocate() }
     }
 
-    var freeCount: Int { free.count }
-
+    @inline(__always)
     func borrow() -> UnsafeMutableRawPointer {
         lentCount += 1
-        return free.popLast()
-            ?? .allocate(byteCount: Self.blockByteCount, alignment: 16)
+        return takeFree() ?? .allocate(byteCount: Self.blockByteCount, alignment: 16)
     }
 
+    @inline(__always)
     func giveBack(_ block: UnsafeMutableRawPointer) {
         lentCount -= 1
-        if free.count < Self.keptCount { free.append(block) } else { block.deallocate() }
+        guard freeCount < Self.keptCount else { return block.deallocate() }
+        block.storeBytes(of: firstFree, as: UnsafeMutableRawPointer?.self)
+        firstFree = block
+        freeCount += 1
+    }
+
+    @inline(__always)
+    private func takeFree() -> UnsafeMutableRawPointer? {
+        guard let block = firstFree else { return nil }
+        firstFree = block.load(as: UnsafeMutableRawPointer?.self)
+        freeCount -= 1
+        return block
     }
 }

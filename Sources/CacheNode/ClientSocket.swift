@@ -9,7 +9,8 @@ import Synchronization
 ///
 /// Confined to its worker's thread.
 final class ClientSocket {
-    private unowned let worker: Worker
+    /// The worker owns this object and outlives it.
+    private unowned(unsafe) let worker: Worker
     private let stream: EventLoop.Stream
     let connection: Connection
     private var readable: DescriptorEvent?
@@ -26,9 +27,10 @@ final class ClientSocket {
         self.worker = worker
         stream = EventLoop.Stream(descriptor: descriptor)
         self.connection = connection
+        // The events belong to this object, so their handlers cannot outlive it.
         let event = try DescriptorEvent(
             loop: worker.loop, descriptor: descriptor, interest: .readable
-        ) { [unowned self] _ in becameReadable() }
+        ) { [unowned(unsafe) self] _ in becameReadable() }
         readable = event
         try event.enable()
     }
@@ -151,7 +153,7 @@ final class ClientSocket {
                 try writable
                 ?? DescriptorEvent(
                     loop: worker.loop, descriptor: descriptor, interest: .writable
-                ) { [unowned self] _ in becameWritable() }
+                ) { [unowned(unsafe) self] _ in becameWritable() }
             writable = event
             try event.enable()
             return true

@@ -82,23 +82,27 @@ extension OutputBuffer {
     @inline(__always)
     mutating func append(_ hit: Hit, showsCASUnique: Bool) -> HitUse {
         let valueByteCount = hit.valueByteCount
-        append("VALUE ")
-        let keyByteCount = hit.keyByteCount
-        hit.copyKey(into: room(keyByteCount))
-        noteAppended(keyByteCount)
-        append(" ")
-        append(decimal: UInt64(hit.clientFlags))
-        append(" ")
-        append(decimal: UInt64(valueByteCount))
+        let isSentLater = valueByteCount >= Self.pinnedValueByteCountMin
+        var writer = ReplyWriter(
+            room(
+                ReplyWriter.valueLineByteCountMax + hit.keyByteCount
+                    + (isSentLater ? 0 : valueByteCount + 2)))
+        writer.write("VALUE ")
+        hit.copyKey(into: writer.skip(hit.keyByteCount))
+        writer.write(" ")
+        writer.write(decimal: UInt64(hit.clientFlags))
+        writer.write(" ")
+        writer.write(decimal: UInt64(valueByteCount))
         if showsCASUnique {
-            append(" ")
-            append(decimal: hit.casUnique)
+            writer.write(" ")
+            writer.write(decimal: hit.casUnique)
         }
-        append("\r\n")
-        guard valueByteCount < Self.pinnedValueByteCountMin else { return .later }
-        hit.copyValue(into: room(valueByteCount + 2))
-        noteAppended(valueByteCount)
-        append("\r\n")
-        return .copied
+        writer.write("\r\n")
+        if !isSentLater {
+            hit.copyValue(into: writer.skip(valueByteCount))
+            writer.write("\r\n")
+        }
+        noteAppended(writer.count)
+        return isSentLater ? .later : .copied
     }
 }

@@ -110,23 +110,10 @@ struct OutputBuffer: ~Copyable {
         text.withUTF8 { append(UnsafeRawBufferPointer($0)) }
     }
 
-    @inline(__always)
     mutating func append(decimal number: UInt64) {
-        let room = room(20)
-        var count = 1
-        var rest = number / 10
-        while rest > 0 {
-            count += 1
-            rest /= 10
-        }
-        var place = count
-        rest = number
-        repeat {
-            place -= 1
-            room[place] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10)
-            rest /= 10
-        } while place > 0
-        noteAppended(count)
+        var writer = ReplyWriter(room(20))
+        writer.write(decimal: number)
+        noteAppended(writer.count)
     }
 
     /// Appends a value that stays where it is until it is sent. Takes over the pin.

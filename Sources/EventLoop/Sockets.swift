@@ -104,21 +104,10 @@ package final class ListeningSocket {
     package static func tcp(
         host: String?, port: Int, backlog: Int32
     ) throws(SocketError) -> [ListeningSocket] {
-        var hints = addrinfo()
-        hints.ai_flags = AI_PASSIVE
-        hints.ai_family = AF_UNSPEC
-        hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
-        var list: UnsafeMutablePointer<addrinfo>?
-        let result = getaddrinfo(host, String(port), &hints, &list)
-        guard result == 0 else {
-            throw .unresolvable(name: host ?? "*", reason: String(cString: gai_strerror(result)))
-        }
-        defer { freeaddrinfo(list) }
-        var current = list
         var sockets: [ListeningSocket] = []
-        while let info = current {
-            current = info.pointee.ai_next
-            if let socket = try listen(on: info.pointee, port: port, backlog: backlog) {
+        let candidates = try AddressList(host: host, port: port, isPassive: true)
+        for info in candidates.entries {
+            if let socket = try listen(on: info, port: port, backlog: backlog) {
                 sockets.append(socket)
             }
         }
@@ -196,7 +185,38 @@ package final class ListeningSocket {
     }
 }
 
-private func setOption(_ descriptor: Int32, _ level: Int32, _ name: Int32, _ value: Int32) {
+/// The addresses that a name and a port stand for; freed with the object.
+struct AddressList: ~Copyable {
+    private let list: UnsafeMutablePointer<addrinfo>?
+
+    init(host: String?, port: Int, isPassive: Bool) throws(SocketError) {
+        var hints = addrinfo()
+        hints.ai_flags = isPassive ? AI_PASSIVE : 0
+        hints.ai_family = AF_UNSPEC
+        hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
+        var list: UnsafeMutablePointer<addrinfo>?
+        let result = getaddrinfo(host, String(port), &hints, &list)
+        guard result == 0 else {
+            throw .unresolvable(name: host ?? "*", reason: String(cString: gai_strerror(result)))
+        }
+        self.list = list
+    }
+
+    deinit { freeaddrinfo(list) }
+
+    /// Valid as long as the list is.
+    var entries: [addrinfo] {
+        var entries: [addrinfo] = []
+        var current = list
+        while let info = current {
+            entries.append(info.pointee)
+            current = info.pointee.ai_next
+        }
+        return entries
+    }
+}
+
+func setOption(_ descriptor: Int32, _ level: Int32, _ name: Int32, _ value: Int32) {
     var value = value
     // Options are improvements: a socket without them works.
     _ = setsockopt(descriptor, level, name, &value, socklen_t(MemoryLayout<Int32>.size))

@@ -1,3 +1,4 @@
+internal import CLibevent
 import Glibc
 
 /// A connected socket's byte stream: non-blocking reads and writes. Owns its descriptor.
@@ -8,6 +9,28 @@ package struct Stream: ~Copyable {
     package init(descriptor: Int32) { self.descriptor = descriptor }
 
     deinit { close(descriptor) }
+
+    /// Connects to the first address of `host` that answers, and waits for it; then non-blocking.
+    package static func connect(host: String, port: Int) throws(SocketError) -> Stream {
+        let candidates = try AddressList(host: host, port: port, isPassive: false)
+        var reason = ECONNREFUSED
+        for info in candidates.entries {
+            let descriptor = socket(
+                info.ai_family, info.ai_socktype | Int32(SOCK_CLOEXEC.rawValue), info.ai_protocol)
+            guard descriptor >= 0 else {
+                reason = errno
+                continue
+            }
+            if Glibc.connect(descriptor, info.ai_addr, info.ai_addrlen) == 0 {
+                setOption(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
+                _ = fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK)
+                return Stream(descriptor: descriptor)
+            }
+            reason = errno
+            close(descriptor)
+        }
+        throw .failed(call: "connect", address: "\(host):\(port)", errno: reason)
+    }
 
     package enum Transfer: Equatable, Sendable {
         case bytes(Int)

@@ -1,3 +1,5 @@
+import Glibc
+
 /// A part of a line, by place and length: it refers to no memory.
 package struct ByteRange: Equatable, Sendable {
     package var start: Int
@@ -55,13 +57,24 @@ package func nextWord(in line: Span<UInt8>, from position: Int) -> ByteRange? {
     var start = position
     while start < line.count, line[start] == UInt8(ascii: " ") { start += 1 }
     guard start < line.count else { return nil }
-    var end = start + 1
-    while end < line.count, line[end] != UInt8(ascii: " ") { end += 1 }
-    return ByteRange(start: start, count: end - start)
+    let rest = line.extracting(start...)
+    return ByteRange(start: start, count: rest.firstSpace ?? rest.count)
 }
 
 extension Span where Element == UInt8 {
     var firstByte: UInt8? { isEmpty ? nil : self[0] }
+
+    /// The place of the first space. Keys are long: the C library's search takes a tenth of the
+    /// instructions of a loop over bytes.
+    @inline(__always)
+    fileprivate var firstSpace: Int? {
+        withUnsafeBytes { bytes in
+            guard let base = bytes.baseAddress,
+                let found = memchr(base, Int32(UInt8(ascii: " ")), bytes.count)
+            else { return nil }
+            return UnsafeRawPointer(found) - base
+        }
+    }
 
     /// Whether the bytes of `range` are exactly `text`.
     @inline(__always)
