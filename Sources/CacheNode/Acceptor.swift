@@ -79,7 +79,8 @@ final class Acceptor {
     private func refuse(_ descriptor: Int32) {
         let stream = EventLoop.Stream(descriptor: descriptor)
         let line = ErrorReply.tooManyConnections.line
-        _ = stream.write(UnsafeRawBufferPointer(start: line.utf8Start, count: line.utf8CodeUnitCount))
+        _ = stream.write(
+            UnsafeRawBufferPointer(start: line.utf8Start, count: line.utf8CodeUnitCount))
         context.acceptance.rejectedCount.add(1, ordering: .relaxed)
         if context.isVerbose(1) {
             context.logger.info("refused a connection: -c allows no more")
@@ -110,7 +111,8 @@ final class Acceptor {
     }
 
     private func resume() {
-        guard let since = pausedSince, !isFull || context.configuration.connectionLimitRule == .refuse
+        guard let since = pausedSince,
+            !isFull || context.configuration.connectionLimitRule == .refuse
         else { return }
         pausedSince = nil
         let microseconds = (ContinuousClock.now - since) / .microseconds(1)

@@ -14,7 +14,6 @@ enum Counter: Int, CaseIterable, Sendable {
     case authCommands, authErrors
     case connectionYields
 
-
 }
 
 /// One worker's counters: written by that worker alone, read by any thread.

@@ -1,5 +1,5 @@
-import Glibc
 import EventLoop
+import Glibc
 import MemcacheProtocol
 import SessionMap
 import Synchronization
@@ -336,7 +336,8 @@ extension Connection {
         let (slabClass, limit): (UInt32, UInt32)
         switch request {
         case .wrong(let error): return fail(error, isQuiet: false)
-        case .keys(let wantedClass, let wantedLimit): (slabClass, limit) = (wantedClass, wantedLimit)
+        case .keys(let wantedClass, let wantedLimit):
+            (slabClass, limit) = (wantedClass, wantedLimit)
         }
         guard slabClass < 64 else { return fail(.illegalSlabID, isQuiet: false) }
         if slabClass == 1 {

@@ -124,7 +124,8 @@ package final class ListeningSocket {
     ) throws(SocketError) -> ListeningSocket? {
         let name = SocketAddress(info.ai_addr, length: info.ai_addrlen).description
         let descriptor = socket(
-            info.ai_family, info.ai_socktype | Int32(SOCK_CLOEXEC.rawValue)
+            info.ai_family,
+            info.ai_socktype | Int32(SOCK_CLOEXEC.rawValue)
                 | Int32(SOCK_NONBLOCK.rawValue), info.ai_protocol)
         guard descriptor >= 0 else {
             if errno == EAFNOSUPPORT { return nil }

@@ -347,8 +347,8 @@ struct ItemIndex: ~Copyable {
     }
 }
 
-extension Region.Field32 {
-    fileprivate static let segmentItemCount = Region.Field32(offset: 8)
+extension Region.Field {
+    fileprivate static let segmentItemCount = Region.Field(offset: 8)
     /// Slots in the upper 24 bits, depth in the lower 8.
-    fileprivate static let segmentShape = Region.Field32(offset: 12)
+    fileprivate static let segmentShape = Region.Field(offset: 12)
 }

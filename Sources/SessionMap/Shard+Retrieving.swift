@@ -41,7 +41,6 @@ extension Shard {
     // MARK: Pins
 
     private mutating func pin(_ item: Unit) -> PinnedValue {
-        region[item, .marks] |= Mark.pinned
         pins[item, default: 0] += 1
         var all: [UnsafeRawBufferPointer] = []
         var pieces = ValuePieces(region: region, item: item)
@@ -61,8 +60,6 @@ extension Shard {
         if region.kind(item) == .held {
             heldUnitCount -= chainSize(item).unitCount
             extents.giveChain(item)
-        } else {
-            region[item, .marks] &= ~Mark.pinned
         }
     }
 }

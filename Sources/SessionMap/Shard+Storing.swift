@@ -109,7 +109,7 @@ extension Shard {
         region[item, .deadline] = deadline.seconds
         region[item, .clientFlags] = clientFlags
         region[item, .valueByteCount] = UInt32(valueByteCount)
-        region[item, .keyByteCount] = UInt8(key.count)
+        region[item, .keyByteCount] = UInt32(key.count)
         region[item, .marks] = 0
         key.withUnsafeBytes {
             region.bytes(item, offset: Region.itemHeaderByteCount, count: key.count)

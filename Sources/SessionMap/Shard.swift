@@ -14,9 +14,7 @@
 struct Shard: ~Copyable {
     /// What an item's `marks` say.
     enum Mark {
-        static let fetched: UInt8 = 1 << 0
-        /// A reply is under way: the item's extents must stay when it goes.
-        static let pinned: UInt8 = 1 << 5
+        static let fetched: UInt32 = 1 << 0
     }
 
     let region: Region
@@ -30,14 +28,16 @@ struct Shard: ~Copyable {
 
     /// Items of another epoch than this have been flushed. They are all older than any other item,
     /// so they sit together at the oldest end of the queue.
-    var epoch: UInt8 = 0
+    var epoch: UInt32 = 0
     /// Flushes since the last moment without flushed items; bounds the use of `epoch`.
     var unsweptFlushCount = 0
+    private static let epochCount = 32
     /// When a flush that was asked for in advance is due.
     var flushDeadline = Deadline.never
     /// Counts removals: whoever found a slot before may use it only if this has not changed.
     var removalCount: UInt64 = 0
     private var casCounter: UInt64 = 0
+    /// Items whose values replies still read, and how many: their extents must stay when they go.
     var pins: [Unit: Int] = [:]
 
     /// Units that may be in use; what is laid out, or less by an operator's wish.
@@ -137,7 +137,7 @@ struct Shard: ~Copyable {
         itemUnitCount -= size.unitCount
         extraExtentCount -= size.extentCount - 1
         if configuration.tracksSizes { sizes[Self.sizeStep(size.unitCount), default: 0] -= 1 }
-        if region[item, .marks] & Mark.pinned != 0 {
+        if !pins.isEmpty, pins[item] != nil {
             region.setKind(item, .held)
             heldUnitCount += size.unitCount
         } else {
@@ -206,7 +206,7 @@ struct Shard: ~Copyable {
         evictionCount += 1
         if region[item, .marks] & Mark.fetched == 0 { evictedUnfetchedCount += 1 }
         if region[item, .deadline] != 0 { evictedWithDeadlineCount += 1 }
-        evictedAge = now - min(now, region[item, .accessed])
+        evictedAge = region.secondsSinceAccess(item, now: now)
         evictionObserver?(region.key(item))
         let tag = tag(of: item)
         remove(item, slot: index.slot(of: item, tag: tag), tag: tag)
@@ -219,12 +219,13 @@ struct Shard: ~Copyable {
     /// `maintain`, or when room is needed.
     mutating func flush() {
         flushDeadline = .never
-        guard queue.count > 0 else { return }
-        if unsweptFlushCount == 200 {
-            // Two more rounds and an epoch would come again that some item still carries.
+        guard queue.count > 0, !isFlushed(queue.newest) else { return }
+        if unsweptFlushCount == Self.epochCount - 2 {
+            // One more, and an epoch would come again that some item still carries. It takes 30
+            // flushes within a second with stores in between to get here.
             while sweep(budget: WorkBudget(items: 1_000)) {}
         }
-        epoch &+= 1
+        epoch = (epoch + 1) % UInt32(Self.epochCount)
         unsweptFlushCount += 1
     }
 
@@ -307,7 +308,9 @@ struct Shard: ~Copyable {
         all.outOfMemoryCount = outOfMemoryCount
         all.evictedAge = evictedAge
         all.extraExtentCount = extraExtentCount
-        if queue.oldest != 0 { all.oldestAge = now - min(now, region[queue.oldest, .accessed]) }
+        if queue.oldest != 0 {
+            all.oldestAge = region.secondsSinceAccess(queue.oldest, now: now)
+        }
         return all
     }
 }

@@ -166,7 +166,8 @@ struct Settings {
         node.interfaces = hosts.isEmpty ? nil : hosts.joined(separator: ",")
         if port == nil {
             throw Refusal(
-                "Nothing to listen on: -p 0 turns TCP off, and there is no -s", status: Refusal.usage)
+                "Nothing to listen on: -p 0 turns TCP off, and there is no -s",
+                status: Refusal.usage)
         }
         var places: [(host: String?, port: Int)] = []
         for host in hosts.isEmpty ? ["127.0.0.1"] : hosts {

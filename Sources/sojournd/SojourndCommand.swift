@@ -17,7 +17,8 @@ struct SojourndCommand: ParsableCommand {
     @Option(
         name: [.customShort("p", allowingJoined: true), .customLong("port")],
         parsing: .unconditional,
-        help: ArgumentHelp("TCP port; 0 is off, -1 any free one. (default: 11211)", valueName: "num"))
+        help: ArgumentHelp(
+            "TCP port; 0 is off, -1 any free one. (default: 11211)", valueName: "num"))
     var port: String?
 
     @Option(
@@ -33,7 +34,8 @@ struct SojourndCommand: ParsableCommand {
 
     @Option(
         name: [.customShort("a", allowingJoined: true), .customLong("unix-mask")],
-        help: ArgumentHelp("Access mask of the Unix socket, octal. (default: 700)", valueName: "mask"))
+        help: ArgumentHelp(
+            "Access mask of the Unix socket, octal. (default: 700)", valueName: "mask"))
     var unixMask: String?
 
     @Flag(
