@@ -39,5 +39,7 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),
+        .testTarget(
+            name: "SessionMapTests", dependencies: ["SessionMap"], swiftSettings: strict),
     ]
 )
