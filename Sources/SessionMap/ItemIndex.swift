@@ -11,7 +11,8 @@
 ///
 ///     segment: | extent header | count, slots, depth | slot | slot | ...        512 ... 896 slots
 ///
-/// A segment that is 4/5 full takes the next size; the largest splits into two of the smallest.
+/// A segment that is 4/5 full takes the next size; the largest splits into two, of the smallest size
+/// as a rule. Tags may fall to one side; so a part takes the size that its items ask for.
 ///
 /// The tag is part of an item's hash and must be passed in the same for the same key always.
 struct ItemIndex: ~Copyable {
@@ -133,7 +134,8 @@ struct ItemIndex: ~Copyable {
         return items * 5 < slots * 2 && (slots > Self.sizes[0] || segmentDepth(slot.segment) > 0)
     }
 
-    /// Makes room in the tag's segment; false when the arena has no free extent for it.
+    /// Makes room in the tag's segment; false when the arena has no free extent for it. A split whose
+    /// items all fell to one side makes no room: ask `wantsGrowth` again.
     mutating func grow(_ tag: UInt32, extents: inout ExtentAllocator) -> Bool {
         let old = segment(tag)
         if let larger = Self.sizes.first(where: { $0 > slotCount(old) }) {
@@ -172,15 +174,17 @@ struct ItemIndex: ~Copyable {
         let oldDepth = segmentDepth(old)
         // The tag's low bits choose the segment, its high bits the slot: they must not meet.
         guard oldDepth < 20 else { return false }
-        let size = Self.sizes[0]
-        guard let low = makeSegment(slotCount: size, depth: oldDepth + 1, extents: &extents)
+        let bit: UInt32 = 1 << oldDepth
+        let highCount = countItems(of: old) { $0 & bit != 0 }
+        let lowSize = Self.size(forItemCount: itemCount(old) - highCount)
+        let highSize = Self.size(forItemCount: highCount)
+        guard let low = makeSegment(slotCount: lowSize, depth: oldDepth + 1, extents: &extents)
         else { return false }
-        guard let high = makeSegment(slotCount: size, depth: oldDepth + 1, extents: &extents)
+        guard let high = makeSegment(slotCount: highSize, depth: oldDepth + 1, extents: &extents)
         else {
             dropSegment(low, extents: &extents)
             return false
         }
-        let bit: UInt32 = 1 << oldDepth
         copySlots(from: old) { $0 & bit == 0 ? low : high }
         if oldDepth == depth { doubleDirectory() }
         point(tag & ~bit, depth: oldDepth + 1, to: low)
@@ -219,6 +223,21 @@ struct ItemIndex: ~Copyable {
             Slots(region: region, segment: segment).insert(slot, tag: tag)
             setItemCount(segment, itemCount(segment) + 1)
         }
+    }
+
+    /// The smallest size that is not 4/5 full with so many items, or the largest.
+    private static func size(forItemCount count: UInt32) -> UInt32 {
+        sizes.first { count * 5 < $0 * 4 } ?? sizes[sizes.count - 1]
+    }
+
+    private func countItems(of segment: Unit, where isCounted: (UInt32) -> Bool) -> UInt32 {
+        let slots = Slots(region: region, segment: segment)
+        var count: UInt32 = 0
+        for number in 0..<slots.count {
+            let slot = slots[number]
+            if slot != 0, isCounted(UInt32(truncatingIfNeeded: slot >> 32)) { count += 1 }
+        }
+        return count
     }
 
     /// Lets every directory place whose low `segmentDepth` bits are the tag's lead to `segment`.
