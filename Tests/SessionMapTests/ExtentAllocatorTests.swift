@@ -33,7 +33,9 @@ import Testing
         for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
             let extents = makeExtents()
             var taken: [Unit] = []
-            for length in [5, 1, 70] as [UInt32] { taken.append(try #require(extents.take(length))) }
+            for length in [5, 1, 70] as [UInt32] {
+                taken.append(try #require(extents.take(length)))
+            }
             let fence = try #require(extents.take(3))
             for number in order { extents.give(taken[number]) }
             #expect(extents.lengths == [76, 3, extents.capacity - 79])
