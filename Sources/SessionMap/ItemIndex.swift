@@ -144,15 +144,35 @@ struct ItemIndex: ~Copyable {
         return split(old, tag: tag, extents: &extents)
     }
 
-    /// Gives memory back where the slot's segment has become sparse. Does nothing when no free extent
-    /// is at hand.
+    /// Gives memory back where the slot's segment has become sparse. Needs no free extent: in a
+    /// memory that is full and in pieces there may be none for long.
     mutating func shrink(_ tag: UInt32, extents: inout ExtentAllocator) {
         let old = segment(tag)
         if let smaller = Self.sizes.last(where: { $0 < slotCount(old) }) {
-            _ = resize(old, tag: tag, slotCount: smaller, extents: &extents)
+            shorten(old, toSlotCount: smaller, extents: &extents)
         } else {
             merge(old, tag: tag, extents: &extents)
         }
+    }
+
+    private mutating func shorten(
+        _ segment: Unit, toSlotCount slotCount: UInt32, extents: inout ExtentAllocator
+    ) {
+        let old = Slots(region: region, segment: segment)
+        withUnsafeTemporaryAllocation(of: UInt64.self, capacity: Int(itemCount(segment))) { kept in
+            var count = 0
+            for number in 0..<old.count where old[number] != 0 {
+                kept[count] = old[number]
+                old[number] = 0
+                count += 1
+            }
+            setShape(segment, slotCount: slotCount, depth: segmentDepth(segment))
+            let slots = Slots(region: region, segment: segment)
+            for slot in kept { slots.insert(slot, tag: UInt32(truncatingIfNeeded: slot >> 32)) }
+        }
+        unitCount -= region.length(segment)
+        extents.shorten(segment, to: Self.segmentUnits(slotCount: slotCount))
+        unitCount += region.length(segment)
     }
 
     private mutating func resize(
@@ -202,14 +222,11 @@ struct ItemIndex: ~Copyable {
         let bit: UInt32 = 1 << (oldDepth - 1)
         let sibling = segment(tag ^ bit)
         guard segmentDepth(sibling) == oldDepth,
-            (itemCount(old) + itemCount(sibling)) * 5 < Self.sizes[0] * 3,
-            let joined = makeSegment(
-                slotCount: Self.sizes[0], depth: oldDepth - 1, extents: &extents)
+            (itemCount(old) + itemCount(sibling)) * 5 < Self.sizes[0] * 3
         else { return }
-        copySlots(from: old) { _ in joined }
-        copySlots(from: sibling) { _ in joined }
-        point(tag, depth: oldDepth - 1, to: joined)
-        dropSegment(old, extents: &extents)
+        copySlots(from: sibling) { _ in old }
+        setShape(old, slotCount: slotCount(old), depth: oldDepth - 1)
+        point(tag, depth: oldDepth - 1, to: old)
         dropSegment(sibling, extents: &extents)
     }
 
@@ -264,17 +281,20 @@ struct ItemIndex: ~Copyable {
     private mutating func makeSegment(
         slotCount: UInt32, depth: UInt32, extents: inout ExtentAllocator
     ) -> Unit? {
-        let byteCount = Self.headerByteCount + Int(slotCount) * Self.slotByteCount
-        let length = Region.units(forByteCount: byteCount)
+        let length = Self.segmentUnits(slotCount: slotCount)
         guard let segment = extents.take(length) else { return nil }
         region.setKind(segment, .index)
         region[segment, .segmentItemCount] = 0
-        region[segment, .segmentShape] = slotCount << 8 | depth
+        setShape(segment, slotCount: slotCount, depth: depth)
         let slots = region.bytes(
             segment, offset: Self.headerByteCount, count: Int(slotCount) * Self.slotByteCount)
         slots.initializeMemory(as: UInt8.self, repeating: 0)
         unitCount += length
         return segment
+    }
+
+    private static func segmentUnits(slotCount: UInt32) -> UInt32 {
+        Region.units(forByteCount: headerByteCount + Int(slotCount) * slotByteCount)
     }
 
     private mutating func dropSegment(_ segment: Unit, extents: inout ExtentAllocator) {
@@ -287,6 +307,10 @@ struct ItemIndex: ~Copyable {
     @inline(__always)
     private func setItemCount(_ segment: Unit, _ count: UInt32) {
         region[segment, .segmentItemCount] = count
+    }
+    @inline(__always)
+    private func setShape(_ segment: Unit, slotCount: UInt32, depth: UInt32) {
+        region[segment, .segmentShape] = slotCount << 8 | depth
     }
     @inline(__always)
     private func slotCount(_ segment: Unit) -> UInt32 { region[segment, .segmentShape] >> 8 }
