@@ -53,5 +53,7 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
+        .testTarget(
+            name: "SessionMapTests", dependencies: ["SessionMap"], swiftSettings: strict),
     ]
 )

@@ -11,7 +11,8 @@
 ///
 ///     segment: | extent header | count, slots, depth | slot | slot | ...        512 ... 896 slots
 ///
-/// A segment that is 4/5 full takes the next size; the largest splits into two of the smallest.
+/// A segment that is 4/5 full takes the next size; the largest splits into two, of the smallest size
+/// as a rule. Tags may fall to one side; so a part takes the size that its items ask for.
 ///
 /// The tag is part of an item's hash and must be passed in the same for the same key always.
 struct ItemIndex: ~Copyable {
@@ -133,7 +134,8 @@ struct ItemIndex: ~Copyable {
         return items * 5 < slots * 2 && (slots > Self.sizes[0] || segmentDepth(slot.segment) > 0)
     }
 
-    /// Makes room in the tag's segment; false when the arena has no free extent for it.
+    /// Makes room in the tag's segment; false when the arena has no free extent for it. A split whose
+    /// items all fell to one side makes no room: ask `wantsGrowth` again.
     mutating func grow(_ tag: UInt32, extents: inout ExtentAllocator) -> Bool {
         let old = segment(tag)
         if let larger = Self.sizes.first(where: { $0 > slotCount(old) }) {
@@ -142,15 +144,35 @@ struct ItemIndex: ~Copyable {
         return split(old, tag: tag, extents: &extents)
     }
 
-    /// Gives memory back where the slot's segment has become sparse. Does nothing when no free extent
-    /// is at hand.
+    /// Gives memory back where the slot's segment has become sparse. Needs no free extent: in a
+    /// memory that is full and in pieces there may be none for long.
     mutating func shrink(_ tag: UInt32, extents: inout ExtentAllocator) {
         let old = segment(tag)
         if let smaller = Self.sizes.last(where: { $0 < slotCount(old) }) {
-            _ = resize(old, tag: tag, slotCount: smaller, extents: &extents)
+            shorten(old, toSlotCount: smaller, extents: &extents)
         } else {
             merge(old, tag: tag, extents: &extents)
         }
+    }
+
+    private mutating func shorten(
+        _ segment: Unit, toSlotCount slotCount: UInt32, extents: inout ExtentAllocator
+    ) {
+        let old = Slots(region: region, segment: segment)
+        withUnsafeTemporaryAllocation(of: UInt64.self, capacity: Int(itemCount(segment))) { kept in
+            var count = 0
+            for number in 0..<old.count where old[number] != 0 {
+                kept[count] = old[number]
+                old[number] = 0
+                count += 1
+            }
+            setShape(segment, slotCount: slotCount, depth: segmentDepth(segment))
+            let slots = Slots(region: region, segment: segment)
+            for slot in kept { slots.insert(slot, tag: UInt32(truncatingIfNeeded: slot >> 32)) }
+        }
+        unitCount -= region.length(segment)
+        extents.shorten(segment, to: Self.segmentUnits(slotCount: slotCount))
+        unitCount += region.length(segment)
     }
 
     private mutating func resize(
@@ -172,15 +194,17 @@ struct ItemIndex: ~Copyable {
         let oldDepth = segmentDepth(old)
         // The tag's low bits choose the segment, its high bits the slot: they must not meet.
         guard oldDepth < 20 else { return false }
-        let size = Self.sizes[0]
-        guard let low = makeSegment(slotCount: size, depth: oldDepth + 1, extents: &extents)
+        let bit: UInt32 = 1 << oldDepth
+        let highCount = countItems(of: old) { $0 & bit != 0 }
+        let lowSize = Self.size(forItemCount: itemCount(old) - highCount)
+        let highSize = Self.size(forItemCount: highCount)
+        guard let low = makeSegment(slotCount: lowSize, depth: oldDepth + 1, extents: &extents)
         else { return false }
-        guard let high = makeSegment(slotCount: size, depth: oldDepth + 1, extents: &extents)
+        guard let high = makeSegment(slotCount: highSize, depth: oldDepth + 1, extents: &extents)
         else {
             dropSegment(low, extents: &extents)
             return false
         }
-        let bit: UInt32 = 1 << oldDepth
         copySlots(from: old) { $0 & bit == 0 ? low : high }
         if oldDepth == depth { doubleDirectory() }
         point(tag & ~bit, depth: oldDepth + 1, to: low)
@@ -198,14 +222,11 @@ struct ItemIndex: ~Copyable {
         let bit: UInt32 = 1 << (oldDepth - 1)
         let sibling = segment(tag ^ bit)
         guard segmentDepth(sibling) == oldDepth,
-            (itemCount(old) + itemCount(sibling)) * 5 < Self.sizes[0] * 3,
-            let joined = makeSegment(
-                slotCount: Self.sizes[0], depth: oldDepth - 1, extents: &extents)
+            (itemCount(old) + itemCount(sibling)) * 5 < Self.sizes[0] * 3
         else { return }
-        copySlots(from: old) { _ in joined }
-        copySlots(from: sibling) { _ in joined }
-        point(tag, depth: oldDepth - 1, to: joined)
-        dropSegment(old, extents: &extents)
+        copySlots(from: sibling) { _ in old }
+        setShape(old, slotCount: slotCount(old), depth: oldDepth - 1)
+        point(tag, depth: oldDepth - 1, to: old)
         dropSegment(sibling, extents: &extents)
     }
 
@@ -219,6 +240,21 @@ struct ItemIndex: ~Copyable {
             Slots(region: region, segment: segment).insert(slot, tag: tag)
             setItemCount(segment, itemCount(segment) + 1)
         }
+    }
+
+    /// The smallest size that is not 4/5 full with so many items, or the largest.
+    private static func size(forItemCount count: UInt32) -> UInt32 {
+        sizes.first { count * 5 < $0 * 4 } ?? sizes[sizes.count - 1]
+    }
+
+    private func countItems(of segment: Unit, where isCounted: (UInt32) -> Bool) -> UInt32 {
+        let slots = Slots(region: region, segment: segment)
+        var count: UInt32 = 0
+        for number in 0..<slots.count {
+            let slot = slots[number]
+            if slot != 0, isCounted(UInt32(truncatingIfNeeded: slot >> 32)) { count += 1 }
+        }
+        return count
     }
 
     /// Lets every directory place whose low `segmentDepth` bits are the tag's lead to `segment`.
@@ -245,17 +281,20 @@ struct ItemIndex: ~Copyable {
     private mutating func makeSegment(
         slotCount: UInt32, depth: UInt32, extents: inout ExtentAllocator
     ) -> Unit? {
-        let byteCount = Self.headerByteCount + Int(slotCount) * Self.slotByteCount
-        let length = Region.units(forByteCount: byteCount)
+        let length = Self.segmentUnits(slotCount: slotCount)
         guard let segment = extents.take(length) else { return nil }
         region.setKind(segment, .index)
         region[segment, .segmentItemCount] = 0
-        region[segment, .segmentShape] = slotCount << 8 | depth
+        setShape(segment, slotCount: slotCount, depth: depth)
         let slots = region.bytes(
             segment, offset: Self.headerByteCount, count: Int(slotCount) * Self.slotByteCount)
         slots.initializeMemory(as: UInt8.self, repeating: 0)
         unitCount += length
         return segment
+    }
+
+    private static func segmentUnits(slotCount: UInt32) -> UInt32 {
+        Region.units(forByteCount: headerByteCount + Int(slotCount) * slotByteCount)
     }
 
     private mutating func dropSegment(_ segment: Unit, extents: inout ExtentAllocator) {
@@ -268,6 +307,10 @@ struct ItemIndex: ~Copyable {
     @inline(__always)
     private func setItemCount(_ segment: Unit, _ count: UInt32) {
         region[segment, .segmentItemCount] = count
+    }
+    @inline(__always)
+    private func setShape(_ segment: Unit, slotCount: UInt32, depth: UInt32) {
+        region[segment, .segmentShape] = slotCount << 8 | depth
     }
     @inline(__always)
     private func slotCount(_ segment: Unit) -> UInt32 { region[segment, .segmentShape] >> 8 }

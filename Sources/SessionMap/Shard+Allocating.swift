@@ -88,10 +88,10 @@ extension Shard {
 
     /// Makes sure that the index can take one more item of this tag.
     mutating func prepareIndex(_ tag: UInt32, now: UInt32) -> Bool {
-        guard index.wantsGrowth(tag) else { return true }
         // A segment wants one run. While it is not full, a few evictions are all it is worth.
         var evictionsLeft = 8
-        while !index.grow(tag, extents: &extents) {
+        while index.wantsGrowth(tag) {
+            if index.grow(tag, extents: &extents) { continue }
             if index.hasRoom(tag) {
                 guard evictionsLeft > 0 else { return true }
                 evictionsLeft -= 1

@@ -30,6 +30,8 @@ struct TimingWheel: ~Copyable {
     private(set) var time: UInt32
     private(set) var count = 0
     private let heads: UnsafeMutablePointer<Unit>
+    /// A bit for each slot of level 0 that holds an item: windows without any are passed at once.
+    private let occupied: UnsafeMutablePointer<UInt64>
 
     init(region: Region, time: UInt32) {
         self.region = region
@@ -37,9 +39,14 @@ struct TimingWheel: ~Copyable {
         let headCount = Self.levelCount * Self.slotCount
         heads = .allocate(capacity: headCount)
         heads.initialize(repeating: 0, count: headCount)
+        occupied = .allocate(capacity: Self.slotCount / 64)
+        occupied.initialize(repeating: 0, count: Self.slotCount / 64)
     }
 
-    deinit { heads.deallocate() }
+    deinit {
+        heads.deallocate()
+        occupied.deallocate()
+    }
 
     /// Whether the item hangs in a slot. A new item's `wheelPrevious` must be `unscheduled`.
     @inline(__always)
@@ -54,7 +61,11 @@ struct TimingWheel: ~Copyable {
         let next = heads[slot]
         region[item, .wheelNext] = next
         region[item, .wheelPrevious] = Self.headMark | UInt32(slot)
-        if next != 0 { region[next, .wheelPrevious] = item }
+        if next != 0 {
+            region[next, .wheelPrevious] = item
+        } else if slot < Self.slotCount {
+            occupied[slot / 64] |= 1 << UInt64(slot % 64)
+        }
         heads[slot] = item
         count += 1
     }
@@ -64,7 +75,11 @@ struct TimingWheel: ~Copyable {
         let previous = region[item, .wheelPrevious]
         if next != 0 { region[next, .wheelPrevious] = previous }
         if previous & Self.headMark != 0 {
-            heads[Int(previous & ~Self.headMark)] = next
+            let slot = Int(previous & ~Self.headMark)
+            heads[slot] = next
+            if next == 0, slot < Self.slotCount {
+                occupied[slot / 64] &= ~(1 << UInt64(slot % 64))
+            }
         } else {
             region[previous, .wheelNext] = next
         }
@@ -90,7 +105,7 @@ struct TimingWheel: ~Copyable {
     }
 
     /// The next item whose slot has come up by `now`, taken out of the wheel; nothing when time has
-    /// reached `now`, or when `budget` is used up. An item costs 1, an empty second a little.
+    /// reached `now`, or when `budget` is used up. An item costs 1, a run of empty seconds a little.
     mutating func nextDue(now: UInt32, budget: inout WorkBudget) -> Unit? {
         while time < now {
             guard !budget.isSpent else { return nil }
@@ -102,10 +117,24 @@ struct TimingWheel: ~Copyable {
                 unschedule(item)
                 return item
             }
-            time = moment
+            time = min(now, lastEmptySecond(from: moment))
             budget.spendStep()
         }
         return nil
+    }
+
+    /// The second before the next one of the window that has an item, or the window's last second.
+    private func lastEmptySecond(from moment: UInt32) -> UInt32 {
+        let end = moment | ((1 << Self.windowBits) - 1)
+        var second = moment
+        while true {
+            let slot = Self.slotIndex(level: 0, position: second)
+            let bits = occupied[slot / 64] >> UInt64(slot % 64)
+            if bits != 0 { return second + UInt32(bits.trailingZeroBitCount) - 1 }
+            second |= 63
+            guard second < end else { return end }
+            second += 1
+        }
     }
 
     /// Before time may enter `moment`'s windows, the coarser slots that cover them must be empty.

@@ -1,0 +1,194 @@
+import Testing
+
+@testable import SessionMap
+
+@Suite struct ExtentAllocatorTests {
+    private static let unitCount: UInt32 = 1000
+
+    private func makeExtents() -> TestExtents {
+        TestExtents(unitCount: Self.unitCount, unitCountMax: 2000)
+    }
+
+    @Test func aFreshRegionIsOneFreeExtent() {
+        let extents = makeExtents()
+        #expect(extents.capacity == Self.unitCount - ExtentAllocator.headUnitCount - 1)
+        #expect(extents.freeUnitCount == extents.capacity)
+        #expect(
+            extents.walk() == [
+                WalkedExtent(
+                    unit: ExtentAllocator.headUnitCount, length: extents.capacity, isFree: true)
+            ])
+    }
+
+    @Test func takingSplitsAnExtentAndGivingJoinsItAgain() throws {
+        let extents = makeExtents()
+        let whole = extents.walk()
+        let first = try #require(extents.take(10))
+        #expect(extents.lengths == [10, extents.capacity - 10])
+        extents.give(first)
+        #expect(extents.walk() == whole)
+    }
+
+    @Test func aGivenExtentJoinsNeighboursOnBothSidesInAnyOrder() throws {
+        for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+            let extents = makeExtents()
+            var taken: [Unit] = []
+            for length in [5, 1, 70] as [UInt32] {
+                taken.append(try #require(extents.take(length)))
+            }
+            let fence = try #require(extents.take(3))
+            for number in order { extents.give(taken[number]) }
+            #expect(extents.lengths == [76, 3, extents.capacity - 79])
+            extents.give(fence)
+            #expect(extents.walk().count == 1)
+        }
+    }
+
+    @Test func anExactFitIsPreferredToALargerExtent() throws {
+        let extents = makeExtents()
+        // Holes of 8, 9 and 20 units, kept apart by fences.
+        var holes: [Unit] = []
+        for length in [8, 9, 20] as [UInt32] {
+            holes.append(try #require(extents.take(length)))
+            _ = try #require(extents.take(1))
+        }
+        holes.forEach { extents.give($0) }
+        #expect(extents.take(9) == holes[1])
+        #expect(extents.take(8) == holes[0])
+        // No exact fit is left: the smallest hole that is large enough.
+        #expect(extents.take(9) == holes[2])
+        _ = extents.walk()
+    }
+
+    @Test func theBestOfAClassOfSeveralLengthsIsTaken() throws {
+        let extents = makeExtents()
+        // 128...135 units share a list.
+        var holes: [UInt32: Unit] = [:]
+        for length in [135, 128, 131] as [UInt32] {
+            let hole = try #require(extents.take(length))
+            holes[length] = hole
+            _ = try #require(extents.take(1))
+        }
+        holes.values.forEach { extents.give($0) }
+        #expect(extents.take(129) == holes[131])
+        #expect(extents.take(129) == holes[135])
+        #expect(extents.take(128) == holes[128])
+    }
+
+    @Test func extentsOfOneUnitAreTakenAndGivenBack() throws {
+        let extents = makeExtents()
+        var taken: [Unit] = []
+        while let unit = extents.take(1) { taken.append(unit) }
+        #expect(UInt32(taken.count) == extents.capacity)
+        #expect(extents.freeUnitCount == 0)
+        // Every other one: free extents of one unit, none of which touch.
+        for (number, unit) in taken.enumerated() where number % 2 == 0 { extents.give(unit) }
+        #expect(extents.walk().allSatisfy { $0.length == 1 })
+        #expect(extents.take(2) == nil)
+        for (number, unit) in taken.enumerated() where number % 2 == 1 { extents.give(unit) }
+        #expect(extents.walk().count == 1)
+    }
+
+    @Test(arguments: [1, 2, 63, 64, 65, 127, 128, 500, 994] as [UInt32])
+    func takingEndsExactlyAtWhatIsFree(limit: UInt32) throws {
+        let extents = makeExtents()
+        let fence = try #require(extents.take(extents.capacity - limit))
+        #expect(extents.freeUnitCount == limit)
+        #expect(extents.take(limit + 1) == nil)
+        if limit > 1 {
+            let below = try #require(extents.take(limit - 1))
+            #expect(extents.freeUnitCount == 1)
+            extents.give(below)
+        }
+        let whole = try #require(extents.take(limit))
+        #expect(extents.freeUnitCount == 0)
+        #expect(extents.take(1) == nil)
+        _ = extents.walk()
+        extents.give(whole)
+        extents.give(fence)
+        #expect(extents.walk().count == 1)
+    }
+
+    @Test func theLargestExtentIsTakenWithinItsBounds() throws {
+        let extents = makeExtents()
+        var holes: [Unit] = []
+        for length in [10, 300, 40] as [UInt32] {
+            holes.append(try #require(extents.take(length)))
+            _ = try #require(extents.take(1))
+        }
+        _ = try #require(extents.take(extents.freeUnitCount))
+        holes.forEach { extents.give($0) }
+        #expect(extents.takeLargest(atMost: 400, atLeast: 301) == nil)
+        #expect(extents.reach(ofPieces: 1) == 300)
+        #expect(extents.reach(ofPieces: 2) == 340)
+        #expect(extents.reach(ofPieces: 9) == 350)
+        let cut = try #require(extents.takeLargest(atMost: 299, atLeast: 1))
+        #expect(cut == holes[1] && extents.region.length(cut) == 299)
+        #expect(extents.takeLargest(atMost: 400, atLeast: 40) == holes[2])
+        #expect(extents.takeLargest(atMost: 400, atLeast: 11) == nil)
+        #expect(extents.takeLargest(atMost: 400, atLeast: 10) == holes[0])
+        #expect(extents.takeLargest(atMost: 400, atLeast: 1) == holes[1] + 299)
+        #expect(extents.freeUnitCount == 0)
+    }
+
+    @Test func shorteningGivesTheTailBack() throws {
+        let extents = makeExtents()
+        let extent = try #require(extents.take(10))
+        extents.shorten(extent, to: 10)
+        #expect(extents.lengths == [10, extents.capacity - 10])
+        extents.shorten(extent, to: 9)
+        #expect(extents.lengths == [9, extents.capacity - 9])
+        extents.shorten(extent, to: 1)
+        #expect(extents.lengths == [1, extents.capacity - 1])
+        extents.give(extent)
+        #expect(extents.walk().count == 1)
+    }
+
+    @Test func aTailBeforeATakenNeighbourStaysByItself() throws {
+        let extents = makeExtents()
+        let extent = try #require(extents.take(10))
+        _ = try #require(extents.take(10))
+        extents.shorten(extent, to: 4)
+        #expect(extents.lengths == [4, 6, 10, extents.capacity - 20])
+        #expect(extents.walk().map(\.isFree) == [false, true, false, true])
+    }
+
+    @Test func aRegionGrowsBehindFreeSpaceAndBehindTakenSpace() throws {
+        let extents = makeExtents()
+        let before = extents.capacity
+        extents.extend(to: Self.unitCount + 1)
+        #expect(extents.capacity == before + 1 && extents.freeUnitCount == before + 1)
+        #expect(extents.walk().count == 1)
+        let whole = try #require(extents.take(extents.capacity))
+        extents.extend(to: 2000)
+        #expect(extents.walk().map(\.isFree) == [false, true])
+        #expect(extents.freeUnitCount == 2000 - Self.unitCount - 1)
+        extents.give(whole)
+        #expect(extents.walk().count == 1)
+        #expect(extents.freeUnitCount == extents.capacity)
+    }
+
+    @Test func randomTakingAndGivingLosesNothing() {
+        var generator = SeededGenerator(seed: environmentNumber("SOJOURN_SEED", default: 1))
+        let extents = makeExtents()
+        var taken: [Unit] = []
+        for step in 0..<4000 {
+            if generator.number(below: 9) < 5 {
+                let length = UInt32(1 << generator.number(below: 8)) + UInt32(step % 3)
+                let free = extents.freeUnitCount
+                if let unit = extents.take(length) {
+                    #expect(extents.region.length(unit) == length)
+                    #expect(extents.freeUnitCount == free - length)
+                    taken.append(unit)
+                }
+            } else if !taken.isEmpty {
+                extents.give(taken.remove(at: generator.number(below: taken.count)))
+            }
+            if step % 16 == 0 {
+                #expect(Set(extents.walk().filter { !$0.isFree }.map(\.unit)) == Set(taken))
+            }
+        }
+        taken.forEach { extents.give($0) }
+        #expect(extents.walk().count == 1)
+    }
+}
