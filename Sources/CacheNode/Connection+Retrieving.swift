@@ -48,7 +48,9 @@ extension Connection {
 
     @inline(__always)
     private func retrieve(_ key: Span<UInt8>, _ retrieval: RetrievalInProgress, now: Moment) {
-        let result = map.retrieve(key, now: now.seconds, touch: retrieval.touch) { hit in
+        let result = map.retrieve(
+            key, now: now.seconds, fraction: now.fraction, touch: retrieval.touch
+        ) { hit in
             output.append(hit, showsCASUnique: retrieval.showsCASUnique)
         }
         if let pinned = result.pinned {

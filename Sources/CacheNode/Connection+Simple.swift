@@ -44,7 +44,9 @@ extension Connection {
 
     private func touch(_ key: Span<UInt8>, exptime: Int32, isQuiet: Bool, now: Moment) {
         let deadline = context.configuration.exptimeRule.deadline(exptime, now: now)
-        let result = map.retrieve(key, now: now.seconds, touch: deadline) { _ in .copied }
+        let result = map.retrieve(
+            key, now: now.seconds, fraction: now.fraction, touch: deadline
+        ) { _ in .copied }
         let isHit = result.outcome == .hit
         counters.add(.touchCommands)
         counters.add(isHit ? .touchHits : .touchMisses)

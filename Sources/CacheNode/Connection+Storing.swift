@@ -29,7 +29,7 @@ extension Connection {
             } else {
                 outcome = map.store(
                     key, request(header, now: now), value: span.extracting(next..<valueEnd),
-                    now: now.seconds)
+                    now: now.seconds, fraction: now.fraction)
             }
             if context.prefixes.isCollecting { context.prefixes.note(.set, key: key) }
             finishStore(outcome, header.verb.mode, isQuiet: header.isQuiet)
@@ -136,7 +136,9 @@ extension Connection {
         }
         if isWell {
             let mode = store.request.mode
-            finishStore(map.commit(store, now: now.seconds), mode, isQuiet: isQuiet)
+            finishStore(
+                map.commit(store, now: now.seconds, fraction: now.fraction), mode,
+                isQuiet: isQuiet)
         } else {
             map.abandon(store)
             counters.add(.setCommands)

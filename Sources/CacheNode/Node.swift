@@ -23,7 +23,7 @@ package final class Node {
                 MapConfiguration(
                     byteCount: configuration.memoryByteCount,
                     itemByteCountMax: configuration.itemByteCountMax,
-                    evicts: configuration.evicts,
+                    eviction: configuration.eviction, evicts: configuration.evicts,
                     assignsCASUniques: configuration.assignsCASUniques,
                     locksPages: configuration.locksPages, tracksSizes: configuration.tracksSizes),
                 now: clock.now().seconds)

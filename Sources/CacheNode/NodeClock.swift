@@ -17,7 +17,8 @@ final class NodeClock: Sendable {
 
     /// The present moment, read once per wake-up.
     func now() -> Moment {
-        let elapsed = (Self.read(CLOCK_BOOTTIME) - startNanoseconds) / 1_000_000_000
+        let nanoseconds = Self.read(CLOCK_BOOTTIME) - startNanoseconds
+        let elapsed = nanoseconds / 1_000_000_000
         let wall = Self.read(CLOCK_REALTIME_COARSE) / 1_000_000_000
         let offset = offsetSeconds.load(ordering: .relaxed)
         let paused = pausedAt.load(ordering: .relaxed)
@@ -25,6 +26,8 @@ final class NodeClock: Sendable {
         let seconds = Int64(Deadline.clockStart) + elapsed + shift
         return Moment(
             seconds: UInt32(clamping: max(seconds, Int64(Deadline.clockStart))),
+            fraction: paused >= 0
+                ? 0 : UInt32((nanoseconds - elapsed * 1_000_000_000) / 62_500_000),
             wallSeconds: wall + shift)
     }
 
@@ -62,11 +65,14 @@ final class NodeClock: Sendable {
 package struct Moment: Equatable, Sendable {
     /// On the node's clock.
     package var seconds: UInt32
+    /// Sixteenths of a second on top.
+    package var fraction: UInt32
     /// Unix time.
     package var wallSeconds: Int64
 
-    package init(seconds: UInt32, wallSeconds: Int64) {
+    package init(seconds: UInt32, fraction: UInt32 = 0, wallSeconds: Int64) {
         self.seconds = seconds
+        self.fraction = fraction
         self.wallSeconds = wallSeconds
     }
 }

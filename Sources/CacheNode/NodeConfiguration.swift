@@ -1,4 +1,5 @@
 package import Logging
+package import SessionMap
 
 /// Everything that is decided before a node starts.
 package struct NodeConfiguration: Sendable {
@@ -24,6 +25,7 @@ package struct NodeConfiguration: Sendable {
 
     package var memoryByteCount = 64 << 20
     package var itemByteCountMax = 1 << 20
+    package var eviction = EvictionPolicy.standard
     package var evicts = true
     package var assignsCASUniques = true
     package var locksPages = false
@@ -53,4 +55,21 @@ package struct NodeConfiguration: Sendable {
 
     /// What `version` answers: clients parse it, and take memcached's newest for granted.
     static let protocolVersion: StaticString = "1.6.45"
+}
+
+extension NodeConfiguration {
+    package static let probationPercentRange = EvictionPolicy.sharePercentRange
+    package static let probationPercentDefault = EvictionPolicy.sharePercentDefault
+    package static let proofAgeRange = EvictionPolicy.proofAgeSecondsRange
+    package static let proofAgeDefault = EvictionPolicy.proofAgeSecondsDefault
+
+    /// Without numbers: one strict LRU queue.
+    package mutating func setEviction(probationPercent: Int?, proofAgeSeconds: Int?) {
+        guard let probationPercent, let proofAgeSeconds else {
+            eviction = .lru
+            return
+        }
+        eviction = .probation(
+            sharePercent: probationPercent, proofAgeSeconds: proofAgeSeconds)
+    }
 }

@@ -128,6 +128,15 @@ extension NodeContext {
         writer.line("expired_unfetched", map.expiredUnfetchedCount - zero.expiredUnfetchedCount)
         writer.line("evicted_unfetched", map.evictedUnfetchedCount - zero.evictedUnfetchedCount)
         writer.line("evictions", map.evictionCount - zero.evictionCount)
+        writer.line("evicted_live_proven", map.evictedProvenCount - zero.evictedProvenCount)
+        writer.line(
+            "evicted_probationary",
+            map.evictionCount - map.evictedProvenCount
+                - (zero.evictionCount - zero.evictedProvenCount))
+        writer.line("probationary_items", map.probationaryItemCount)
+        writer.line("probationary_bytes", map.probationaryByteCount)
+        writer.line("proven_items", map.provenItemCount)
+        writer.line("proven_bytes", map.provenByteCount)
         writer.line("reclaimed", map.reclaimedCount - zero.reclaimedCount)
         writer.line("crawler_reclaimed", 0)
         writer.line("crawler_items_checked", 0)
@@ -211,6 +220,13 @@ extension NodeContext {
         writer.line("client_flags_size", 4)
         writer.line("ssl_enabled", false)
         writer.line("shards", map.shardCount)
+        switch configuration.eviction {
+        case .lru: writer.line("eviction", "lru")
+        case .probation(let sharePercent, let proofAgeSeconds):
+            writer.line("eviction", "probation")
+            writer.line("probation", sharePercent)
+            writer.line("proof_age", proofAgeSeconds)
+        }
         writer.line(
             "exptime_rule",
             configuration.exptimeRule == .asWritten ? "as_written" : "classic")

@@ -4,6 +4,7 @@ package struct MapConfiguration: Sendable {
     package let byteCount: Int
     /// The largest item in memcached's way of counting, see `valueByteCountMax`.
     package let itemByteCountMax: Int
+    package let eviction: EvictionPolicy
     /// Whether items are evicted when room is needed; otherwise stores are refused.
     package let evicts: Bool
     package let assignsCASUniques: Bool
@@ -15,7 +16,8 @@ package struct MapConfiguration: Sendable {
     package let hashSeed: UInt64
 
     package init(
-        byteCount: Int, itemByteCountMax: Int = 1 << 20, evicts: Bool = true,
+        byteCount: Int, itemByteCountMax: Int = 1 << 20, eviction: EvictionPolicy = .lru,
+        evicts: Bool = true,
         assignsCASUniques: Bool = true, locksPages: Bool = false, tracksSizes: Bool = false,
         shardCount: Int? = nil,
         hashSeed: UInt64 = .random(in: .min ... .max)
@@ -23,6 +25,7 @@ package struct MapConfiguration: Sendable {
         self.byteCount = byteCount
         self.itemByteCountMax = itemByteCountMax
         self.evicts = evicts
+        self.eviction = eviction
         self.assignsCASUniques = assignsCASUniques
         self.locksPages = locksPages
         self.tracksSizes = tracksSizes

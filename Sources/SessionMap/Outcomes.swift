@@ -83,6 +83,12 @@ package struct MapStatistics: Equatable, Sendable {
     package var totalItemCount: UInt64 = 0
     package var evictionCount: UInt64 = 0
     package var evictedUnfetchedCount: UInt64 = 0
+    /// Evicted items that had been read back: users who were logged out.
+    package var evictedProvenCount: UInt64 = 0
+    package var probationaryItemCount = 0
+    package var probationaryByteCount = 0
+    package var provenItemCount = 0
+    package var provenByteCount = 0
     /// Evicted items that had a deadline.
     package var evictedWithDeadlineCount: UInt64 = 0
     package var expiredUnfetchedCount: UInt64 = 0
@@ -107,6 +113,11 @@ package struct MapStatistics: Equatable, Sendable {
         totalItemCount += other.totalItemCount
         evictionCount += other.evictionCount
         evictedUnfetchedCount += other.evictedUnfetchedCount
+        evictedProvenCount += other.evictedProvenCount
+        probationaryItemCount += other.probationaryItemCount
+        probationaryByteCount += other.probationaryByteCount
+        provenItemCount += other.provenItemCount
+        provenByteCount += other.provenByteCount
         evictedWithDeadlineCount += other.evictedWithDeadlineCount
         expiredUnfetchedCount += other.expiredUnfetchedCount
         reclaimedCount += other.reclaimedCount

@@ -20,7 +20,7 @@ typealias Unit = UInt32
 ///     byte 16   recency queue: next, previous
 ///     byte 24   timing wheel: next, previous
 ///     byte 32   deadline
-///     byte 36   last access, the low 24 bits of its second · bytes of the key (8)
+///     byte 36   last access or creation (24, see `EvictionQueues`) · bytes of the key (8)
 ///     byte 40   client flags
 ///     byte 44   bytes of the value (27) · marks (5)
 ///     byte 48   key, then the value's beginning
@@ -168,12 +168,21 @@ struct Region {
         address(unit + length - 1).storeBytes(of: length, toByteOffset: 12, as: UInt32.self)
     }
 
-    // MARK: Bytes
-
-    /// Seconds since an item was accessed. Right up to half a year; then it starts again.
-    func secondsSinceAccess(_ item: Unit, now: UInt32) -> UInt32 {
-        (now &- self[item, .accessed]) & 0xFF_FFFF
+    /// What an extent and all that are linked behind it take together.
+    @inline(__always)
+    func chainSize(_ head: Unit) -> (unitCount: Int, extentCount: Int) {
+        var units = 0
+        var count = 0
+        var extent = head
+        while extent != 0 {
+            units += Int(length(extent))
+            count += 1
+            extent = self[extent, .link]
+        }
+        return (units, count)
     }
+
+    // MARK: Bytes
 
     /// The bytes `offset ..< offset + count` of the extent at `unit`.
     @inline(__always)

@@ -2,8 +2,9 @@
 ///
 /// Goals: any thread may call any function at any time; constant time; memory never beyond the
 /// configured size; any item up to the item limit finds room as long as the total does. Not goals:
-/// I/O and clocks (`now` is seconds on the node's clock and never less than
-/// `Deadline.clockStart`); a consistent view of several keys.
+/// I/O and clocks (`now` is seconds on the node's clock, never less than `Deadline.clockStart`, and
+/// `fraction` the sixteenths of a second on top, which decide what is old enough to be proven); a
+/// consistent view of several keys.
 ///
 /// One shard lock is held during an operation, never two. Closures are called with the lock held:
 /// they must not call the map.
@@ -71,11 +72,13 @@ package final class SessionMap: @unchecked Sendable {
     /// Reads the item of a key, and sets its deadline if `touch` is given. `body` sees the item as
     /// it was before, with the lock held. Returns the pinned value if `body` asked for it.
     package func retrieve(
-        _ key: Span<UInt8>, now: UInt32, touch: Deadline? = nil, _ body: (Hit) -> HitUse
+        _ key: Span<UInt8>, now: UInt32, fraction: UInt32 = 0, touch: Deadline? = nil,
+        _ body: (Hit) -> HitUse
     ) -> (outcome: RetrievalOutcome, pinned: PinnedValue?) {
         let hash = hash.hash(key)
         return withShard(shardNumber(hash)) { shard in
-            shard.retrieve(key, hash: hash, now: now, touch: touch, body)
+            shard.retrieve(
+                key, hash: hash, now: now, fraction: fraction, touch: touch, body)
         }
     }
 
@@ -92,7 +95,7 @@ package final class SessionMap: @unchecked Sendable {
             guard let found = shard.findLive(key, tag: Shard.tag(hash), now: now),
                 found.outcome == .hit
             else { return false }
-            shard.noteAccess(found.item, now: now)
+            shard.queues.bump(found.item)
             return true
         }
     }
@@ -100,7 +103,8 @@ package final class SessionMap: @unchecked Sendable {
     // MARK: Writing
 
     package func store(
-        _ key: Span<UInt8>, _ request: StoreRequest, value: Span<UInt8>, now: UInt32
+        _ key: Span<UInt8>, _ request: StoreRequest, value: Span<UInt8>, now: UInt32,
+        fraction: UInt32 = 0
     ) -> StoreOutcome {
         guard value.count <= configuration.valueByteCountMax(keyByteCount: key.count) else {
             return refuseTooLarge(key, mode: request.mode, now: now)
@@ -108,7 +112,9 @@ package final class SessionMap: @unchecked Sendable {
         let hash = hash.hash(key)
         return value.withUnsafeBytes { bytes in
             withShard(shardNumber(hash)) { shard in
-                shard.store(key, hash: hash, request: request, value: bytes, now: now)
+                shard.store(
+                    key, hash: hash, request: request, value: bytes, now: now,
+                    fraction: fraction)
             }
         }
     }
@@ -206,7 +212,9 @@ package final class SessionMap: @unchecked Sendable {
         return true
     }
 
-    package func commit(_ pending: consuming PendingStore, now: UInt32) -> StoreOutcome {
+    package func commit(
+        _ pending: consuming PendingStore, now: UInt32, fraction: UInt32 = 0
+    ) -> StoreOutcome {
         precondition(pending.bytesLeft == 0, "a value that has not arrived")
         let item = pending.item
         let hash = pending.hash
@@ -215,7 +223,9 @@ package final class SessionMap: @unchecked Sendable {
         return withShard(pending.shard) { shard in
             // The key lies in the item's own head extent, which the shard may give back.
             let key = Array(keyBytes)
-            return shard.commit(item, key: key.span, hash: hash, request: request, now: now)
+            return shard.commit(
+                item, key: key.span, hash: hash, request: request, now: now,
+                fraction: fraction)
         }
     }
 
@@ -294,17 +304,19 @@ package final class SessionMap: @unchecked Sendable {
         var left = limit
         for number in 0..<shardCount where left > 0 {
             withShard(number) { shard in
-                var item = shard.queue.newest
-                while item != 0, left > 0 {
-                    if !shard.isFlushed(item), !shard.isExpired(item, now: now) {
-                        left -= 1
-                        let hit = Hit(region: shard.region, item: item, now: now)
-                        guard body(hit) else {
-                            left = 0
-                            return
+                for queue in [shard.queues.proven, shard.queues.probationary] {
+                    var item = queue.newest
+                    while item != 0, left > 0 {
+                        if !shard.isFlushed(item), !shard.isExpired(item, now: now) {
+                            left -= 1
+                            let hit = Hit(region: shard.region, item: item, now: now)
+                            guard body(hit) else {
+                                left = 0
+                                return
+                            }
                         }
+                        item = queue.older(than: item)
                     }
-                    item = shard.queue.older(than: item)
                 }
             }
         }

@@ -3,7 +3,7 @@ extension Shard {
     func checkInvariants() {
         var reachable: [Unit: Region.Kind] = [:]
         checkItems(&reachable)
-        checkQueue()
+        checkQueues()
         checkWheel()
         checkWalk(reachable)
     }
@@ -49,13 +49,29 @@ extension Shard {
         precondition(scheduled == wheel.count, "the wheel holds what is not in the index")
     }
 
-    private func checkQueue() {
+    private func checkQueues() {
+        let probationary = check(queues.probationary, isProven: false)
+        let proven = check(queues.proven, isProven: true)
+        precondition(
+            probationary.count + proven.count == index.count, "the queues miss items")
+        precondition(
+            probationary.unitCount == queues.probationaryUnitCount
+                && proven.unitCount == queues.provenUnitCount,
+            "the queues' units are counted wrongly")
+    }
+
+    private func check(
+        _ queue: RecencyQueue, isProven: Bool
+    ) -> (count: Int, unitCount: Int) {
         var count = 0
+        var unitCount = 0
         var item = queue.oldest
         var metLiving = false
         while item != 0 {
             count += 1
+            unitCount += chainSize(item).unitCount
             precondition(count <= queue.count, "a queue that runs in a circle")
+            precondition(queues.isProven(item) == isProven, "an item in the wrong queue")
             if isFlushed(item) {
                 precondition(!metLiving, "a flushed item that is newer than a living one")
             } else {
@@ -63,7 +79,8 @@ extension Shard {
             }
             item = queue.newer(than: item)
         }
-        precondition(count == queue.count && count == index.count, "the queue misses items")
+        precondition(count == queue.count, "a queue counts wrongly")
+        return (count, unitCount)
     }
 
     private func checkWheel() {

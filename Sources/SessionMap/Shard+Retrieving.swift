@@ -4,26 +4,20 @@ extension Shard {
     /// before, and says whether the reply needs the value for longer than this call.
     @inline(__always)
     mutating func retrieve(
-        _ key: Span<UInt8>, hash: UInt64, now: UInt32, touch: Deadline?,
+        _ key: Span<UInt8>, hash: UInt64, now: UInt32, fraction: UInt32, touch: Deadline?,
         _ body: (Hit) -> HitUse
     ) -> (outcome: RetrievalOutcome, pinned: PinnedValue?) {
-        enter(now: now)
+        enter(now: now, fraction: fraction)
         let tag = Shard.tag(hash)
         guard let found = findLive(key, tag: tag, now: now) else { return (.miss, nil) }
         guard found.outcome == .hit else { return (found.outcome, nil) }
         let item = found.item
-        region[item, .marks] |= Mark.fetched
-        noteAccess(item, now: now)
+        region[item, .marks] |= ItemMark.fetched
+        queues.noteHit(item, time: time(now))
         var pinned: PinnedValue?
         if body(Hit(region: region, item: item, now: now)) == .later { pinned = pin(item) }
         if let touch { setDeadline(item, touch) }
         return (.hit, pinned)
-    }
-
-    @inline(__always)
-    mutating func noteAccess(_ item: Unit, now: UInt32) {
-        region[item, .accessed] = now
-        queue.bump(item)
     }
 
     private mutating func setDeadline(_ item: Unit, _ deadline: Deadline) {

@@ -29,15 +29,15 @@ extension Shard {
     /// Stores a value that is there as a whole.
     mutating func store(
         _ key: Span<UInt8>, hash: UInt64, request: StoreRequest, value: UnsafeRawBufferPointer,
-        now: UInt32
+        now: UInt32, fraction: UInt32
     ) -> StoreOutcome {
-        enter(now: now)
+        enter(now: now, fraction: fraction)
         let tag = Shard.tag(hash)
         let existing = findLive(key, tag: tag, now: now)?.item ?? 0
         switch judge(request.mode, existing: existing) {
         case .refuse(let outcome):
             // An `add` that meets an item counts as an access of it, though not as a hit.
-            if request.mode == .add { noteAccess(existing, now: now) }
+            if request.mode == .add { queues.bump(existing) }
             return outcome
         case .store:
             guard prepareIndex(tag, now: now),
@@ -70,7 +70,7 @@ extension Shard {
             return .notStored
         }
         // The old item is needed while room is made for the new one: it must be the last to go.
-        queue.bump(existing)
+        queues.bump(existing)
         let removals = removalCount
         guard prepareIndex(tag, now: now),
             let item = allocate(keyByteCount: key.count, valueByteCount: byteCount, now: now)
@@ -121,12 +121,15 @@ extension Shard {
     /// for it. An item whose deadline has passed is stored like any other and found to be expired.
     private mutating func publish(_ item: Unit, key: Span<UInt8>, tag: UInt32, now: UInt32) {
         region.setCASUnique(item, nextCASUnique())
-        region[item, .accessed] = now
         region[item, .epoch] = epoch
         let old = index.find(key, tag: tag)
         region.setKind(item, .item)
         noteStored(item)
-        queue.insert(item)
+        let isReplacement =
+            old.map { !isFlushed($0.item) && !isExpired($0.item, now: now) } ?? false
+        queues.insert(
+            item, unitCount: chainSize(item).unitCount,
+            replacing: isReplacement ? old?.item ?? 0 : 0, time: time(now))
         if region[item, .deadline] != 0 {
             wheel.schedule(item, deadline: region[item, .deadline])
         }
@@ -164,7 +167,7 @@ extension Shard {
         let digitCount = Self.writeDigits(new, to: &digits)
         let clientFlags = region[found.item, .clientFlags]
         let deadline = Deadline(stored: region[found.item, .deadline])
-        queue.bump(found.item)
+        queues.bump(found.item)
         guard prepareIndex(tag, now: now),
             let item = allocate(keyByteCount: key.count, valueByteCount: digitCount, now: now)
         else { return .outOfMemory }
@@ -276,14 +279,15 @@ extension Shard {
 
     /// Stores a value that has arrived in parts.
     mutating func commit(
-        _ item: Unit, key: Span<UInt8>, hash: UInt64, request: StoreRequest, now: UInt32
+        _ item: Unit, key: Span<UInt8>, hash: UInt64, request: StoreRequest, now: UInt32,
+        fraction: UInt32
     ) -> StoreOutcome {
-        enter(now: now)
+        enter(now: now, fraction: fraction)
         let tag = Shard.tag(hash)
         let existing = findLive(key, tag: tag, now: now)?.item ?? 0
         switch judge(request.mode, existing: existing) {
         case .refuse(let outcome):
-            if request.mode == .add { noteAccess(existing, now: now) }
+            if request.mode == .add { queues.bump(existing) }
             abandon(item)
             return outcome
         case .store:

@@ -1,4 +1,4 @@
-/// One part of the map: an index, a recency queue, a timing wheel and the extents of one region.
+/// One part of the map: an index, eviction queues, a timing wheel and the extents of one region.
 ///
 /// Goals: constant time for every operation (a store also pays for what it evicts); memory never
 /// beyond its region. Not goals: exact recency across shards (each evicts its own oldest item); a
@@ -7,28 +7,25 @@
 /// A shard knows no lock and no clock: its map locks it, and `now` is passed in.
 ///
 /// Invariants, checked by `checkInvariants()`:
-/// - every item is in the index once and in the recency queue once; one with a deadline is in the
+/// - every item is in the index once and in one of the queues once; one with a deadline is in the
 ///   wheel, in a slot that comes up no later than it expires;
 /// - every extent is free, or belongs to exactly one item, held chain or index segment;
 /// - the counters agree with what is there.
 struct Shard: ~Copyable {
-    /// What an item's `marks` say.
-    enum Mark {
-        static let fetched: UInt32 = 1 << 0
-    }
-
     let region: Region
     let number: Int
     let configuration: MapConfiguration
     let hash: KeyHash
     var extents: ExtentAllocator
     var index: ItemIndex
-    var queue: RecencyQueue
+    var queues: EvictionQueues
     var wheel: TimingWheel
 
     /// Items of another epoch than this have been flushed. They are all older than any other item,
-    /// so they sit together at the oldest end of the queue.
+    /// so they sit together at the oldest end of each queue.
     var epoch: UInt32 = 0
+    /// The fraction of the present second, as the last operation was told.
+    private var fraction: UInt32 = 0
     /// Flushes since the last moment without flushed items; bounds the use of `epoch`.
     var unsweptFlushCount = 0
     private static let epochCount = 32
@@ -50,6 +47,7 @@ struct Shard: ~Copyable {
     var totalItemCount: UInt64 = 0
     var evictionCount: UInt64 = 0
     var evictedUnfetchedCount: UInt64 = 0
+    var evictedProvenCount: UInt64 = 0
     var evictedWithDeadlineCount: UInt64 = 0
     var expiredUnfetchedCount: UInt64 = 0
     var reclaimedCount: UInt64 = 0
@@ -71,7 +69,7 @@ struct Shard: ~Copyable {
         extents = ExtentAllocator(
             region: region, unitCount: UInt32(byteCount / Region.unitByteCount))
         index = ItemIndex(region: region, extents: &extents)
-        queue = RecencyQueue(region: region)
+        queues = EvictionQueues(region: region, policy: configuration.eviction)
         wheel = TimingWheel(region: region, time: now)
         unitLimit = extents.capacity
     }
@@ -100,9 +98,12 @@ struct Shard: ~Copyable {
 
     /// Every operation starts here: a flush that was asked for in advance comes first.
     @inline(__always)
-    mutating func enter(now: UInt32) {
+    mutating func enter(now: UInt32, fraction: UInt32 = 0) {
+        self.fraction = fraction
         if flushDeadline.isPassed(at: now) { flush() }
     }
+
+    func time(_ now: UInt32) -> MapTime { MapTime(seconds: now, fraction: fraction) }
 
     /// The live item of a key, or why there is none. A dead one that is met is removed.
     @inline(__always)
@@ -131,9 +132,9 @@ struct Shard: ~Copyable {
     /// As `remove`, for an item whose slot in the index another item has taken.
     mutating func retire(_ item: Unit) {
         removalCount += 1
-        queue.remove(item)
         if wheel.isScheduled(item) { wheel.unschedule(item) }
         let size = chainSize(item)
+        queues.remove(item, unitCount: size.unitCount)
         itemUnitCount -= size.unitCount
         extraExtentCount -= size.extentCount - 1
         if configuration.tracksSizes { sizes[Self.sizeStep(size.unitCount), default: 0] -= 1 }
@@ -148,7 +149,7 @@ struct Shard: ~Copyable {
     /// Removes an item that has expired or was flushed.
     mutating func removeDead(_ item: Unit, slot: ItemIndex.Slot, tag: UInt32) {
         reclaimedCount += 1
-        if !isFlushed(item), region[item, .marks] & Mark.fetched == 0 {
+        if !isFlushed(item), region[item, .marks] & ItemMark.fetched == 0 {
             expiredUnfetchedCount += 1
         }
         remove(item, slot: slot, tag: tag)
@@ -174,17 +175,8 @@ struct Shard: ~Copyable {
         if configuration.tracksSizes { sizes[Self.sizeStep(size.unitCount), default: 0] += 1 }
     }
 
-    func chainSize(_ head: Unit) -> (unitCount: Int, extentCount: Int) {
-        var units = 0
-        var count = 0
-        var extent = head
-        while extent != 0 {
-            units += Int(region.length(extent))
-            count += 1
-            extent = region[extent, .link]
-        }
-        return (units, count)
-    }
+    @inline(__always)
+    func chainSize(_ head: Unit) -> (unitCount: Int, extentCount: Int) { region.chainSize(head) }
 
     // MARK: Making room
 
@@ -196,17 +188,23 @@ struct Shard: ~Copyable {
             _ = expire(now: now, budget: WorkBudget(items: 16))
             if removalCount != before { return true }
         }
-        let item = queue.oldest
+        let flushed = queues.oldest(notOf: epoch)
+        if flushed != 0 {
+            removeDead(flushed)
+            return true
+        }
+        let item = queues.nextToGo(capacity: extents.capacity)
         guard item != 0 else { return false }
-        if isFlushed(item) || isExpired(item, now: now) {
+        if isExpired(item, now: now) {
             removeDead(item)
             return true
         }
         guard configuration.evicts else { return false }
         evictionCount += 1
-        if region[item, .marks] & Mark.fetched == 0 { evictedUnfetchedCount += 1 }
+        if queues.isProven(item) { evictedProvenCount += 1 }
+        if region[item, .marks] & ItemMark.fetched == 0 { evictedUnfetchedCount += 1 }
         if region[item, .deadline] != 0 { evictedWithDeadlineCount += 1 }
-        evictedAge = region.secondsSinceAccess(item, now: now)
+        evictedAge = queues.secondsSinceAccess(item, time: time(now))
         evictionObserver?(region.key(item))
         let tag = tag(of: item)
         remove(item, slot: index.slot(of: item, tag: tag), tag: tag)
@@ -219,7 +217,7 @@ struct Shard: ~Copyable {
     /// `maintain`, or when room is needed.
     mutating func flush() {
         flushDeadline = .never
-        guard queue.count > 0, !isFlushed(queue.newest) else { return }
+        guard queues.hasItems(of: epoch) else { return }
         if unsweptFlushCount == Self.epochCount - 2 {
             // One more, and an epoch would come again that some item still carries. It takes 30
             // flushes within a second with stores in between to get here.
@@ -233,10 +231,12 @@ struct Shard: ~Copyable {
     private mutating func sweep(budget: WorkBudget) -> Bool {
         guard unsweptFlushCount > 0 else { return false }
         var budget = budget
-        while queue.oldest != 0, isFlushed(queue.oldest) {
+        while true {
+            let item = queues.oldest(notOf: epoch)
+            if item == 0 { break }
             guard !budget.isSpent else { return true }
             budget.spendItem()
-            removeDead(queue.oldest)
+            removeDead(item)
         }
         unsweptFlushCount = 0
         return false
@@ -308,9 +308,15 @@ struct Shard: ~Copyable {
         all.outOfMemoryCount = outOfMemoryCount
         all.evictedAge = evictedAge
         all.extraExtentCount = extraExtentCount
-        if queue.oldest != 0 {
-            all.oldestAge = region.secondsSinceAccess(queue.oldest, now: now)
+        for item in [queues.probationary.oldest, queues.proven.oldest] where item != 0 {
+            all.oldestAge = max(
+                all.oldestAge, queues.secondsSinceAccess(item, time: time(now)))
         }
+        all.probationaryItemCount = queues.probationary.count
+        all.probationaryByteCount = queues.probationaryUnitCount * Region.unitByteCount
+        all.provenItemCount = queues.proven.count
+        all.provenByteCount = queues.provenUnitCount * Region.unitByteCount
+        all.evictedProvenCount = evictedProvenCount
         return all
     }
 }

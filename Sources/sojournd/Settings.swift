@@ -27,6 +27,9 @@ struct Settings {
     var pidFile: String?
     /// Flags that were accepted and do nothing; said at -v.
     var notes: [String] = []
+    private var usesProbation = true
+    private var probationPercent: Int?
+    private var proofAgeSeconds: Int?
 
     init(_ command: SojourndCommand) throws(Refusal) {
         node.verbosity = command.verbose
@@ -42,6 +45,7 @@ struct Settings {
         for option in command.extended.flatMap({ $0.split(separator: ",") }) {
             try readExtended(option)
         }
+        try setEviction()
         if command.growthFactor != nil { try checkGrowthFactor(command) }
         if command.enableLargePages { note("-L", "large pages are used where the kernel has them") }
     }
@@ -253,6 +257,39 @@ struct Settings {
         "inline_ascii_resp": false, "drop_privileges": false, "relaxed_privileges": false,
     ]
 
+    private mutating func readEviction(_ value: String?) throws(Refusal) {
+        switch value {
+        case "probation": usesProbation = true
+        case "lru": usesProbation = false
+        default:
+            throw Refusal("eviction must be probation or lru, not \"\(value ?? "")\"")
+        }
+    }
+
+    private static func number(
+        _ name: String, _ value: String?, _ range: ClosedRange<Int>
+    ) throws(Refusal) -> Int {
+        guard let value else { throw Refusal("Missing numeric argument for \(name)") }
+        guard let number = Int(value), range.contains(number) else {
+            throw Refusal(
+                "\(name) must be \(range.lowerBound) to \(range.upperBound), not \"\(value)\"")
+        }
+        return number
+    }
+
+    /// The three options of eviction together.
+    private mutating func setEviction() throws(Refusal) {
+        guard usesProbation else {
+            guard probationPercent == nil, proofAgeSeconds == nil else {
+                throw Refusal("probation and proof_age have no meaning with eviction=lru")
+            }
+            return node.setEviction(probationPercent: nil, proofAgeSeconds: nil)
+        }
+        node.setEviction(
+            probationPercent: probationPercent ?? NodeConfiguration.probationPercentDefault,
+            proofAgeSeconds: proofAgeSeconds ?? NodeConfiguration.proofAgeDefault)
+    }
+
     private mutating func readExtended(_ option: Substring) throws(Refusal) {
         let parts = option.split(separator: "=", maxSplits: 1)
         guard let first = parts.first else { throw Refusal("Illegal suboption \"\(option)\"") }
@@ -271,6 +308,12 @@ struct Settings {
         case "no_track_sizes": node.tracksSizes = false
         case "classic_exptime": node.exptimeRule = .classic
         case "debugtime": node.knowsDebugtime = true
+        case "eviction": try readEviction(value)
+        case "probation":
+            probationPercent = try Self.number(
+                name, value, NodeConfiguration.probationPercentRange)
+        case "proof_age":
+            proofAgeSeconds = try Self.number(name, value, NodeConfiguration.proofAgeRange)
         default:
             let bare = name.hasPrefix("no_") ? String(name.dropFirst(3)) : name
             guard let needsValue = Self.withoutMeaning[bare] else {

@@ -179,7 +179,9 @@ struct SojourndCommand: ParsableCommand {
         help: ArgumentHelp(
             """
             Comma-separated: idle_timeout=SECONDS (0 is off), maxconns_fast or no_maxconns_fast, \
-            track_sizes, classic_exptime, debugtime (for tests: clients may move the clock). \
+            eviction=probation or eviction=lru, probation=PERCENT (share of memory that items never \
+            read back keep, default 5), proof_age=SECONDS (from which age a read proves an item, \
+            default 1), track_sizes, classic_exptime, debugtime (for tests: clients may move the clock). \
             memcached's tuning of slabs, LRU and hash table is accepted, noted at -v, and has no \
             effect.
             """, valueName: "options"))

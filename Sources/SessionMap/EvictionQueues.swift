@@ -1,0 +1,163 @@
+/// Who is evicted when room is needed.
+package enum EvictionPolicy: Equatable, Sendable {
+    /// The least recently used item.
+    case lru
+    /// Items that were never read back go first, as long as they hold more than `sharePercent` of
+    /// the memory; a hit proves an item once it is `proofAgeSeconds` old, since frameworks read a
+    /// session within the very request that creates it.
+    case probation(sharePercent: Int, proofAgeSeconds: Int)
+
+    /// See the README for how the share was chosen.
+    package static let standard = EvictionPolicy.probation(
+        sharePercent: sharePercentDefault, proofAgeSeconds: proofAgeSecondsDefault)
+    package static let sharePercentDefault = 5
+    package static let sharePercentRange = 0...100
+    package static let proofAgeSecondsDefault = 1
+    /// An unproven item's age is kept in 24 bits of sixteenths of a second: 12 days.
+    package static let proofAgeSecondsRange = 0...86_400
+}
+
+/// What an item's `marks` say.
+enum ItemMark {
+    static let fetched: UInt32 = 1 << 0
+    /// Read back when it was old enough: the item is in the proven queue.
+    static let proven: UInt32 = 1 << 1
+}
+
+/// The items of a shard in the order in which they are evicted: two recency queues, of probationary
+/// and of proven items. With `EvictionPolicy.lru` all items stay in the first.
+///
+/// The item's `accessed` field is the low 24 bits of a time: of its last access in seconds; but of its
+/// creation in sixteenths of a second while it is on probation, when an access proves nothing.
+struct EvictionQueues {
+    let region: Region
+    let policy: EvictionPolicy
+    private(set) var probationary: RecencyQueue
+    private(set) var proven: RecencyQueue
+    private(set) var probationaryUnitCount = 0
+    private(set) var provenUnitCount = 0
+
+    init(region: Region, policy: EvictionPolicy) {
+        self.region = region
+        self.policy = policy
+        probationary = RecencyQueue(region: region)
+        proven = RecencyQueue(region: region)
+    }
+
+    var count: Int { probationary.count + proven.count }
+
+    @inline(__always)
+    func isProven(_ item: Unit) -> Bool { region[item, .marks] & ItemMark.proven != 0 }
+
+    /// The time stamp that an item keeps.
+    @inline(__always)
+    private func keepsCreation(_ item: Unit) -> Bool { policy != .lru && !isProven(item) }
+
+    // MARK: Change
+
+    /// Takes in a new item. One that replaces another keeps its standing, and its age.
+    mutating func insert(_ item: Unit, unitCount: Int, replacing old: Unit, time: MapTime) {
+        if old != 0 {
+            region[item, .marks] |= region[old, .marks] & ItemMark.proven
+        }
+        if !keepsCreation(item) {
+            region[item, .accessed] = time.seconds
+        } else if old != 0 {
+            region[item, .accessed] = region[old, .accessed]
+        } else {
+            region[item, .accessed] = time.sixteenths
+        }
+        link(item, unitCount: unitCount)
+    }
+
+    /// Takes in an item whose marks and time stamp stand.
+    mutating func link(_ item: Unit, unitCount: Int) {
+        if isProven(item) {
+            proven.insert(item)
+            provenUnitCount += unitCount
+        } else {
+            probationary.insert(item)
+            probationaryUnitCount += unitCount
+        }
+    }
+
+    mutating func remove(_ item: Unit, unitCount: Int) {
+        if isProven(item) {
+            proven.remove(item)
+            provenUnitCount -= unitCount
+        } else {
+            probationary.remove(item)
+            probationaryUnitCount -= unitCount
+        }
+    }
+
+    /// Lets an item be the last to go in its queue.
+    @inline(__always)
+    mutating func bump(_ item: Unit) {
+        if isProven(item) { proven.bump(item) } else { probationary.bump(item) }
+    }
+
+    /// Takes note of a hit.
+    @inline(__always)
+    mutating func noteHit(_ item: Unit, time: MapTime) {
+        if keepsCreation(item) {
+            guard isOldEnough(item, time: time) else { return probationary.bump(item) }
+            let unitCount = region.chainSize(item).unitCount
+            remove(item, unitCount: unitCount)
+            region[item, .marks] |= ItemMark.proven
+            link(item, unitCount: unitCount)
+        } else {
+            bump(item)
+        }
+        region[item, .accessed] = time.seconds
+    }
+
+    private func isOldEnough(_ item: Unit, time: MapTime) -> Bool {
+        guard case .probation(_, let proofAgeSeconds) = policy else { return false }
+        let age = (time.sixteenths &- region[item, .accessed]) & 0xFF_FFFF
+        return age >= UInt32(proofAgeSeconds) * 16
+    }
+
+    // MARK: Order
+
+    /// The item that goes first; 0 when there is none. `capacity` is what the share is a share of.
+    func nextToGo(capacity: UInt32) -> Unit {
+        guard proven.count > 0 else { return probationary.oldest }
+        guard probationary.count > 0 else { return proven.oldest }
+        guard case .probation(let sharePercent, _) = policy else { return probationary.oldest }
+        let share = Int(capacity) * sharePercent / 100
+        return probationaryUnitCount > share ? probationary.oldest : proven.oldest
+    }
+
+    /// An item of another epoch, which is at the oldest end of its queue; 0 when there is none.
+    func oldest(notOf epoch: UInt32) -> Unit {
+        let first = probationary.oldest
+        if first != 0, region[first, .epoch] != epoch { return first }
+        let second = proven.oldest
+        return second != 0 && region[second, .epoch] != epoch ? second : 0
+    }
+
+    /// Whether there are items of an epoch, which are at the newest ends.
+    func hasItems(of epoch: UInt32) -> Bool {
+        probationary.newest != 0 && region[probationary.newest, .epoch] == epoch
+            || proven.newest != 0 && region[proven.newest, .epoch] == epoch
+    }
+
+    /// Seconds since an item was accessed; of a probationary one, since it was stored. Right up to
+    /// half a year (12 days); then it starts again.
+    func secondsSinceAccess(_ item: Unit, time: MapTime) -> UInt32 {
+        keepsCreation(item)
+            ? ((time.sixteenths &- region[item, .accessed]) & 0xFF_FFFF) / 16
+            : (time.seconds &- region[item, .accessed]) & 0xFF_FFFF
+    }
+}
+
+/// A moment on the node's clock, as the map needs it.
+struct MapTime {
+    var seconds: UInt32
+    /// Sixteenths of a second that have passed since.
+    var fraction: UInt32
+
+    /// All sixteenths since the clock's start, in as many low bits as there are.
+    var sixteenths: UInt32 { seconds &<< 4 | fraction }
+}

@@ -1,0 +1,91 @@
+"""What the measuring scripts share: building, fresh processes of a server, and records."""
+import os, platform, re, socket, subprocess, sys, time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+LINES = []
+
+
+def say(text=""):
+    print(text, flush=True)
+    LINES.append(text)
+
+
+def build():
+    subprocess.run([os.path.join(ROOT, "scripts/install"), "test"], check=True)
+    swift = ["swift", "build", "--package-path", ROOT, "--configuration", "release"]
+    subprocess.run(swift, check=True, stdout=sys.stderr)
+    return subprocess.run(swift + ["--show-bin-path"], check=True, capture_output=True,
+                          text=True).stdout.strip()
+
+
+class Node:
+    """A fresh process of one of the servers."""
+
+    def __init__(self, binary, megabytes=256, threads=1, extra=()):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        command = [binary, "-l", "127.0.0.1", "-p", str(self.port), "-U", "0", "-m", str(megabytes),
+                   "-t", str(threads), *extra]
+        if os.geteuid() == 0:
+            command += ["-u", "root"]
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL,
+                                        stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + 10
+        while True:
+            try:
+                self.connect().close()
+                return
+            except OSError:
+                if time.monotonic() > deadline or self.process.poll() is not None:
+                    raise SystemExit(f"bench: {' '.join(command)} does not start")
+                time.sleep(0.02)
+
+    def connect(self):
+        return socket.create_connection(("127.0.0.1", self.port))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait()
+
+    def cpu_seconds(self):
+        tasks = f"/proc/{self.process.pid}/task"
+        return sum(int(open(f"{tasks}/{task}/schedstat").read().split()[0])
+                   for task in os.listdir(tasks)) / 1e9
+
+    def resident_bytes(self):
+        status = open(f"/proc/{self.process.pid}/status").read()
+        return int(re.search(r"VmRSS:\s+(\d+)", status).group(1)) * 1024
+
+    def stats(self):
+        with self.connect() as peer:
+            peer.sendall(b"stats\r\n")
+            data = b""
+            while not data.endswith(b"END\r\n"):
+                data += peer.recv(65536)
+        return {line.split()[1]: line.split()[2] for line in data.decode().splitlines()
+                if line.startswith("STAT ")}
+
+
+def describe(servers):
+    model = re.search(r"model name\s*: (.*)", open("/proc/cpuinfo").read())
+    commit = subprocess.run(["git", "-C", ROOT, "describe", "--always", "--dirty", "--abbrev=12"],
+                            capture_output=True, text=True).stdout.strip()
+    say(f"commit {commit}, {time.strftime('%Y-%m-%d')}, {os.cpu_count()} cores "
+        f"({model.group(1) if model else platform.machine()}), "
+        f"Linux {platform.release().split('-')[0]}")
+    swift = subprocess.run(["swift", "--version"], capture_output=True, text=True).stdout
+    say(swift.splitlines()[0])
+    for name, server in servers.items():
+        version = subprocess.run([server, "-V"], capture_output=True, text=True).stdout.strip()
+        say(f"{name}: {version}")
+    say()
+
+
+def record(path):
+    """Keeps what was said so far."""
+    with open(path, "w") as file:
+        file.write("\n".join(LINES) + "\n")
