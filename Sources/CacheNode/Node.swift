@@ -7,6 +7,8 @@ import SessionMap
 /// A whole cache node: the map, the workers with their threads, and the accepting main thread.
 package final class Node {
     private let context: NodeContext
+    /// Outlives the map, which lives in it.
+    private let memoryFile: MemoryFile?
     private let loop: Loop
     private let workers: [Worker]
     private let acceptor: Acceptor
@@ -16,20 +18,8 @@ package final class Node {
 
     /// Makes everything that can fail, but listens only once it runs.
     package init(_ configuration: NodeConfiguration) throws(NodeError) {
-        let clock = NodeClock()
-        let map: SessionMap
-        do {
-            map = try SessionMap(
-                MapConfiguration(
-                    byteCount: configuration.memoryByteCount,
-                    itemByteCountMax: configuration.itemByteCountMax,
-                    eviction: configuration.eviction, evicts: configuration.evicts,
-                    assignsCASUniques: configuration.assignsCASUniques,
-                    locksPages: configuration.locksPages, tracksSizes: configuration.tracksSizes),
-                now: clock.now().seconds)
-        } catch {
-            throw NodeError(error)
-        }
+        let (map, clock, file) = try Self.makeMap(configuration)
+        memoryFile = file
         let context = NodeContext(configuration: configuration, map: map, clock: clock)
         self.context = context
         do {
@@ -43,6 +33,67 @@ package final class Node {
             throw NodeError(message: "cannot make an event loop: \(error)")
         }
         acceptor = Acceptor(context: context, workers: workers)
+    }
+
+    private static func makeMap(
+        _ configuration: NodeConfiguration
+    ) throws(NodeError) -> (SessionMap, NodeClock, MemoryFile?) {
+        let mapConfiguration = MapConfiguration(
+            byteCount: configuration.memoryByteCount,
+            itemByteCountMax: configuration.itemByteCountMax, eviction: configuration.eviction,
+            evicts: configuration.evicts, assignsCASUniques: configuration.assignsCASUniques,
+            locksPages: configuration.locksPages, tracksSizes: configuration.tracksSizes)
+        do {
+            guard let path = configuration.memoryFile else {
+                let clock = NodeClock()
+                return (try SessionMap(mapConfiguration, now: clock.now().seconds), clock, nil)
+            }
+            let file = try MemoryFile(
+                path: path,
+                byteCount: SessionMap.arenaByteCount(forMapOf: configuration.memoryByteCount))
+            let clock = NodeClock(resuming: file.savedClock)
+            let map =
+                if let header = file.header {
+                    try recover(mapConfiguration, file, header, clock, configuration.logger)
+                } else {
+                    try SessionMap(mapConfiguration, in: file.memory, now: clock.now().seconds)
+                }
+            map.save(clock.saved(clock.now()))
+            try file.finish()
+            return (map, clock, file)
+        } catch let error as MapError {
+            throw NodeError(error)
+        } catch let error as NodeError {
+            throw error
+        } catch {
+            throw NodeError(message: "cannot make the map: \(error)")
+        }
+    }
+
+    private static func recover(
+        _ configuration: MapConfiguration, _ file: MemoryFile, _ header: ArenaHeader,
+        _ clock: NodeClock, _ logger: Logger
+    ) throws -> SessionMap {
+        let regionByteCount = header.regionByteCount
+        guard configuration.itemByteCountMax <= regionByteCount / 2 else {
+            throw NodeError(
+                message: "the memory file has \(header.regionCount) shards of "
+                    + "\(regionByteCount >> 20) MB, which hold items of at most "
+                    + "\(regionByteCount / 2) bytes; lower -I to that, or use another file")
+        }
+        let start = ContinuousClock.now
+        var report = RecoveryReport()
+        let map = try SessionMap(
+            configuration, recovering: file.memory, header: header, now: clock.now().seconds,
+            report: &report)
+        let milliseconds = Int((ContinuousClock.now - start) / .milliseconds(1))
+        logger.notice(
+            """
+            recovered \(report.itemCount) items, \(report.byteCount) bytes, in \(milliseconds) ms; \
+            not taken over: \(report.expiredCount) expired, \(report.flushedCount) flushed, \
+            \(report.supersededCount) replaced, \(report.evictedCount) evicted
+            """)
+        return map
     }
 
     /// A place where the node listens.
@@ -130,6 +181,7 @@ package final class Node {
         acceptor.stop()
         for worker in workers { worker.stop() }
         for thread in threads { thread.join() }
+        context.map.save(context.clock.saved(context.clock.now()))
         threads.removeAll()
         context.onShutdownRequest { _ in }
         signals.removeAll()
@@ -197,6 +249,10 @@ package struct NodeError: Error, Equatable, CustomStringConvertible {
             message =
                 "cannot lock \(byteCount >> 20) MB of memory: \(Self.reason(number)); "
                 + "raise 'ulimit -l' or leave -k out"
+        case .damaged(let region):
+            message =
+                "the memory file is damaged (\(region.reason)), which no death of a node explains; "
+                + "remove it to start without its items"
         }
     }
 

@@ -4,16 +4,60 @@ import Synchronization
 
 /// The node's time: seconds on the boot-time clock, which nobody can set.
 ///
-/// It starts at `Deadline.clockStart` when the node starts. Only a client's `debugtime` (with
+/// It starts at `Deadline.clockStart` with a new map, and goes on with one that is taken over: time
+/// spent down has passed. Only a client's `debugtime` (with
 /// `-o debugtime`) moves it otherwise; it moves the wall clock that absolute exptimes are compared
 /// with by as much.
 final class NodeClock: Sendable {
     private let startNanoseconds: Int64
+    private let bootID: [UInt8]
+    /// What the clock showed when the node started.
+    let startSeconds: UInt32
     private let offsetSeconds = Atomic<Int64>(0)
     /// The moment at which the clock was stopped, in seconds; negative while it runs.
     private let pausedAt = Atomic<Int64>(-1)
 
-    init() { startNanoseconds = Self.read(CLOCK_BOOTTIME) }
+    /// - Parameter saved: the clock of the map that is taken over.
+    init(resuming saved: SavedClock? = nil) {
+        startNanoseconds = Self.read(CLOCK_BOOTTIME)
+        bootID = Self.readBootID()
+        guard let saved else {
+            startSeconds = Deadline.clockStart
+            return
+        }
+        let bootSeconds = startNanoseconds / 1_000_000_000
+        let wallSeconds = Self.read(CLOCK_REALTIME_COARSE) / 1_000_000_000
+        // The boot-time clock knows how long the node was down, unless the machine has started again.
+        let isSameBoot = saved.bootID == bootID
+        let elapsed =
+            isSameBoot
+            ? bootSeconds - Int64(saved.bootSeconds) : wallSeconds - Int64(saved.wallSeconds)
+        startSeconds = UInt32(
+            clamping: max(Int64(Deadline.clockStart), Int64(saved.nodeSeconds) + max(0, elapsed)))
+    }
+
+    /// What to keep with a map that outlives the process.
+    func saved(_ now: Moment) -> SavedClock {
+        SavedClock(
+            nodeSeconds: now.seconds,
+            bootSeconds: UInt32(clamping: Self.read(CLOCK_BOOTTIME) / 1_000_000_000),
+            wallSeconds: UInt32(clamping: Self.read(CLOCK_REALTIME_COARSE) / 1_000_000_000),
+            bootID: bootID)
+    }
+
+    /// Which start of the machine this is; 16 bytes, zero where the kernel does not tell.
+    private static func readBootID() -> [UInt8] {
+        var text = [UInt8](repeating: 0, count: 36)
+        let descriptor = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC)
+        if descriptor >= 0 {
+            _ = Glibc.read(descriptor, &text, text.count)
+            close(descriptor)
+        }
+        let digits = text.compactMap { UInt8(String(UnicodeScalar($0)), radix: 16) }
+        return (0..<16).map { index in
+            index * 2 + 1 < digits.count ? digits[index * 2] << 4 | digits[index * 2 + 1] : 0
+        }
+    }
 
     /// The present moment, read once per wake-up.
     func now() -> Moment {
@@ -23,7 +67,7 @@ final class NodeClock: Sendable {
         let offset = offsetSeconds.load(ordering: .relaxed)
         let paused = pausedAt.load(ordering: .relaxed)
         let shift = paused >= 0 ? paused - elapsed : offset
-        let seconds = Int64(Deadline.clockStart) + elapsed + shift
+        let seconds = Int64(startSeconds) + elapsed + shift
         return Moment(
             seconds: UInt32(clamping: max(seconds, Int64(Deadline.clockStart))),
             fraction: paused >= 0
@@ -48,7 +92,7 @@ final class NodeClock: Sendable {
     }
 
     func pause() {
-        let shown = Int64(now().seconds) - Int64(Deadline.clockStart)
+        let shown = Int64(now().seconds) - Int64(startSeconds)
         _ = pausedAt.compareExchange(expected: -1, desired: shown, ordering: .relaxed)
     }
 

@@ -25,6 +25,8 @@ package struct NodeConfiguration: Sendable {
 
     package var memoryByteCount = 64 << 20
     package var itemByteCountMax = 1 << 20
+    /// The file that the items live in and that outlives the process; none is ordinary memory.
+    package var memoryFile: String?
     package var eviction = EvictionPolicy.standard
     package var evicts = true
     package var assignsCASUniques = true

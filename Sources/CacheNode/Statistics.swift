@@ -30,6 +30,10 @@ struct StatisticsWriter: ~Copyable {
 }
 
 extension NodeContext {
+    private func uptime(_ now: Moment) -> UInt32 {
+        now.seconds - min(now.seconds, clock.startSeconds)
+    }
+
     func snapshot(now: Moment) -> CounterSnapshot {
         var all = CounterSnapshot()
         for worker in workers {
@@ -73,7 +77,7 @@ extension NodeContext {
         var usage = rusage()
         getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
         writer.line("pid", getpid())
-        writer.line("uptime", now.seconds - Deadline.clockStart)
+        writer.line("uptime", uptime(now))
         writer.line("time", now.wallSeconds)
         writer.line("version", "\(NodeConfiguration.protocolVersion)")
         writer.line("sojourn_version", configuration.version)
@@ -216,7 +220,7 @@ extension NodeContext {
         writer.line("idle_timeout", configuration.idleTimeoutSeconds)
         writer.line("track_sizes", configuration.tracksSizes)
         writer.line("inline_ascii_response", false)
-        writer.line("memory_file", "(null)")
+        writer.line("memory_file", configuration.memoryFile ?? "(null)")
         writer.line("client_flags_size", 4)
         writer.line("ssl_enabled", false)
         writer.line("shards", map.shardCount)
@@ -325,7 +329,7 @@ extension NodeContext {
             if entry.listens {
                 writer.line("\(number):addr", local)
                 writer.line("\(number):state", "conn_listening")
-                writer.line("\(number):secs_since_last_cmd", now.seconds - Deadline.clockStart)
+                writer.line("\(number):secs_since_last_cmd", uptime(now))
                 continue
             }
             guard let record = entry.record else { continue }

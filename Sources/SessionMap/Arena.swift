@@ -1,18 +1,23 @@
 import Glibc
 
-/// The one mapping that holds every item of a node, cut into one region per shard.
+/// The memory that holds every item of a node, cut into one region per shard.
 ///
-/// Each region has address space for more than it begins with, so that an operator can raise the
-/// limit later. Address space costs nothing: memory is taken page by page as items fill it.
+/// It is either the process's own, or somebody else's that outlives the process: a file's mapping,
+/// which begins with an `ArenaHeader`.
+///
+/// Of its own memory, each region has address space for more than it begins with, so that an operator
+/// can raise the limit later. Address space costs nothing: memory is taken page by page as items fill
+/// it.
 struct Arena: ~Copyable {
     private let base: UnsafeMutableRawPointer
-    private let mappedByteCount: Int
+    /// To be unmapped in the end; 0 for somebody else's memory.
+    private let ownedByteCount: Int
     /// What a region may grow to.
     let regionByteCountMax: Int
     let regionCount: Int
 
-    /// Maps `regionCount` regions that begin with `regionByteCount` bytes each and may grow to
-    /// `growth` times that; fails with the system's `errno`.
+    /// Maps memory for `regionCount` regions that begin with `regionByteCount` bytes each and may
+    /// grow to `growth` times that; fails with the system's `errno`.
     init(
         regionByteCount: Int, growth: Int, regionCount: Int, locksPages: Bool
     ) throws(MapError) {
@@ -28,21 +33,48 @@ struct Arena: ~Copyable {
         let flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE
         guard let base = mmap(nil, mapped, PROT_READ | PROT_WRITE, flags, -1, 0), base != MAP_FAILED
         else { throw .cannotMap(byteCount: byteCount, errno: errno) }
-        // Large pages took a third off a look-up in a big map; a kernel without them says no, and
-        // nothing depends on the answer.
-        _ = madvise(base, mapped, MADV_HUGEPAGE)
-        if locksPages, mlock(base, mapped) != 0 {
-            let reason = errno
+        do {
+            try Self.advise(base, mapped, locksPages: locksPages)
+        } catch {
             munmap(base, mapped)
-            throw .cannotLock(byteCount: byteCount, errno: reason)
+            throw error
         }
         self.base = base
-        self.mappedByteCount = mapped
+        self.ownedByteCount = mapped
         self.regionByteCountMax = regionByteCountMax
         self.regionCount = regionCount
     }
 
-    deinit { munmap(base, mappedByteCount) }
+    /// Takes `memory`, which outlives the arena, for `regionCount` regions behind a header.
+    init(
+        memory: UnsafeMutableRawBufferPointer, regionByteCount: Int, regionCount: Int,
+        locksPages: Bool
+    ) throws(MapError) {
+        let needed = ArenaHeader.byteCount + regionByteCount * regionCount + Region.guardByteCount
+        guard let base = memory.baseAddress, memory.count >= needed else {
+            preconditionFailure("memory that does not hold the regions")
+        }
+        try Self.advise(base, memory.count, locksPages: locksPages)
+        self.base = base + ArenaHeader.byteCount
+        ownedByteCount = 0
+        regionByteCountMax = regionByteCount
+        self.regionCount = regionCount
+    }
+
+    private static func advise(
+        _ base: UnsafeMutableRawPointer, _ byteCount: Int, locksPages: Bool
+    ) throws(MapError) {
+        // Large pages took a third off a look-up in a big map; a kernel without them says no, and
+        // nothing depends on the answer.
+        _ = madvise(base, byteCount, MADV_HUGEPAGE)
+        if locksPages, mlock(base, byteCount) != 0 {
+            throw .cannotLock(byteCount: byteCount, errno: errno)
+        }
+    }
+
+    deinit {
+        if ownedByteCount > 0 { munmap(base, ownedByteCount) }
+    }
 
     func region(_ number: Int) -> Region {
         precondition(number >= 0 && number < regionCount, "no such region")
@@ -56,4 +88,6 @@ struct Arena: ~Copyable {
 package enum MapError: Error, Equatable {
     case cannotMap(byteCount: Int, errno: Int32)
     case cannotLock(byteCount: Int, errno: Int32)
+    /// An arena that was left behind in a state that no death of a process explains.
+    case damaged(DamagedRegion)
 }

@@ -55,8 +55,8 @@ struct EvictionQueues {
 
     // MARK: Change
 
-    /// Takes in a new item. One that replaces another keeps its standing, and its age.
-    mutating func insert(_ item: Unit, unitCount: Int, replacing old: Unit, time: MapTime) {
+    /// Writes a new item's standing. One that replaces another keeps that one's, and its age.
+    func stamp(_ item: Unit, replacing old: Unit, time: MapTime) {
         if old != 0 {
             region[item, .marks] |= region[old, .marks] & ItemMark.proven
         }
@@ -67,11 +67,10 @@ struct EvictionQueues {
         } else {
             region[item, .accessed] = time.sixteenths
         }
-        link(item, unitCount: unitCount)
     }
 
-    /// Takes in an item whose marks and time stamp stand.
-    mutating func link(_ item: Unit, unitCount: Int) {
+    /// Takes in an item, by its marks, as the newest of its queue.
+    mutating func insert(_ item: Unit, unitCount: Int) {
         if isProven(item) {
             proven.insert(item)
             provenUnitCount += unitCount
@@ -105,7 +104,7 @@ struct EvictionQueues {
             let unitCount = region.chainSize(item).unitCount
             remove(item, unitCount: unitCount)
             region[item, .marks] |= ItemMark.proven
-            link(item, unitCount: unitCount)
+            insert(item, unitCount: unitCount)
         } else {
             bump(item)
         }

@@ -19,7 +19,8 @@
 /// - no two free extents touch; an extent's "previous is free" bit tells the truth;
 /// - every free extent is in the list of its length, and `freeUnitCount` is their sum.
 struct ExtentAllocator: ~Copyable {
-    /// Units at the region's start that belong to no extent (64 bytes, for a shard's own header).
+    /// Units at the region's start that belong to no extent: 64 bytes, the border's header and
+    /// behind it what a shard keeps for recovery.
     static let headUnitCount: UInt32 = 4
     private static let exactClassCount = 64
     private static let classCount = exactClassCount + 16 * 22
@@ -49,6 +50,33 @@ struct ExtentAllocator: ~Copyable {
         region.setHeader(0, length: first, kind: .border, previousIsFree: false)
         region.setHeader(last, length: 1, kind: .border, previousIsFree: false)
         insertFree(first, length: last - first, previousIsFree: false)
+    }
+
+    /// Takes over the first `unitCount` units of a region that are laid out already. Extents that
+    /// `isKept` does not hold for are free from here on.
+    init(region: Region, unitCount: UInt32, keeping isKept: (Unit) -> Bool) {
+        self.region = region
+        end = unitCount
+        heads = .allocate(capacity: Self.classCount)
+        heads.initialize(repeating: 0, count: Self.classCount)
+        occupied = .allocate(capacity: Self.wordCount)
+        occupied.initialize(repeating: 0, count: Self.wordCount)
+        freeUnitCount = 0
+        var unit = Self.headUnitCount
+        var freeStart: Unit = 0
+        while unit < end {
+            let length = region.length(unit)
+            if unit < end - 1, !isKept(unit) {
+                if freeStart == 0 { freeStart = unit }
+            } else {
+                region.setPreviousIsFree(unit, freeStart != 0)
+                if freeStart != 0 {
+                    insertFree(freeStart, length: unit - freeStart, previousIsFree: false)
+                }
+                freeStart = 0
+            }
+            unit += length
+        }
     }
 
     deinit {

@@ -18,6 +18,8 @@
 struct ItemIndex: ~Copyable {
     private static let sizes: [UInt32] = [512, 640, 768, 896]
     private static let slotByteCount = 8
+    /// The tag's low bits choose the segment, its high bits the slot: they must not meet.
+    private static let depthMax: UInt32 = 20
     private static let headerByteCount = 16
 
     let region: Region
@@ -26,15 +28,56 @@ struct ItemIndex: ~Copyable {
     private var depth: UInt32 = 0
     private var directory: UnsafeMutablePointer<Unit>
 
-    /// Takes the first segment from `extents`, which must have room for it.
-    init(region: Region, extents: inout ExtentAllocator) {
+    /// An empty index.
+    init?(region: Region, extents: inout ExtentAllocator) {
+        self.init(region: region, tags: [], extents: &extents)
+    }
+
+    /// An empty index with room for items of these tags: the segments that would be there had the
+    /// items come one by one. Nothing when `extents` have no room for them.
+    init?(region: Region, tags: [UInt32], extents: inout ExtentAllocator) {
         self.region = region
-        directory = .allocate(capacity: 1)
-        directory.initialize(to: 0)
-        guard let first = makeSegment(slotCount: Self.sizes[0], depth: 0, extents: &extents) else {
-            preconditionFailure("a region without room for its index")
+        let parts = Self.parts(tags)
+        depth = parts.reduce(0) { max($0, $1.depth) }
+        directory = .allocate(capacity: 1 << Int(depth))
+        directory.initialize(repeating: 0, count: 1 << Int(depth))
+        var made: [Unit] = []
+        for part in parts {
+            guard
+                let segment = makeSegment(
+                    slotCount: Self.size(forItemCount: UInt32(part.itemCount)), depth: part.depth,
+                    extents: &extents)
+            else {
+                for segment in made { dropSegment(segment, extents: &extents) }
+                return nil
+            }
+            point(part.lowBits, depth: part.depth, to: segment)
+            made.append(segment)
         }
-        directory[0] = first
+    }
+
+    private struct Part {
+        var lowBits: UInt32
+        var depth: UInt32
+        var itemCount: Int
+    }
+
+    /// How tags fall to segments none of which is over-full.
+    private static func parts(_ tags: [UInt32]) -> [Part] {
+        var parts: [Part] = []
+        var open: [(tags: [UInt32], lowBits: UInt32, depth: UInt32)] = [(tags, 0, 0)]
+        while let next = open.popLast() {
+            guard next.tags.count * 5 > Int(sizes[sizes.count - 1]) * 4, next.depth < depthMax
+            else {
+                parts.append(
+                    Part(lowBits: next.lowBits, depth: next.depth, itemCount: next.tags.count))
+                continue
+            }
+            let bit: UInt32 = 1 << next.depth
+            open.append((next.tags.filter { $0 & bit == 0 }, next.lowBits, next.depth + 1))
+            open.append((next.tags.filter { $0 & bit != 0 }, next.lowBits | bit, next.depth + 1))
+        }
+        return parts
     }
 
     deinit { directory.deallocate() }
@@ -192,8 +235,7 @@ struct ItemIndex: ~Copyable {
         _ old: Unit, tag: UInt32, extents: inout ExtentAllocator
     ) -> Bool {
         let oldDepth = segmentDepth(old)
-        // The tag's low bits choose the segment, its high bits the slot: they must not meet.
-        guard oldDepth < 20 else { return false }
+        guard oldDepth < Self.depthMax else { return false }
         let bit: UInt32 = 1 << oldDepth
         let highCount = countItems(of: old) { $0 & bit != 0 }
         let lowSize = Self.size(forItemCount: itemCount(old) - highCount)

@@ -35,6 +35,13 @@ package struct MapConfiguration: Sendable {
             ?? Self.shardCount(byteCount: byteCount, itemByteCountMax: itemByteCountMax)
     }
 
+    func with(shardCount: Int, hashSeed: UInt64) -> MapConfiguration {
+        MapConfiguration(
+            byteCount: byteCount, itemByteCountMax: itemByteCountMax, eviction: eviction,
+            evicts: evicts, assignsCASUniques: assignsCASUniques, locksPages: locksPages,
+            tracksSizes: tracksSizes, shardCount: shardCount, hashSeed: hashSeed)
+    }
+
     /// The least arena that a map can be made of.
     package static let byteCountMin = 1 << 20
 

@@ -1,4 +1,5 @@
 import Glibc
+import Synchronization
 
 /// A place in a region, counted in units of 16 bytes. 0 stands for "none": the first units of a
 /// region hold no extent.
@@ -38,6 +39,28 @@ struct Region {
     let base: UnsafeMutableRawPointer
     /// What the region may grow to; how much of it is in use is its allocator's business.
     let unitCount: UInt32
+    #if DEBUG
+        /// For tests of recovery: told before every store, so that it can look at the memory as a
+        /// death of the process would leave it.
+        var observer: StoreObserver?
+    #endif
+
+    init(base: UnsafeMutableRawPointer, unitCount: UInt32) {
+        self.base = base
+        self.unitCount = unitCount
+    }
+
+    @inline(__always)
+    private func willStore() {
+        #if DEBUG
+            observer?.body()
+        #endif
+    }
+
+    /// Keeps the stores before it before the stores after it: a death of the process in between
+    /// leaves the former done. Costs nothing on x86; it binds the compiler.
+    @inline(__always)
+    static func order() { atomicMemoryFence(ordering: .acquiringAndReleasing) }
 
     /// What an extent holds. The numbers are part of the layout.
     enum Kind: UInt32 {
@@ -100,6 +123,7 @@ struct Region {
             return (word >> field.shift) & field.mask
         }
         nonmutating set {
+            willStore()
             let place = address(unit) + field.offset
             guard field.mask != .max else {
                 return place.storeBytes(of: newValue, as: UInt32.self)
@@ -115,6 +139,7 @@ struct Region {
     }
 
     func setCASUnique(_ unit: Unit, _ value: UInt64) {
+        willStore()
         address(unit).storeBytes(
             of: value, toByteOffset: Region.casUniqueOffset, as: UInt64.self)
     }
@@ -129,10 +154,15 @@ struct Region {
 
     @inline(__always)
     func kind(_ unit: Unit) -> Kind {
-        guard let kind = Kind(rawValue: (self[unit, .lengthAndKind] >> 27) & 0xF) else {
+        guard let kind = kindIfKnown(unit) else {
             preconditionFailure("an extent of no known kind")
         }
         return kind
+    }
+
+    @inline(__always)
+    func kindIfKnown(_ unit: Unit) -> Kind? {
+        Kind(rawValue: (self[unit, .lengthAndKind] >> 27) & 0xF)
     }
 
     @inline(__always)
@@ -140,9 +170,12 @@ struct Region {
         self[unit, .lengthAndKind] & Region.previousIsFreeBit != 0
     }
 
-    /// Publishes an extent's length and kind by one aligned store.
+    /// Publishes an extent's length and kind by one aligned store, in order with the stores before
+    /// and after.
     @inline(__always)
     func setHeader(_ unit: Unit, length: UInt32, kind: Kind, previousIsFree: Bool) {
+        Self.order()
+        defer { Self.order() }
         self[unit, .lengthAndKind] =
             length | kind.rawValue << 27 | (previousIsFree ? Region.previousIsFreeBit : 0)
     }
@@ -165,6 +198,7 @@ struct Region {
     }
 
     func setFreeFooter(_ unit: Unit, length: UInt32) {
+        willStore()
         address(unit + length - 1).storeBytes(of: length, toByteOffset: 12, as: UInt32.self)
     }
 
@@ -221,3 +255,11 @@ struct Region {
     }
 
 }
+
+#if DEBUG
+    /// See `Region.observer`.
+    final class StoreObserver {
+        let body: () -> Void
+        init(_ body: @escaping () -> Void) { self.body = body }
+    }
+#endif

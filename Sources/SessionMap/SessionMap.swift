@@ -16,32 +16,102 @@ package final class SessionMap: @unchecked Sendable {
     private let arena: Arena
     private let hash: KeyHash
     private let shards: UnsafeMutablePointer<LockedShard>
+    /// The page in front of the regions, in memory that outlives the map.
+    private let page: UnsafeMutableRawPointer?
 
     private struct LockedShard: ~Copyable {
         let lock = ShardLock()
         var shard: Shard
     }
 
+    /// A map in memory of its own, which goes with it.
     package init(_ configuration: MapConfiguration, now: UInt32) throws(MapError) {
-        precondition(configuration.byteCount >= MapConfiguration.byteCountMin)
-        precondition(configuration.shardCount.nonzeroBitCount == 1)
         self.configuration = configuration
-        let share =
-            configuration.byteCount / configuration.shardCount / Region.unitByteCount
-            * Region.unitByteCount
-        let hash = KeyHash(seed: configuration.hashSeed)
+        let share = Self.share(of: configuration.byteCount, shardCount: configuration.shardCount)
         arena = try Arena(
             regionByteCount: share, growth: Self.growthMax,
             regionCount: configuration.shardCount, locksPages: configuration.locksPages)
+        page = nil
+        hash = KeyHash(seed: configuration.hashSeed)
         shards = .allocate(capacity: configuration.shardCount)
-        for number in 0..<configuration.shardCount {
+        layOut(share: share, now: now)
+    }
+
+    /// The size that memory must have to hold a map of `byteCount` bytes and outlive it.
+    package static func arenaByteCount(forMapOf byteCount: Int) -> Int {
+        ArenaHeader.byteCount + byteCount + ArenaHeader.byteCount
+    }
+
+    /// A new map in `memory`, which outlives it, and from which another process can take it over. The
+    /// memory must be zero, and of the size that `arenaByteCount` tells.
+    package init(
+        _ configuration: MapConfiguration, in memory: UnsafeMutableRawBufferPointer, now: UInt32
+    ) throws(MapError) {
+        self.configuration = configuration
+        let share = Self.share(of: configuration.byteCount, shardCount: configuration.shardCount)
+        arena = try Arena(
+            memory: memory, regionByteCount: share, regionCount: configuration.shardCount,
+            locksPages: configuration.locksPages)
+        page = memory.baseAddress
+        hash = KeyHash(seed: configuration.hashSeed)
+        shards = .allocate(capacity: configuration.shardCount)
+        layOut(share: share, now: now)
+        let header = ArenaHeader(
+            arenaByteCount: memory.count, regionCount: configuration.shardCount,
+            regionByteCount: share, hashSeed: configuration.hashSeed)
+        if let page { header.write(to: page) }
+    }
+
+    /// The map that another process has left in `memory`, whenever it died. `header` is the memory's;
+    /// its shards and its hash seed replace the configuration's.
+    package init(
+        _ configuration: MapConfiguration, recovering memory: UnsafeMutableRawBufferPointer,
+        header: ArenaHeader, now: UInt32, report: inout RecoveryReport
+    ) throws(MapError) {
+        precondition(header.arenaByteCount == memory.count)
+        self.configuration = configuration.with(
+            shardCount: header.regionCount, hashSeed: header.hashSeed)
+        arena = try Arena(
+            memory: memory, regionByteCount: header.regionByteCount,
+            regionCount: header.regionCount, locksPages: configuration.locksPages)
+        page = memory.baseAddress
+        hash = KeyHash(seed: header.hashSeed)
+        let shards = UnsafeMutablePointer<LockedShard>.allocate(capacity: header.regionCount)
+        for number in 0..<header.regionCount {
+            do {
+                let shard = try Shard(
+                    recovering: arena.region(number), byteCount: header.regionByteCount,
+                    number: number, configuration: self.configuration, hash: hash, now: now,
+                    report: &report)
+                (shards + number).initialize(to: LockedShard(shard: shard))
+            } catch {
+                shards.deinitialize(count: number)
+                shards.deallocate()
+                throw .damaged(error)
+            }
+        }
+        self.shards = shards
+    }
+
+    private static func share(of byteCount: Int, shardCount: Int) -> Int {
+        precondition(byteCount >= MapConfiguration.byteCountMin && shardCount.nonzeroBitCount == 1)
+        return byteCount / shardCount / Region.unitByteCount * Region.unitByteCount
+    }
+
+    private func layOut(share: Int, now: UInt32) {
+        for number in 0..<shardCount {
             (shards + number).initialize(
                 to: LockedShard(
                     shard: Shard(
                         region: arena.region(number), byteCount: share, number: number,
                         configuration: configuration, hash: hash, now: now)))
         }
-        self.hash = hash
+    }
+
+    /// Keeps the time with the map, if its memory outlives it. One thread calls this, now and then:
+    /// time goes on from here after a restart.
+    package func save(_ clock: SavedClock) {
+        if let page { clock.write(to: page) }
     }
 
     deinit {

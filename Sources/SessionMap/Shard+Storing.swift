@@ -120,22 +120,24 @@ extension Shard {
     /// Lets a written item be the one of its key: the last step of every store. The index has room
     /// for it. An item whose deadline has passed is stored like any other and found to be expired.
     private mutating func publish(_ item: Unit, key: Span<UInt8>, tag: UInt32, now: UInt32) {
-        region.setCASUnique(item, nextCASUnique())
-        region[item, .epoch] = epoch
         let old = index.find(key, tag: tag)
-        region.setKind(item, .item)
-        noteStored(item)
         let isReplacement =
             old.map { !isFlushed($0.item) && !isExpired($0.item, now: now) } ?? false
-        queues.insert(
-            item, unitCount: chainSize(item).unitCount,
-            replacing: isReplacement ? old?.item ?? 0 : 0, time: time(now))
+        region.setCASUnique(item, nextCASUnique())
+        region[item, .epoch] = epoch
+        queues.stamp(item, replacing: isReplacement ? old?.item ?? 0 : 0, time: time(now))
+        // From the item's header to the old one's both are there; recovery is told which one lost.
+        if let old { region[0, .superseded] = old.item }
+        region.setKind(item, .item)
+        noteStored(item)
+        queues.insert(item, unitCount: chainSize(item).unitCount)
         if region[item, .deadline] != 0 {
             wheel.schedule(item, deadline: region[item, .deadline])
         }
         if let old {
             index.replace(old.slot, with: item)
             retire(old.item)
+            region[0, .superseded] = 0
         } else {
             index.insert(item, tag: tag)
         }

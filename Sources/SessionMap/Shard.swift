@@ -23,17 +23,21 @@ struct Shard: ~Copyable {
 
     /// Items of another epoch than this have been flushed. They are all older than any other item,
     /// so they sit together at the oldest end of each queue.
-    var epoch: UInt32 = 0
+    var epoch: UInt32 = 0 {
+        didSet { region[0, .shardEpoch] = epoch }
+    }
     /// The fraction of the present second, as the last operation was told.
     private var fraction: UInt32 = 0
     /// Flushes since the last moment without flushed items; bounds the use of `epoch`.
     var unsweptFlushCount = 0
     private static let epochCount = 32
     /// When a flush that was asked for in advance is due.
-    var flushDeadline = Deadline.never
+    var flushDeadline = Deadline.never {
+        didSet { region[0, .shardFlushDeadline] = flushDeadline.seconds }
+    }
     /// Counts removals: whoever found a slot before may use it only if this has not changed.
     var removalCount: UInt64 = 0
-    private var casCounter: UInt64 = 0
+    var casCounter: UInt64 = 0
     /// Items whose values replies still read, and how many: their extents must stay when they go.
     var pins: [Unit: Int] = [:]
 
@@ -58,20 +62,38 @@ struct Shard: ~Copyable {
     /// Told of every item that is evicted while it is alive.
     var evictionObserver: ((UnsafeRawBufferPointer) -> Void)?
 
+    /// A shard without items.
     init(
         region: Region, byteCount: Int, number: Int, configuration: MapConfiguration,
         hash: KeyHash, now: UInt32
+    ) {
+        var extents = ExtentAllocator(
+            region: region, unitCount: UInt32(byteCount / Region.unitByteCount))
+        guard let index = ItemIndex(region: region, tags: [], extents: &extents) else {
+            preconditionFailure("a region without room for its index")
+        }
+        self.init(
+            region: region, number: number, configuration: configuration, hash: hash, now: now,
+            extents: extents, index: index)
+        region[0, .shardEpoch] = 0
+        region[0, .shardFlushDeadline] = 0
+        region[0, .superseded] = 0
+        region.setShardCASCounter(0)
+    }
+
+    init(
+        region: Region, number: Int, configuration: MapConfiguration, hash: KeyHash, now: UInt32,
+        extents: consuming ExtentAllocator, index: consuming ItemIndex
     ) {
         self.region = region
         self.number = number
         self.configuration = configuration
         self.hash = hash
-        extents = ExtentAllocator(
-            region: region, unitCount: UInt32(byteCount / Region.unitByteCount))
-        index = ItemIndex(region: region, extents: &extents)
+        unitLimit = extents.capacity
+        self.extents = extents
+        self.index = index
         queues = EvictionQueues(region: region, policy: configuration.eviction)
         wheel = TimingWheel(region: region, time: now)
-        unitLimit = extents.capacity
     }
 
     /// The part of a key's hash that the index uses; the other half chose the shard.
@@ -83,6 +105,8 @@ struct Shard: ~Copyable {
     mutating func nextCASUnique() -> UInt64 {
         guard configuration.assignsCASUniques else { return 0 }
         casCounter += 1
+        // Kept, so that a unique does not come again after a restart, its item long gone.
+        region.setShardCASCounter(casCounter)
         return casCounter * UInt64(configuration.shardCount) + UInt64(number)
     }
 

@@ -80,6 +80,8 @@ struct Settings {
                 status: Refusal.usage)
         }
         node.evicts = !command.disableEvictions
+        node.memoryFile = command.memoryFile
+        guard command.memoryFile != "" else { throw Refusal("-e needs a path") }
         node.assignsCASUniques = !command.disableCAS
         node.locksPages = command.lockMemory
         if let text = command.slabMinimum {

@@ -163,6 +163,15 @@ struct SojourndCommand: ParsableCommand {
             valueName: "num"))
     var itemSizeMax: String?
 
+    @Option(
+        name: [.customShort("e", allowingJoined: true), .customLong("memory-file")],
+        help: ArgumentHelp(
+            """
+            Keep items in this file, on tmpfs or disk: they survive any death of the process. Its size \
+            is -m, for good.
+            """, valueName: "file"))
+    var memoryFile: String?
+
     @Flag(
         name: [.customShort("F"), .customLong("disable-flush-all")],
         help: "Disable the command \"flush_all\".")

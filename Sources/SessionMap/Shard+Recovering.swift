@@ -1,0 +1,204 @@
+/// What a shard keeps for recovery, behind the region's first border.
+extension Region.Field {
+    static let shardEpoch = Region.Field(offset: 24)
+    static let shardFlushDeadline = Region.Field(offset: 28)
+    /// The item that another of its key is about to replace; 0 when there is none.
+    static let superseded = Region.Field(offset: 32)
+}
+
+extension Region {
+    /// Shares the place of an item's CAS unique, in the border's units.
+    func setShardCASCounter(_ value: UInt64) { setCASUnique(0, value) }
+    var shardCASCounter: UInt64 { casUnique(0) }
+}
+
+/// What recovery found in one shard or all.
+package struct RecoveryReport: Equatable, Sendable {
+    package var itemCount = 0
+    package var byteCount = 0
+    package var expiredCount = 0
+    package var flushedCount = 0
+    /// Items whose successors had just been published.
+    package var supersededCount = 0
+    /// Items, the oldest, that had to make room for the index.
+    package var evictedCount = 0
+
+    package init() {}
+
+    mutating func add(_ other: RecoveryReport) {
+        itemCount += other.itemCount
+        byteCount += other.byteCount
+        expiredCount += other.expiredCount
+        flushedCount += other.flushedCount
+        supersededCount += other.supersededCount
+        evictedCount += other.evictedCount
+    }
+}
+
+/// Memory that is not what a shard leaves behind, whenever it dies.
+package struct DamagedRegion: Error, Equatable, Sendable {
+    package let reason: String
+}
+
+/// Making a shard of what another process has left in its region.
+///
+/// Only extent headers and items are believed. A process may have died between any two stores; every
+/// change is published by one of them, so each item is there as a whole or not at all. Index, queues,
+/// wheel and free lists are made anew. Costs one look at every extent, and a sort of the items.
+extension Shard {
+    init(
+        recovering region: Region, byteCount: Int, number: Int,
+        configuration: MapConfiguration, hash: KeyHash, now: UInt32,
+        report: inout RecoveryReport
+    ) throws(DamagedRegion) {
+        let end = UInt32(byteCount / Region.unitByteCount)
+        let survey = try Survey(region: region, end: end, now: now, hash: hash)
+        var extents = ExtentAllocator(region: region, unitCount: end) { survey.isKept($0) }
+        var items = survey.items
+        let queues = EvictionQueues(region: region, policy: configuration.eviction)
+        let time = MapTime(seconds: now, fraction: 0)
+        items.sort {
+            queues.secondsSinceAccess($0, time: time) > queues.secondsSinceAccess($1, time: time)
+        }
+        var tags = items.map { Shard.tag(hash.hash(region.key($0))) }
+        var index = ItemIndex(region: region, tags: tags, extents: &extents)
+        while index == nil, let oldest = items.first {
+            // The old index has left its room, so this is for memory in very small pieces.
+            extents.giveChain(oldest)
+            items.removeFirst()
+            tags.removeFirst()
+            report.evictedCount += 1
+            index = ItemIndex(region: region, tags: tags, extents: &extents)
+        }
+        guard let index else {
+            throw DamagedRegion(reason: "there is no room for an index")
+        }
+        self.init(
+            region: region, number: number, configuration: configuration, hash: hash, now: now,
+            extents: extents, index: index)
+        epoch = region[0, .shardEpoch]
+        flushDeadline = Deadline(stored: region[0, .shardFlushDeadline])
+        casCounter = region.shardCASCounter
+        for (item, tag) in zip(items, tags) { take(item, tag: tag) }
+        // Counted by whoever stored them.
+        totalItemCount = 0
+        region[0, .superseded] = 0
+        report.add(survey.report)
+        report.itemCount += items.count
+        report.byteCount += itemUnitCount * Region.unitByteCount
+    }
+
+    /// Takes in an item of the region, as the newest so far.
+    private mutating func take(_ item: Unit, tag: UInt32) {
+        region[item, .wheelPrevious] = TimingWheel.unscheduled
+        index.insert(item, tag: tag)
+        noteStored(item)
+        queues.insert(item, unitCount: chainSize(item).unitCount)
+        if region[item, .deadline] != 0 {
+            wheel.schedule(item, deadline: region[item, .deadline])
+        }
+    }
+}
+
+/// A walk over a region that another process has left: which items and extents are kept.
+private struct Survey {
+    private(set) var items: [Unit] = []
+    private(set) var report = RecoveryReport()
+    private let region: Region
+    private let end: Unit
+    /// A bit for each unit: an extent of a kept item starts there.
+    private var kept: [UInt64]
+
+    init(
+        region: Region, end: Unit, now: UInt32, hash: KeyHash
+    ) throws(DamagedRegion) {
+        self.region = region
+        self.end = end
+        kept = Array(repeating: 0, count: Int(end) / 64 + 1)
+        let starts = try walk()
+        let epoch = region[0, .shardEpoch]
+        for item in starts {
+            if region[item, .epoch] != epoch {
+                report.flushedCount += 1
+            } else if Deadline(stored: region[item, .deadline]).isPassed(at: now) {
+                report.expiredCount += 1
+            } else {
+                items.append(item)
+            }
+        }
+        dropSuperseded(hash: hash)
+        // From here on the bits mean: kept.
+        let continuations = kept
+        for index in kept.indices { kept[index] = 0 }
+        for item in items { try keep(item, continuations: continuations) }
+    }
+
+    func isKept(_ unit: Unit) -> Bool { kept[Int(unit / 64)] & (1 << UInt64(unit % 64)) != 0 }
+
+    /// Marks where continuations start, and returns where items do.
+    private mutating func walk() throws(DamagedRegion) -> [Unit] {
+        guard region.length(0) == ExtentAllocator.headUnitCount,
+            region.kindIfKnown(0) == .border, region.kindIfKnown(end - 1) == .border
+        else { throw DamagedRegion(reason: "a region without its borders") }
+        var starts: [Unit] = []
+        var unit = ExtentAllocator.headUnitCount
+        while unit < end - 1 {
+            let length = region.length(unit)
+            guard length > 0, length < end - unit else {
+                throw DamagedRegion(reason: "an extent of an impossible length at unit \(unit)")
+            }
+            switch region.kindIfKnown(unit) {
+            case .item: starts.append(unit)
+            case .continuation: kept[Int(unit / 64)] |= 1 << UInt64(unit % 64)
+            case .free, .held, .index: break
+            case .border, nil:
+                throw DamagedRegion(reason: "an extent of an unknown kind at unit \(unit)")
+            }
+            unit += length
+        }
+        return starts
+    }
+
+    /// The one item whose successor may be there as well: it was being replaced.
+    private mutating func dropSuperseded(hash: KeyHash) {
+        let loser = region[0, .superseded]
+        guard loser != 0, let place = items.firstIndex(of: loser) else { return }
+        let key = region.key(loser)
+        let hasSuccessor = items.contains { item in
+            guard item != loser, Int(region[item, .keyByteCount]) == key.count else {
+                return false
+            }
+            return region.key(item).elementsEqual(key)
+        }
+        guard hasSuccessor else { return }
+        items.remove(at: place)
+        report.supersededCount += 1
+    }
+
+    /// Marks an item's extents, each of which must be there and nobody else's.
+    private mutating func keep(
+        _ item: Unit, continuations: [UInt64]
+    ) throws(DamagedRegion) {
+        let keyByteCount = Int(region[item, .keyByteCount])
+        var bytesLeft =
+            Region.itemHeaderByteCount + keyByteCount + Int(region[item, .valueByteCount])
+        guard keyByteCount > 0,
+            Int(region.length(item)) * Region.unitByteCount
+                >= Region.itemHeaderByteCount + keyByteCount
+        else { throw DamagedRegion(reason: "an item without a key at unit \(item)") }
+        var extent = item
+        while true {
+            kept[Int(extent / 64)] |= 1 << UInt64(extent % 64)
+            bytesLeft -= Int(region.length(extent)) * Region.unitByteCount
+            if bytesLeft <= 0 { break }
+            extent = region[extent, .link]
+            bytesLeft += Region.continuationHeaderByteCount
+            guard extent < end, continuations[Int(extent / 64)] & (1 << UInt64(extent % 64)) != 0,
+                !isKept(extent)
+            else { throw DamagedRegion(reason: "an item in pieces that misses one, unit \(item)") }
+        }
+        guard region[extent, .link] == 0 else {
+            throw DamagedRegion(reason: "an item with an extent too many, unit \(item)")
+        }
+    }
+}
