@@ -45,11 +45,6 @@ struct Region {
         var observer: StoreObserver?
     #endif
 
-    init(base: UnsafeMutableRawPointer, unitCount: UInt32) {
-        self.base = base
-        self.unitCount = unitCount
-    }
-
     @inline(__always)
     private func willStore() {
         #if DEBUG
