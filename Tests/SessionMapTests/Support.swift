@@ -124,7 +124,24 @@ extension SessionMap {
 }
 
 extension PinnedValue {
-    var bytes: [UInt8] { pieces.flatMap { Array($0) } }
+    var bytes: [UInt8] {
+        var all: [UInt8] = []
+        all.reserveCapacity(byteCount)
+        for piece in pieces { all.append(contentsOf: piece) }
+        return all
+    }
+}
+
+/// Equality of bytes that is quick in a debug build too.
+func hasEqualBytes(_ left: [UInt8], _ right: [UInt8]) -> Bool {
+    let count = left.count
+    guard count == right.count else { return false }
+    return left.withUnsafeBytes { left in
+        right.withUnsafeBytes { right in
+            guard let left = left.baseAddress, let right = right.baseAddress else { return true }
+            return memcmp(left, right, count) == 0
+        }
+    }
 }
 
 /// A key as session handlers write them: a prefix and 32 hexadecimal digits.
