@@ -164,7 +164,8 @@ final class ModelRun {
         case 7, 8: return .append
         case 9: return .prepend
         default:
-            let known = model.items[key]?.casUnique ?? 0
+            // One that was never given, unless the right one is known.
+            let known = model.items[key]?.casUnique ?? .max / 2
             return .compareAndSwap(generator.isHit(oneIn: 3) ? known &+ 1 : known)
         }
     }
@@ -433,7 +434,7 @@ final class ModelRun {
             model.flush()
         } else {
             let deadline = Deadline.at(UInt64(now) + UInt64(generator.number(below: 100)))
-            map.flush(at: deadline)
+            map.flush(at: deadline, now: now)
             model.flush(at: deadline)
         }
     }
