@@ -173,7 +173,7 @@ package final class SessionMap: @unchecked Sendable {
         let number = shardNumber(hash)
         return withShard(number) { shard in
             guard
-                let writer = shard.begin(
+                let (item, writer) = shard.begin(
                     key, request: request, valueByteCount: valueByteCount, now: now)
             else {
                 if request.mode == .set { _ = shard.delete(key, hash: hash, now: now) }
@@ -182,7 +182,7 @@ package final class SessionMap: @unchecked Sendable {
             return .pending(
                 PendingStore(
                     request: request, valueByteCount: valueByteCount, hash: hash, shard: number,
-                    item: writer.extent, key: shard.region.key(writer.extent), writer: writer,
+                    item: item, key: shard.region.key(item), writer: writer,
                     window: writer.window(atMost: valueByteCount), bytesLeft: valueByteCount))
         }
     }
@@ -238,11 +238,18 @@ package final class SessionMap: @unchecked Sendable {
 
     // MARK: The whole map
 
-    /// Lets everything that is stored now be gone; with a deadline, what is stored then.
-    package func flush(at deadline: Deadline? = nil) {
+    /// Lets everything that is stored now be gone. Takes back a flush that was asked for in advance.
+    package func flush() {
+        for number in 0..<shardCount { withShard(number) { $0.flush() } }
+    }
+
+    /// Lets everything be gone that is stored at a moment to come. Replaces an earlier wish of the
+    /// kind, unless that is due already.
+    package func flush(at deadline: Deadline, now: UInt32) {
         for number in 0..<shardCount {
             withShard(number) { shard in
-                if let deadline { shard.flushDeadline = deadline } else { shard.flush() }
+                shard.enter(now: now)
+                shard.flushDeadline = deadline
             }
         }
     }
