@@ -302,8 +302,9 @@ package final class SessionMap: @unchecked Sendable {
         for number in 0..<shardCount where left > 0 {
             withShard(number) { shard in
                 var item = shard.queue.newest
-                while item != 0, left > 0 {
-                    if !shard.isFlushed(item), !shard.isExpired(item, now: now) {
+                // Whatever is older than a flushed item is flushed as well.
+                while item != 0, left > 0, !shard.isFlushed(item) {
+                    if !shard.isExpired(item, now: now) {
                         left -= 1
                         let hit = Hit(region: shard.region, item: item, now: now)
                         guard body(hit) else {

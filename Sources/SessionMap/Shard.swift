@@ -219,7 +219,8 @@ struct Shard: ~Copyable {
     /// `maintain`, or when room is needed.
     mutating func flush() {
         flushDeadline = .never
-        guard queue.count > 0 else { return }
+        // Nothing was stored since the last flush: flushes in a row are one.
+        guard queue.newest != 0, !isFlushed(queue.newest) else { return }
         if unsweptFlushCount == 200 {
             // Two more rounds and an epoch would come again that some item still carries.
             while sweep(budget: WorkBudget(items: 1_000)) {}
