@@ -14,12 +14,9 @@ package final class SessionMap: @unchecked Sendable {
     package let configuration: MapConfiguration
     private let arena: Arena
     private let hash: KeyHash
-    private let shards: UnsafeMutablePointer<LockedShard>
-
-    private struct LockedShard: ~Copyable {
-        let lock = ShardLock()
-        var shard: Shard
-    }
+    /// Apart from the shards: whoever takes a lock must not touch what another thread changes.
+    private let locks: UnsafeMutablePointer<ShardLock>
+    private let shards: UnsafeMutablePointer<Shard>
 
     package init(_ configuration: MapConfiguration, now: UInt32) throws(MapError) {
         precondition(configuration.byteCount >= MapConfiguration.byteCountMin)
@@ -32,13 +29,14 @@ package final class SessionMap: @unchecked Sendable {
         arena = try Arena(
             regionByteCount: share, growth: Self.growthMax,
             regionCount: configuration.shardCount, locksPages: configuration.locksPages)
+        locks = .allocate(capacity: configuration.shardCount)
         shards = .allocate(capacity: configuration.shardCount)
         for number in 0..<configuration.shardCount {
+            (locks + number).initialize(to: ShardLock())
             (shards + number).initialize(
-                to: LockedShard(
-                    shard: Shard(
-                        region: arena.region(number), byteCount: share, number: number,
-                        configuration: configuration, hash: hash, now: now)))
+                to: Shard(
+                    region: arena.region(number), byteCount: share, number: number,
+                    configuration: configuration, hash: hash, now: now))
         }
         self.hash = hash
     }
@@ -46,6 +44,8 @@ package final class SessionMap: @unchecked Sendable {
     deinit {
         shards.deinitialize(count: configuration.shardCount)
         shards.deallocate()
+        locks.deinitialize(count: configuration.shardCount)
+        locks.deallocate()
     }
 
     package var shardCount: Int { configuration.shardCount }
@@ -53,10 +53,9 @@ package final class SessionMap: @unchecked Sendable {
     @inline(__always)
     private func withShard<R: ~Copyable>(_ number: Int, _ body: (inout Shard) -> R) -> R {
         precondition(number >= 0 && number < configuration.shardCount)
-        let place = shards + number
-        place.pointee.lock.lock()
-        let result = body(&place.pointee.shard)
-        place.pointee.lock.unlock()
+        locks[number].lock()
+        let result = body(&shards[number])
+        locks[number].unlock()
         return result
     }
 
