@@ -64,14 +64,11 @@ struct HitCopy: Equatable {
     var secondsLeft: UInt32?
 
     init(_ hit: Hit) {
-        key = [UInt8](unsafeUninitializedCapacity: hit.keyByteCount) { buffer, count in
-            hit.copyKey(into: UnsafeMutableRawBufferPointer(buffer))
-            count = hit.keyByteCount
-        }
-        value = [UInt8](unsafeUninitializedCapacity: hit.valueByteCount) { buffer, count in
-            hit.copyValue(into: UnsafeMutableRawBufferPointer(buffer))
-            count = hit.valueByteCount
-        }
+        // An array of uninitialised capacity 0 writes to the empty array that all threads share.
+        key = [UInt8](repeating: 0, count: hit.keyByteCount)
+        key.withUnsafeMutableBytes { hit.copyKey(into: $0) }
+        value = [UInt8](repeating: 0, count: hit.valueByteCount)
+        value.withUnsafeMutableBytes { hit.copyValue(into: $0) }
         clientFlags = hit.clientFlags
         casUnique = hit.casUnique
         secondsLeft = hit.secondsLeft
