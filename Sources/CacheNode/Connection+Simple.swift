@@ -82,7 +82,11 @@ extension Connection {
             // One second early, as memcached does it.
             let deadline = context.configuration.exptimeRule.deadline(seconds, now: now)
             let due = deadline.seconds > now.seconds ? deadline.seconds - 1 : now.seconds
-            if due <= now.seconds { map.flush() } else { map.flush(at: .at(UInt64(due))) }
+            if due <= now.seconds {
+                map.flush()
+            } else {
+                map.flush(at: .at(UInt64(due)), now: now.seconds)
+            }
         default: map.flush()
         }
         reply(.ok, isQuiet: isQuiet)

@@ -15,14 +15,11 @@ package final class SessionMap: @unchecked Sendable {
     package let configuration: MapConfiguration
     private let arena: Arena
     private let hash: KeyHash
-    private let shards: UnsafeMutablePointer<LockedShard>
+    /// Apart from the shards: whoever takes a lock must not touch what another thread changes.
+    private let locks: UnsafeMutablePointer<ShardLock>
+    private let shards: UnsafeMutablePointer<Shard>
     /// The page in front of the regions, in memory that outlives the map.
     private let page: UnsafeMutableRawPointer?
-
-    private struct LockedShard: ~Copyable {
-        let lock = ShardLock()
-        var shard: Shard
-    }
 
     /// A map in memory of its own, which goes with it.
     package init(_ configuration: MapConfiguration, now: UInt32) throws(MapError) {
@@ -34,6 +31,7 @@ package final class SessionMap: @unchecked Sendable {
         page = nil
         hash = KeyHash(seed: configuration.hashSeed)
         shards = .allocate(capacity: configuration.shardCount)
+        locks = Self.makeLocks(configuration.shardCount)
         layOut(share: share, now: now)
     }
 
@@ -55,6 +53,7 @@ package final class SessionMap: @unchecked Sendable {
         page = memory.baseAddress
         hash = KeyHash(seed: configuration.hashSeed)
         shards = .allocate(capacity: configuration.shardCount)
+        locks = Self.makeLocks(configuration.shardCount)
         layOut(share: share, now: now)
         let header = ArenaHeader(
             arenaByteCount: memory.count, regionCount: configuration.shardCount,
@@ -76,14 +75,14 @@ package final class SessionMap: @unchecked Sendable {
             regionCount: header.regionCount, locksPages: configuration.locksPages)
         page = memory.baseAddress
         hash = KeyHash(seed: header.hashSeed)
-        let shards = UnsafeMutablePointer<LockedShard>.allocate(capacity: header.regionCount)
+        let shards = UnsafeMutablePointer<Shard>.allocate(capacity: header.regionCount)
         for number in 0..<header.regionCount {
             do {
                 let shard = try Shard(
                     recovering: arena.region(number), byteCount: header.regionByteCount,
                     number: number, configuration: self.configuration, hash: hash, now: now,
                     report: &report)
-                (shards + number).initialize(to: LockedShard(shard: shard))
+                (shards + number).initialize(to: shard)
             } catch {
                 shards.deinitialize(count: number)
                 shards.deallocate()
@@ -91,6 +90,13 @@ package final class SessionMap: @unchecked Sendable {
             }
         }
         self.shards = shards
+        locks = Self.makeLocks(header.regionCount)
+    }
+
+    private static func makeLocks(_ count: Int) -> UnsafeMutablePointer<ShardLock> {
+        let locks = UnsafeMutablePointer<ShardLock>.allocate(capacity: count)
+        for number in 0..<count { (locks + number).initialize(to: ShardLock()) }
+        return locks
     }
 
     private static func share(of byteCount: Int, shardCount: Int) -> Int {
@@ -101,10 +107,9 @@ package final class SessionMap: @unchecked Sendable {
     private func layOut(share: Int, now: UInt32) {
         for number in 0..<shardCount {
             (shards + number).initialize(
-                to: LockedShard(
-                    shard: Shard(
-                        region: arena.region(number), byteCount: share, number: number,
-                        configuration: configuration, hash: hash, now: now)))
+                to: Shard(
+                    region: arena.region(number), byteCount: share, number: number,
+                    configuration: configuration, hash: hash, now: now))
         }
     }
 
@@ -117,6 +122,8 @@ package final class SessionMap: @unchecked Sendable {
     deinit {
         shards.deinitialize(count: configuration.shardCount)
         shards.deallocate()
+        locks.deinitialize(count: configuration.shardCount)
+        locks.deallocate()
     }
 
     package var shardCount: Int { configuration.shardCount }
@@ -124,10 +131,9 @@ package final class SessionMap: @unchecked Sendable {
     @inline(__always)
     private func withShard<R: ~Copyable>(_ number: Int, _ body: (inout Shard) -> R) -> R {
         precondition(number >= 0 && number < configuration.shardCount)
-        let place = shards + number
-        place.pointee.lock.lock()
-        let result = body(&place.pointee.shard)
-        place.pointee.lock.unlock()
+        locks[number].lock()
+        let result = body(&shards[number])
+        locks[number].unlock()
         return result
     }
 
@@ -249,7 +255,7 @@ package final class SessionMap: @unchecked Sendable {
         let number = shardNumber(hash)
         return withShard(number) { shard in
             guard
-                let writer = shard.begin(
+                let (item, writer) = shard.begin(
                     key, request: request, valueByteCount: valueByteCount, now: now)
             else {
                 if request.mode == .set { _ = shard.delete(key, hash: hash, now: now) }
@@ -258,7 +264,7 @@ package final class SessionMap: @unchecked Sendable {
             return .pending(
                 PendingStore(
                     request: request, valueByteCount: valueByteCount, hash: hash, shard: number,
-                    item: writer.extent, key: shard.region.key(writer.extent), writer: writer,
+                    item: item, key: shard.region.key(item), writer: writer,
                     window: writer.window(atMost: valueByteCount), bytesLeft: valueByteCount))
         }
     }
@@ -318,11 +324,18 @@ package final class SessionMap: @unchecked Sendable {
 
     // MARK: The whole map
 
-    /// Lets everything that is stored now be gone; with a deadline, what is stored then.
-    package func flush(at deadline: Deadline? = nil) {
+    /// Lets everything that is stored now be gone. Takes back a flush that was asked for in advance.
+    package func flush() {
+        for number in 0..<shardCount { withShard(number) { $0.flush() } }
+    }
+
+    /// Lets everything be gone that is stored at a moment to come. Replaces an earlier wish of the
+    /// kind, unless that is due already.
+    package func flush(at deadline: Deadline, now: UInt32) {
         for number in 0..<shardCount {
             withShard(number) { shard in
-                if let deadline { shard.flushDeadline = deadline } else { shard.flush() }
+                shard.enter(now: now)
+                shard.flushDeadline = deadline
             }
         }
     }
@@ -376,8 +389,9 @@ package final class SessionMap: @unchecked Sendable {
             withShard(number) { shard in
                 for queue in [shard.queues.proven, shard.queues.probationary] {
                     var item = queue.newest
-                    while item != 0, left > 0 {
-                        if !shard.isFlushed(item), !shard.isExpired(item, now: now) {
+                    // Whatever is older than a flushed item is flushed as well.
+                    while item != 0, left > 0, !shard.isFlushed(item) {
+                        if !shard.isExpired(item, now: now) {
                             left -= 1
                             let hit = Hit(region: shard.region, item: item, now: now)
                             guard body(hit) else {

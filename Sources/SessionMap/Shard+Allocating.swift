@@ -88,15 +88,12 @@ extension Shard {
 
     /// Makes sure that the index can take one more item of this tag.
     mutating func prepareIndex(_ tag: UInt32, now: UInt32) -> Bool {
-        // A segment wants one run. While it is not full, a few evictions are all it is worth.
-        var evictionsLeft = 8
+        // A segment wants one run. As long as it has room, it waits for one to come by: random
+        // evictions make runs so seldom that they would cost a good part of what is stored.
         while index.wantsGrowth(tag) {
             if index.grow(tag, extents: &extents) { continue }
-            if index.hasRoom(tag) {
-                guard evictionsLeft > 0 else { return true }
-                evictionsLeft -= 1
-            }
-            guard makeRoom(now: now) else { return index.hasRoom(tag) }
+            if index.hasRoom(tag) { return true }
+            guard makeRoom(now: now) else { return false }
         }
         return true
     }

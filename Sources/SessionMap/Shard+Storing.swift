@@ -233,10 +233,11 @@ extension Shard {
     /// announcing a large value takes nothing from anybody.
     private static let partByteCount = 256 << 10
 
-    /// Takes the first extents for a value in parts and writes the header. Returns the writer.
+    /// Takes the first extents for a value in parts and writes the header. The writer stands where
+    /// the first value byte goes, which may be in the second extent.
     mutating func begin(
         _ key: Span<UInt8>, request: StoreRequest, valueByteCount: Int, now: UInt32
-    ) -> ValueWriter? {
+    ) -> (item: Unit, writer: ValueWriter)? {
         enter(now: now)
         let headByteCount = Region.itemHeaderByteCount + key.count
         let first = min(headByteCount + valueByteCount, Self.partByteCount)
@@ -251,12 +252,15 @@ extension Shard {
             item, key: key, clientFlags: request.clientFlags, deadline: request.deadline,
             valueByteCount: valueByteCount)
         heldUnitCount += chainSize(item).unitCount
-        return ValueWriter(region: region, item: item)
+        var writer = ValueWriter(region: region, item: item)
+        if writer.room == 0, valueByteCount > 0 { _ = writer.nextExtent() }
+        return (item, writer)
     }
 
     /// Lets the writer go on: in the next extent, or in new ones for the `left` bytes to come.
     mutating func extend(_ writer: inout ValueWriter, left: Int, now: UInt32) -> Bool {
         if writer.nextExtent() { return true }
+        enter(now: now)
         let byteCount =
             min(left + Region.continuationHeaderByteCount, Self.partByteCount)
         guard

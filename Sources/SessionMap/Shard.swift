@@ -241,6 +241,7 @@ struct Shard: ~Copyable {
     /// `maintain`, or when room is needed.
     mutating func flush() {
         flushDeadline = .never
+        // Nothing was stored since the last flush: flushes in a row are one.
         guard queues.hasItems(of: epoch) else { return }
         if unsweptFlushCount == Self.epochCount - 2 {
             // One more, and an epoch would come again that some item still carries. It takes 30

@@ -52,7 +52,7 @@ import Testing
             holes.append(try #require(extents.take(length)))
             _ = try #require(extents.take(1))
         }
-        holes.forEach { extents.give($0) }
+        for hole in holes { extents.give(hole) }
         #expect(extents.take(9) == holes[1])
         #expect(extents.take(8) == holes[0])
         // No exact fit is left: the smallest hole that is large enough.
@@ -69,7 +69,7 @@ import Testing
             holes[length] = hole
             _ = try #require(extents.take(1))
         }
-        holes.values.forEach { extents.give($0) }
+        for hole in holes.values { extents.give(hole) }
         #expect(extents.take(129) == holes[131])
         #expect(extents.take(129) == holes[135])
         #expect(extents.take(128) == holes[128])
@@ -117,7 +117,7 @@ import Testing
             _ = try #require(extents.take(1))
         }
         _ = try #require(extents.take(extents.freeUnitCount))
-        holes.forEach { extents.give($0) }
+        for hole in holes { extents.give(hole) }
         #expect(extents.takeLargest(atMost: 400, atLeast: 301) == nil)
         #expect(extents.reach(ofPieces: 1) == 300)
         #expect(extents.reach(ofPieces: 2) == 340)
@@ -188,7 +188,7 @@ import Testing
                 #expect(Set(extents.walk().filter { !$0.isFree }.map(\.unit)) == Set(taken))
             }
         }
-        taken.forEach { extents.give($0) }
+        for unit in taken { extents.give(unit) }
         #expect(extents.walk().count == 1)
     }
 }

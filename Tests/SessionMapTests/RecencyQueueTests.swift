@@ -44,7 +44,7 @@ import Testing
         for gone in 0..<3 {
             var queue = RecencyQueue(region: memory.region)
             let three = Array(items[0..<3])
-            three.forEach { queue.insert($0) }
+            for item in three { queue.insert(item) }
             queue.remove(three[gone])
             #expect(order(queue) == three.reversed().filter { $0 != three[gone] })
         }
@@ -54,7 +54,7 @@ import Testing
         for bumped in 0..<3 {
             var queue = RecencyQueue(region: memory.region)
             let three = Array(items[0..<3])
-            three.forEach { queue.insert($0) }
+            for item in three { queue.insert(item) }
             queue.bump(three[bumped])
             #expect(
                 order(queue) == [three[bumped]] + three.reversed().filter { $0 != three[bumped] })

@@ -64,14 +64,11 @@ struct HitCopy: Equatable {
     var secondsLeft: UInt32?
 
     init(_ hit: Hit) {
-        key = [UInt8](unsafeUninitializedCapacity: hit.keyByteCount) { buffer, count in
-            hit.copyKey(into: UnsafeMutableRawBufferPointer(buffer))
-            count = hit.keyByteCount
-        }
-        value = [UInt8](unsafeUninitializedCapacity: hit.valueByteCount) { buffer, count in
-            hit.copyValue(into: UnsafeMutableRawBufferPointer(buffer))
-            count = hit.valueByteCount
-        }
+        // An array of uninitialised capacity 0 writes to the empty array that all threads share.
+        key = [UInt8](repeating: 0, count: hit.keyByteCount)
+        key.withUnsafeMutableBytes { hit.copyKey(into: $0) }
+        value = [UInt8](repeating: 0, count: hit.valueByteCount)
+        value.withUnsafeMutableBytes { hit.copyValue(into: $0) }
         clientFlags = hit.clientFlags
         casUnique = hit.casUnique
         secondsLeft = hit.secondsLeft
@@ -124,7 +121,24 @@ extension SessionMap {
 }
 
 extension PinnedValue {
-    var bytes: [UInt8] { pieces.flatMap { Array($0) } }
+    var bytes: [UInt8] {
+        var all: [UInt8] = []
+        all.reserveCapacity(byteCount)
+        for piece in pieces { all.append(contentsOf: piece) }
+        return all
+    }
+}
+
+/// Equality of bytes that is quick in a debug build too.
+func hasEqualBytes(_ left: [UInt8], _ right: [UInt8]) -> Bool {
+    let count = left.count
+    guard count == right.count else { return false }
+    return left.withUnsafeBytes { left in
+        right.withUnsafeBytes { right in
+            guard let left = left.baseAddress, let right = right.baseAddress else { return true }
+            return memcmp(left, right, count) == 0
+        }
+    }
 }
 
 /// A key as session handlers write them: a prefix and 32 hexadecimal digits.

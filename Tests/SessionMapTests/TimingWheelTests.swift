@@ -264,7 +264,7 @@ private final class TestWheel {
                 } while wheel.time < now
                 let due = deadlines.filter { $0.value != 0 && $0.value <= now }.keys.sorted()
                 #expect(expired.sorted() == due, "seed \(seed)")
-                due.forEach { deadlines[$0] = nil }
+                for number in due { deadlines[number] = nil }
             }
             #expect(wheel.check(), "seed \(seed)")
         }
