@@ -20,7 +20,8 @@ struct Arena: ~Copyable {
         let limit = Int(Region.unitCountMax) * Region.unitByteCount
         // Locked memory is all there from the start.
         let regionByteCountMax =
-            locksPages ? regionByteCount : max(regionByteCount, min(limit, regionByteCount * growth))
+            locksPages
+            ? regionByteCount : max(regionByteCount, min(limit, regionByteCount * growth))
         // A spare row behind the last region: a header field of the last unit can be read with the
         // unit's number alone checked.
         let mapped = regionByteCountMax * regionCount + Region.guardByteCount
