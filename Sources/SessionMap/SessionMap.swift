@@ -101,7 +101,9 @@ package final class SessionMap: @unchecked Sendable {
 
     private static func share(of byteCount: Int, shardCount: Int) -> Int {
         precondition(byteCount >= MapConfiguration.byteCountMin && shardCount.nonzeroBitCount == 1)
-        return byteCount / shardCount / Region.unitByteCount * Region.unitByteCount
+        let share = byteCount / shardCount / Region.unitByteCount
+        precondition(share <= Int(Region.unitCountMax), "a shard that is too large")
+        return share * Region.unitByteCount
     }
 
     private func layOut(share: Int, now: UInt32) {
@@ -278,8 +280,9 @@ package final class SessionMap: @unchecked Sendable {
         guard pending.window.isEmpty, pending.bytesLeft > 0 else { return true }
         var writer = pending.writer
         let left = pending.bytesLeft
+        let arrived = pending.valueByteCount - left
         let window = withShard(pending.shard) { shard -> UnsafeMutableRawBufferPointer? in
-            guard shard.extend(&writer, left: left, now: now) else { return nil }
+            guard shard.extend(&writer, arrived: arrived, left: left, now: now) else { return nil }
             return writer.window(atMost: left)
         }
         guard let window else { return false }
@@ -352,7 +355,7 @@ package final class SessionMap: @unchecked Sendable {
     /// Changes the memory limit; false when it is out of bounds. What is above a lower limit is
     /// evicted in turns of `maintain`.
     package func setLimit(byteCount: Int) -> Bool {
-        guard byteCount >= 2 * configuration.itemByteCountMax,
+        guard byteCount / shardCount >= 2 * configuration.itemByteCountMax,
             byteCount / shardCount <= arena.regionByteCountMax
         else { return false }
         for number in 0..<shardCount {

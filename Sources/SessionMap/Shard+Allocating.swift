@@ -46,13 +46,14 @@ extension Shard {
         if slack < extents.capacity / 256 { return atEase }
         if slack < extents.capacity / 128 { return atEase * 2 }
         if slack < extents.capacity / 80 { return atEase * 8 }
+        if slack < extents.capacity / 40 { return atEase * 16 }
         return .max
     }
 
     private mutating func takePieces(
         byteCount: Int, headByteCount: Int, atMost pieceCount: Int
     ) -> Unit? {
-        if pieceCount < 64 {
+        if pieceCount < .max {
             // Cheap, and mostly right: what the largest extents could hold together.
             let reach = Int(extents.reach(ofPieces: pieceCount)) * Region.unitByteCount
             guard reach >= byteCount + 8 * (pieceCount - 1) else { return nil }

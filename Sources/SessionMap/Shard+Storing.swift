@@ -40,7 +40,8 @@ extension Shard {
             if request.mode == .add { queues.bump(existing) }
             return outcome
         case .store:
-            guard prepareIndex(tag, now: now),
+            // An item that takes another's place needs no slot of its own.
+            guard existing != 0 || prepareIndex(tag, now: now),
                 let item = allocate(
                     keyByteCount: key.count, valueByteCount: value.count, now: now)
             else { return refuseForMemory(key, tag: tag, mode: request.mode) }
@@ -72,7 +73,7 @@ extension Shard {
         // The old item is needed while room is made for the new one: it must be the last to go.
         queues.bump(existing)
         let removals = removalCount
-        guard prepareIndex(tag, now: now),
+        guard
             let item = allocate(keyByteCount: key.count, valueByteCount: byteCount, now: now)
         else { return refuseForMemory(key, tag: tag, mode: .append) }
         guard removals == removalCount || index.find(key, tag: tag)?.item == existing else {
@@ -170,9 +171,12 @@ extension Shard {
         let clientFlags = region[found.item, .clientFlags]
         let deadline = Deadline(stored: region[found.item, .deadline])
         queues.bump(found.item)
-        guard prepareIndex(tag, now: now),
+        guard
             let item = allocate(keyByteCount: key.count, valueByteCount: digitCount, now: now)
-        else { return .outOfMemory }
+        else {
+            outOfMemoryCount += 1
+            return .outOfMemory
+        }
         writeHeader(
             item, key: key, clientFlags: clientFlags, deadline: deadline,
             valueByteCount: digitCount)
@@ -229,9 +233,10 @@ extension Shard {
 
 /// Values that arrive in parts.
 extension Shard {
-    /// Extents of a value in parts are taken as it arrives, this many bytes at a time, so that
-    /// announcing a large value takes nothing from anybody.
-    private static let partByteCount = 256 << 10
+    /// Extents of a value in parts are taken as it arrives: at first so much, then as much again as
+    /// has arrived, up to a bound. So announcing a large value takes next to nothing from anybody.
+    private static let firstPartByteCount = 16 << 10
+    private static let partByteCountMax = 256 << 10
 
     /// Takes the first extents for a value in parts and writes the header. The writer stands where
     /// the first value byte goes, which may be in the second extent.
@@ -240,7 +245,7 @@ extension Shard {
     ) -> (item: Unit, writer: ValueWriter)? {
         enter(now: now)
         let headByteCount = Region.itemHeaderByteCount + key.count
-        let first = min(headByteCount + valueByteCount, Self.partByteCount)
+        let first = min(headByteCount + valueByteCount, headByteCount + Self.firstPartByteCount)
         guard
             let item = allocateChain(
                 byteCount: first, headByteCount: headByteCount, now: now)
@@ -258,11 +263,14 @@ extension Shard {
     }
 
     /// Lets the writer go on: in the next extent, or in new ones for the `left` bytes to come.
-    mutating func extend(_ writer: inout ValueWriter, left: Int, now: UInt32) -> Bool {
+    mutating func extend(
+        _ writer: inout ValueWriter, arrived: Int, left: Int, now: UInt32
+    ) -> Bool {
         if writer.nextExtent() { return true }
         enter(now: now)
         let byteCount =
-            min(left + Region.continuationHeaderByteCount, Self.partByteCount)
+            min(left, max(Self.firstPartByteCount, min(arrived, Self.partByteCountMax)))
+            + Region.continuationHeaderByteCount
         guard
             let part = allocateChain(
                 byteCount: byteCount, headByteCount: Region.continuationHeaderByteCount + 1,
@@ -297,7 +305,7 @@ extension Shard {
             abandon(item)
             return outcome
         case .store:
-            guard prepareIndex(tag, now: now) else {
+            guard existing != 0 || prepareIndex(tag, now: now) else {
                 abandon(item)
                 return refuseForMemory(key, tag: tag, mode: request.mode)
             }

@@ -15,7 +15,10 @@ private final class TestIndex {
 
     init(unitCount: UInt32) {
         memory = TestExtents(unitCount: unitCount)
-        index = ItemIndex(region: memory.region, extents: &memory.extents)
+        guard let index = ItemIndex(region: memory.region, extents: &memory.extents) else {
+            preconditionFailure("a region without room for an index")
+        }
+        self.index = index
     }
 
     /// Adds an item as a shard does it; false when there is no room for it.
@@ -27,7 +30,7 @@ private final class TestIndex {
         let byteCount = Region.itemHeaderByteCount + key.count
         guard let item = memory.take(Region.units(forByteCount: byteCount)) else { return false }
         memory.region.setKind(item, .item)
-        memory.region[item, .keyByteCount] = UInt8(key.count)
+        memory.region[item, .keyByteCount] = UInt32(key.count)
         key.withUnsafeBytes {
             memory.region.bytes(item, offset: Region.itemHeaderByteCount, count: key.count)
                 .copyMemory(from: $0)
