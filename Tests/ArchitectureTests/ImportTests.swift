@@ -18,6 +18,7 @@ private enum Arrows {
     static let packages: [String: Set<String>] = [
         "CacheNode": ["Logging"],
         "sojournd": ["Logging", "ArgumentParser"],
+        "sojourn": ["ArgumentParser"],
     ]
 
     static func allowed(in module: String) -> Set<String>? {

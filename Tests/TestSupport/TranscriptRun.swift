@@ -62,8 +62,8 @@ package struct TranscriptRun<Node: TranscriptNode> {
         _ = try peer()
     }
 
-    /// Nothing may be left unread: each connection is ended, and what arrives until the node hangs up
-    /// too was not expected.
+    /// Nothing may be left unread: each connection is ended, and what arrives until the node hangs
+    /// up was not expected either.
     private mutating func finish() throws {
         line = transcript.steps.last?.line ?? 0
         for (name, peer) in peers.sorted(by: { $0.key < $1.key }) {
@@ -212,7 +212,7 @@ package struct TranscriptRun<Node: TranscriptNode> {
         case more
     }
 
-    /// Compares what has arrived with the front of it that is wanted. Captures only in a whole match.
+    /// Compares the front of what has arrived with what is wanted. Captures only in a whole match.
     private mutating func match(_ segments: [Transcript.Segment], in bytes: [UInt8]) -> Match {
         var position = 0
         var fresh: [String: [UInt8]] = [:]
