@@ -234,6 +234,22 @@ struct PeerFaultTests {
         #expect(!node.program.hasEnded)
     }
 
+    @Test("Idle connections hold no buffers")
+    func idleBuffers() throws {
+        let node = try RunningNode.sojournd(["-t", "2"])
+        let peers = try (0..<50).map { _ in try node.connect() }
+        for peer in peers { #expect(try peer.ask("set k 0 0 1\r\nx") == "STORED\r\n") }
+        // One in the middle of a line holds the only one.
+        try peers[0].send("get k")
+        let blockByteCount = 16_384
+        try wait(for: "all buffers but one to be given back") {
+            let all = try #require(try node.counter("read_buf_bytes"))
+            let free = try #require(try node.counter("read_buf_bytes_free"))
+            return all > 0 && all - free == blockByteCount
+        }
+        #expect(try peers[0].ask("", until: "END\r\n") == "VALUE k 0 1\r\nx\r\nEND\r\n")
+    }
+
     @Test("Connections come and go by the hundred")
     func manyConnections() throws {
         let node = try RunningNode.sojournd(["-t", "2"])
