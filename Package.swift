@@ -55,5 +55,18 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "SessionMapTests", dependencies: ["SessionMap"], swiftSettings: strict),
+        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
+        .testTarget(name: "ArchitectureTests", swiftSettings: strict),
+        .testTarget(
+            name: "MemcacheProtocolTests", dependencies: ["MemcacheProtocol", "TestSupport"],
+            swiftSettings: strict),
+        .testTarget(name: "EventLoopTests", dependencies: ["EventLoop"], swiftSettings: strict),
+        .testTarget(
+            name: "CacheNodeTests",
+            dependencies: ["CacheNode", "MemcacheProtocol", "SessionMap", "TestSupport"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "EndToEndTests", dependencies: ["TestSupport", "sojournd"],
+            exclude: ["pymemcache_checks.py"], swiftSettings: strict),
     ]
 )

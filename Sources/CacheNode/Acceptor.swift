@@ -16,6 +16,11 @@ final class Acceptor {
     private var nextWorker = 0
     private var pausedSince: ContinuousClock.Instant?
 
+    /// Descriptors that are not open yet when the node begins to listen: the one by which a client
+    /// asks for a shutdown, and one to accept and refuse a connection with. Without the latter
+    /// `accept` fails where the descriptor limit is as low as `-c`, and nobody is told.
+    private static let laterDescriptorCount = 2
+
     /// After accepting failed for want of descriptors or memory.
     private static let retryMilliseconds = 10
 
@@ -39,7 +44,8 @@ final class Acceptor {
             (descriptor: $0.socket.descriptor, address: $0.socket.address.description)
         }
         context.acceptance.open(
-            listeners: shown, reservedDescriptorCount: Self.openDescriptorCount(),
+            listeners: shown,
+            reservedDescriptorCount: Self.openDescriptorCount() + Self.laterDescriptorCount,
             resumption: resumption)
     }
 

@@ -101,6 +101,8 @@ struct OutputBuffer: ~Copyable {
     }
 
     mutating func append(_ bytes: UnsafeRawBufferPointer) {
+        // There is no memory yet to make room for nothing in.
+        guard !bytes.isEmpty else { return }
         room(bytes.count).copyMemory(from: bytes)
         noteAppended(bytes.count)
     }

@@ -1,0 +1,141 @@
+import Glibc
+import Testing
+
+/// Which module may import which: the shape of the project.
+private enum Arrows {
+    /// Of our own modules.
+    static let own: [String: Set<String>] = [
+        "SessionMap": [], "MemcacheProtocol": [], "HashRing": [],
+        "EventLoop": ["CLibevent"],
+        "CacheNode": ["EventLoop", "MemcacheProtocol", "SessionMap", "HashRing"],
+        "SessionClient": ["MemcacheProtocol", "HashRing"],
+        "sojournd": ["CacheNode"],
+        "sojourn": ["SessionClient", "EventLoop", "MemcacheProtocol"],
+    ]
+    /// Modules of the toolchain that every module may import.
+    static let everywhere: Set<String> = ["Glibc", "Synchronization"]
+    /// Modules of other people's packages.
+    static let packages: [String: Set<String>] = [
+        "CacheNode": ["Logging"],
+        "sojournd": ["Logging", "ArgumentParser"],
+        "sojourn": ["ArgumentParser"],
+    ]
+
+    static func allowed(in module: String) -> Set<String>? {
+        own[module].map { $0.union(everywhere).union(packages[module] ?? []) }
+    }
+}
+
+/// One `import` line.
+private struct Import: CustomStringConvertible {
+    var file: String
+    var line: Int
+    var imported: String
+    var description: String { "\(file):\(line) imports \(imported)" }
+}
+
+private let sources =
+    "/" + #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
+    + "/Sources"
+
+private func names(in directory: String) throws -> [String] {
+    let stream = try #require(opendir(directory), "cannot open \(directory)")
+    defer { closedir(stream) }
+    var names: [String] = []
+    while let entry = readdir(stream) {
+        let name = withUnsafeBytes(of: entry.pointee.d_name) { bytes in
+            String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+        }
+        if !name.hasPrefix(".") { names.append(name) }
+    }
+    return names.sorted()
+}
+
+private func text(of path: String) throws -> String {
+    let file = try #require(fopen(path, "r"), "cannot open \(path)")
+    defer { fclose(file) }
+    var bytes: [UInt8] = []
+    while case let byte = getc(file), byte != EOF { bytes.append(UInt8(byte)) }
+    return String(decoding: bytes, as: UTF8.self)
+}
+
+/// The module that a line imports: attributes and an access level may stand before `import`, a kind
+/// such as `struct` behind it.
+private func importedModule(in line: Substring) -> String? {
+    var words = line.split(whereSeparator: { $0 == " " || $0 == "\t" })
+    let levels: Set<Substring> = ["public", "package", "internal", "fileprivate", "private"]
+    while let first = words.first, first.hasPrefix("@") || levels.contains(first) {
+        words.removeFirst()
+    }
+    guard words.first == "import", words.count > 1 else { return nil }
+    let kinds: Set<Substring> = [
+        "struct", "class", "enum", "protocol", "func", "var", "let", "typealias",
+    ]
+    let path = kinds.contains(words[1]) && words.count > 2 ? words[2] : words[1]
+    return path.split(separator: ".").first.map(String.init)
+}
+
+private func imports(of module: String) throws -> [Import] {
+    var found: [Import] = []
+    for name in try names(in: "\(sources)/\(module)") where name.hasSuffix(".swift") {
+        let lines = try text(of: "\(sources)/\(module)/\(name)")
+            .split(separator: "\n", omittingEmptySubsequences: false)
+        for (number, line) in lines.enumerated() {
+            if let imported = importedModule(in: line) {
+                found.append(
+                    Import(file: "\(module)/\(name)", line: number + 1, imported: imported))
+            }
+        }
+    }
+    return found
+}
+
+private func swiftModules() throws -> [String] {
+    try names(in: sources).filter { $0 != "CLibevent" }
+}
+
+struct ImportTests {
+    @Test("A module imports only what the arrows allow")
+    func arrows() throws {
+        let modules = try swiftModules()
+        #expect(modules.contains("CacheNode"))
+        for module in modules {
+            let allowed = try #require(
+                Arrows.allowed(in: module), "\(module) has no row in the table of arrows")
+            for line in try imports(of: module) {
+                #expect(allowed.contains(line.imported), "\(line)")
+            }
+        }
+    }
+
+    @Test("Every module's folder has Swift files, and imports are found in them")
+    func somethingIsCompared() throws {
+        var count = 0
+        for module in try swiftModules() {
+            let files = try names(in: "\(sources)/\(module)").filter { $0.hasSuffix(".swift") }
+            #expect(!files.isEmpty, "\(module) is empty")
+            count += try imports(of: module).count
+        }
+        #expect(count > 10)
+    }
+
+    @Test("No folder hides sources from this comparison")
+    func foldersAreFlat() throws {
+        for module in try swiftModules() {
+            for name in try names(in: "\(sources)/\(module)") {
+                #expect(name.hasSuffix(".swift"), "\(module)/\(name) is no Swift file")
+            }
+        }
+    }
+
+    @Test("An import is recognised in all its forms")
+    func forms() {
+        #expect(importedModule(in: "import Glibc") == "Glibc")
+        #expect(importedModule(in: "package import Logging") == "Logging")
+        #expect(importedModule(in: "@preconcurrency internal import CLibevent") == "CLibevent")
+        #expect(importedModule(in: "import struct Foundation.Data") == "Foundation")
+        #expect(importedModule(in: "    import Glibc  // why") == "Glibc")
+        #expect(importedModule(in: "/// import of old files") == nil)
+        #expect(importedModule(in: "important()") == nil)
+    }
+}

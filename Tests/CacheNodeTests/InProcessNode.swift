@@ -1,0 +1,253 @@
+import MemcacheProtocol
+import SessionMap
+import Synchronization
+import TestSupport
+import Testing
+
+@testable import CacheNode
+
+/// A node without sockets, threads and timers: what a worker and its sockets do with a connection,
+/// done in a function call. Its clock stands still unless it is moved.
+final class InProcessNode {
+    let context: NodeContext
+    let pool = BufferPool()
+    private let cuts: Cuts
+    private var connections: [InProcessPeer] = []
+
+    init(_ configuration: NodeConfiguration = .small, cuts: Cuts = .whole) throws {
+        var configuration = configuration
+        configuration.threadCount = 1
+        self.cuts = cuts
+        let clock = NodeClock()
+        clock.pause()
+        context = NodeContext(
+            configuration: configuration,
+            map: try SessionMap(
+                MapConfiguration(
+                    byteCount: configuration.memoryByteCount,
+                    itemByteCountMax: configuration.itemByteCountMax,
+                    evicts: configuration.evicts,
+                    assignsCASUniques: configuration.assignsCASUniques,
+                    tracksSizes: configuration.tracksSizes),
+                now: clock.now().seconds),
+            clock: clock)
+    }
+
+    var map: SessionMap { context.map }
+    var worker: WorkerRecord { context.workers[0] }
+    var now: Moment { context.clock.now() }
+
+    func count(_ counter: Counter) -> UInt64 { worker.counters.value(counter) }
+
+    func makeConnection() -> Connection {
+        Connection(context: context, worker: worker, pool: pool, now: now)
+    }
+
+    func open(cuts: Cuts? = nil) -> InProcessPeer {
+        context.acceptance.openCount.add(1, ordering: .relaxed)
+        worker.counters.add(.totalConnections)
+        let peer = InProcessPeer(node: self, cuts: cuts ?? self.cuts)
+        connections.append(peer)
+        return peer
+    }
+
+    /// Sends an input on a fresh connection and reads until nothing more comes.
+    func reply(to input: [UInt8], cuts: Cuts? = nil) throws -> [UInt8] {
+        let peer = open(cuts: cuts)
+        try peer.send(input)
+        peer.receiveAll()
+        return peer.received
+    }
+
+    func reply(to input: String) throws -> String {
+        String(decoding: try reply(to: Array(input.utf8)), as: UTF8.self)
+    }
+}
+
+extension InProcessNode: TranscriptNode {
+    func connect() -> InProcessPeer { open() }
+
+    // It stands still already.
+    func pauseClock(through control: InProcessPeer) {}
+
+    func advanceClock(seconds: Int, through control: InProcessPeer) {
+        context.clock.advance(seconds: Int64(seconds))
+        // As a worker does it, but not to the end: what is over must be over before it is removed.
+        for shard in 0..<map.shardCount {
+            for _ in 0..<8 where map.maintain(shard: shard, now: now.seconds, itemBudget: 64) {}
+        }
+    }
+
+    func problem() -> String? {
+        map.checkInvariants(now: now.seconds)
+        return pool.lentCount == 0 ? nil : "\(pool.lentCount) buffers are held at the end"
+    }
+}
+
+/// A peer of an in-process node: it takes replies only when it wants more, as a network without
+/// buffers would.
+final class InProcessPeer: TranscriptPeer {
+    private unowned let node: InProcessNode
+    private let cuts: Cuts
+    let connection: Connection
+    /// Sent and not received by the connection yet, in the pieces in which it arrives.
+    private var arriving: [ArraySlice<UInt8>] = []
+    private var arrivedCount = 0
+    private var hasEndedSending = false
+    /// The conversation is over, but for what is owed.
+    private var isClosing = false
+    /// What `run` said last.
+    private(set) var turn = Connection.Turn.needsInput
+    var received: [UInt8] = []
+
+    private static let bytesPerReceive = 256 << 10
+
+    init(node: InProcessNode, cuts: Cuts) {
+        self.node = node
+        self.cuts = cuts
+        connection = node.makeConnection()
+    }
+
+    var hasEnded: Bool { isClosing && connection.output.isEmpty }
+
+    func send(_ bytes: [UInt8]) throws {
+        guard !isClosing else { return }
+        var cuts = cuts
+        // Byte by byte a large value takes minutes and shows nothing more.
+        if case .pieces(let size) = cuts, bytes.count > 20_000 {
+            cuts = .pieces(byteCount: max(size, 1_021))
+        }
+        var start = 0
+        for length in cuts.lengths(of: bytes.count) {
+            arriving.append(bytes[start..<(start + length)])
+            start += length
+        }
+        try work()
+    }
+
+    func endSending() throws {
+        hasEndedSending = true
+        try work()
+    }
+
+    func receive(isUnexpected: Bool) throws -> Bool {
+        guard !connection.output.isEmpty else { return false }
+        pull(Self.bytesPerReceive)
+        try work()
+        return true
+    }
+
+    func receiveAll() {
+        do { while try receive(isUnexpected: false) {} } catch {
+            Issue.record("\(error)")
+        }
+    }
+
+    /// Takes at most `limit` bytes of the replies.
+    func pull(_ limit: Int) {
+        var left = limit
+        connection.output.send { pieces in
+            let all =
+                switch pieces {
+                case .one(let bytes): [bytes]
+                case .several(let several): several
+                }
+            var taken = 0
+            for piece in all {
+                let count = min(piece.count, left)
+                received.append(contentsOf: piece[..<count])
+                left -= count
+                taken += count
+            }
+            return taken
+        }
+        connection.counters.add(.bytesWritten, limit - left)
+    }
+
+    /// What a worker does for a socket: turns, and receiving between them.
+    private func work() throws {
+        while !isClosing {
+            turn = connection.run(
+                commandLimit: node.context.configuration.commandsPerTurn, now: node.now)
+            switch turn {
+            case .yielded: continue
+            case .outputFull: return
+            case .close: isClosing = true
+            case .needsInput:
+                connection.input.releaseIfEmpty()
+                if try receivePiece() { continue }
+                guard hasEndedSending else { return }
+                isClosing = true
+            }
+        }
+        dropArriving()
+        connection.input.use(connection.input.count)
+        connection.input.releaseIfEmpty()
+    }
+
+    private func dropArriving() {
+        arriving.removeAll()
+        arrivedCount = 0
+    }
+
+    private struct NoRoom: Error {}
+
+    private func receivePiece() throws -> Bool {
+        guard arrivedCount < arriving.count else {
+            dropArriving()
+            return false
+        }
+        let piece = arriving[arrivedCount]
+        let direct = connection.directTarget
+        let directCount = min(direct.count, piece.count)
+        direct.copyBytes(from: piece.prefix(directCount))
+        var bufferedCount = 0
+        if directCount < piece.count {
+            let room = connection.input.room()
+            bufferedCount = min(room.count, piece.count - directCount)
+            room.copyBytes(from: piece.dropFirst(directCount).prefix(bufferedCount))
+        }
+        let count = directCount + bufferedCount
+        guard count > 0 else { throw NoRoom() }
+        if count < piece.count {
+            arriving[arrivedCount] = piece.dropFirst(count)
+        } else {
+            arrivedCount += 1
+        }
+        connection.noteReceived(direct: directCount, buffered: bufferedCount, now: node.now)
+        return true
+    }
+}
+
+extension NodeConfiguration {
+    /// Little memory, so that many nodes can be made.
+    static var small: NodeConfiguration {
+        var configuration = NodeConfiguration()
+        configuration.memoryByteCount = 4 << 20
+        return configuration
+    }
+}
+
+/// The bytes of a text.
+func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
+
+/// A data block's value that shows where a byte is missing or moved.
+func pattern(_ count: Int, seed: UInt64 = 1) -> [UInt8] {
+    var generator = SeededGenerator(seed: seed)
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(count + 8)
+    while bytes.count < count {
+        withUnsafeBytes(of: generator.next()) { bytes.append(contentsOf: $0) }
+    }
+    return Array(bytes.prefix(count))
+}
+
+/// `set KEY 0 0 N` and the data block.
+func setCommand(_ key: String, _ value: [UInt8], verb: String = "set") -> [UInt8] {
+    bytes("\(verb) \(key) 0 0 \(value.count)\r\n") + value + bytes("\r\n")
+}
+
+/// What `get` answers for one key that is there, without the END.
+func valueReply(_ key: String, _ value: [UInt8]) -> [UInt8] {
+    bytes("VALUE \(key) 0 \(value.count)\r\n") + value + bytes("\r\n")
+}

@@ -1,0 +1,64 @@
+@testable import CacheNode
+
+/// A flag of a transcript that has no meaning without a process.
+struct UnknownFlag: Error {
+    var flag: String
+}
+
+extension NodeConfiguration {
+    /// The configuration that the flags of a transcript ask for: those that the files use.
+    init(transcriptFlags flags: [String], knowsDebugtime: Bool) throws {
+        self.init()
+        self.knowsDebugtime = knowsDebugtime
+        var rest = flags[...]
+        while let flag = rest.popFirst() {
+            switch flag {
+            case "-A": isShutdownAllowed = true
+            case "-C": assignsCASUniques = false
+            case "-F": isFlushAllowed = false
+            case "-M": evicts = false
+            case "-X": isDumpAllowed = false
+            default:
+                guard let value = rest.popFirst() else { throw UnknownFlag(flag: flag) }
+                try set(flag, value)
+            }
+        }
+        // As the executable refuses it.
+        guard itemByteCountMax <= memoryByteCount / 2 else { throw UnknownFlag(flag: "-I") }
+    }
+
+    private mutating func set(_ flag: String, _ value: String) throws {
+        let unknown = UnknownFlag(flag: "\(flag) \(value)")
+        switch flag {
+        case "-B":
+            guard let chosen = BindingProtocol(rawValue: value) else { throw unknown }
+            bindingProtocol = chosen
+        case "-D":
+            guard let byte = value.utf8.first, value.utf8.count == 1 else { throw unknown }
+            prefixDelimiter = byte
+            collectsPrefixDetail = true
+        case "-I":
+            let unit = value.hasSuffix("m") ? 1 << 20 : value.hasSuffix("k") ? 1 << 10 : 0
+            guard unit > 0, let number = Int(value.dropLast()) else { throw unknown }
+            itemByteCountMax = number * unit
+        case "-m":
+            guard let number = Int(value) else { throw unknown }
+            memoryByteCount = number << 20
+        case "-R":
+            guard let number = Int(value) else { throw unknown }
+            commandsPerTurn = number
+        case "-o":
+            for option in value.split(separator: ",") {
+                switch option {
+                case "classic_exptime": exptimeRule = .classic
+                case "debugtime": knowsDebugtime = true
+                case "track_sizes": tracksSizes = true
+                // Machinery that only memcached has.
+                case "no_lru_crawler", "no_lru_maintainer": break
+                default: throw unknown
+                }
+            }
+        default: throw unknown
+        }
+    }
+}

@@ -1,0 +1,103 @@
+import Glibc
+import TestSupport
+import Testing
+
+/// Other people's clients: libmemcached's tools.
+struct LibmemcachedTests {
+    private func run(
+        _ tool: String, _ arguments: [String], on node: RunningNode
+    ) throws -> (exit: Program.Exit, output: String, errors: String) {
+        let path = "/usr/bin/\(tool)"
+        guard access(path, X_OK) == 0 else {
+            throw Trouble("\(path) is not installed (Debian package libmemcached-tools)")
+        }
+        return try Program.run(path, ["--servers=127.0.0.1:\(try node.port)"] + arguments)
+    }
+
+    /// They send `delete a b c d e` and want an error. Surplus words are let be since memcached
+    /// 1.6.45, which fails these two as well.
+    private static let failing = ["ascii delete", "ascii delete noreply"]
+
+    @Test("memccapable's tests of the text protocol pass as they do with memcached 1.6.45")
+    func capable() throws {
+        let node = try RunningNode.sojournd()
+        let path = "/usr/bin/memccapable"
+        guard access(path, X_OK) == 0 else {
+            throw Trouble("\(path) is not installed (Debian package libmemcached-tools)")
+        }
+        // A test's name goes to stdout, a failure to stderr.
+        let command = "exec \(path) -a -h 127.0.0.1 -p \(try node.port) 2>&1"
+        let result = try Program.run("/bin/sh", ["-c", command], seconds: 120)
+        let lines = result.output.split(separator: "\n")
+        let failed = lines.filter { $0.contains("[FAIL]") }
+            .map { $0.replacing("[FAIL]", with: "").split(separator: " ").joined(separator: " ") }
+        #expect(failed == Self.failing, "\(result.output)")
+        #expect(lines.count { $0.contains("[pass]") } == 25, "\(result.output)")
+    }
+
+    @Test("memccp stores files that memccat shows, memctouch and memcrm find, memcflush drops")
+    func copyAndShow() throws {
+        let node = try RunningNode.sojournd()
+        let directory = try TemporaryDirectory()
+        let file = try directory.write("some text\nof two lines\n", to: "example")
+        #expect(try run("memccp", [file], on: node).exit == .status(0))
+        #expect(
+            try node.connect().ask("get example", until: "END\r\n")
+                == "VALUE example 0 23\r\nsome text\nof two lines\n\r\nEND\r\n")
+        #expect(
+            try run("memccat", ["example"], on: node).output.hasPrefix("some text\nof two lines\n"))
+        #expect(try run("memctouch", ["--expire=1000", "example"], on: node).exit == .status(0))
+        #expect(try run("memctouch", ["--expire=1000", "other"], on: node).exit != .status(0))
+        #expect(try run("memcexist", ["example"], on: node).exit == .status(0))
+        #expect(try run("memcexist", ["other"], on: node).exit != .status(0))
+        // Asking whether it is there leaves nothing behind.
+        #expect(try node.connect().ask("get other", until: "END\r\n") == "END\r\n")
+        #expect(try run("memcrm", ["example"], on: node).exit == .status(0))
+        #expect(try node.connect().ask("get example", until: "END\r\n") == "END\r\n")
+        #expect(try run("memccp", [file], on: node).exit == .status(0))
+        #expect(try run("memcflush", [], on: node).exit == .status(0))
+        #expect(try node.connect().ask("get example", until: "END\r\n") == "END\r\n")
+    }
+
+    @Test("memcstat and memcping understand the node")
+    func statistics() throws {
+        let node = try RunningNode.sojournd()
+        let result = try run("memcstat", [], on: node)
+        #expect(result.exit == .status(0))
+        #expect(result.output.contains("curr_items"))
+        #expect(result.output.contains("limit_maxbytes: 67108864"))
+        #expect(try run("memcping", [], on: node).exit == .status(0))
+    }
+}
+
+/// pymemcache, a client in Python.
+struct PymemcacheTests {
+    private static let root =
+        "/" + #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
+    private static let script =
+        "/" + #filePath.split(separator: "/").dropLast().joined(separator: "/")
+        + "/pymemcache_checks.py"
+
+    private func python() throws -> String {
+        let path =
+            getenv("SOJOURN_TEST_PYTHON").map { String(cString: $0) }
+            ?? Self.root + "/.build/venv/bin/python"
+        guard access(path, X_OK) == 0 else {
+            throw Trouble(
+                "no Python with pymemcache at \(path): make it with `python3 -m venv .build/venv` "
+                    + "and `.build/venv/bin/pip install pymemcache`, or set SOJOURN_TEST_PYTHON")
+        }
+        return path
+    }
+
+    @Test("pymemcache's commands work over TCP and over a Unix socket", arguments: [false, true])
+    func checks(usesUnixSocket: Bool) throws {
+        let directory = try TemporaryDirectory()
+        let path = directory.path + "/socket"
+        let node = try RunningNode.sojournd(usesUnixSocket ? ["-s", path] : [])
+        let address = usesUnixSocket ? path : "127.0.0.1:\(try node.port)"
+        let result = try Program.run(try python(), [Self.script, address], seconds: 60)
+        #expect(result.exit == .status(0), "\(result.output)\(result.errors)")
+        #expect(result.output.hasSuffix(" checks passed\n"), "\(result.output)")
+    }
+}

@@ -1,0 +1,177 @@
+import Glibc
+import TestSupport
+
+/// Why a test cannot go on, in one sentence.
+struct Trouble: Error, CustomStringConvertible {
+    let description: String
+    init(_ description: String) { self.description = description }
+}
+
+/// Waits for a condition, but not for ever.
+func wait(
+    for what: String, seconds: Double = 10, until isTrue: () throws -> Bool
+) throws {
+    let deadline = ContinuousClock.now + .seconds(seconds)
+    while try !isTrue() {
+        guard ContinuousClock.now < deadline else { throw Trouble("\(what): not in time") }
+        usleep(2_000)
+    }
+}
+
+/// A directory for one test, which goes with it.
+final class TemporaryDirectory {
+    let path: String
+
+    init() throws {
+        var template = Array("/tmp/sojourn-XXXXXX".utf8CString)
+        guard mkdtemp(&template) != nil else { throw Trouble("cannot make a directory in /tmp") }
+        path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
+    deinit {
+        if let stream = opendir(path) {
+            while let entry = readdir(stream) {
+                let name = withUnsafeBytes(of: entry.pointee.d_name) { bytes in
+                    String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+                }
+                unlink(path + "/" + name)
+            }
+            closedir(stream)
+        }
+        rmdir(path)
+    }
+
+    func write(_ text: String, to name: String) throws -> String {
+        let file = path + "/" + name
+        guard let stream = fopen(file, "w") else { throw Trouble("cannot write \(file)") }
+        fputs(text, stream)
+        fclose(stream)
+        return file
+    }
+}
+
+/// A process that this test started, and that ends with the test at the latest.
+final class Program {
+    enum Exit: Equatable, Sendable {
+        case status(Int32)
+        case signal(Int32)
+    }
+
+    let processID: pid_t
+    let directory = try? TemporaryDirectory()
+    private let outputPath: String
+    private let errorPath: String
+    private(set) var exit: Exit?
+
+    /// - Parameter environment: variables on top of this process's own.
+    init(
+        _ executable: String, _ arguments: [String] = [], environment: [String: String] = [:]
+    ) throws {
+        guard access(executable, X_OK) == 0 else {
+            throw Trouble("\(executable) is not there, or cannot be executed")
+        }
+        guard let directory else { throw Trouble("no directory for output") }
+        outputPath = directory.path + "/stdout"
+        errorPath = directory.path + "/stderr"
+        processID = try Self.spawn(
+            executable, arguments, environment: environment, output: outputPath, errors: errorPath)
+    }
+
+    private static func spawn(
+        _ executable: String, _ arguments: [String], environment: [String: String],
+        output: String, errors: String
+    ) throws -> pid_t {
+        var actions = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&actions)
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
+        for (descriptor, path) in [(Int32(1), output), (2, errors)] {
+            posix_spawn_file_actions_addopen(
+                &actions, descriptor, path, O_WRONLY | O_CREAT | O_APPEND, 0o644)
+        }
+        keepDescriptors()
+        var attributes = posix_spawnattr_t()
+        posix_spawnattr_init(&attributes)
+        defer { posix_spawnattr_destroy(&attributes) }
+        var none = sigset_t()
+        var all = sigset_t()
+        sigemptyset(&none)
+        sigfillset(&all)
+        posix_spawnattr_setsigmask(&attributes, &none)
+        posix_spawnattr_setsigdefault(&attributes, &all)
+        posix_spawnattr_setflags(
+            &attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
+        var variables = environment.map { "\($0.key)=\($0.value)" }
+        for name in ["PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH"] {
+            if let value = getenv(name) { variables.append("\(name)=\(String(cString: value))") }
+        }
+        var texts = ([executable] + arguments).map { strdup($0) }
+        var settings = variables.map { strdup($0) }
+        defer { for text in texts + settings { free(text) } }
+        texts.append(nil)
+        settings.append(nil)
+        var processID: pid_t = 0
+        let result = posix_spawn(&processID, executable, &actions, &attributes, texts, settings)
+        guard result == 0 else {
+            throw Trouble("cannot start \(executable): \(String(cString: strerror(result)))")
+        }
+        return processID
+    }
+
+    /// What this process has open is none of its children's business.
+    private static func keepDescriptors() {
+        guard let stream = opendir("/proc/self/fd") else { return }
+        defer { closedir(stream) }
+        while let entry = readdir(stream) {
+            let name = withUnsafeBytes(of: entry.pointee.d_name) { bytes in
+                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            if let descriptor = Int32(name), descriptor > 2 {
+                _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
+            }
+        }
+    }
+
+    deinit { end() }
+
+    var output: String { contents(of: outputPath) ?? "" }
+    var errors: String { contents(of: errorPath) ?? "" }
+
+    func send(_ signal: Int32) {
+        if exit == nil { kill(processID, signal) }
+    }
+
+    /// Whether it has ended; takes note of how.
+    var hasEnded: Bool {
+        if exit != nil { return true }
+        var status: Int32 = 0
+        guard waitpid(processID, &status, WNOHANG) == processID else { return false }
+        exit = status & 0x7f == 0 ? .status(status >> 8 & 0xff) : .signal(status & 0x7f)
+        return true
+    }
+
+    func waitForExit(seconds: Double = 10) throws -> Exit {
+        try wait(for: "the end of process \(processID)", seconds: seconds) { hasEnded }
+        guard let exit else { throw Trouble("no exit status") }
+        return exit
+    }
+
+    /// Kills it if it still runs.
+    func end() {
+        guard !hasEnded else { return }
+        kill(processID, SIGKILL)
+        var status: Int32 = 0
+        waitpid(processID, &status, 0)
+        exit = .signal(SIGKILL)
+    }
+
+    /// Runs a program to its end.
+    static func run(
+        _ executable: String, _ arguments: [String] = [], environment: [String: String] = [:],
+        seconds: Double = 60
+    ) throws -> (exit: Exit, output: String, errors: String) {
+        let program = try Program(executable, arguments, environment: environment)
+        let exit = try program.waitForExit(seconds: seconds)
+        return (exit, program.output, program.errors)
+    }
+}

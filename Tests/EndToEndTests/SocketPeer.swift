@@ -1,0 +1,155 @@
+import Glibc
+import TestSupport
+
+/// A connection to a node, waited on with a deadline.
+final class SocketPeer: TranscriptPeer {
+    private(set) var descriptor: Int32
+    var received: [UInt8] = []
+    private(set) var hasEnded = false
+
+    private static let patienceMilliseconds: Int32 = 10_000
+    /// How long nothing must come to be believed. There is no telling that nothing will come.
+    private static let quietMilliseconds: Int32 = 100
+
+    init(_ place: RunningNode.Place) throws {
+        switch place {
+        case .tcp(let port):
+            var address = sockaddr_in()
+            address.sin_family = sa_family_t(AF_INET)
+            address.sin_port = port.bigEndian
+            address.sin_addr.s_addr = in_addr_t(0x7F00_0001).bigEndian
+            descriptor = try Self.connect(AF_INET, address)
+        case .tcp6(let port):
+            var address = sockaddr_in6()
+            address.sin6_family = sa_family_t(AF_INET6)
+            address.sin6_port = port.bigEndian
+            address.sin6_addr = in6addr_loopback
+            descriptor = try Self.connect(AF_INET6, address)
+        case .unix(let path):
+            var address = sockaddr_un()
+            address.sun_family = sa_family_t(AF_UNIX)
+            withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: Array(path.utf8)) }
+            descriptor = try Self.connect(AF_UNIX, address)
+        }
+    }
+
+    private static func connect<Address>(_ family: Int32, _ address: Address) throws -> Int32 {
+        let type = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue)
+        let descriptor = socket(family, type, 0)
+        guard descriptor >= 0 else { throw Trouble("no socket: \(reason(errno))") }
+        let result = withUnsafePointer(to: address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                Glibc.connect(descriptor, $0, socklen_t(MemoryLayout<Address>.size))
+            }
+        }
+        guard result == 0 else {
+            let number = errno
+            Glibc.close(descriptor)
+            throw Trouble("cannot connect: \(reason(number))")
+        }
+        var one: Int32 = 1
+        setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &one, socklen_t(4))
+        _ = fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK)
+        return descriptor
+    }
+
+    deinit { close() }
+
+    func close() {
+        if descriptor >= 0 { Glibc.close(descriptor) }
+        descriptor = -1
+    }
+
+    /// Ends the connection by a reset.
+    func reset() {
+        var now = linger(l_onoff: 1, l_linger: 0)
+        setsockopt(
+            descriptor, SOL_SOCKET, SO_LINGER, &now, socklen_t(MemoryLayout<linger>.size))
+        close()
+    }
+
+    private func isReady(_ events: Int32, milliseconds: Int32) -> Bool {
+        var request = pollfd(fd: descriptor, events: Int16(events), revents: 0)
+        return poll(&request, 1, milliseconds) > 0
+    }
+
+    /// Sends all. Replies are taken only when the node does not go on without: a value may be meant
+    /// to stay on its way.
+    func send(_ bytes: [UInt8]) throws {
+        let deadline = ContinuousClock.now + .seconds(20)
+        var sent = 0
+        while sent < bytes.count {
+            guard isReady(Int32(POLLOUT), milliseconds: 500) else {
+                _ = receive(milliseconds: 0)
+                guard ContinuousClock.now < deadline else { throw Trouble("sending stalled") }
+                continue
+            }
+            let count = bytes.withUnsafeBytes {
+                Glibc.send(
+                    descriptor, $0.baseAddress.unsafelyUnwrapped + sent, bytes.count - sent,
+                    Int32(MSG_NOSIGNAL))
+            }
+            if count >= 0 {
+                sent += count
+            } else if errno != EAGAIN, errno != EINTR {
+                // The node has hung up, which receiving will show.
+                return
+            }
+        }
+    }
+
+    func send(_ text: String) throws { try send(Array(text.utf8)) }
+
+    func endSending() {
+        shutdown(descriptor, Int32(SHUT_WR))
+    }
+
+    func receive(isUnexpected: Bool) -> Bool {
+        receive(
+            milliseconds: isUnexpected ? Self.quietMilliseconds : Self.patienceMilliseconds)
+    }
+
+    private func receive(milliseconds: Int32) -> Bool {
+        guard !hasEnded, isReady(Int32(POLLIN), milliseconds: milliseconds) else { return false }
+        let before = received.count
+        received.reserveCapacity(before + 262_144)
+        let part = [UInt8](unsafeUninitializedCapacity: 262_144) { buffer, count in
+            count = max(0, read(descriptor, buffer.baseAddress, buffer.count))
+        }
+        if part.isEmpty {
+            hasEnded = true
+            return false
+        }
+        received += part
+        return true
+    }
+
+    // MARK: Conversations
+
+    /// Takes what comes until it ends with `end`, and hands it over.
+    func receive(until end: String) throws -> String {
+        let end = Array(end.utf8)
+        while !received.suffix(end.count).elementsEqual(end) {
+            guard receive(isUnexpected: false) else {
+                throw Trouble("expected \(printable(end)), received \(printable(received))")
+            }
+        }
+        defer { received.removeAll() }
+        return String(decoding: received, as: UTF8.self)
+    }
+
+    /// Takes what comes until the node hangs up.
+    func receiveUntilEnd() throws -> String {
+        while receive(isUnexpected: false) {}
+        guard hasEnded else { throw Trouble("not closed, received \(printable(received))") }
+        defer { received.removeAll() }
+        return String(decoding: received, as: UTF8.self)
+    }
+
+    func ask(_ line: String, until end: String = "\r\n") throws -> String {
+        try send(line + "\r\n")
+        return try receive(until: end)
+    }
+
+    private static func reason(_ number: Int32) -> String { String(cString: strerror(number)) }
+}
