@@ -46,7 +46,7 @@ extension Shard {
         if slack < extents.capacity / 256 { return atEase }
         if slack < extents.capacity / 128 { return atEase * 2 }
         if slack < extents.capacity / 80 { return atEase * 8 }
-        if slack < extents.capacity / 40 { return atEase * 16 }
+        if slack < extents.capacity / 50 { return atEase * 16 }
         return .max
     }
 
