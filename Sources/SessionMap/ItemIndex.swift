@@ -170,6 +170,22 @@ struct ItemIndex: ~Copyable {
         return itemCount(segment) * 5 >= slotCount(segment) * 4
     }
 
+    /// Whether probes in the tag's segment have become long: 15/16 of the slots are taken.
+    func isNearlyFull(_ tag: UInt32) -> Bool {
+        let segment = segment(tag)
+        return itemCount(segment) * 16 >= slotCount(segment) * 15
+    }
+
+    /// The run of free units with which the tag's segment can grow.
+    func growthUnitCount(_ tag: UInt32) -> UInt32 {
+        let slotCount = slotCount(segment(tag))
+        if let larger = Self.sizes.first(where: { $0 > slotCount }) {
+            return Self.segmentUnits(slotCount: larger)
+        }
+        // Two segments for a half each, and some more should the halves differ.
+        return 2 * Self.segmentUnits(slotCount: Self.sizes[2])
+    }
+
     @inline(__always)
     func wantsShrinking(_ slot: Slot) -> Bool {
         let slots = slotCount(slot.segment)
