@@ -34,8 +34,12 @@ struct ItemIndex: ~Copyable {
     }
 
     /// An empty index with room for items of these tags: the segments that would be there had the
-    /// items come one by one. Nothing when `extents` have no room for them.
-    init?(region: Region, tags: [UInt32], extents: inout ExtentAllocator) {
+    /// items come one by one. Where `extents` have no room, `makeRoom` is asked for some; nothing when
+    /// it has none.
+    init?(
+        region: Region, tags: [UInt32], extents: inout ExtentAllocator,
+        makeRoom: (inout ExtentAllocator) -> Bool = { _ in false }
+    ) {
         self.region = region
         let parts = Self.parts(tags)
         depth = parts.reduce(0) { max($0, $1.depth) }
@@ -43,11 +47,12 @@ struct ItemIndex: ~Copyable {
         directory.initialize(repeating: 0, count: 1 << Int(depth))
         var made: [Unit] = []
         for part in parts {
-            guard
-                let segment = makeSegment(
-                    slotCount: Self.size(forItemCount: UInt32(part.itemCount)), depth: part.depth,
-                    extents: &extents)
-            else {
+            let slotCount = Self.size(forItemCount: UInt32(part.itemCount))
+            var fresh = makeSegment(slotCount: slotCount, depth: part.depth, extents: &extents)
+            while fresh == nil, makeRoom(&extents) {
+                fresh = makeSegment(slotCount: slotCount, depth: part.depth, extents: &extents)
+            }
+            guard let segment = fresh else {
                 for segment in made { dropSegment(segment, extents: &extents) }
                 return nil
             }

@@ -20,7 +20,7 @@ package struct RecoveryReport: Equatable, Sendable {
     package var flushedCount = 0
     /// Items whose successors had just been published.
     package var supersededCount = 0
-    /// Items, the oldest, that had to make room for the index.
+    /// Items, the first to go, that had to make room for the index.
     package var evictedCount = 0
 
     package init() {}
@@ -56,19 +56,26 @@ extension Shard {
         var extents = ExtentAllocator(region: region, unitCount: end) { survey.isKept($0) }
         var items = survey.items
         let queues = EvictionQueues(region: region, policy: configuration.eviction)
-        let time = MapTime(seconds: now, fraction: 0)
+        // The second's end: what was stored in it is not from the future.
+        let time = MapTime(seconds: now, fraction: 15)
         items.sort {
             queues.secondsSinceAccess($0, time: time) > queues.secondsSinceAccess($1, time: time)
         }
-        var tags = items.map { Shard.tag(hash.hash(region.key($0))) }
-        var index = ItemIndex(region: region, tags: tags, extents: &extents)
-        while index == nil, let oldest = items.first {
-            // The old index has left its room, so this is for memory in very small pieces.
-            extents.giveChain(oldest)
-            items.removeFirst()
-            tags.removeFirst()
-            report.evictedCount += 1
-            index = ItemIndex(region: region, tags: tags, extents: &extents)
+        let tags = items.map { Shard.tag(hash.hash(region.key($0))) }
+        // The old index has left its room, so few go, if any: the index may want larger segments.
+        var gone: Set<Unit> = []
+        var candidates: [Unit] = []
+        let index = ItemIndex(region: region, tags: tags, extents: &extents) { extents in
+            if gone.isEmpty {
+                // From the end: the oldest on probation first, the newest proven last.
+                candidates =
+                    items.filter { queues.isProven($0) }.reversed()
+                    + items.filter { !queues.isProven($0) }.reversed()
+            }
+            guard let item = candidates.popLast() else { return false }
+            extents.giveChain(item)
+            gone.insert(item)
+            return true
         }
         guard let index else {
             throw DamagedRegion(reason: "there is no room for an index")
@@ -79,12 +86,13 @@ extension Shard {
         epoch = region[0, .shardEpoch]
         flushDeadline = Deadline(stored: region[0, .shardFlushDeadline])
         casCounter = region.shardCASCounter
-        for (item, tag) in zip(items, tags) { take(item, tag: tag) }
+        for (item, tag) in zip(items, tags) where !gone.contains(item) { take(item, tag: tag) }
         // Counted by whoever stored them.
         totalItemCount = 0
         region[0, .superseded] = 0
         report.add(survey.report)
-        report.itemCount += items.count
+        report.evictedCount += gone.count
+        report.itemCount += items.count - gone.count
         report.byteCount += itemUnitCount * Region.unitByteCount
     }
 
