@@ -103,12 +103,13 @@ struct EvictionQueues {
             guard isOldEnough(item, time: time) else { return probationary.bump(item) }
             let unitCount = region.chainSize(item).unitCount
             remove(item, unitCount: unitCount)
-            region[item, .marks] |= ItemMark.proven
+            region.setMarks(
+                item, region[item, .marks] | ItemMark.proven, accessed: time.seconds)
             insert(item, unitCount: unitCount)
         } else {
             bump(item)
+            region[item, .accessed] = time.seconds
         }
-        region[item, .accessed] = time.seconds
     }
 
     private func isOldEnough(_ item: Unit, time: MapTime) -> Bool {
