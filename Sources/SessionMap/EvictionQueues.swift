@@ -112,18 +112,18 @@ struct EvictionQueues {
             guard isOldEnough(item, time: time) else { return probationary.bump(item) }
             let unitCount = region.chainSize(item).unitCount
             remove(item, unitCount: unitCount)
-            region[item, .marks] |= ItemMark.proven
+            region.setMarks(
+                item, region[item, .marks] | ItemMark.proven, accessed: time.seconds)
             insert(item, unitCount: unitCount)
         } else {
             bump(item)
+            region[item, .accessed] = time.seconds
         }
-        region[item, .accessed] = time.seconds
     }
 
     private func isOldEnough(_ item: Unit, time: MapTime) -> Bool {
         guard case .probation(_, let proofAgeSeconds) = policy else { return false }
-        let age = (time.sixteenths &- region[item, .accessed]) & 0xFF_FFFF
-        return age >= UInt32(proofAgeSeconds) * 16
+        return age(of: item, at: time.sixteenths) >= UInt32(proofAgeSeconds) * 16
     }
 
     // MARK: Order
@@ -155,9 +155,20 @@ struct EvictionQueues {
     /// half a year (12 days); then it starts again.
     func secondsSinceAccess(_ item: Unit, time: MapTime) -> UInt32 {
         keepsCreation(item)
-            ? ((time.sixteenths &- region[item, .accessed]) & 0xFF_FFFF) / 16
-            : (time.seconds &- region[item, .accessed]) & 0xFF_FFFF
+            ? age(of: item, at: time.sixteenths) / 16 : age(of: item, at: time.seconds)
     }
+
+    /// How long before `time` an item was stamped, in the stamp's own units. A stamp that is a little
+    /// later counts as now: another thread's clock reading may be older than the item, the maintenance
+    /// knows no fractions, and after a restart the clock may stand a second behind.
+    @inline(__always)
+    private func age(of item: Unit, at time: UInt32) -> UInt32 {
+        let age = (time &- region[item, .accessed]) & 0xFF_FFFF
+        return age <= 0xFF_FFFF - Self.stampsAheadMax ? age : 0
+    }
+
+    /// Four minutes of sixteenths, an hour of seconds.
+    private static let stampsAheadMax: UInt32 = 4_096
 }
 
 /// A moment on the node's clock, as the map needs it.

@@ -21,9 +21,9 @@ typealias Unit = UInt32
 ///     byte 16   recency queue: next, previous
 ///     byte 24   timing wheel: next, previous
 ///     byte 32   deadline
-///     byte 36   last access or creation (24, see `EvictionQueues`) · bytes of the key (8)
-///     byte 40   client flags
-///     byte 44   bytes of the value (27) · marks (5)
+///     byte 36   client flags
+///     byte 40   last access or creation (24, see `EvictionQueues`) · bytes of the key (8)
+///     byte 44   bytes of the value (27) · marks (5), which say what byte 40 means
 ///     byte 48   key, then the value's beginning
 ///
 /// Every byte of these 48 counts: three more cost 16 at half of all sizes.
@@ -74,7 +74,7 @@ struct Region {
 
     /// Some bits of an aligned 32-bit word.
     struct Field {
-        fileprivate let offset: Int
+        let offset: Int
         fileprivate let shift: UInt32
         fileprivate let mask: UInt32
 
@@ -93,9 +93,9 @@ struct Region {
         static let wheelNext = Field(offset: 24)
         static let wheelPrevious = Field(offset: 28)
         static let deadline = Field(offset: 32)
-        static let accessed = Field(offset: 36, bits: 24)
-        static let keyByteCount = Field(offset: 36, shift: 24, bits: 8)
-        static let clientFlags = Field(offset: 40)
+        static let clientFlags = Field(offset: 36)
+        static let accessed = Field(offset: 40, bits: 24)
+        static let keyByteCount = Field(offset: 40, shift: 24, bits: 8)
         static let valueByteCount = Field(offset: 44, bits: 27)
         static let marks = Field(offset: 44, shift: 27, bits: 5)
     }
@@ -137,6 +137,23 @@ struct Region {
         willStore()
         address(unit).storeBytes(
             of: value, toByteOffset: Region.casUniqueOffset, as: UInt64.self)
+    }
+
+    /// Sets marks and the time stamp, whose meaning they change, by one aligned store.
+    func setMarks(_ item: Unit, _ marks: UInt32, accessed: UInt32) {
+        setWords(
+            item, offset: Field.accessed.offset,
+            accessed & Field.accessed.mask
+                | self[item, .keyByteCount] << Field.keyByteCount.shift,
+            self[item, .valueByteCount] | marks << Field.marks.shift)
+    }
+
+    /// Two words side by side, by one aligned store: a death of the process leaves both or neither.
+    /// (Of the byte orders this is for little endian, as all platforms of Swift have it.)
+    func setWords(_ unit: Unit, offset: Int, _ first: UInt32, _ second: UInt32) {
+        willStore()
+        address(unit).storeBytes(
+            of: UInt64(first) | UInt64(second) << 32, toByteOffset: offset, as: UInt64.self)
     }
 
     // MARK: Extent headers

@@ -1,12 +1,25 @@
 /// What a shard keeps for recovery, behind the region's first border.
 extension Region.Field {
-    static let shardEpoch = Region.Field(offset: 24)
-    static let shardFlushDeadline = Region.Field(offset: 28)
+    fileprivate static let shardEpoch = Region.Field(offset: 24)
+    fileprivate static let shardFlushDeadline = Region.Field(offset: 28)
     /// The item that another of its key is about to replace; 0 when there is none.
     static let superseded = Region.Field(offset: 32)
 }
 
 extension Region {
+    /// What has been flushed, and what will be: one store changes both.
+    var shardFlushes: FlushState {
+        get {
+            FlushState(
+                epoch: self[0, .shardEpoch],
+                deadline: Deadline(stored: self[0, .shardFlushDeadline]))
+        }
+        nonmutating set {
+            setWords(
+                0, offset: Field.shardEpoch.offset, newValue.epoch, newValue.deadline.seconds)
+        }
+    }
+
     /// Shares the place of an item's CAS unique, in the border's units.
     func setShardCASCounter(_ value: UInt64) { setCASUnique(0, value) }
     var shardCASCounter: UInt64 { casUnique(0) }
@@ -83,8 +96,7 @@ extension Shard {
         self.init(
             region: region, number: number, configuration: configuration, hash: hash, now: now,
             extents: extents, index: index)
-        epoch = region[0, .shardEpoch]
-        flushDeadline = Deadline(stored: region[0, .shardFlushDeadline])
+        flushes = region.shardFlushes
         casCounter = region.shardCASCounter
         for (item, tag) in zip(items, tags) where !gone.contains(item) { take(item, tag: tag) }
         // Counted by whoever stored them.
@@ -124,7 +136,7 @@ private struct Survey {
         self.end = end
         kept = Array(repeating: 0, count: Int(end) / 64 + 1)
         let starts = try walk()
-        let epoch = region[0, .shardEpoch]
+        let epoch = region.shardFlushes.epoch
         for item in starts {
             if region[item, .epoch] != epoch {
                 report.flushedCount += 1

@@ -21,20 +21,19 @@ struct Shard: ~Copyable {
     var queues: EvictionQueues
     var wheel: TimingWheel
 
-    /// Items of another epoch than this have been flushed. They are all older than any other item,
-    /// so they sit together at the oldest end of each queue.
-    var epoch: UInt32 = 0 {
-        didSet { region[0, .shardEpoch] = epoch }
+    var flushes = FlushState() {
+        didSet { region.shardFlushes = flushes }
+    }
+    var epoch: UInt32 { flushes.epoch }
+    var flushDeadline: Deadline {
+        get { flushes.deadline }
+        set { flushes.deadline = newValue }
     }
     /// The fraction of the present second, as the last operation was told.
     private var fraction: UInt32 = 0
     /// Flushes since the last moment without flushed items; bounds the use of `epoch`.
     var unsweptFlushCount = 0
     private static let epochCount = 32
-    /// When a flush that was asked for in advance is due.
-    var flushDeadline = Deadline.never {
-        didSet { region[0, .shardFlushDeadline] = flushDeadline.seconds }
-    }
     /// Counts removals: whoever found a slot before may use it only if this has not changed.
     var removalCount: UInt64 = 0
     var casCounter: UInt64 = 0
@@ -75,8 +74,7 @@ struct Shard: ~Copyable {
         self.init(
             region: region, number: number, configuration: configuration, hash: hash, now: now,
             extents: extents, index: index)
-        region[0, .shardEpoch] = 0
-        region[0, .shardFlushDeadline] = 0
+        region.shardFlushes = flushes
         region[0, .superseded] = 0
         region.setShardCASCounter(0)
     }
@@ -240,15 +238,17 @@ struct Shard: ~Copyable {
     /// Lets everything that is stored be gone. Constant time: the memory comes back in turns of
     /// `maintain`, or when room is needed.
     mutating func flush() {
-        flushDeadline = .never
         // Nothing was stored since the last flush: flushes in a row are one.
-        guard queues.hasItems(of: epoch) else { return }
+        guard queues.hasItems(of: epoch) else {
+            flushDeadline = .never
+            return
+        }
         if unsweptFlushCount == Self.epochCount - 2 {
             // One more, and an epoch would come again that some item still carries. It takes 30
             // flushes within a second with stores in between to get here.
             while sweep(budget: WorkBudget(items: 1_000)) {}
         }
-        epoch = (epoch + 1) % UInt32(Self.epochCount)
+        flushes = FlushState(epoch: (epoch + 1) % UInt32(Self.epochCount), deadline: .never)
         unsweptFlushCount += 1
     }
 
@@ -344,4 +344,13 @@ struct Shard: ~Copyable {
         all.evictedProvenCount = evictedProvenCount
         return all
     }
+}
+
+/// What a shard knows of flushes; a death of the process leaves a change of it whole or not at all.
+struct FlushState {
+    /// Items of another epoch than this have been flushed. They are all older than any other item,
+    /// so they sit together at the oldest end of each queue.
+    var epoch: UInt32 = 0
+    /// When a flush that was asked for in advance is due.
+    var deadline = Deadline.never
 }

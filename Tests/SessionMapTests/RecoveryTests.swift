@@ -1,0 +1,82 @@
+import Testing
+
+@testable import SessionMap
+
+#if DEBUG
+    /// Recovery from every moment at which the process may have died.
+    ///
+    /// SOJOURN_SEED chooses other histories, SOJOURN_STEPS longer ones.
+    @Suite struct RecoveryTests {
+        private static let seed = environmentNumber("SOJOURN_SEED", default: 20_26)
+        private static let stepCount = Int(environmentNumber("SOJOURN_STEPS", default: 0))
+
+        private func run(
+            _ shape: CrashRun.Shape, stepCount: Int, seed: UInt64 = seed
+        ) throws -> CrashRun {
+            let run = CrashRun(shape, seed: seed)
+            try run.run(stepCount: max(stepCount, Self.stepCount))
+            print(
+                "\(shape.name): \(run.lookCount) looks, \(run.deathCount) deaths, "
+                    + "\(run.foundCount) items found, \(run.lostToIndexCount) lost to the index, "
+                    + "\(run.evictionCount) evicted, index of \(run.indexUnitCountMax) units, "
+                    + run.outcomeCounts.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }
+                    .joined(separator: ", "))
+            return run
+        }
+
+        @Test(arguments: 0..<4)
+        func everyMomentOfAShortHistoryIsRecovered(number: UInt64) throws {
+            let run = try run(
+                CrashRun.Shape(
+                    name: "every store, \(number)", regionByteCount: 24 << 10, eviction: .standard,
+                    keyCount: 30, valueByteCountMax: 3_000, valueHalvings: 3,
+                    stepsPerFlush: 200),
+                stepCount: 500, seed: Self.seed &+ number)
+            #expect(run.lookCount > 1_000 && run.deathCount > 0 && run.evictionCount > 0)
+        }
+
+        @Test(arguments: [
+            ("probation", EvictionPolicy.standard), ("lru", .lru),
+            ("share 0", .probation(sharePercent: 0, proofAgeSeconds: 0)),
+            ("share 50", .probation(sharePercent: 50, proofAgeSeconds: 2)),
+        ])
+        func underPressureRandomMomentsAreRecovered(
+            name: String, eviction: EvictionPolicy
+        ) throws {
+            let run = try run(
+                CrashRun.Shape(
+                    name: "pressure, \(name)", regionByteCount: 64 << 10, eviction: eviction,
+                    keyCount: 120, valueByteCountMax: 6_000, valueHalvings: 3, storesPerLook: 25,
+                    stepsPerFlush: 400),
+                stepCount: 4_000)
+            #expect(run.lookCount > 500 && run.deathCount > 20 && run.evictionCount > 100)
+        }
+
+        @Test func momentsOfAGrowingAndShrinkingIndexAreRecovered() throws {
+            let run = try run(
+                CrashRun.Shape(
+                    name: "index", regionByteCount: 320 << 10, eviction: .standard,
+                    keyCount: 2_500, valueByteCountMax: 60, storesPerLook: 1_000,
+                    stepsPerDeath: 500, stepsPerFlush: 9_000),
+                stepCount: 20_000)
+            #expect(run.lookCount > 200 && run.deathCount > 5)
+            // Two segments of the smallest size are 514 units.
+            #expect(run.indexUnitCountMax > 514)
+        }
+
+        @Test func momentsOfValuesInManyPartsAreRecovered() throws {
+            let run = try run(
+                CrashRun.Shape(
+                    name: "parts", regionByteCount: 2 << 20, eviction: .standard,
+                    keyCount: 60, valueByteCountMax: 600_000, valueHalvings: 9,
+                    storesPerLook: 60, stepsPerDeath: 60, stepsPerFlush: 400),
+                stepCount: 1_500)
+            #expect(run.lookCount > 200 && run.outcomeCounts["committed", default: 0] > 20)
+        }
+    }
+#else
+    @Suite struct RecoveryTests {
+        @Test(.disabled("stores are observed in debug builds only"))
+        func everyMomentOfAShortHistoryIsRecovered() {}
+    }
+#endif
