@@ -30,14 +30,43 @@ struct ItemIndex: ~Copyable {
 
     /// An empty index.
     init?(region: Region, extents: inout ExtentAllocator) {
-        self.init(region: region, tags: [], extents: &extents)
+        self.init(region: region, tags: [], fill: .usual, extents: &extents)
     }
 
     /// An empty index with room for items of these tags: the segments that would be there had the
-    /// items come one by one. Nothing when `extents` have no room for them.
-    init?(region: Region, tags: [UInt32], extents: inout ExtentAllocator) {
+    /// items come one by one; where memory is short for that, fuller ones, as they become when they
+    /// wait for a free run to grow. Nothing when `extents` have no room for those either.
+    static func fitting(
+        region: Region, tags: ArraySlice<UInt32>, extents: inout ExtentAllocator
+    ) -> ItemIndex? {
+        let tags = Array(tags)
+        for fill in [Fill.usual, .tight, .tightest] {
+            if let index = ItemIndex(region: region, tags: tags, fill: fill, extents: &extents) {
+                return index
+            }
+        }
+        return nil
+    }
+
+    /// How full segments are made at most.
+    private struct Fill {
+        let numerator: Int
+        let denominator: Int
+
+        static let usual = Fill(numerator: 4, denominator: 5)
+        static let tight = Fill(numerator: 9, denominator: 10)
+        static let tightest = Fill(numerator: 19, denominator: 20)
+
+        func holds(_ itemCount: Int, slotCount: UInt32) -> Bool {
+            itemCount * denominator < Int(slotCount) * numerator
+        }
+    }
+
+    private init?(
+        region: Region, tags: [UInt32], fill: Fill, extents: inout ExtentAllocator
+    ) {
         self.region = region
-        let parts = Self.parts(tags)
+        let parts = Self.parts(tags, fill: fill)
         depth = parts.reduce(0) { max($0, $1.depth) }
         directory = .allocate(capacity: 1 << Int(depth))
         directory.initialize(repeating: 0, count: 1 << Int(depth))
@@ -45,8 +74,8 @@ struct ItemIndex: ~Copyable {
         for part in parts {
             guard
                 let segment = makeSegment(
-                    slotCount: Self.size(forItemCount: UInt32(part.itemCount)), depth: part.depth,
-                    extents: &extents)
+                    slotCount: Self.size(forItemCount: UInt32(part.itemCount), fill: fill),
+                    depth: part.depth, extents: &extents)
             else {
                 for segment in made { dropSegment(segment, extents: &extents) }
                 return nil
@@ -63,11 +92,12 @@ struct ItemIndex: ~Copyable {
     }
 
     /// How tags fall to segments none of which is over-full.
-    private static func parts(_ tags: [UInt32]) -> [Part] {
+    private static func parts(_ tags: [UInt32], fill: Fill) -> [Part] {
         var parts: [Part] = []
         var open: [(tags: [UInt32], lowBits: UInt32, depth: UInt32)] = [(tags, 0, 0)]
         while let next = open.popLast() {
-            guard next.tags.count * 5 > Int(sizes[sizes.count - 1]) * 4, next.depth < depthMax
+            guard !fill.holds(next.tags.count, slotCount: sizes[sizes.count - 1]),
+                next.depth < depthMax
             else {
                 parts.append(
                     Part(lowBits: next.lowBits, depth: next.depth, itemCount: next.tags.count))
@@ -284,9 +314,9 @@ struct ItemIndex: ~Copyable {
         }
     }
 
-    /// The smallest size that is not 4/5 full with so many items, or the largest.
-    private static func size(forItemCount count: UInt32) -> UInt32 {
-        sizes.first { count * 5 < $0 * 4 } ?? sizes[sizes.count - 1]
+    /// The smallest size that is not too full with so many items, or the largest.
+    private static func size(forItemCount count: UInt32, fill: Fill = .usual) -> UInt32 {
+        sizes.first { fill.holds(Int(count), slotCount: $0) } ?? sizes[sizes.count - 1]
     }
 
     private func countItems(of segment: Unit, where isCounted: (UInt32) -> Bool) -> UInt32 {

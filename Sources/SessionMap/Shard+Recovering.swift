@@ -73,25 +73,28 @@ extension Shard {
         items.sort {
             queues.secondsSinceAccess($0, time: time) > queues.secondsSinceAccess($1, time: time)
         }
-        var tags = items.map { Shard.tag(hash.hash(region.key($0))) }
-        var index = ItemIndex(region: region, tags: tags, extents: &extents)
-        while index == nil, let oldest = items.first {
-            // The old index has left its room, so this is for memory in very small pieces.
-            extents.giveChain(oldest)
-            items.removeFirst()
-            tags.removeFirst()
-            report.evictedCount += 1
-            index = ItemIndex(region: region, tags: tags, extents: &extents)
+        let tags = items.map { Shard.tag(hash.hash(region.key($0))) }
+        var index = ItemIndex.fitting(region: region, tags: tags[...], extents: &extents)
+        // The old index has left its room, so this is for memory in very small pieces. In larger and
+        // larger steps: each attempt looks at every item.
+        var goneCount = 0
+        while index == nil, goneCount < items.count {
+            let next = min(items.count, max(16, goneCount * 2))
+            for item in items[goneCount..<next] { extents.giveChain(item) }
+            goneCount = next
+            index = ItemIndex.fitting(region: region, tags: tags[goneCount...], extents: &extents)
         }
         guard let index else {
             throw DamagedRegion(reason: "there is no room for an index")
         }
+        items.removeFirst(goneCount)
+        report.evictedCount += goneCount
         self.init(
             region: region, number: number, configuration: configuration, hash: hash, now: now,
             extents: extents, index: index)
         flushes = region.shardFlushes
         casCounter = region.shardCASCounter
-        for (item, tag) in zip(items, tags) { take(item, tag: tag) }
+        for (item, tag) in zip(items, tags[goneCount...]) { take(item, tag: tag) }
         // Counted by whoever stored them.
         totalItemCount = 0
         region[0, .superseded] = 0
