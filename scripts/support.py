@@ -21,7 +21,7 @@ def build():
 class Node:
     """A fresh process of one of the servers."""
 
-    def __init__(self, binary, megabytes=256, threads=1, extra=()):
+    def __init__(self, binary, megabytes=256, threads=1, extra=(), log=subprocess.DEVNULL):
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
@@ -29,22 +29,31 @@ class Node:
                    "-t", str(threads), *extra]
         if os.geteuid() == 0:
             command += ["-u", "root"]
-        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL,
-                                        stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + 10
+        self.command = " ".join(command)
+        self.start = time.monotonic()
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=log)
+
+    def wait(self, seconds=10):
+        """Waits for the first answered command; returns how long that took since the start."""
         while True:
             try:
-                self.connect().close()
-                return
+                with self.connect() as peer:
+                    peer.settimeout(seconds)
+                    peer.sendall(b"version\r\n")
+                    if peer.recv(100).startswith(b"VERSION "):
+                        return time.monotonic() - self.start
             except OSError:
-                if time.monotonic() > deadline or self.process.poll() is not None:
-                    raise SystemExit(f"bench: {' '.join(command)} does not start")
-                time.sleep(0.02)
+                pass
+            if time.monotonic() > self.start + seconds or self.process.poll() is not None:
+                self.process.kill()
+                raise SystemExit(f"{os.path.basename(sys.argv[0])}: {self.command} does not start")
+            time.sleep(0.002)
 
     def connect(self):
         return socket.create_connection(("127.0.0.1", self.port))
 
     def __enter__(self):
+        self.wait()
         return self
 
     def __exit__(self, *_):

@@ -24,10 +24,9 @@ final class MemoryFile {
     /// Opens the file at `path`, or makes one, for an arena of `byteCount` bytes.
     init(path: String, byteCount: Int) throws(NodeError) {
         self.path = path
-        var status = stat()
-        let isThere = stat(path, &status) == 0 && status.st_size > 0
+        let isThere = try Self.isThere(path)
         let name = isThere ? path : Self.temporaryName(path)
-        let flags = O_RDWR | O_CLOEXEC | (isThere ? 0 : O_CREAT)
+        let flags = O_RDWR | O_CLOEXEC | (isThere ? 0 : O_CREAT | O_NOFOLLOW)
         let descriptor = open(name, flags, 0o600)
         guard descriptor >= 0 else { throw Self.failure(name, "cannot open it", errno) }
         do throws(NodeError) {
@@ -70,6 +69,20 @@ final class MemoryFile {
         }
     }
 
+    /// Whether there is a file to take over. One without a byte is as good as none; anything but a
+    /// file (a device, a directory) is refused before it could be replaced.
+    private static func isThere(_ path: String) throws(NodeError) -> Bool {
+        var status = stat()
+        guard stat(path, &status) == 0 else {
+            guard errno == ENOENT else { throw failure(path, "cannot look at it", errno) }
+            return false
+        }
+        guard status.st_mode & S_IFMT == S_IFREG else {
+            throw NodeError(message: "memory file \(path): it is not a regular file")
+        }
+        return status.st_size > 0
+    }
+
     private static func temporaryName(_ path: String) -> String { path + ".new" }
 
     private static func lock(_ descriptor: Int32, _ name: String) throws(NodeError) {
@@ -91,9 +104,6 @@ final class MemoryFile {
         var status = stat()
         guard fstat(descriptor, &status) == 0 else {
             throw failure(name, "cannot look at it", errno)
-        }
-        guard status.st_mode & S_IFMT == S_IFREG else {
-            throw NodeError(message: "memory file \(name): it is not a regular file")
         }
         var page = [UInt64](repeating: 0, count: ArenaHeader.byteCount / 8)
         let count = page.withUnsafeMutableBytes { pread(descriptor, $0.baseAddress, $0.count, 0) }

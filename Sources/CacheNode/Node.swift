@@ -58,7 +58,7 @@ package final class Node {
                 } else {
                     try SessionMap(mapConfiguration, in: file.memory, now: clock.now().seconds)
                 }
-            map.save(clock.saved(clock.now()))
+            map.save(clock.saved())
             try file.finish()
             return (map, clock, file)
         } catch let error as MapError {
@@ -181,7 +181,7 @@ package final class Node {
         acceptor.stop()
         for worker in workers { worker.stop() }
         for thread in threads { thread.join() }
-        context.map.save(context.clock.saved(context.clock.now()))
+        context.map.save(context.clock.saved())
         threads.removeAll()
         context.onShutdownRequest { _ in }
         signals.removeAll()

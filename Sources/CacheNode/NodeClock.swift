@@ -5,10 +5,13 @@ import Synchronization
 /// The node's time: seconds on the boot-time clock, which nobody can set.
 ///
 /// It starts at `Deadline.clockStart` with a new map, and goes on with one that is taken over: time
-/// spent down has passed. Only a client's `debugtime` (with
-/// `-o debugtime`) moves it otherwise; it moves the wall clock that absolute exptimes are compared
-/// with by as much.
+/// spent down has passed. Its seconds begin with those of the boot-time clock, so that nothing is
+/// gained or lost by a restart, however many there are.
+///
+/// Only a client's `debugtime` (with `-o debugtime`) moves it otherwise; it moves the wall clock that
+/// absolute exptimes are compared with by as much.
 final class NodeClock: Sendable {
+    /// On the boot-time clock, at a whole second.
     private let startNanoseconds: Int64
     private let bootID: [UInt8]
     /// What the clock showed when the node started.
@@ -19,13 +22,13 @@ final class NodeClock: Sendable {
 
     /// - Parameter saved: the clock of the map that is taken over.
     init(resuming saved: SavedClock? = nil) {
-        startNanoseconds = Self.read(CLOCK_BOOTTIME)
+        let bootSeconds = Self.read(CLOCK_BOOTTIME) / 1_000_000_000
+        startNanoseconds = bootSeconds * 1_000_000_000
         bootID = Self.readBootID()
         guard let saved else {
             startSeconds = Deadline.clockStart
             return
         }
-        let bootSeconds = startNanoseconds / 1_000_000_000
         let wallSeconds = Self.read(CLOCK_REALTIME_COARSE) / 1_000_000_000
         // The boot-time clock knows how long the node was down, unless the machine has started again.
         let isSameBoot = saved.bootID == bootID
@@ -37,10 +40,12 @@ final class NodeClock: Sendable {
     }
 
     /// What to keep with a map that outlives the process.
-    func saved(_ now: Moment) -> SavedClock {
-        SavedClock(
-            nodeSeconds: now.seconds,
-            bootSeconds: UInt32(clamping: Self.read(CLOCK_BOOTTIME) / 1_000_000_000),
+    func saved() -> SavedClock {
+        // One reading for both: another second may have begun by the next.
+        let nanoseconds = Self.read(CLOCK_BOOTTIME)
+        return SavedClock(
+            nodeSeconds: moment(bootNanoseconds: nanoseconds).seconds,
+            bootSeconds: UInt32(clamping: nanoseconds / 1_000_000_000),
             wallSeconds: UInt32(clamping: Self.read(CLOCK_REALTIME_COARSE) / 1_000_000_000),
             bootID: bootID)
     }
@@ -60,8 +65,10 @@ final class NodeClock: Sendable {
     }
 
     /// The present moment, read once per wake-up.
-    func now() -> Moment {
-        let nanoseconds = Self.read(CLOCK_BOOTTIME) - startNanoseconds
+    func now() -> Moment { moment(bootNanoseconds: Self.read(CLOCK_BOOTTIME)) }
+
+    private func moment(bootNanoseconds: Int64) -> Moment {
+        let nanoseconds = bootNanoseconds - startNanoseconds
         let elapsed = nanoseconds / 1_000_000_000
         let wall = Self.read(CLOCK_REALTIME_COARSE) / 1_000_000_000
         let offset = offsetSeconds.load(ordering: .relaxed)

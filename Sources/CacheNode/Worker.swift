@@ -115,7 +115,7 @@ final class Worker: @unchecked Sendable {
     /// shards, and the connections that have been idle for too long.
     private func maintain() {
         let now = now()
-        if number == 0 { context.map.save(context.clock.saved(now)) }
+        if number == 0 { context.map.save(context.clock.saved()) }
         var hasMore = false
         for shard in stride(from: number, to: context.map.shardCount, by: workerCount) {
             let more = context.map.maintain(

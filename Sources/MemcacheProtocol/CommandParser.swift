@@ -128,7 +128,10 @@ package enum CommandParser {
 
     // MARK: One key
 
+    /// `delete key [anything] [noreply]`. memcached 1.6.45 ignores any number of further words;
+    /// libmemcached's `memccapable` wants an error for them, as 1.6.18 gave it.
     private static func delete(_ line: Span<UInt8>, _ words: Words) -> Command {
+        guard words.count <= 4 else { return .failure(Failure(.badFormat)) }
         let isQuiet = isQuiet(line, words)
         guard let key = key(words) else {
             return .failure(Failure(.badFormat, isQuiet: isQuiet))

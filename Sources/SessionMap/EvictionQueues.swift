@@ -90,6 +90,15 @@ struct EvictionQueues {
         }
     }
 
+    /// Takes note that an item, its links and marks included, has been copied to another place.
+    mutating func relocate(_ item: Unit, to place: Unit) {
+        if isProven(place) {
+            proven.relocate(item, to: place)
+        } else {
+            probationary.relocate(item, to: place)
+        }
+    }
+
     /// Lets an item be the last to go in its queue.
     @inline(__always)
     mutating func bump(_ item: Unit) {

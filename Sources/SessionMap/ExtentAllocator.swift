@@ -138,6 +138,15 @@ struct ExtentAllocator: ~Copyable {
         return sum
     }
 
+    /// Joins a free extent, or its front part, to the taken extent in front of it.
+    mutating func absorb(_ free: Unit, into extent: Unit, atMost length: UInt32) {
+        precondition(extent + region.length(extent) == free && region.kind(free) == .free)
+        cut(free, to: min(region.length(free), length - region.length(extent)))
+        region.setHeader(
+            extent, length: region.length(extent) + region.length(free),
+            kind: region.kind(extent), previousIsFree: region.previousIsFree(extent))
+    }
+
     private mutating func cut(_ extent: Unit, to length: UInt32) {
         removeFree(extent)
         let whole = region.length(extent)

@@ -30,22 +30,27 @@ struct ItemIndex: ~Copyable {
 
     /// An empty index.
     init?(region: Region, extents: inout ExtentAllocator) {
-        self.init(region: region, tags: [], fill: .usual, extents: &extents)
+        self.init(
+            region: region, tags: [], fill: .usual, extents: &extents, makeRoom: { _ in false })
     }
 
     /// An empty index with room for items of these tags: the segments that would be there had the
-    /// items come one by one; where memory is short for that, fuller ones, as they become when they
-    /// wait for a free run to grow. Nothing when `extents` have no room for those either.
+    /// items come one by one. Where memory is short for that, fuller ones, as they become when they
+    /// wait for a free run to grow. Where `extents` have no room for those either, `makeRoom` is asked
+    /// for some; nothing when it has none.
     static func fitting(
-        region: Region, tags: ArraySlice<UInt32>, extents: inout ExtentAllocator
+        region: Region, tags: [UInt32], extents: inout ExtentAllocator,
+        makeRoom: (inout ExtentAllocator) -> Bool
     ) -> ItemIndex? {
-        let tags = Array(tags)
         for fill in [Fill.usual, .tight, .tightest] {
-            if let index = ItemIndex(region: region, tags: tags, fill: fill, extents: &extents) {
+            if let index = ItemIndex(
+                region: region, tags: tags, fill: fill, extents: &extents, makeRoom: { _ in false })
+            {
                 return index
             }
         }
-        return nil
+        return ItemIndex(
+            region: region, tags: tags, fill: .tightest, extents: &extents, makeRoom: makeRoom)
     }
 
     /// How full segments are made at most.
@@ -63,7 +68,8 @@ struct ItemIndex: ~Copyable {
     }
 
     private init?(
-        region: Region, tags: [UInt32], fill: Fill, extents: inout ExtentAllocator
+        region: Region, tags: [UInt32], fill: Fill, extents: inout ExtentAllocator,
+        makeRoom: (inout ExtentAllocator) -> Bool
     ) {
         self.region = region
         let parts = Self.parts(tags, fill: fill)
@@ -72,11 +78,12 @@ struct ItemIndex: ~Copyable {
         directory.initialize(repeating: 0, count: 1 << Int(depth))
         var made: [Unit] = []
         for part in parts {
-            guard
-                let segment = makeSegment(
-                    slotCount: Self.size(forItemCount: UInt32(part.itemCount), fill: fill),
-                    depth: part.depth, extents: &extents)
-            else {
+            let slotCount = Self.size(forItemCount: UInt32(part.itemCount), fill: fill)
+            var fresh = makeSegment(slotCount: slotCount, depth: part.depth, extents: &extents)
+            while fresh == nil, makeRoom(&extents) {
+                fresh = makeSegment(slotCount: slotCount, depth: part.depth, extents: &extents)
+            }
+            guard let segment = fresh else {
                 for segment in made { dropSegment(segment, extents: &extents) }
                 return nil
             }
@@ -198,6 +205,22 @@ struct ItemIndex: ~Copyable {
     func wantsGrowth(_ tag: UInt32) -> Bool {
         let segment = segment(tag)
         return itemCount(segment) * 5 >= slotCount(segment) * 4
+    }
+
+    /// Whether probes in the tag's segment have become long: 15/16 of the slots are taken.
+    func isNearlyFull(_ tag: UInt32) -> Bool {
+        let segment = segment(tag)
+        return itemCount(segment) * 16 >= slotCount(segment) * 15
+    }
+
+    /// The run of free units with which the tag's segment can grow.
+    func growthUnitCount(_ tag: UInt32) -> UInt32 {
+        let slotCount = slotCount(segment(tag))
+        if let larger = Self.sizes.first(where: { $0 > slotCount }) {
+            return Self.segmentUnits(slotCount: larger)
+        }
+        // Two segments for a half each, and some more should the halves differ.
+        return 2 * Self.segmentUnits(slotCount: Self.sizes[2])
     }
 
     @inline(__always)

@@ -27,6 +27,14 @@ struct RecencyQueue {
         count -= 1
     }
 
+    /// Takes note that an item, its links included, has been copied to another place.
+    mutating func relocate(_ item: Unit, to place: Unit) {
+        let next = region[item, .recencyNext]
+        let previous = region[item, .recencyPrevious]
+        if previous != 0 { region[previous, .recencyNext] = place } else { newest = place }
+        if next != 0 { region[next, .recencyPrevious] = place } else { oldest = place }
+    }
+
     @inline(__always)
     mutating func bump(_ item: Unit) {
         guard item != newest else { return }

@@ -46,7 +46,7 @@ extension Shard {
         if slack < extents.capacity / 256 { return atEase }
         if slack < extents.capacity / 128 { return atEase * 2 }
         if slack < extents.capacity / 80 { return atEase * 8 }
-        if slack < extents.capacity / 40 { return atEase * 16 }
+        if slack < extents.capacity / 50 { return atEase * 16 }
         return .max
     }
 
@@ -89,10 +89,12 @@ extension Shard {
 
     /// Makes sure that the index can take one more item of this tag.
     mutating func prepareIndex(_ tag: UInt32, now: UInt32) -> Bool {
-        // A segment wants one run. As long as it has room, it waits for one to come by: random
-        // evictions make runs so seldom that they would cost a good part of what is stored.
+        // A segment wants a run of free units. As long as it has room it waits for one to come by;
+        // then one is made. Evicting until one comes by is the last resort.
         while index.wantsGrowth(tag) {
             if index.grow(tag, extents: &extents) { continue }
+            guard index.isNearlyFull(tag) else { return true }
+            if makeRun(index.growthUnitCount(tag)), index.grow(tag, extents: &extents) { continue }
             if index.hasRoom(tag) { return true }
             guard makeRoom(now: now) else { return false }
         }

@@ -33,7 +33,7 @@ package struct RecoveryReport: Equatable, Sendable {
     package var flushedCount = 0
     /// Items whose successors had just been published.
     package var supersededCount = 0
-    /// Items, the oldest, that had to make room for the index.
+    /// Items, the first to go, that had to make room for the index.
     package var evictedCount = 0
 
     package init() {}
@@ -69,37 +69,43 @@ extension Shard {
         var extents = ExtentAllocator(region: region, unitCount: end) { survey.isKept($0) }
         var items = survey.items
         let queues = EvictionQueues(region: region, policy: configuration.eviction)
-        let time = MapTime(seconds: now, fraction: 0)
+        // The second's end: what was stored in it is not from the future.
+        let time = MapTime(seconds: now, fraction: 15)
         items.sort {
             queues.secondsSinceAccess($0, time: time) > queues.secondsSinceAccess($1, time: time)
         }
         let tags = items.map { Shard.tag(hash.hash(region.key($0))) }
-        var index = ItemIndex.fitting(region: region, tags: tags[...], extents: &extents)
-        // The old index has left its room, so this is for memory in very small pieces. In larger and
-        // larger steps: each attempt looks at every item.
-        var goneCount = 0
-        while index == nil, goneCount < items.count {
-            let next = min(items.count, max(16, goneCount * 2))
-            for item in items[goneCount..<next] { extents.giveChain(item) }
-            goneCount = next
-            index = ItemIndex.fitting(region: region, tags: tags[goneCount...], extents: &extents)
+        // The old index has left its room: items go only if its segments were fuller than the new
+        // one's can be, or if the room cannot be divided anew.
+        var gone: Set<Unit> = []
+        var candidates: [Unit] = []
+        let index = ItemIndex.fitting(region: region, tags: tags, extents: &extents) { extents in
+            if gone.isEmpty {
+                // From the end: the oldest on probation first, the newest proven last.
+                candidates =
+                    items.filter { queues.isProven($0) }.reversed()
+                    + items.filter { !queues.isProven($0) }.reversed()
+            }
+            guard let item = candidates.popLast() else { return false }
+            extents.giveChain(item)
+            gone.insert(item)
+            return true
         }
         guard let index else {
             throw DamagedRegion(reason: "there is no room for an index")
         }
-        items.removeFirst(goneCount)
-        report.evictedCount += goneCount
         self.init(
             region: region, number: number, configuration: configuration, hash: hash, now: now,
             extents: extents, index: index)
         flushes = region.shardFlushes
         casCounter = region.shardCASCounter
-        for (item, tag) in zip(items, tags[goneCount...]) { take(item, tag: tag) }
+        for (item, tag) in zip(items, tags) where !gone.contains(item) { take(item, tag: tag) }
         // Counted by whoever stored them.
         totalItemCount = 0
         region[0, .superseded] = 0
         report.add(survey.report)
-        report.itemCount += items.count
+        report.evictedCount += gone.count
+        report.itemCount += items.count - gone.count
         report.byteCount += itemUnitCount * Region.unitByteCount
     }
 

@@ -70,6 +70,18 @@ struct TimingWheel: ~Copyable {
         count += 1
     }
 
+    /// Takes note that a scheduled item, its links included, has been copied to another place.
+    mutating func relocate(_ item: Unit, to place: Unit) {
+        let next = region[item, .wheelNext]
+        let previous = region[item, .wheelPrevious]
+        if next != 0 { region[next, .wheelPrevious] = place }
+        if previous & Self.headMark != 0 {
+            heads[Int(previous & ~Self.headMark)] = place
+        } else {
+            region[previous, .wheelNext] = place
+        }
+    }
+
     mutating func unschedule(_ item: Unit) {
         let next = region[item, .wheelNext]
         let previous = region[item, .wheelPrevious]

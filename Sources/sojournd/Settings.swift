@@ -128,7 +128,7 @@ struct Settings {
             node.threadCount = count
         }
         if let text = command.connectionLimit {
-            guard let count = Int(text), count > 0, count <= 10_000_000 else {
+            guard let count = Int(text), count > 0, count <= Int(Int32.max) else {
                 throw Refusal("Maximum connections must be greater than 0")
             }
             node.connectionCountMax = count

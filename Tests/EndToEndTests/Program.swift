@@ -9,7 +9,7 @@ struct Trouble: Error, CustomStringConvertible {
 
 /// Waits for a condition, but not for ever.
 func wait(
-    for what: String, seconds: Double = 10, until isTrue: () throws -> Bool
+    for what: String, seconds: Double = 60, until isTrue: () throws -> Bool
 ) throws {
     let deadline = ContinuousClock.now + .seconds(seconds)
     while try !isTrue() {
@@ -150,7 +150,7 @@ final class Program {
         return true
     }
 
-    func waitForExit(seconds: Double = 10) throws -> Exit {
+    func waitForExit(seconds: Double = 60) throws -> Exit {
         try wait(for: "the end of process \(processID)", seconds: seconds) { hasEnded }
         guard let exit else { throw Trouble("no exit status") }
         return exit

@@ -7,7 +7,7 @@ final class SocketPeer: TranscriptPeer {
     var received: [UInt8] = []
     private(set) var hasEnded = false
 
-    private static let patienceMilliseconds: Int32 = 10_000
+    private static let patienceMilliseconds: Int32 = 60_000
     /// How long nothing must come to be believed. There is no telling that nothing will come.
     private static let quietMilliseconds: Int32 = 100
 
@@ -76,7 +76,7 @@ final class SocketPeer: TranscriptPeer {
     /// Sends all. Replies are taken only when the node does not go on without: a value may be meant
     /// to stay on its way.
     func send(_ bytes: [UInt8]) throws {
-        let deadline = ContinuousClock.now + .seconds(20)
+        let deadline = ContinuousClock.now + .seconds(60)
         var sent = 0
         while sent < bytes.count {
             guard isReady(Int32(POLLOUT), milliseconds: 500) else {

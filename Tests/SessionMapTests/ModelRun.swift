@@ -443,7 +443,8 @@ final class ModelRun {
         guard generator.isHit(oneIn: 6) else { return }
         let whole = shape.configuration.byteCount
         let wanted = whole / 2 + generator.number(below: whole * 3 / 2)
-        let isAllowed = wanted >= 2 * shape.configuration.itemByteCountMax
+        let isAllowed =
+            wanted / shape.configuration.shardCount >= 2 * shape.configuration.itemByteCountMax
         try require(map.setLimit(byteCount: wanted) == isAllowed, "a wrong answer to setLimit")
         if isAllowed { limit = wanted }
     }

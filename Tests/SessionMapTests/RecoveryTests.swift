@@ -71,6 +71,18 @@ import Testing
             #expect(!Self.isDefault || run.indexUnitCountMax > 514)
         }
 
+        @Test func momentsOfItemsThatMakeRoomForTheIndexAreRecovered() throws {
+            let run = try run(
+                CrashRun.Shape(
+                    name: "moves", regionByteCount: 96 << 10, eviction: .standard,
+                    keyCount: 3_000, valueByteCountMax: 150, valueHalvings: 2,
+                    storesPerLook: 400, stepsPerDeath: 3_000, stepsPerFlush: 30_000),
+                stepCount: 12_000)
+            #expect(!Self.isDefault || (run.lookCount > 200 && run.evictionCount > 500))
+            #expect(!Self.isDefault || run.indexUnitCountMax > 257)
+            #expect(!Self.isDefault || run.outcomeCounts["run made", default: 0] > 50)
+        }
+
         @Test func momentsOfValuesInManyPartsAreRecovered() throws {
             let run = try run(
                 CrashRun.Shape(

@@ -105,8 +105,8 @@ import Testing
             filling.fill(turnover: 2, readsPerStore: readsPerStore) { _ in size }
             filling.report("shift to \(size) bytes, \(readsPerStore) reads per store")
             // Free runs for the index are rare when place and recency have nothing to do with each
-            // other, and full segments evict until one comes by.
-            let floor = readsPerStore > 0 && size == 100 ? 0.8 : 0.97
+            // other, and some cannot be made by moving items.
+            let floor = readsPerStore > 0 && size == 100 ? 0.9 : 0.97
             #expect(filling.fillGrade >= floor, "after the shift to \(size) bytes")
             filling.map.checkInvariants(now: filling.now)
         }
