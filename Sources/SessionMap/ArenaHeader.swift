@@ -41,7 +41,9 @@ package struct ArenaHeader: Equatable, Sendable {
 
     private init(_ page: UnsafeRawBufferPointer) throws(Mismatch) {
         precondition(page.count >= Self.byteCount)
-        guard page.load(fromByteOffset: 0, as: UInt64.self) == Self.magic else { throw .foreign }
+        let magic = page.load(fromByteOffset: 0, as: UInt64.self)
+        guard magic != Self.magic.byteSwapped else { throw .otherByteOrder }
+        guard magic == Self.magic else { throw .foreign }
         guard page.load(fromByteOffset: 12, as: UInt32.self) == Self.byteOrder else {
             throw .otherByteOrder
         }
@@ -53,8 +55,10 @@ package struct ArenaHeader: Equatable, Sendable {
         hashSeed = page.load(fromByteOffset: 40, as: UInt64.self)
         let (regionBytes, overflow) = regionCount.multipliedReportingOverflow(by: regionByteCount)
         guard regionCount > 0, regionCount.nonzeroBitCount == 1, !overflow,
-            regionBytes + Self.byteCount <= arenaByteCount,
-            regionByteCount >= MapConfiguration.byteCountMin / 64
+            regionBytes <= arenaByteCount - Self.byteCount - Region.guardByteCount,
+            regionByteCount >= MapConfiguration.byteCountMin / 64,
+            regionByteCount % Region.unitByteCount == 0,
+            regionByteCount / Region.unitByteCount <= Int(Region.unitCountMax)
         else { throw .foreign }
     }
 

@@ -75,10 +75,11 @@ extension Shard {
             queues.secondsSinceAccess($0, time: time) > queues.secondsSinceAccess($1, time: time)
         }
         let tags = items.map { Shard.tag(hash.hash(region.key($0))) }
-        // The old index has left its room, so few go, if any: the index may want larger segments.
+        // The old index has left its room: items go only if its segments were fuller than the new
+        // one's can be, or if the room cannot be divided anew.
         var gone: Set<Unit> = []
         var candidates: [Unit] = []
-        let index = ItemIndex(region: region, tags: tags, extents: &extents) { extents in
+        let index = ItemIndex.fitting(region: region, tags: tags, extents: &extents) { extents in
             if gone.isEmpty {
                 // From the end: the oldest on probation first, the newest proven last.
                 candidates =
@@ -158,8 +159,12 @@ private struct Survey {
     /// Marks where continuations start, and returns where items do.
     private mutating func walk() throws(DamagedRegion) -> [Unit] {
         guard region.length(0) == ExtentAllocator.headUnitCount,
-            region.kindIfKnown(0) == .border, region.kindIfKnown(end - 1) == .border
+            region.kindIfKnown(0) == .border, region.length(end - 1) == 1,
+            region.kindIfKnown(end - 1) == .border
         else { throw DamagedRegion(reason: "a region without its borders") }
+        guard region.shardFlushes.epoch < Shard.epochCount else {
+            throw DamagedRegion(reason: "a flush that never was")
+        }
         var starts: [Unit] = []
         var unit = ExtentAllocator.headUnitCount
         while unit < end - 1 {
@@ -168,7 +173,13 @@ private struct Survey {
                 throw DamagedRegion(reason: "an extent of an impossible length at unit \(unit)")
             }
             switch region.kindIfKnown(unit) {
-            case .item: starts.append(unit)
+            case .item:
+                let keyByteCount = Int(region[unit, .keyByteCount])
+                guard keyByteCount > 0,
+                    Int(length) * Region.unitByteCount
+                        >= Region.itemHeaderByteCount + keyByteCount
+                else { throw DamagedRegion(reason: "an item without a key at unit \(unit)") }
+                starts.append(unit)
             case .continuation: kept[Int(unit / 64)] |= 1 << UInt64(unit % 64)
             case .free, .held, .index: break
             case .border, nil:
@@ -199,13 +210,9 @@ private struct Survey {
     private mutating func keep(
         _ item: Unit, continuations: [UInt64]
     ) throws(DamagedRegion) {
-        let keyByteCount = Int(region[item, .keyByteCount])
         var bytesLeft =
-            Region.itemHeaderByteCount + keyByteCount + Int(region[item, .valueByteCount])
-        guard keyByteCount > 0,
-            Int(region.length(item)) * Region.unitByteCount
-                >= Region.itemHeaderByteCount + keyByteCount
-        else { throw DamagedRegion(reason: "an item without a key at unit \(item)") }
+            Region.itemHeaderByteCount + Int(region[item, .keyByteCount])
+            + Int(region[item, .valueByteCount])
         var extent = item
         while true {
             kept[Int(extent / 64)] |= 1 << UInt64(extent % 64)

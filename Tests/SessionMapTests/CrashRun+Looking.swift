@@ -168,9 +168,11 @@
                     let key = Array(recovered.region.key(item))
                     if key != inFlight?.key, let known = items[key] {
                         let isSeconds = shape.eviction == .lru || known.isProven
-                        let accessed = isSeconds ? known.stamp * 16 : known.stamp
-                        // As many whole seconds ago as recovery sees it.
-                        let age = (Int(time) * 16 - Int(accessed)).quotientRoundedDown(by: 16)
+                        // As many whole seconds ago as recovery sees it, at the second's end.
+                        let age =
+                            isSeconds
+                            ? Int(time) - Int(known.stamp)
+                            : (Int(time) * 16 + 15 - Int(known.stamp)) / 16
                         let rank = UInt32(Int(time) - max(age, 0))
                         guard rank >= before else {
                             try fail(
@@ -211,13 +213,6 @@
                     someKey(&lookGenerator).span, hash: hash.hash(key.span), now: time)
             }
             recovered.checkInvariants()
-        }
-    }
-
-    extension Int {
-        fileprivate func quotientRoundedDown(by divisor: Int) -> Int {
-            let quotient = self / divisor
-            return self % divisor < 0 ? quotient - 1 : quotient
         }
     }
 #endif

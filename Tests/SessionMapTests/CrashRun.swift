@@ -260,6 +260,9 @@
             case 88..<91: if let pin = pins.popLast() { try end(pin) }
             case 91..<94: if generator.isHit(oneIn: max(1, shape.stepsPerFlush / 30)) { flush() }
             case 94: if generator.isHit(oneIn: 4) { setLimit() }
+            case 95:
+                // As the index does it when it has no room to grow.
+                if shard.makeRun(UInt32(1 + generator.number(below: 300))) { count("run made") }
             default: _ = shard.maintain(now: now, itemBudget: 1 + generator.number(below: 30))
             }
             for key in evicting where key != inFlight?.key { items[key] = nil }

@@ -7,7 +7,10 @@ import Testing
     ///
     /// SOJOURN_SEED chooses other histories, SOJOURN_STEPS longer ones.
     @Suite struct RecoveryTests {
-        private static let seed = environmentNumber("SOJOURN_SEED", default: 20_26)
+        private static let defaultSeed: UInt64 = 20_26
+        private static let seed = environmentNumber("SOJOURN_SEED", default: defaultSeed)
+        /// Whether a run must meet what it is there for; other seeds may miss it.
+        private static let isDefault = seed == defaultSeed
         private static let stepCount = Int(environmentNumber("SOJOURN_STEPS", default: 0))
 
         private func run(
@@ -32,7 +35,9 @@ import Testing
                     keyCount: 30, valueByteCountMax: 3_000, valueHalvings: 3,
                     stepsPerFlush: 200),
                 stepCount: 500, seed: Self.seed &+ number)
-            #expect(run.lookCount > 1_000 && run.deathCount > 0 && run.evictionCount > 0)
+            #expect(
+                !Self.isDefault
+                    || (run.lookCount > 1_000 && run.deathCount > 0 && run.evictionCount > 0))
         }
 
         @Test(arguments: [
@@ -49,7 +54,9 @@ import Testing
                     keyCount: 120, valueByteCountMax: 6_000, valueHalvings: 3, storesPerLook: 25,
                     stepsPerFlush: 400),
                 stepCount: 4_000)
-            #expect(run.lookCount > 500 && run.deathCount > 20 && run.evictionCount > 100)
+            #expect(
+                !Self.isDefault
+                    || (run.lookCount > 500 && run.deathCount > 20 && run.evictionCount > 100))
         }
 
         @Test func momentsOfAGrowingAndShrinkingIndexAreRecovered() throws {
@@ -59,9 +66,21 @@ import Testing
                     keyCount: 2_500, valueByteCountMax: 60, storesPerLook: 1_000,
                     stepsPerDeath: 500, stepsPerFlush: 9_000),
                 stepCount: 20_000)
-            #expect(run.lookCount > 200 && run.deathCount > 5)
+            #expect(!Self.isDefault || (run.lookCount > 200 && run.deathCount > 5))
             // Two segments of the smallest size are 514 units.
-            #expect(run.indexUnitCountMax > 514)
+            #expect(!Self.isDefault || run.indexUnitCountMax > 514)
+        }
+
+        @Test func momentsOfItemsThatMakeRoomForTheIndexAreRecovered() throws {
+            let run = try run(
+                CrashRun.Shape(
+                    name: "moves", regionByteCount: 96 << 10, eviction: .standard,
+                    keyCount: 3_000, valueByteCountMax: 150, valueHalvings: 2,
+                    storesPerLook: 400, stepsPerDeath: 3_000, stepsPerFlush: 30_000),
+                stepCount: 12_000)
+            #expect(!Self.isDefault || (run.lookCount > 200 && run.evictionCount > 500))
+            #expect(!Self.isDefault || run.indexUnitCountMax > 257)
+            #expect(!Self.isDefault || run.outcomeCounts["run made", default: 0] > 50)
         }
 
         @Test func momentsOfValuesInManyPartsAreRecovered() throws {
@@ -71,7 +90,9 @@ import Testing
                     keyCount: 60, valueByteCountMax: 600_000, valueHalvings: 9,
                     storesPerLook: 60, stepsPerDeath: 60, stepsPerFlush: 400),
                 stepCount: 1_500)
-            #expect(run.lookCount > 200 && run.outcomeCounts["committed", default: 0] > 20)
+            #expect(
+                !Self.isDefault
+                    || (run.lookCount > 200 && run.outcomeCounts["committed", default: 0] > 20))
         }
     }
 #else
