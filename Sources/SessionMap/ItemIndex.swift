@@ -30,8 +30,7 @@ struct ItemIndex: ~Copyable {
 
     /// An empty index.
     init?(region: Region, extents: inout ExtentAllocator) {
-        self.init(
-            region: region, tags: [], fill: .usual, extents: &extents, makeRoom: { _ in false })
+        self.init(region: region, tags: [], extents: &extents)
     }
 
     /// An empty index with room for items of these tags: the segments that would be there had the
@@ -39,36 +38,7 @@ struct ItemIndex: ~Copyable {
     /// `makeRoom` is asked for some; nothing when it has none.
     init?(
         region: Region, tags: [UInt32], extents: inout ExtentAllocator,
-        makeRoom: (inout ExtentAllocator) -> Bool
-    ) -> ItemIndex? {
-        for fill in [Fill.usual, .tight, .tightest] {
-            if let index = ItemIndex(
-                region: region, tags: tags, fill: fill, extents: &extents, makeRoom: { _ in false })
-            {
-                return index
-            }
-        }
-        return ItemIndex(
-            region: region, tags: tags, fill: .tightest, extents: &extents, makeRoom: makeRoom)
-    }
-
-    /// How full segments are made at most.
-    private struct Fill {
-        let numerator: Int
-        let denominator: Int
-
-        static let usual = Fill(numerator: 4, denominator: 5)
-        static let tight = Fill(numerator: 9, denominator: 10)
-        static let tightest = Fill(numerator: 19, denominator: 20)
-
-        func holds(_ itemCount: Int, slotCount: UInt32) -> Bool {
-            itemCount * denominator < Int(slotCount) * numerator
-        }
-    }
-
-    private init?(
-        region: Region, tags: [UInt32], fill: Fill, extents: inout ExtentAllocator,
-        makeRoom: (inout ExtentAllocator) -> Bool
+        makeRoom: (inout ExtentAllocator) -> Bool = { _ in false }
     ) {
         self.region = region
         directory = .allocate(capacity: 1)
@@ -258,6 +228,9 @@ struct ItemIndex: ~Copyable {
         return itemCount(segment) * 16 >= slotCount(segment) * 15
     }
 
+    /// A run of free units of which any segment, or the two of any split, can be made.
+    static let runUnitCountMax = 2 * segmentUnits(slotCount: sizes[sizes.count - 1])
+
     /// The run of free units with which the tag's segment can grow.
     func growthUnitCount(_ tag: UInt32) -> UInt32 {
         let slotCount = slotCount(segment(tag))
@@ -382,9 +355,9 @@ struct ItemIndex: ~Copyable {
         }
     }
 
-    /// The smallest size that is not too full with so many items, or the largest.
-    private static func size(forItemCount count: UInt32, fill: Fill = .usual) -> UInt32 {
-        sizes.first { fill.holds(Int(count), slotCount: $0) } ?? sizes[sizes.count - 1]
+    /// The smallest size that is not 4/5 full with so many items, or the largest.
+    private static func size(forItemCount count: UInt32) -> UInt32 {
+        sizes.first { count * 5 < $0 * 4 } ?? sizes[sizes.count - 1]
     }
 
     private func countItems(of segment: Unit, where isCounted: (UInt32) -> Bool) -> UInt32 {
