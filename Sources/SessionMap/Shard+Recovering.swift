@@ -75,20 +75,25 @@ extension Shard {
             queues.secondsSinceAccess($0, time: time) > queues.secondsSinceAccess($1, time: time)
         }
         let tags = items.map { Shard.tag(hash.hash(region.key($0))) }
-        // The old index has left its room: items go only if its segments were fuller than the new
-        // one's can be, or if the room cannot be divided anew.
-        var gone: Set<Unit> = []
-        var candidates: [Unit] = []
-        let index = ItemIndex.fitting(region: region, tags: tags, extents: &extents) { extents in
+        // The old index has left its room, perhaps in pieces: items are moved to join them, and go only
+        // if that does not do.
+        var mover = Mover(region: region)
+        var gone: Set<Int> = []
+        var candidates: [Int] = []
+        let index = ItemIndex(region: region, tags: tags, extents: &extents) { extents in
+            if mover.makeRun(ItemIndex.runUnitCountMax, of: &items, extents: &extents) {
+                return true
+            }
             if gone.isEmpty {
                 // From the end: the oldest on probation first, the newest proven last.
                 candidates =
-                    items.filter { queues.isProven($0) }.reversed()
-                    + items.filter { !queues.isProven($0) }.reversed()
+                    items.indices.filter { queues.isProven(items[$0]) }.reversed()
+                    + items.indices.filter { !queues.isProven(items[$0]) }.reversed()
             }
-            guard let item = candidates.popLast() else { return false }
-            extents.giveChain(item)
-            gone.insert(item)
+            guard let number = candidates.popLast() else { return false }
+            extents.giveChain(items[number])
+            mover.forget(items[number])
+            gone.insert(number)
             return true
         }
         guard let index else {
@@ -99,7 +104,9 @@ extension Shard {
             extents: extents, index: index)
         flushes = region.shardFlushes
         casCounter = region.shardCASCounter
-        for (item, tag) in zip(items, tags) where !gone.contains(item) { take(item, tag: tag) }
+        for number in items.indices where !gone.contains(number) {
+            take(items[number], tag: tags[number])
+        }
         // Counted by whoever stored them.
         totalItemCount = 0
         region[0, .superseded] = 0
@@ -118,6 +125,50 @@ extension Shard {
         if region[item, .deadline] != 0 {
             wheel.schedule(item, deadline: region[item, .deadline])
         }
+    }
+}
+
+/// Moves items that are in no index yet, so that a run of free units comes about.
+private struct Mover {
+    let region: Region
+    /// Items of one extent by place; made when it is first needed.
+    private var numbers: [Unit: Int] = [:]
+
+    init(region: Region) { self.region = region }
+
+    mutating func forget(_ item: Unit) { numbers[item] = nil }
+
+    /// Makes a free run of `length` units behind the largest there is. False when nothing was moved.
+    mutating func makeRun(
+        _ length: UInt32, of items: inout [Unit], extents: inout ExtentAllocator
+    ) -> Bool {
+        if numbers.isEmpty {
+            for (number, item) in items.enumerated() where region[item, .link] == 0 {
+                numbers[item] = number
+            }
+        }
+        guard let start = extents.takeLargest(atMost: length, atLeast: 1) else { return false }
+        defer { extents.give(start) }
+        var movedCount = 0
+        while region.length(start) < length {
+            let next = start + region.length(start)
+            if region.kind(next) == .free {
+                extents.absorb(next, into: start, atMost: length)
+            } else if let number = numbers[next],
+                let place = extents.take(region.length(next))
+            {
+                region.moveItem(next, to: place)
+                extents.give(next)
+                region[0, .superseded] = 0
+                items[number] = place
+                numbers[next] = nil
+                numbers[place] = number
+                movedCount += 1
+            } else {
+                break
+            }
+        }
+        return movedCount > 0
     }
 }
 

@@ -45,14 +45,7 @@ extension Shard {
         guard let place = extents.take(length) else { return false }
         let tag = tag(of: item)
         let slot = index.slot(of: item, tag: tag)
-        let headerByteCount = 4
-        let byteCount = Int(length) * Region.unitByteCount - headerByteCount
-        region.bytes(place, offset: headerByteCount, count: byteCount).copyMemory(
-            from: UnsafeRawBufferPointer(
-                region.bytes(item, offset: headerByteCount, count: byteCount)))
-        // As for an overwrite: both are there for a moment, and recovery is told which one lost.
-        region[0, .superseded] = item
-        region.setKind(place, .item)
+        region.moveItem(item, to: place)
         index.replace(slot, with: place)
         queues.relocate(item, to: place)
         if wheel.isScheduled(item) { wheel.relocate(item, to: place) }
@@ -60,5 +53,19 @@ extension Shard {
         extents.give(item)
         region[0, .superseded] = 0
         return true
+    }
+}
+
+extension Region {
+    /// Publishes a copy of an item of one extent at `place`, an extent of the same length. As for an
+    /// overwrite, both are there until the caller gives the old one back, and recovery is told which
+    /// one has lost.
+    func moveItem(_ item: Unit, to place: Unit) {
+        let headerByteCount = 4
+        let byteCount = Int(length(item)) * Region.unitByteCount - headerByteCount
+        bytes(place, offset: headerByteCount, count: byteCount).copyMemory(
+            from: UnsafeRawBufferPointer(bytes(item, offset: headerByteCount, count: byteCount)))
+        self[0, .superseded] = item
+        setKind(place, .item)
     }
 }
