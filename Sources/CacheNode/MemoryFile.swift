@@ -16,6 +16,8 @@ final class MemoryFile {
     let savedClock: SavedClock?
     private let path: String
     private let descriptor: Int32
+    /// Whether the file has its name.
+    private var isFinished: Bool
 
     /// How long a file's lock is waited for: the process before may still be dying.
     private static let lockAttempts = 100
@@ -29,8 +31,19 @@ final class MemoryFile {
         let flags = O_RDWR | O_CLOEXEC | (isThere ? 0 : O_CREAT | O_NOFOLLOW)
         let descriptor = open(name, flags, 0o600)
         guard descriptor >= 0 else { throw Self.failure(name, "cannot open it", errno) }
+        var isLocked = false
         do throws(NodeError) {
             try Self.lock(descriptor, name)
+            isLocked = true
+            // While the lock was waited for, another process may have finished this very file.
+            guard Self.isNamed(descriptor, name) else {
+                throw NodeError(
+                    message: "memory file \(path): another process has just made it; start again")
+            }
+            // What a process left that died while it made the file is nothing to build on.
+            if !isThere, ftruncate(descriptor, 0) != 0 {
+                throw Self.failure(name, "cannot empty it", errno)
+            }
             let page = isThere ? try Self.check(descriptor, name, byteCount: byteCount) : nil
             guard fchmod(descriptor, 0o600) == 0 else {
                 throw Self.failure(name, "cannot make it private", errno)
@@ -48,9 +61,10 @@ final class MemoryFile {
             memory = UnsafeMutableRawBufferPointer(start: mapping, count: byteCount)
             header = page?.header
             savedClock = page?.clock
+            isFinished = isThere
             self.descriptor = descriptor
         } catch {
-            if !isThere { unlink(name) }
+            if !isThere, isLocked, Self.isNamed(descriptor, name) { unlink(name) }
             close(descriptor)
             throw error
         }
@@ -58,15 +72,25 @@ final class MemoryFile {
 
     deinit {
         munmap(memory.baseAddress, memory.count)
+        if !isFinished { unlink(Self.temporaryName(path)) }
         close(descriptor)
     }
 
     /// Lets a new file have its name, now that it is complete.
     func finish() throws(NodeError) {
-        guard header == nil else { return }
+        guard !isFinished else { return }
         guard rename(Self.temporaryName(path), path) == 0 else {
             throw Self.failure(path, "cannot give it its name", errno)
         }
+        isFinished = true
+    }
+
+    /// Whether `name` stands for the file that is open.
+    private static func isNamed(_ descriptor: Int32, _ name: String) -> Bool {
+        var open = stat()
+        var named = stat()
+        return fstat(descriptor, &open) == 0 && stat(name, &named) == 0
+            && open.st_dev == named.st_dev && open.st_ino == named.st_ino
     }
 
     /// Whether there is a file to take over. One without a byte is as good as none; anything but a

@@ -1,0 +1,289 @@
+import Glibc
+import Testing
+
+@testable import CacheNode
+@testable import SessionMap
+
+/// The file of `-e`. One at a time: a test lowers the process's limit for files.
+@Suite(.serialized) struct MemoryFileTests {
+    /// A directory that goes with the test.
+    private final class Directory {
+        let path: String
+
+        init() throws {
+            var template = Array("/tmp/sojourn-memory-XXXXXX".utf8CString)
+            path = try template.withUnsafeMutableBufferPointer { buffer in
+                String(cString: try #require(mkdtemp(buffer.baseAddress!)))
+            }
+        }
+
+        deinit {
+            for name in names { unlink("\(path)/\(name)") }
+            rmdir(path)
+        }
+
+        var names: [String] {
+            guard let stream = opendir(path) else { return [] }
+            defer { closedir(stream) }
+            var names: [String] = []
+            while let entry = readdir(stream) {
+                let name = withUnsafeBytes(of: entry.pointee.d_name) { bytes in
+                    String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+                }
+                if name != ".", name != ".." { names.append(name) }
+            }
+            return names.sorted()
+        }
+
+        func write(_ name: String, _ bytes: [UInt8]) {
+            let descriptor = open("\(path)/\(name)", O_RDWR | O_CREAT | O_TRUNC, 0o644)
+            precondition(descriptor >= 0)
+            let count = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+            precondition(count == bytes.count)
+            close(descriptor)
+        }
+
+        func read(_ name: String) -> [UInt8] {
+            let descriptor = open("\(path)/\(name)", O_RDONLY)
+            precondition(descriptor >= 0)
+            defer { close(descriptor) }
+            var status = stat()
+            fstat(descriptor, &status)
+            var bytes = [UInt8](repeating: 0, count: Int(status.st_size))
+            let count = bytes.withUnsafeMutableBytes {
+                pread(descriptor, $0.baseAddress, $0.count, 0)
+            }
+            precondition(count == bytes.count)
+            return bytes
+        }
+    }
+
+    private static let mapByteCount = 1 << 20
+    private static let byteCount = SessionMap.arenaByteCount(forMapOf: mapByteCount)
+    private let configuration = MapConfiguration(
+        byteCount: mapByteCount, itemByteCountMax: 100_000, shardCount: 1, hashSeed: 71)
+
+    /// Makes a file with one item in it.
+    private func makeFile(_ path: String) throws {
+        let file = try MemoryFile(path: path, byteCount: Self.byteCount)
+        try #require(file.header == nil)
+        let map = try SessionMap(configuration, in: file.memory, now: 10)
+        store(map, "key", [1, 2, 3])
+        map.save(
+            SavedClock(
+                nodeSeconds: 10, bootSeconds: 20, wallSeconds: 30,
+                bootID: [UInt8](repeating: 4, count: 16)))
+        try file.finish()
+    }
+
+    private func store(_ map: SessionMap, _ key: String, _ value: [UInt8]) {
+        let key = Array(key.utf8)
+        let outcome = map.store(
+            key.span, StoreRequest(mode: .set, clientFlags: 0, deadline: .never),
+            value: value.span, now: 10)
+        #expect(outcome == .stored)
+    }
+
+    /// Whether the item is there for whoever takes the file over.
+    private func hasItem(_ path: String) throws -> Bool {
+        try hasItem(MemoryFile(path: path, byteCount: Self.byteCount))
+    }
+
+    private func hasItem(_ file: MemoryFile) throws -> Bool {
+        try withExtendedLifetime(file) {
+            var report = RecoveryReport()
+            let map = try SessionMap(
+                configuration, recovering: file.memory, header: try #require(file.header), now: 10,
+                report: &report)
+            let key = Array("key".utf8)
+            return map.contains(key.span, now: 10)
+        }
+    }
+
+    /// What the file is refused with; nothing when it is taken.
+    private func refusal(_ path: String, byteCount: Int = byteCount) -> String? {
+        do throws(NodeError) {
+            _ = try MemoryFile(path: path, byteCount: byteCount)
+            return nil
+        } catch {
+            return error.message
+        }
+    }
+
+    private func mode(_ path: String) -> UInt32 {
+        var status = stat()
+        return stat(path, &status) == 0 ? status.st_mode & 0o7777 : 0
+    }
+
+    @Test func aNewFileIsTakenOverByTheNextProcess() throws {
+        let directory = try Directory()
+        let path = directory.path + "/arena"
+        try makeFile(path)
+        #expect(directory.names == ["arena"])
+        let file = try MemoryFile(path: path, byteCount: Self.byteCount)
+        #expect(file.savedClock?.nodeSeconds == 10 && file.savedClock?.wallSeconds == 30)
+        #expect(try hasItem(file))
+        try file.finish()
+        #expect(directory.names == ["arena"])
+    }
+
+    @Test func onlyItsOwnerMayReadAFile() throws {
+        let directory = try Directory()
+        let path = directory.path + "/arena"
+        let mask = umask(0)
+        try makeFile(path)
+        umask(mask)
+        #expect(mode(path) == 0o600)
+        // Also one that somebody has opened to others meanwhile.
+        chmod(path, 0o666)
+        _ = try MemoryFile(path: path, byteCount: Self.byteCount)
+        #expect(mode(path) == 0o600)
+    }
+
+    @Test func aFileThatIsInUseIsRefused() throws {
+        let directory = try Directory()
+        let path = directory.path + "/arena"
+        try makeFile(path)
+        do {
+            let file = try MemoryFile(path: path, byteCount: Self.byteCount)
+            #expect(refusal(path)?.contains("in use by a running node") == true)
+            #expect(try hasItem(file))
+        }
+        #expect(refusal(path) == nil)
+    }
+
+    @Test func aFileThatAnotherProcessIsMakingIsRefusedAndLeftAlone() throws {
+        let directory = try Directory()
+        let path = directory.path + "/arena"
+        let file = try MemoryFile(path: path, byteCount: Self.byteCount)
+        #expect(refusal(path)?.contains("in use by a running node") == true)
+        let map = try SessionMap(configuration, in: file.memory, now: 10)
+        store(map, "key", [1])
+        try file.finish()
+        #expect(directory.names == ["arena"])
+    }
+
+    @Test func aFileThatIsNeverFinishedLeavesNothing() throws {
+        let directory = try Directory()
+        _ = try MemoryFile(path: directory.path + "/arena", byteCount: Self.byteCount)
+        #expect(directory.names.isEmpty)
+    }
+
+    @Test func whatADyingProcessLeftOfANewFileDoesNotMatter() throws {
+        let directory = try Directory()
+        let path = directory.path + "/arena"
+        // A name of its own until it is complete: all sizes and any bytes are only leftovers.
+        for byteCount in [0, 100, Self.byteCount, 2 * Self.byteCount] {
+            directory.write("arena.new", [UInt8](repeating: 0xA5, count: byteCount))
+            try makeFile(path)
+            #expect(directory.names == ["arena"])
+            #expect(directory.read("arena").count == Self.byteCount)
+            #expect(try hasItem(path))
+            unlink(path)
+        }
+        // Even those of a file that was complete but for its name.
+        try makeFile(path)
+        rename(path, path + ".new")
+        let file = try MemoryFile(path: path, byteCount: Self.byteCount)
+        #expect(file.header == nil)
+        #expect(file.memory.allSatisfy { $0 == 0 })
+    }
+
+    @Test func aFileWithoutAByteIsTakenAsNew() throws {
+        let directory = try Directory()
+        let path = directory.path + "/arena"
+        directory.write("arena", [])
+        try makeFile(path)
+        #expect(try hasItem(path))
+        #expect(mode(path) == 0o600)
+    }
+
+    @Test func aFileOfAnotherSizeIsRefusedWithTheSizeThatFits() throws {
+        let directory = try Directory()
+        let path = directory.path + "/arena"
+        try makeFile(path)
+        for byteCount in [Self.byteCount - 4_096, Self.byteCount + 4_096, 2 * Self.byteCount] {
+            #expect(refusal(path, byteCount: byteCount)?.contains("made with -m 1") == true)
+        }
+        #expect(refusal(path) == nil)
+    }
+
+    @Test func aTruncatedFileIsRefusedAndNotChanged() throws {
+        let directory = try Directory()
+        let path = directory.path + "/arena"
+        try makeFile(path)
+        let whole = directory.read("arena")
+        for byteCount in [Self.byteCount - 1, Self.byteCount / 2, ArenaHeader.byteCount] {
+            directory.write("arena", Array(whole[..<byteCount]))
+            #expect(refusal(path)?.contains("truncated") == true)
+            #expect(directory.read("arena").count == byteCount)
+        }
+        for byteCount in [1, 8, ArenaHeader.byteCount - 1] {
+            directory.write("arena", Array(whole[..<byteCount]))
+            #expect(refusal(path)?.contains("not a memory file") == true)
+        }
+    }
+
+    @Test func foreignFilesAreRefusedAndNotChanged() throws {
+        let directory = try Directory()
+        let path = directory.path + "/arena"
+        let text = [UInt8]("somebody's thesis\n".utf8)
+        for bytes in [text, [UInt8](repeating: 0, count: Self.byteCount)] {
+            directory.write("arena", bytes)
+            chmod(path, 0o644)
+            #expect(refusal(path)?.contains("not a memory file of sojournd") == true)
+            #expect(directory.read("arena") == bytes && mode(path) == 0o644)
+            #expect(directory.names == ["arena"])
+        }
+    }
+
+    @Test func filesOfOtherBuildsAreRefusedWithTheirVersion() throws {
+        let directory = try Directory()
+        let path = directory.path + "/arena"
+        try makeFile(path)
+        let whole = directory.read("arena")
+        var other = whole
+        other[8] = 99
+        directory.write("arena", other)
+        #expect(refusal(path)?.contains("layout version 99") == true)
+        other = whole
+        for word in [0..<8, 8..<12, 12..<16] { other[word].reverse() }
+        directory.write("arena", other)
+        #expect(refusal(path)?.contains("another byte order") == true)
+    }
+
+    @Test func whatIsNoFileIsRefusedAndStaysWhatItIs() throws {
+        let directory = try Directory()
+        #expect(refusal(directory.path)?.contains("not a regular file") == true)
+        let fifo = directory.path + "/fifo"
+        #expect(mkfifo(fifo, 0o600) == 0)
+        #expect(refusal(fifo)?.contains("not a regular file") == true)
+        #expect(refusal("/dev/null")?.contains("not a regular file") == true)
+        #expect(directory.names == ["fifo"])
+    }
+
+    @Test func aPlaceThatCannotBeWrittenIsRefused() throws {
+        #expect(refusal("/proc/arena")?.contains("cannot open it") == true)
+        let directory = try Directory()
+        #expect(refusal(directory.path + "/none/arena")?.contains("cannot open it") == true)
+        directory.write("file", [1])
+        #expect(refusal(directory.path + "/file/arena")?.contains("Not a directory") == true)
+    }
+
+    @Test func aFileThatFindsNoRoomIsRefusedAndLeavesNothing() throws {
+        let directory = try Directory()
+        let path = directory.path + "/arena"
+        // A file system that is too full answers likewise; this needs no file system of its own.
+        let old = signal(SIGXFSZ, SIG_IGN)
+        defer { signal(SIGXFSZ, old) }
+        var limit = rlimit()
+        try #require(getrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit) == 0)
+        var lower = limit
+        lower.rlim_cur = rlim_t(64 << 20)
+        try #require(setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &lower) == 0)
+        defer { setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit) }
+        #expect(refusal(path, byteCount: 128 << 20)?.contains("cannot take 128 MB of disk") == true)
+        #expect(directory.names.isEmpty)
+        #expect(refusal(path) == nil)
+    }
+}
