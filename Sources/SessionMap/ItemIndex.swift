@@ -34,102 +34,77 @@ struct ItemIndex: ~Copyable {
     }
 
     /// An empty index with room for items of these tags: the segments that would be there had the
-    /// items come one by one, or fuller ones where `extents` have no room for those. As a last resort
-    /// `makeRoom` is asked for some; nothing when it has none.
+    /// items come one by one, or fuller ones where memory is short, as they become when they wait for
+    /// a free run to grow. Where there is no run for one, `makeRoom` is asked; nothing when it has none.
     init?(
         region: Region, tags: [UInt32], extents: inout ExtentAllocator,
         makeRoom: (inout ExtentAllocator) -> Bool = { _ in false }
     ) {
         self.region = region
-        directory = .allocate(capacity: 1)
-        directory.initialize(to: 0)
-        var made: [(segment: Unit, part: Part)] = []
-        for part in Self.parts(tags) {
-            while !lay(part, &made, &extents) {
-                guard makeRoom(&extents) else {
-                    drop(&made, downTo: 0, &extents)
-                    return nil
-                }
-            }
+        let parts = Self.parts(tags, freeUnitCount: extents.freeUnitCount)
+        depth = parts.reduce(0) { max($0, $1.depth) }
+        directory = .allocate(capacity: 1 << Int(depth))
+        directory.initialize(repeating: 0, count: 1 << Int(depth))
+        for part in parts {
+            var fresh: Unit?
+            repeat {
+                fresh = makeSegment(
+                    slotCount: part.slotCount, depth: part.depth, extents: &extents)
+            } while fresh == nil && makeRoom(&extents)
+            guard let segment = fresh else { return nil }
+            point(part.lowBits, depth: part.depth, to: segment)
         }
-        while depth < made.reduce(0, { max($0, $1.part.depth) }) { doubleDirectory() }
-        for (segment, part) in made { point(part.lowBits, depth: part.depth, to: segment) }
     }
 
-    /// Items whose tags agree in their `depth` low bits.
+    /// A segment to be made, for tags that agree in their `depth` low bits.
     private struct Part {
-        var tags: [UInt32]
-        var lowBits: UInt32 = 0
-        var depth: UInt32 = 0
+        var lowBits: UInt32
+        var depth: UInt32
+        var slotCount: UInt32
+    }
 
-        var isDivisible: Bool { depth < depthMax }
+    /// How full segments are made at most.
+    private struct Fill {
+        let numerator: Int
+        let denominator: Int
 
-        func halves() -> [Part] {
-            let bit: UInt32 = 1 << depth
-            return [
-                Part(tags: tags.filter { $0 & bit == 0 }, lowBits: lowBits, depth: depth + 1),
-                Part(tags: tags.filter { $0 & bit != 0 }, lowBits: lowBits | bit, depth: depth + 1),
-            ]
+        static let usual = Fill(numerator: 4, denominator: 5)
+        static let tight = Fill(numerator: 9, denominator: 10)
+        static let tightest = Fill(numerator: 19, denominator: 20)
+
+        func holds(_ itemCount: Int, slotCount: UInt32) -> Bool {
+            itemCount * denominator < Int(slotCount) * numerator
         }
     }
 
-    /// How tags fall to parts each of which one segment can hold.
-    private static func parts(_ tags: [UInt32]) -> [Part] {
+    private static func parts(_ tags: [UInt32], freeUnitCount: UInt32) -> [Part] {
         var parts: [Part] = []
-        var open = [Part(tags: tags)]
-        while let next = open.popLast() {
-            if next.tags.count + 1 < Int(sizes[sizes.count - 1]) || !next.isDivisible {
-                parts.append(next)
-            } else {
-                open += next.halves()
-            }
+        for fill in [Fill.usual, .tight, .tightest] {
+            parts = Self.parts(tags, fill: fill)
+            let wanted = parts.reduce(0) { $0 + segmentUnits(slotCount: $1.slotCount) }
+            if wanted <= freeUnitCount { break }
         }
         return parts
     }
 
-    /// Makes the segments of a part: first as it would be had it grown, then with fuller segments,
-    /// then with smaller ones. The index that was there before had room in the same memory, but maybe
-    /// with segments that were waiting to grow.
-    private mutating func lay(
-        _ part: Part, _ made: inout [(segment: Unit, part: Part)],
-        _ extents: inout ExtentAllocator
-    ) -> Bool {
-        let count = UInt32(part.tags.count)
-        let wanted = Self.size(forItemCount: count)
-        let isTooFull = count * 5 > wanted * 4 && part.isDivisible
-        if isTooFull, layHalves(of: part, &made, &extents) { return true }
-        for slotCount in Self.sizes.reversed() where slotCount <= wanted && count + 1 < slotCount {
-            if let segment = makeSegment(
-                slotCount: slotCount, depth: part.depth, extents: &extents)
+    /// How tags fall to segments none of which is over-full.
+    private static func parts(_ tags: [UInt32], fill: Fill) -> [Part] {
+        var parts: [Part] = []
+        var open: [(tags: [UInt32], lowBits: UInt32, depth: UInt32)] = [(tags, 0, 0)]
+        while let next = open.popLast() {
+            let count = next.tags.count
+            if let slotCount = sizes.first(where: { fill.holds(count, slotCount: $0) })
+                ?? (next.depth < depthMax ? nil : sizes[sizes.count - 1])
             {
-                made.append((segment, part))
-                return true
+                parts.append(
+                    Part(lowBits: next.lowBits, depth: next.depth, slotCount: slotCount))
+                continue
             }
+            let bit: UInt32 = 1 << next.depth
+            open.append((next.tags.filter { $0 & bit == 0 }, next.lowBits, next.depth + 1))
+            open.append((next.tags.filter { $0 & bit != 0 }, next.lowBits | bit, next.depth + 1))
         }
-        // Halves ask for the smallest size at least.
-        guard !isTooFull, count + 1 >= Self.sizes[0], part.isDivisible else { return false }
-        return layHalves(of: part, &made, &extents)
-    }
-
-    private mutating func layHalves(
-        of part: Part, _ made: inout [(segment: Unit, part: Part)],
-        _ extents: inout ExtentAllocator
-    ) -> Bool {
-        let before = made.count
-        for half in part.halves() where !lay(half, &made, &extents) {
-            drop(&made, downTo: before, &extents)
-            return false
-        }
-        return true
-    }
-
-    private mutating func drop(
-        _ made: inout [(segment: Unit, part: Part)], downTo count: Int,
-        _ extents: inout ExtentAllocator
-    ) {
-        while made.count > count, let last = made.popLast() {
-            dropSegment(last.segment, extents: &extents)
-        }
+        return parts
     }
 
     deinit { directory.deallocate() }
@@ -228,8 +203,8 @@ struct ItemIndex: ~Copyable {
         return itemCount(segment) * 16 >= slotCount(segment) * 15
     }
 
-    /// A run of free units of which any segment, or the two of any split, can be made.
-    static let runUnitCountMax = 2 * segmentUnits(slotCount: sizes[sizes.count - 1])
+    /// A run of free units of which any segment can be made.
+    static let segmentUnitCountMax = segmentUnits(slotCount: sizes[sizes.count - 1])
 
     /// The run of free units with which the tag's segment can grow.
     func growthUnitCount(_ tag: UInt32) -> UInt32 {

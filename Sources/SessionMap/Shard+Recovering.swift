@@ -81,7 +81,7 @@ extension Shard {
         var gone: Set<Int> = []
         var candidates: [Int] = []
         let index = ItemIndex(region: region, tags: tags, extents: &extents) { extents in
-            if mover.makeRun(ItemIndex.runUnitCountMax, of: &items, extents: &extents) {
+            if mover.makeRun(ItemIndex.segmentUnitCountMax, of: &items, extents: &extents) {
                 return true
             }
             if gone.isEmpty {
@@ -138,7 +138,9 @@ private struct Mover {
 
     mutating func forget(_ item: Unit) { numbers[item] = nil }
 
-    /// Makes a free run of `length` units behind the largest there is. False when nothing was moved.
+    private static let candidateCount = 16
+
+    /// Makes a free run of `length` units, behind one of the largest there are.
     mutating func makeRun(
         _ length: UInt32, of items: inout [Unit], extents: inout ExtentAllocator
     ) -> Bool {
@@ -147,9 +149,23 @@ private struct Mover {
                 numbers[item] = number
             }
         }
-        guard let start = extents.takeLargest(atMost: length, atLeast: 1) else { return false }
-        defer { extents.give(start) }
-        var movedCount = 0
+        var tried: [Unit] = []
+        var isMade = false
+        while !isMade, tried.count < Self.candidateCount,
+            let start = extents.takeLargest(atMost: length, atLeast: 1)
+        {
+            tried.append(start)
+            // One that is long enough already was no help: it is not what was asked for.
+            guard region.length(start) < length else { continue }
+            isMade = extend(start, to: length, items: &items, extents: &extents)
+        }
+        for start in tried { extents.give(start) }
+        return isMade
+    }
+
+    private mutating func extend(
+        _ start: Unit, to length: UInt32, items: inout [Unit], extents: inout ExtentAllocator
+    ) -> Bool {
         while region.length(start) < length {
             let next = start + region.length(start)
             if region.kind(next) == .free {
@@ -163,12 +179,11 @@ private struct Mover {
                 items[number] = place
                 numbers[next] = nil
                 numbers[place] = number
-                movedCount += 1
             } else {
-                break
+                return false
             }
         }
-        return movedCount > 0
+        return true
     }
 }
 
