@@ -1,0 +1,57 @@
+import Glibc
+import TestSupport
+import Testing
+
+/// A node with a memory file, killed and started again.
+struct SurvivalTests {
+    private static let root = #filePath.split(separator: "/").dropLast(3).reduce("") {
+        $0 + "/" + $1
+    }
+
+    @Test("No death of the process loses an acknowledged store: a short run of scripts/kill")
+    func killer() throws {
+        let result = try Program.run(
+            "/usr/bin/env",
+            [
+                "python3", Self.root + "/scripts/kill", "--binary", try RunningNode.sojourndPath(),
+                "--rounds", "5", "--megabytes", "128", "--seconds", "1", "--seed", "1",
+            ], seconds: 300)
+        #expect(result.exit == .status(0), "\(result.output)\(result.errors)")
+        #expect(result.output.contains("acknowledged sessions lost"))
+    }
+
+    @Test("Two restarts within a second keep what was stored")
+    func restarts() throws {
+        let directory = try TemporaryDirectory()
+        let flags = ["-e", directory.path + "/arena", "-m", "16"]
+        let first = try RunningNode.sojournd(flags)
+        #expect(try first.connect().ask("set k 7 0 5\r\nvalue") == "STORED\r\n")
+        #expect(try first.connect().ask("set gone 0 0 1\r\nx") == "STORED\r\n")
+        #expect(try first.connect().ask("delete gone") == "DELETED\r\n")
+        first.program.end()
+        let second = try RunningNode.sojournd(flags)
+        second.program.end()
+        let third = try RunningNode.sojournd(flags)
+        #expect(
+            try third.connect().ask("get k gone", until: "END\r\n")
+                == "VALUE k 7 5\r\nvalue\r\nEND\r\n")
+    }
+
+    @Test("A memory file in use, or of another size, is refused in one line")
+    func refusals() throws {
+        let directory = try TemporaryDirectory()
+        let file = directory.path + "/arena"
+        let path = try RunningNode.sojourndPath()
+        let node = try RunningNode.sojournd(["-e", file, "-m", "16"])
+        let busy = try Program.run(path, ["-p", "-1", "-e", file, "-m", "16"])
+        #expect(busy.exit == .status(71))
+        #expect(busy.errors.contains("it is in use by a running node"))
+        node.program.end()
+        let other = try Program.run(path, ["-p", "-1", "-e", file, "-m", "32"])
+        #expect(other.exit == .status(71))
+        #expect(other.errors.contains("it was made with -m 16"))
+        let device = try Program.run(path, ["-p", "-1", "-e", "/dev/zero"])
+        #expect(device.exit == .status(71))
+        #expect(device.errors.contains("it is not a regular file"))
+    }
+}
