@@ -34,26 +34,44 @@ struct ItemIndex: ~Copyable {
     }
 
     /// An empty index with room for items of these tags: the segments that would be there had the
-    /// items come one by one, or fuller ones where memory is short, as they become when they wait for
-    /// a free run to grow. Where there is no run for one, `makeRoom` is asked; nothing when it has none.
+    /// items come one by one, or fuller ones where there are no runs for those, as they become when
+    /// they wait for one to grow. As a last resort `makeRoom` is asked; nothing when it has none.
     init?(
         region: Region, tags: [UInt32], extents: inout ExtentAllocator,
         makeRoom: (inout ExtentAllocator) -> Bool = { _ in false }
     ) {
         self.region = region
-        let parts = Self.parts(tags, freeUnitCount: extents.freeUnitCount)
-        depth = parts.reduce(0) { max($0, $1.depth) }
-        directory = .allocate(capacity: 1 << Int(depth))
-        directory.initialize(repeating: 0, count: 1 << Int(depth))
+        directory = .allocate(capacity: 1)
+        directory.initialize(to: 0)
+        var parts: [Part] = []
+        for fill in [Fill.usual, .tight, .tightest, .full] {
+            parts = Self.parts(tags, fill: fill)
+            if lay(parts, &extents, { _ in false }) { return }
+        }
+        guard lay(parts, &extents, makeRoom) else { return nil }
+    }
+
+    /// Makes the segments of an empty index; all or none.
+    private mutating func lay(
+        _ parts: [Part], _ extents: inout ExtentAllocator,
+        _ makeRoom: (inout ExtentAllocator) -> Bool
+    ) -> Bool {
+        var made: [(segment: Unit, part: Part)] = []
         for part in parts {
             var fresh: Unit?
             repeat {
                 fresh = makeSegment(
                     slotCount: part.slotCount, depth: part.depth, extents: &extents)
             } while fresh == nil && makeRoom(&extents)
-            guard let segment = fresh else { return nil }
-            point(part.lowBits, depth: part.depth, to: segment)
+            guard let segment = fresh else {
+                for (segment, _) in made { dropSegment(segment, extents: &extents) }
+                return false
+            }
+            made.append((segment, part))
         }
+        while depth < parts.reduce(0, { max($0, $1.depth) }) { doubleDirectory() }
+        for (segment, part) in made { point(part.lowBits, depth: part.depth, to: segment) }
+        return true
     }
 
     /// A segment to be made, for tags that agree in their `depth` low bits.
@@ -71,20 +89,12 @@ struct ItemIndex: ~Copyable {
         static let usual = Fill(numerator: 4, denominator: 5)
         static let tight = Fill(numerator: 9, denominator: 10)
         static let tightest = Fill(numerator: 19, denominator: 20)
+        /// All slots but one, which is as far as it ever goes.
+        static let full = Fill(numerator: 1, denominator: 1)
 
         func holds(_ itemCount: Int, slotCount: UInt32) -> Bool {
             itemCount * denominator < Int(slotCount) * numerator
         }
-    }
-
-    private static func parts(_ tags: [UInt32], freeUnitCount: UInt32) -> [Part] {
-        var parts: [Part] = []
-        for fill in [Fill.usual, .tight, .tightest] {
-            parts = Self.parts(tags, fill: fill)
-            let wanted = parts.reduce(0) { $0 + segmentUnits(slotCount: $1.slotCount) }
-            if wanted <= freeUnitCount { break }
-        }
-        return parts
     }
 
     /// How tags fall to segments none of which is over-full.
