@@ -35,16 +35,20 @@ struct ExtentAllocator: ~Copyable {
     private let heads: UnsafeMutablePointer<Unit>
     private let occupied: UnsafeMutablePointer<UInt64>
 
-    /// Lays out the first `unitCount` units of the region.
-    init(region: Region, unitCount: UInt32) {
-        precondition(unitCount > Self.headUnitCount + 1 && unitCount <= region.unitCount)
+    private init(withoutFreeUnitsIn region: Region, end: UInt32) {
         self.region = region
-        end = unitCount
+        self.end = end
         heads = .allocate(capacity: Self.classCount)
         heads.initialize(repeating: 0, count: Self.classCount)
         occupied = .allocate(capacity: Self.wordCount)
         occupied.initialize(repeating: 0, count: Self.wordCount)
         freeUnitCount = 0
+    }
+
+    /// Lays out the first `unitCount` units of the region.
+    init(region: Region, unitCount: UInt32) {
+        precondition(unitCount > Self.headUnitCount + 1 && unitCount <= region.unitCount)
+        self.init(withoutFreeUnitsIn: region, end: unitCount)
         let first = Self.headUnitCount
         let last = end - 1
         region.setHeader(0, length: first, kind: .border, previousIsFree: false)
@@ -55,13 +59,7 @@ struct ExtentAllocator: ~Copyable {
     /// Takes over the first `unitCount` units of a region that are laid out already. Extents that
     /// `isKept` does not hold for are free from here on.
     init(region: Region, unitCount: UInt32, keeping isKept: (Unit) -> Bool) {
-        self.region = region
-        end = unitCount
-        heads = .allocate(capacity: Self.classCount)
-        heads.initialize(repeating: 0, count: Self.classCount)
-        occupied = .allocate(capacity: Self.wordCount)
-        occupied.initialize(repeating: 0, count: Self.wordCount)
-        freeUnitCount = 0
+        self.init(withoutFreeUnitsIn: region, end: unitCount)
         var unit = Self.headUnitCount
         var freeStart: Unit = 0
         while unit < end {
