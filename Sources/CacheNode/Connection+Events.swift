@@ -26,7 +26,9 @@ extension Connection {
     /// Looks an item up for watchers; nothing where nobody wants to know.
     @inline(__always)
     func noteLookUp(_ key: Span<UInt8>, now: Moment) -> LookUp? {
-        guard context.watchers.want([.fetchers, .deletions]) else { return nil }
+        guard context.watchers.want(.fetchers) || context.watchers.want(.deletions) else {
+            return nil
+        }
         return lookUp(key, now: now)
     }
 

@@ -244,7 +244,7 @@ extension Connection {
         if isWell {
             let request = store.request
             let line = meta?.line ?? []
-            let isWatched = context.watchers.want([.fetchers, .mutations])
+            let isWatched = context.watchers.want(.fetchers) || context.watchers.want(.mutations)
             let key = isWatched ? store.key : []
             let valueByteCount = store.valueByteCount
             if isWatched { _ = noteLookUp(key.span, now: now) }
