@@ -9,8 +9,10 @@ import Synchronization
 ///
 /// Confined to its worker's thread.
 final class ClientSocket {
-    /// The worker owns this object and outlives it.
-    private unowned(unsafe) let worker: Worker
+    /// The worker owns this object and outlives it. Not even an unowned reference: using one retains
+    /// what it refers to, by two atomic operations each time.
+    private let worker: Unmanaged<Worker>
+    private let commandsPerTurn: Int
     private let stream: EventLoop.Stream
     let connection: Connection
     private var readable: DescriptorEvent?
@@ -24,7 +26,8 @@ final class ClientSocket {
     private var isClosing = false
 
     init(worker: Worker, descriptor: Int32, connection: Connection) throws(EventLoopError) {
-        self.worker = worker
+        self.worker = .passUnretained(worker)
+        commandsPerTurn = worker.commandsPerTurn
         stream = EventLoop.Stream(descriptor: descriptor)
         self.connection = connection
         // The events belong to this object, so their handlers cannot outlive it.
@@ -37,10 +40,15 @@ final class ClientSocket {
 
     var descriptor: Int32 { stream.descriptor }
 
+    @inline(__always)
+    private func now() -> Moment { worker._withUnsafeGuaranteedRef { $0.now() } }
+
+    private func close() { worker.takeUnretainedValue().close(self) }
+
     // MARK: Receiving
 
     private func becameReadable() {
-        let now = worker.now()
+        let now = now()
         if hasYielded {
             hasYielded = false
         } else {
@@ -72,7 +80,7 @@ final class ClientSocket {
             finish()
             return false
         case .failed:
-            worker.close(self)
+            close()
             return false
         }
     }
@@ -81,12 +89,15 @@ final class ClientSocket {
 
     private func takeTurns(now: Moment) {
         while true {
-            let turn = connection.run(commandLimit: worker.commandsPerTurn, now: now)
+            let turn = connection.run(commandLimit: commandsPerTurn, now: now)
             switch turn {
             case .needsInput:
                 connection.input.releaseIfEmpty()
-                guard isBlocked || send() else { return }
-                notePhase()
+                if isBlocked || connection.output.isEmpty {
+                    notePhase()
+                } else {
+                    worker._withUnsafeGuaranteedRef { $0.sendSoon(self) }
+                }
                 return
             case .outputFull:
                 guard !isBlocked, send() else { return }
@@ -112,7 +123,7 @@ final class ClientSocket {
         isClosing = true
         readable?.disable()
         guard isBlocked || send() else { return }
-        if !isBlocked { worker.close(self) }
+        if !isBlocked { close() }
     }
 
     // MARK: Sending
@@ -140,11 +151,16 @@ final class ClientSocket {
         }
         connection.counters.add(.bytesWritten, sentByteCount)
         if isBroken {
-            worker.close(self)
+            close()
             return false
         }
         isBlocked = !connection.output.isEmpty
         return isBlocked ? waitUntilWritable() : true
+    }
+
+    /// What the worker was asked to do at the end of a turn.
+    func sendReplies() {
+        if isBlocked || send() { notePhase() }
     }
 
     private func waitUntilWritable() -> Bool {
@@ -152,13 +168,14 @@ final class ClientSocket {
             let event =
                 try writable
                 ?? DescriptorEvent(
-                    loop: worker.loop, descriptor: descriptor, interest: .writable
+                    loop: worker.takeUnretainedValue().loop, descriptor: descriptor,
+                    interest: .writable
                 ) { [unowned(unsafe) self] _ in becameWritable() }
             writable = event
             try event.enable()
             return true
         } catch {
-            worker.close(self)
+            close()
             return false
         }
     }
@@ -167,12 +184,12 @@ final class ClientSocket {
         isBlocked = false
         guard send(), !isBlocked else { return }
         writable?.disable()
-        if isClosing { return worker.close(self) }
+        if isClosing { return close() }
         if let readable, !readable.isEnabled {
-            do { try readable.enable() } catch { return worker.close(self) }
+            do { try readable.enable() } catch { return close() }
         }
         // Commands that had to wait for room in the output.
-        takeTurns(now: worker.now())
+        takeTurns(now: now())
     }
 
     private func notePhase() {

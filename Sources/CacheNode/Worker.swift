@@ -18,6 +18,11 @@ final class Worker: @unchecked Sendable {
     private let record: WorkerRecord
     private let pool = BufferPool()
     private var sockets: [Int32: ClientSocket] = [:]
+    /// Those whose replies wait for the end of the turn; of `sockets`, so that they need not be
+    /// retained here.
+    private var owing: [Unmanaged<ClientSocket>?] = []
+    /// The moment of this turn of the loop, once it was asked for.
+    private var turnMoment: Moment?
     private let inbox = Mutex(Inbox())
     private var wakeUp: WakeUp?
     private var tick: Timer?
@@ -31,6 +36,7 @@ final class Worker: @unchecked Sendable {
     /// Items that one turn of maintenance may move before connections get their turn again.
     private static let itemsPerTurn = 256
     private static let tickMilliseconds = 1_000
+    private static let owingCountMax = 64
 
     init(number: Int, context: NodeContext) throws(EventLoopError) {
         self.number = number
@@ -40,9 +46,19 @@ final class Worker: @unchecked Sendable {
         loop = try Loop()
         wakeUp = try WakeUp(loop: loop) { [unowned self] in readInbox() }
         tick = try Timer(loop: loop) { [unowned self] in maintain() }
+        loop.onEndOfTurn { [unowned self] in endTurn() }
+        owing.reserveCapacity(Self.owingCountMax)
     }
 
-    func now() -> Moment { context.clock.now() }
+    /// The present moment, read once per turn of the loop.
+    @inline(__always)
+    func now() -> Moment {
+        if let turnMoment { return turnMoment }
+        let moment = context.clock.now()
+        turnMoment = moment
+        loop.requestEndOfTurn()
+        return moment
+    }
 
     /// Runs until `stop`; called on the worker's own thread.
     func run() {
@@ -105,8 +121,29 @@ final class Worker: @unchecked Sendable {
         if context.isVerbose(2) { context.logger.debug("<\(descriptor) connection closed") }
         _ = record.connections.withLock { $0.removeValue(forKey: descriptor) }
         socket.detach()
+        for number in owing.indices where owing[number]?.takeUnretainedValue() === socket {
+            owing[number] = nil
+        }
         sockets[descriptor] = nil
         context.acceptance.noteClosed()
+    }
+
+    // MARK: Replies
+
+    /// Lets a connection's replies be sent when every other that is ready has been served, too, and
+    /// at the latest after so many. A send wakes its peer up; sent one by one, each of them would find
+    /// it asleep again, which takes the kernel a tenth of the time of a request.
+    @inline(__always)
+    func sendSoon(_ socket: ClientSocket) {
+        owing.append(.passUnretained(socket))
+        if owing.count >= Self.owingCountMax { endTurn() } else { loop.requestEndOfTurn() }
+    }
+
+    private func endTurn() {
+        turnMoment = nil
+        // Sending may close the socket that sends, and touches no other.
+        for number in owing.indices { owing[number]?.takeUnretainedValue().sendReplies() }
+        owing.removeAll(keepingCapacity: true)
     }
 
     // MARK: Time

@@ -61,6 +61,11 @@ package enum CommandParser {
     /// One key that is too long voids the whole command, so all are looked at first.
     private static func checkKeys(_ line: Span<UInt8>, from start: Int) -> Bool {
         var position = start
+        if line.count - start <= ProtocolLimits.keyByteCountMax {
+            // Too short for a key that is too long: the common case needs no look at its end.
+            while position < line.count, line[position] == UInt8(ascii: " ") { position += 1 }
+            return position < line.count
+        }
         var hasKey = false
         while let key = nextWord(in: line, from: position) {
             guard key.count <= ProtocolLimits.keyByteCountMax else { return false }
