@@ -24,6 +24,15 @@ final class ClientSocket {
     private var hasYielded = false
     /// The conversation is over, but replies are still owed.
     private var isClosing = false
+    private var closeReason = CloseReason.error
+    /// Known only where somebody watches connections.
+    private var peer: SocketAddress?
+    /// Goes on after a rest. There only once one was taken.
+    private var rest: Timer?
+
+    /// How often in a row the output may be filled and sent before other connections get their turn:
+    /// a peer that reads as fast as it is sent to must not hold the thread.
+    private static let fillsPerTurn = 4
 
     init(worker: Worker, descriptor: Int32, connection: Connection) throws(EventLoopError) {
         self.worker = .passUnretained(worker)
@@ -43,7 +52,9 @@ final class ClientSocket {
     @inline(__always)
     private func now() -> Moment { worker._withUnsafeGuaranteedRef { $0.now() } }
 
-    private func close() { worker.takeUnretainedValue().close(self) }
+    private func close(_ reason: CloseReason = .error) {
+        worker.takeUnretainedValue().close(self, reason)
+    }
 
     // MARK: Receiving
 
@@ -77,7 +88,7 @@ final class ClientSocket {
             return false
         case .ended:
             // The peer may have closed only its side: it gets what it is owed.
-            finish()
+            finish(.normal)
             return false
         case .failed:
             close()
@@ -88,6 +99,7 @@ final class ClientSocket {
     // MARK: Turns
 
     private func takeTurns(now: Moment) {
+        var fillsLeft = Self.fillsPerTurn
         while true {
             let turn = connection.run(commandLimit: commandsPerTurn, now: now)
             switch turn {
@@ -100,30 +112,68 @@ final class ClientSocket {
                 }
                 return
             case .outputFull:
-                guard !isBlocked, send() else { return }
+                guard isBlocked || send() else { return }
                 if isBlocked {
                     // The peer does not read: nothing more is read from it either.
                     readable?.disable()
                     notePhase()
                     return
                 }
+                fillsLeft -= 1
+                if fillsLeft == 0 { return takeRest() }
             case .yielded:
+                // Of commands there is an input buffer at most; a dump may be of any length.
+                if connection.dump != nil { return takeRest() }
                 hasYielded = true
                 readable?.fire(.readable)
                 return
+            case .watching:
+                worker.takeUnretainedValue().noteWatching(self)
+                connection.input.releaseIfEmpty()
+                guard isBlocked || send() else { return }
+                notePhase()
+                return
             case .close:
-                finish()
+                finish(connection.closeReason)
                 return
             }
         }
     }
 
+    /// Goes on when everybody else had a turn, and the loop has asked who else is ready.
+    private func takeRest() {
+        hasYielded = true
+        do {
+            let timer =
+                try rest
+                ?? Timer(loop: worker.takeUnretainedValue().loop) { [unowned(unsafe) self] in goOn()
+                }
+            rest = timer
+            try timer.start(afterMilliseconds: 0)
+        } catch {
+            close()
+        }
+    }
+
+    private func goOn() {
+        guard hasYielded, !isClosing else { return }
+        hasYielded = false
+        takeTurns(now: now())
+    }
+
+    /// Takes what there is to tell a watcher.
+    func attend(now: Moment) {
+        guard !isBlocked, !isClosing, !hasYielded else { return }
+        takeTurns(now: now)
+    }
+
     /// Closes, once what is owed has been sent.
-    private func finish() {
+    private func finish(_ reason: CloseReason) {
         isClosing = true
+        closeReason = reason
         readable?.disable()
         guard isBlocked || send() else { return }
-        if !isBlocked { close() }
+        if !isBlocked { close(closeReason) }
     }
 
     // MARK: Sending
@@ -184,7 +234,7 @@ final class ClientSocket {
         isBlocked = false
         guard send(), !isBlocked else { return }
         writable?.disable()
-        if isClosing { return close() }
+        if isClosing { return close(closeReason) }
         if let readable, !readable.isEnabled {
             do { try readable.enable() } catch { return close() }
         }
@@ -196,15 +246,31 @@ final class ClientSocket {
         connection.record.note(isBlocked ? .writing : connection.phase)
     }
 
-    /// Whether nothing was received for `seconds`.
+    /// Whether nothing was received for `seconds`. A watcher has nothing to say.
     func isIdle(for seconds: UInt32, now: Moment) -> Bool {
+        guard connection.watcherID == 0 else { return false }
         let last = connection.record.lastCommandSeconds.load(ordering: .relaxed)
         return now.seconds - min(last, now.seconds) >= seconds
+    }
+
+    // MARK: Watchers
+
+    /// Tells watchers that this connection is there.
+    func tellOpened() {
+        let peer = stream.peer
+        // When it ends, the kernel may not know any more.
+        self.peer = peer
+        connection.context.tellOpened(descriptor, peer: peer)
+    }
+
+    func tellClosed(_ reason: CloseReason) {
+        connection.context.tellClosed(descriptor, peer: peer ?? stream.peer, reason)
     }
 
     /// Takes the socket out of the loop; the descriptor closes with the object.
     func detach() {
         readable = nil
         writable = nil
+        rest = nil
     }
 }

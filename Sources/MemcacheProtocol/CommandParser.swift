@@ -192,7 +192,7 @@ package enum CommandParser {
     }
 
     /// `noreply` counts as the last word, whatever stands before it.
-    private static func isQuiet(_ line: Span<UInt8>, _ words: Words) -> Bool {
+    static func isQuiet(_ line: Span<UInt8>, _ words: Words) -> Bool {
         words.count > 1 && line.holds("noreply", at: words.last)
     }
 
@@ -208,6 +208,7 @@ package enum CommandParser {
             return .shutdown(shutdownMode(line, words), isQuiet: isQuiet(line, words))
         }
         if knowsDebugtime, line.holds("debugtime", at: verb) { return debugtime(line, words) }
+        if let command = operatorCommand(line, words, verb: verb) { return command }
         // A browser, or somebody who makes one send commands: not a word to them.
         if words.count > 1, line.starts(with: "HTTP/", at: words.last.start) {
             return .failure(Failure(.error, recovery: .close))

@@ -10,7 +10,7 @@ private struct Signal: ~Copyable {
 
     init() throws {
         var ends: [Int32] = [-1, -1]
-        try #require(pipe2(&ends, O_NONBLOCK | O_CLOEXEC) == 0)
+        try #require(pipe(&ends) == 0)
         descriptor = ends[0]
         writingEnd = ends[1]
     }

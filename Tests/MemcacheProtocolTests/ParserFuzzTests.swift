@@ -140,7 +140,10 @@ func randomLine(using generator: inout SeededGenerator) -> [UInt8] {
     let words = [
         "get", "gets", "gat", "gats", "set", "add", "replace", "append", "prepend", "cas",
         "delete", "touch", "incr", "decr", "flush_all", "version", "verbosity",
-        "cache_memlimit", "shutdown", "graceful", "mn", "debugtime", "p", "r", "stats", "detail",
+        "cache_memlimit", "shutdown", "graceful", "mn", "debugtime", "p", "r", "lru", "tune",
+        "lru_crawler", "crawl",
+        "metadump", "all", "1,2,63", "slabs", "automove", "ratio", "reassign", "watch", "fetchers",
+        ".5", "1e9", "stats", "detail",
         "dump", "cachedump", "settings", "reset", "quit", "noreply", "k", "HTTP/1.1", "0", "1",
         "-1", "10", "2147483645", "2147483647", "4294967296", "18446744073709551615", "", " ",
         times(249), times(250), times(251), times(23, "9"),
