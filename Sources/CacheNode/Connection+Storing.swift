@@ -48,7 +48,8 @@ extension Connection {
             request.deadline = times.vivify
         }
         request.storesStale = flags.contains(.invalidate)
-        if flags.contains(.newUnique) { request.casUnique = meta.casUnique }
+        // As memcached has it, `E0` of `ms` is no wish; the other commands set it.
+        if flags.contains(.newUnique), meta.casUnique != 0 { request.casUnique = meta.casUnique }
         request.hasEncodedKey = flags.contains(.encodedKey)
         request.dropsOldWhenRefused = true
         return store(
