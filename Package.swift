@@ -18,6 +18,7 @@ let dataPath: [SwiftSetting] =
 let package = Package(
     name: "sojourn",
     products: [
+        .library(name: "HashRing", targets: ["HashRing"]),
         .executable(name: "sojournd", targets: ["sojournd"]),
         .executable(name: "sojourn", targets: ["sojourn"]),
     ],
@@ -30,6 +31,7 @@ let package = Package(
             name: "CLibevent", pkgConfig: "libevent_core", providers: [.apt(["libevent-dev"])]),
         .target(name: "EventLoop", dependencies: ["CLibevent"], swiftSettings: dataPath),
         .target(name: "MemcacheProtocol", swiftSettings: strict),
+        .target(name: "HashRing", swiftSettings: strict),
         .target(name: "SessionMap", swiftSettings: dataPath),
         .target(
             name: "CacheNode",
@@ -55,6 +57,7 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "SessionMapTests", dependencies: ["SessionMap"], swiftSettings: strict),
+        .testTarget(name: "HashRingTests", dependencies: ["HashRing"], swiftSettings: strict),
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
         .testTarget(name: "ArchitectureTests", swiftSettings: strict),
         .testTarget(
