@@ -37,6 +37,11 @@ public struct Node: Hashable, Sendable {
     /// `host`, with the port only when it is not memcached's own: libmemcached and twemproxy.
     var hostAndUnusualPort: String { ringName ?? (port == 11_211 ? host : "\(host):\(port)") }
 
+    var hasIPv4Address: Bool {
+        let parts = host.split(separator: ".", omittingEmptySubsequences: false)
+        return parts.count == 4 && parts.allSatisfy { UInt8($0) != nil }
+    }
+
     /// Refuses what no ring can place.
     func validate() throws(RingError) {
         guard !name.isEmpty else { throw .emptyName(host: host, port: port) }

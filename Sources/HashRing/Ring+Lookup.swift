@@ -1,30 +1,40 @@
 extension Ring {
     /// The index in `nodes` of the key's node. Never allocates.
     public func index(for key: RawSpan) -> Int {
-        continuum.owner(of: continuum.firstPoint(atOrAfter: MD5.digest(key).a))
+        key.withUnsafeBytes { key in
+            let key = hashTag?.part(of: key) ?? key
+            var current = firstTry(key)
+            while !isLive(current.owner) { advance(&current, key) }
+            return current.owner
+        }
     }
 
     /// The key's node.
     public func node(for key: RawSpan) -> Node { nodes[index(for: key)] }
 
-    /// The indices of the first `count` different nodes for a key: its own, then those that hold its
-    /// replicas, nearest first. All live ones, if there are fewer.
+    /// The indices of the first `count` different nodes for a key, or of all if there are fewer: its own,
+    /// then those where its replicas are, in the order in which they would take the key over if the ones
+    /// before were left out.
     public func indices(for key: RawSpan, count: Int) -> [Int] {
         let count = min(count, liveIndices.count)
         guard count > 0 else { return [] }
-        var found: [Int] = []
-        found.reserveCapacity(count)
-        var point = continuum.firstPoint(atOrAfter: MD5.digest(key).a)
-        for _ in 0..<continuum.count {
-            let owner = continuum.owner(of: point)
-            if !found.contains(owner) {
-                found.append(owner)
-                if found.count == count { break }
+        return key.withUnsafeBytes { key in
+            let key = hashTag?.part(of: key) ?? key
+            var found: [Int] = []
+            found.reserveCapacity(count)
+            var current = firstTry(key)
+            while true {
+                if isLive(current.owner), !found.contains(current.owner) {
+                    found.append(current.owner)
+                    if found.count == count { return found }
+                }
+                advance(&current, key)
             }
-            point = point + 1 == continuum.count ? 0 : point + 1
         }
-        return found
     }
+
+    @inline(__always)
+    private func isLive(_ index: Int) -> Bool { isLive.isEmpty || isLive[index] }
 
     /// The first `count` different nodes for a key. See `indices(for:count:)`.
     public func nodes(for key: RawSpan, count: Int) -> [Node] {

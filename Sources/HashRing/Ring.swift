@@ -15,19 +15,79 @@
 public struct Ring: Sendable {
     public let nodes: [Node]
     public let strategy: Strategy
+    /// What hashes a key; nil for a strategy that has something else.
+    public let keyHash: KeyHash?
+    public let hashTag: HashTag?
     /// Indices of the nodes that get keys, ascending: all of them unless some are left out.
     public let liveIndices: [Int]
 
+    let selection: Selection
+    let retrying: Retrying
+    /// Tries after which the nodes come in turn.
+    let tryCountMax: Int
+    /// By index. Empty when all are.
+    let isLive: [Bool]
+    /// Without points, if the strategy has none.
     let continuum: Continuum
+    /// Empty, if the strategy has none.
+    let slots: [UInt32]
+    /// What a key is scored with, by index: `host:port-`. Empty, if the strategy does not score.
+    let scoringNames: [[UInt8]]
 
     /// The largest number of nodes that a ring takes.
     public static let nodeCountMax = 10_000
 
+    /// - Parameters:
+    ///   - keyHash: nil takes the strategy's own.
+    ///   - hashTag: the characters around the part of a key that decides alone, if it has that part.
     /// - Throws: for no nodes, nodes that are the same, or a node whose host, port or weight is invalid.
-    public init(nodes: [Node], strategy: Strategy = .ketamaWeighted) throws(RingError) {
+    public init(
+        nodes: [Node], strategy: Strategy = .ketamaWeighted, keyHash: KeyHash? = nil,
+        hashTag: HashTag? = nil
+    ) throws(RingError) {
+        try Self.validate(nodes)
+        if let keyHash, !strategy.takesKeyHash {
+            throw .keyHashNotTaken(strategy: strategy, keyHash: keyHash)
+        }
+        try self.init(
+            validNodes: nodes, strategy: strategy, keyHash: keyHash ?? strategy.keyHash,
+            hashTag: hashTag, live: Array(nodes.indices))
+    }
+
+    private init(
+        validNodes nodes: [Node], strategy: Strategy, keyHash: KeyHash?, hashTag: HashTag?,
+        live: [Int]
+    ) throws(RingError) {
+        guard !live.isEmpty else { throw .noNodesLeft }
+        self.nodes = nodes
+        self.strategy = strategy
+        self.keyHash = keyHash
+        self.hashTag = hashTag
+        liveIndices = live
+        selection = strategy.selection
+        retrying = strategy.retrying
+
+        let isForgetting = strategy.forgetsNodesLeftOut
+        let points = Points(nodes: nodes, live: isForgetting ? live : Array(nodes.indices))
+        continuum = Continuum(
+            try points.points(strategy, keyHash: keyHash),
+            tie: strategy == .spymemcached ? .lastNode : .firstNode)
+        slots = try points.slots(strategy)
+        scoringNames = selection == .score ? nodes.map { Array("\($0.hostAndPort)-".utf8) } : []
+        tryCountMax =
+            retrying.tryCountMax ?? max(continuum.count, slots.count, scoringNames.count)
+        var isLive: [Bool] = []
+        if live.count < nodes.count {
+            isLive = Array(repeating: false, count: nodes.count)
+            for index in live { isLive[index] = true }
+        }
+        self.isLive = isLive
+    }
+
+    private static func validate(_ nodes: [Node]) throws(RingError) {
         guard !nodes.isEmpty else { throw .noNodes }
-        guard nodes.count <= Self.nodeCountMax else {
-            throw .tooManyNodes(count: nodes.count, limit: Self.nodeCountMax)
+        guard nodes.count <= nodeCountMax else {
+            throw .tooManyNodes(count: nodes.count, limit: nodeCountMax)
         }
         var names: Set<String> = []
         var nodesByRingName: [String: String] = [:]
@@ -38,29 +98,20 @@ public struct Ring: Sendable {
                 throw .duplicateNode(other, node.name)
             }
         }
-        try self.init(validNodes: nodes, strategy: strategy, live: Array(nodes.indices))
-    }
-
-    private init(
-        validNodes nodes: [Node], strategy: Strategy, live: [Int]
-    ) throws(RingError) {
-        guard !live.isEmpty else { throw .noNodesLeft }
-        self.nodes = nodes
-        self.strategy = strategy
-        liveIndices = live
-        continuum = Continuum(KetamaPoints.weighted(nodes, live: live))
     }
 
     /// The same ring, with the same indices, without keys for some nodes: those that are ejected.
     ///
-    /// As in libmemcached and twemproxy the ring is computed anew from the rest. On a ketama ring of
-    /// equal weights the rest keep their points, so that only the keys of the nodes left out move; and
-    /// the ring without nobody left out is again the first one.
+    /// A key of a node left out goes where the strategy's client would take it next; where the client
+    /// makes its ring anew from the rest, so does this. On ketama rings of equal weights the rest keep
+    /// their points, so that only the keys of the nodes left out move, as in every strategy here but
+    /// `twemproxyModula`. Of unequal weights, weighted ketama gives the rest more points. The ring with
+    /// nobody left out is again the first one.
     ///
     /// - Parameter indices: of nodes in `nodes`; the complete set, not an addition to an earlier one.
     public func leavingOut(_ indices: Set<Int>) throws(RingError) -> Ring {
         try Ring(
-            validNodes: nodes, strategy: strategy,
+            validNodes: nodes, strategy: strategy, keyHash: keyHash, hashTag: hashTag,
             live: nodes.indices.filter { !indices.contains($0) })
     }
 }

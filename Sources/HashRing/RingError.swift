@@ -11,6 +11,10 @@ public enum RingError: Error, Hashable, Sendable {
     case duplicateName(String)
     /// Two nodes whose points would be the same.
     case duplicateNode(String, String)
+    /// The strategy hashes keys in its own way.
+    case keyHashNotTaken(strategy: Ring.Strategy, keyHash: Ring.KeyHash)
+    /// The strategy's client makes points from a text that depends on a look-up of the host.
+    case ringNameNeeded(node: String)
     /// Weights so large, in a strategy that makes points in proportion, that the ring would not fit.
     case tooManyPoints(limit: Int)
 }
@@ -31,6 +35,10 @@ extension RingError: CustomStringConvertible {
         case .duplicateName(let name): "two nodes are called \(name)"
         case .duplicateNode(let first, let second):
             "nodes \(first) and \(second) are the same on the ring"
+        case .keyHashNotTaken(let strategy, let keyHash):
+            "the strategy \(strategy.rawValue) has a hash of its own, not \(keyHash.rawValue)"
+        case .ringNameNeeded(let node):
+            "node \(node): give the name that spymemcached makes, host/address:port"
         case .tooManyPoints(let limit):
             "the weights make more than \(limit) points; divide them all by the same number"
         }
