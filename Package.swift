@@ -58,7 +58,7 @@ let package = Package(
         .testTarget(
             name: "SessionMapTests", dependencies: ["SessionMap"], swiftSettings: strict),
         .testTarget(
-            name: "HashRingTests", dependencies: ["HashRing"], exclude: ["Golden"],
+            name: "HashRingTests", dependencies: ["HashRing", "TestSupport"], exclude: ["Golden"],
             swiftSettings: strict),
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
         .testTarget(name: "ArchitectureTests", swiftSettings: strict),

@@ -33,7 +33,7 @@ extension Ring.KeyHash {
     func hash(_ key: UnsafeRawBufferPointer) -> UInt32 {
         switch self {
         case .oneAtATime: Hashkit.oneAtATime(key)
-        case .md5: MD5.digest(key).a
+        case .md5: MD5.firstWord(key)
         case .crc16: Hashkit.crc16(key)
         case .crc32: CRC32.checksum(key) >> 16 & 0x7fff
         case .crc32a: CRC32.checksum(key)

@@ -6,6 +6,7 @@ extension Ring {
     public enum Strategy: String, CaseIterable, Hashable, Sendable {
         /// libmemcached's `KETAMA_WEIGHTED`; PHP's `OPT_LIBKETAMA_COMPATIBLE`; pylibmc's
         /// `ketama_weighted`. 160 points for a node of average weight; MD5 for points and keys.
+        /// At 25 nodes, and some other counts, rounding leaves 156.
         case ketamaWeighted = "ketama-weighted"
         /// libmemcached's `DISTRIBUTION_CONSISTENT`; PHP's `OPT_DISTRIBUTION` of that name. 100 points a
         /// node, by the hash of the keys; but with any weight above 1 the points are those of

@@ -102,7 +102,7 @@ extension Ring {
         return withUnsafeTemporaryAllocation(byteCount: key.count + 1, alignment: 1) { text in
             text[0] = UInt8(ascii: "0") + UInt8(number)
             UnsafeMutableRawBufferPointer(rebasing: text[1...]).copyMemory(from: key)
-            return MD5.digest(UnsafeRawBufferPointer(text)).a
+            return MD5.firstWord(UnsafeRawBufferPointer(text))
         }
     }
 }

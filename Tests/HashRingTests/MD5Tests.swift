@@ -4,7 +4,8 @@ import Testing
 
 struct MD5Tests {
     private func hex(_ text: String) -> String {
-        let digest = MD5.digest(Array(text.utf8).span.bytes)
+        let digest = Array(text.utf8).withUnsafeBytes { MD5.digest($0) }
+        #expect(Array(text.utf8).withUnsafeBytes { MD5.firstWord($0) } == digest.a)
         return [digest.a, digest.b, digest.c, digest.d].map { word in
             withUnsafeBytes(of: word.littleEndian) { bytes in
                 bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()

@@ -89,4 +89,93 @@ struct RingTests {
         expect(equalNodes(10_001), .tooManyNodes(count: 10_001, limit: 10_000))
         #expect(throws: RingError.noNodesLeft) { try Ring(nodes: [node]).leavingOut([0]) }
     }
+
+    @Test("What a strategy cannot do with its nodes is refused with the reason")
+    func strategyRefusals() {
+        let nodes = equalNodes(2)
+        #expect(throws: RingError.keyHashNotTaken(strategy: .dalli, keyHash: .md5)) {
+            try Ring(nodes: nodes, strategy: .dalli, keyHash: .md5)
+        }
+        #expect(throws: RingError.ringNameNeeded(node: "cache:11211")) {
+            try Ring(nodes: [Node(host: "cache")], strategy: .spymemcached)
+        }
+        for strategy in [Ring.Strategy.nginx, .cacheMemcached, .twemproxyModula] {
+            #expect(throws: RingError.tooManyPoints(limit: 1 << 23)) {
+                try Ring(nodes: [Node(host: "a", weight: Node.weightMax)], strategy: strategy)
+            }
+        }
+        #expect(throws: Never.self) {
+            try Ring(
+                nodes: [Node(host: "cache", ringName: "cache/10.0.0.1:11211")],
+                strategy: .spymemcached)
+        }
+    }
+
+    @Test("Errors say which node and what is wrong")
+    func descriptions() {
+        #expect(
+            "\(RingError.invalidWeight(node: "b", weight: 0))"
+                == "node b: the weight must be 1 to 16777216, not 0")
+        #expect("\(RingError.duplicateNode("a", "b"))" == "nodes a and b are the same on the ring")
+        #expect(
+            "\(RingError.keyHashNotTaken(strategy: .dalli, keyHash: .md5))"
+                == "the strategy dalli has a hash of its own, not md5")
+    }
+
+    @Test("A ring name takes the place of host and port, and a moved node keeps its keys")
+    func ringNames() throws {
+        let before = try Ring(nodes: [
+            Node(host: "10.0.0.1", ringName: "a"), Node(host: "10.0.0.2", ringName: "b"),
+        ])
+        let after = try Ring(nodes: [
+            Node(host: "10.9.9.9", port: 5, ringName: "a"), Node(host: "10.0.0.2", ringName: "b"),
+        ])
+        let unnamed = try Ring(nodes: [Node(host: "a"), Node(host: "b")])
+        for number in 0..<200 {
+            let index = before.index(for: "k\(number)")
+            #expect(after.index(for: "k\(number)") == index)
+            #expect(unnamed.index(for: "k\(number)") == index)
+        }
+    }
+
+    @Test(
+        "A hash tag keeps keys together; without its both ends or between nothing it does nothing")
+    func hashTags() throws {
+        let tag = try #require(Ring.HashTag("{}"))
+        let ring = try Ring(nodes: equalNodes(10), hashTag: tag)
+        let plain = try Ring(nodes: equalNodes(10))
+        for number in 0..<100 {
+            let index = plain.index(for: "\(number)")
+            #expect(ring.index(for: "user:{\(number)}:cart") == index)
+            #expect(ring.index(for: "{\(number)}") == index)
+            #expect(ring.indices(for: "{\(number)}}", count: 2).first == index)
+            for key in ["\(number)", "{\(number)", "}\(number){", "{}\(number)"] {
+                #expect(ring.index(for: key) == plain.index(for: key))
+            }
+        }
+        for text in ["", "{", "{}}", "é{"] { #expect(Ring.HashTag(text) == nil) }
+        #expect("\(tag)" == "{}")
+    }
+
+    @Test("Every strategy finds a live node for the longest and for the empty key")
+    func extremeKeys() throws {
+        for strategy in Ring.Strategy.allCases {
+            let ring = try Ring(nodes: equalNodes(3), strategy: strategy)
+            let rest = try ring.leavingOut([0, 2])
+            for key in [
+                "", String(repeating: "x", count: 250), String(repeating: "x", count: 5_000),
+            ] {
+                #expect((0..<3).contains(ring.index(for: key)))
+                #expect(rest.index(for: key) == 1)
+                #expect(rest.indices(for: key, count: 5) == [1])
+            }
+        }
+    }
+
+    @Test("A node so light that it has no points gets no keys, but is there for replicas")
+    func pointless() throws {
+        let ring = try Ring(nodes: [Node(host: "a", weight: 1_000), Node(host: "b")])
+        #expect((0..<1_000).allSatisfy { ring.index(for: "k\($0)") == 0 })
+        #expect(ring.indices(for: "k", count: 2) == [0, 1])
+    }
 }
