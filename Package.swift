@@ -19,12 +19,14 @@ let package = Package(
     name: "sojourn",
     products: [
         .library(name: "HashRing", targets: ["HashRing"]),
+        .library(name: "ClusterFile", targets: ["ClusterFile"]),
         .executable(name: "sojournd", targets: ["sojournd"]),
         .executable(name: "sojourn", targets: ["sojourn"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: [
         .systemLibrary(
@@ -32,6 +34,10 @@ let package = Package(
         .target(name: "EventLoop", dependencies: ["CLibevent"], swiftSettings: dataPath),
         .target(name: "MemcacheProtocol", swiftSettings: strict),
         .target(name: "HashRing", swiftSettings: strict),
+        .target(
+            name: "ClusterFile",
+            dependencies: ["HashRing", .product(name: "Yams", package: "Yams")],
+            swiftSettings: strict),
         .target(name: "SessionMap", swiftSettings: dataPath),
         .target(
             name: "CacheNode",
@@ -59,6 +65,9 @@ let package = Package(
             name: "SessionMapTests", dependencies: ["SessionMap"], swiftSettings: strict),
         .testTarget(
             name: "HashRingTests", dependencies: ["HashRing", "TestSupport"], exclude: ["Golden"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "ClusterFileTests", dependencies: ["ClusterFile", "HashRing"],
             swiftSettings: strict),
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
         .testTarget(name: "ArchitectureTests", swiftSettings: strict),

@@ -34,7 +34,7 @@ extension Ring {
     }
 
     @inline(__always)
-    private func isLive(_ index: Int) -> Bool { isLive.isEmpty || isLive[index] }
+    func isLive(_ index: Int) -> Bool { isLive.isEmpty || isLive[index] }
 
     /// The first `count` different nodes for a key. See `indices(for:count:)`.
     public func nodes(for key: RawSpan, count: Int) -> [Node] {
