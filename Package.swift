@@ -66,6 +66,9 @@ let package = Package(
         .testTarget(
             name: "HashRingTests", dependencies: ["HashRing", "TestSupport"], exclude: ["Golden"],
             swiftSettings: strict),
+        .executableTarget(
+            name: "RingBenchmark", dependencies: ["HashRing"], path: "Tests/RingBenchmark",
+            swiftSettings: strict),
         .testTarget(
             name: "ClusterFileTests", dependencies: ["ClusterFile", "HashRing"],
             swiftSettings: strict),
@@ -80,7 +83,8 @@ let package = Package(
             dependencies: ["CacheNode", "MemcacheProtocol", "SessionMap", "TestSupport"],
             swiftSettings: strict),
         .testTarget(
-            name: "EndToEndTests", dependencies: ["HashRing", "TestSupport", "sojournd"],
+            name: "EndToEndTests",
+            dependencies: ["HashRing", "RingBenchmark", "TestSupport", "sojournd"],
             exclude: ["pylibmc_placement.py", "pymemcache_checks.py"], swiftSettings: strict),
     ]
 )

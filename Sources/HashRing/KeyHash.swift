@@ -29,7 +29,9 @@ extension Ring {
 }
 
 extension Ring.KeyHash {
-    /// Never allocates.
+    /// The hash of a key. Never allocates.
+    public func hash(_ key: RawSpan) -> UInt32 { key.withUnsafeBytes { hash($0) } }
+
     func hash(_ key: UnsafeRawBufferPointer) -> UInt32 {
         switch self {
         case .oneAtATime: Hashkit.oneAtATime(key)

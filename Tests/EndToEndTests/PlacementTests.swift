@@ -77,3 +77,20 @@ struct PlacementTests {
         }
     }
 }
+
+/// Tests/RingBenchmark, whose times nothing is asked of here.
+struct LookupCostTests {
+    @Test("A lookup allocates nothing, with any strategy, whether a node is left out or not")
+    func allocations() throws {
+        let result = try Program.run(try RunningNode.builtProgram("RingBenchmark"), ["1"])
+        #expect(result.exit == .status(0), "\(result.errors)")
+        let rows = result.output.split(separator: "\n").map { $0.split(separator: " ") }
+        for strategy in Ring.Strategy.allCases {
+            let row = try #require(rows.first { $0.first.map(String.init) == strategy.rawValue })
+            #expect(row.last == "0", "\(row)")
+        }
+        // The counting counts.
+        let control = try #require(rows.last?.last.flatMap { Int($0) })
+        #expect(control > 0)
+    }
+}
