@@ -57,7 +57,7 @@ let package = Package(
         .executableTarget(
             name: "sojourn",
             dependencies: [
-                "EventLoop",
+                "ClusterFile", "EventLoop", "HashRing",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
@@ -84,7 +84,7 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "EndToEndTests",
-            dependencies: ["HashRing", "RingBenchmark", "TestSupport", "sojournd"],
+            dependencies: ["HashRing", "RingBenchmark", "TestSupport", "sojourn", "sojournd"],
             exclude: [
                 "dalli_checks.rb", "metamemcache_checks.py", "pylibmc_placement.py",
                 "pymemcache_checks.py",

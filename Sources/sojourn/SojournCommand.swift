@@ -5,7 +5,7 @@ import ArgumentParser
 struct SojournCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "sojourn", abstract: "Tools for those who run sojournd.",
-        subcommands: [LoadCommand.self])
+        subcommands: [RingCommand.self, LoadCommand.self])
 }
 
 struct LoadCommand: ParsableCommand {
