@@ -24,6 +24,7 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
     ],
     targets: [
         .systemLibrary(
@@ -46,10 +47,17 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),
+        .target(
+            name: "LoadGenerator",
+            dependencies: [
+                "EventLoop", "MemcacheProtocol",
+                .product(name: "Histogram", package: "hdrhistogram-swift"),
+            ],
+            swiftSettings: dataPath),
         .executableTarget(
             name: "sojourn",
             dependencies: [
-                "EventLoop",
+                "EventLoop", "LoadGenerator",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
@@ -66,7 +74,14 @@ let package = Package(
             dependencies: ["CacheNode", "MemcacheProtocol", "SessionMap", "TestSupport"],
             swiftSettings: strict),
         .testTarget(
-            name: "EndToEndTests", dependencies: ["TestSupport", "sojournd"],
+            name: "LoadGeneratorTests",
+            dependencies: [
+                "LoadGenerator", "TestSupport",
+                .product(name: "Histogram", package: "hdrhistogram-swift"),
+            ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "EndToEndTests", dependencies: ["TestSupport", "sojournd", "sojourn"],
             exclude: ["pymemcache_checks.py"], swiftSettings: strict),
     ]
 )

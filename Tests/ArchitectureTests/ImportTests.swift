@@ -10,7 +10,8 @@ private enum Arrows {
         "CacheNode": ["EventLoop", "MemcacheProtocol", "SessionMap", "HashRing"],
         "SessionClient": ["MemcacheProtocol", "HashRing"],
         "sojournd": ["CacheNode"],
-        "sojourn": ["SessionClient", "EventLoop", "MemcacheProtocol"],
+        "LoadGenerator": ["EventLoop", "MemcacheProtocol", "HashRing"],
+        "sojourn": ["SessionClient", "EventLoop", "MemcacheProtocol", "HashRing", "LoadGenerator"],
     ]
     /// Modules of the toolchain that every module may import.
     static let everywhere: Set<String> = ["Glibc", "Synchronization"]
@@ -18,6 +19,7 @@ private enum Arrows {
     static let packages: [String: Set<String>] = [
         "CacheNode": ["Logging"],
         "sojournd": ["Logging", "ArgumentParser"],
+        "LoadGenerator": ["Histogram"],
         "sojourn": ["ArgumentParser"],
     ]
 
