@@ -18,6 +18,8 @@ let dataPath: [SwiftSetting] =
 let package = Package(
     name: "sojourn",
     products: [
+        .library(name: "HashRing", targets: ["HashRing"]),
+        .library(name: "ClusterFile", targets: ["ClusterFile"]),
         .executable(name: "sojournd", targets: ["sojournd"]),
         .executable(name: "sojourn", targets: ["sojourn"]),
     ],
@@ -25,12 +27,18 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: [
         .systemLibrary(
             name: "CLibevent", pkgConfig: "libevent_core", providers: [.apt(["libevent-dev"])]),
         .target(name: "EventLoop", dependencies: ["CLibevent"], swiftSettings: dataPath),
         .target(name: "MemcacheProtocol", swiftSettings: strict),
+        .target(name: "HashRing", swiftSettings: strict),
+        .target(
+            name: "ClusterFile",
+            dependencies: ["HashRing", .product(name: "Yams", package: "Yams")],
+            swiftSettings: strict),
         .target(name: "SessionMap", swiftSettings: dataPath),
         .target(
             name: "CacheNode",
@@ -50,7 +58,7 @@ let package = Package(
         .target(
             name: "LoadGenerator",
             dependencies: [
-                "EventLoop", "MemcacheProtocol",
+                "EventLoop", "HashRing", "MemcacheProtocol",
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
             ],
             swiftSettings: dataPath),
@@ -63,6 +71,15 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "SessionMapTests", dependencies: ["SessionMap"], swiftSettings: strict),
+        .testTarget(
+            name: "HashRingTests", dependencies: ["HashRing", "TestSupport"], exclude: ["Golden"],
+            swiftSettings: strict),
+        .executableTarget(
+            name: "RingBenchmark", dependencies: ["HashRing"], path: "Tests/RingBenchmark",
+            swiftSettings: strict),
+        .testTarget(
+            name: "ClusterFileTests", dependencies: ["ClusterFile", "HashRing"],
+            swiftSettings: strict),
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
         .testTarget(name: "ArchitectureTests", swiftSettings: strict),
         .testTarget(
@@ -81,7 +98,8 @@ let package = Package(
             ],
             swiftSettings: strict),
         .testTarget(
-            name: "EndToEndTests", dependencies: ["TestSupport", "sojournd", "sojourn"],
-            exclude: ["pymemcache_checks.py"], swiftSettings: strict),
+            name: "EndToEndTests",
+            dependencies: ["HashRing", "RingBenchmark", "TestSupport", "sojournd", "sojourn"],
+            exclude: ["pylibmc_placement.py", "pymemcache_checks.py"], swiftSettings: strict),
     ]
 )

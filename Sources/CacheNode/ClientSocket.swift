@@ -9,8 +9,10 @@ import Synchronization
 ///
 /// Confined to its worker's thread.
 final class ClientSocket {
-    /// The worker owns this object and outlives it.
-    private unowned(unsafe) let worker: Worker
+    /// The worker owns this object and outlives it. Not even an unowned reference: using one retains
+    /// what it refers to, by two atomic operations each time.
+    private let worker: Unmanaged<Worker>
+    private let commandsPerTurn: Int
     private let stream: EventLoop.Stream
     let connection: Connection
     private var readable: DescriptorEvent?
@@ -22,9 +24,19 @@ final class ClientSocket {
     private var hasYielded = false
     /// The conversation is over, but replies are still owed.
     private var isClosing = false
+    private var closeReason = CloseReason.error
+    /// Known only where somebody watches connections.
+    private var peer: SocketAddress?
+    /// Goes on after a rest. There only once one was taken.
+    private var rest: Timer?
+
+    /// How often in a row the output may be filled and sent before other connections get their turn:
+    /// a peer that reads as fast as it is sent to must not hold the thread.
+    private static let fillsPerTurn = 4
 
     init(worker: Worker, descriptor: Int32, connection: Connection) throws(EventLoopError) {
-        self.worker = worker
+        self.worker = .passUnretained(worker)
+        commandsPerTurn = worker.commandsPerTurn
         stream = EventLoop.Stream(descriptor: descriptor)
         self.connection = connection
         // The events belong to this object, so their handlers cannot outlive it.
@@ -37,10 +49,17 @@ final class ClientSocket {
 
     var descriptor: Int32 { stream.descriptor }
 
+    @inline(__always)
+    private func now() -> Moment { worker._withUnsafeGuaranteedRef { $0.now() } }
+
+    private func close(_ reason: CloseReason = .error) {
+        worker.takeUnretainedValue().close(self, reason)
+    }
+
     // MARK: Receiving
 
     private func becameReadable() {
-        let now = worker.now()
+        let now = now()
         if hasYielded {
             hasYielded = false
         } else {
@@ -69,10 +88,10 @@ final class ClientSocket {
             return false
         case .ended:
             // The peer may have closed only its side: it gets what it is owed.
-            finish()
+            finish(.normal)
             return false
         case .failed:
-            worker.close(self)
+            close()
             return false
         }
     }
@@ -80,39 +99,81 @@ final class ClientSocket {
     // MARK: Turns
 
     private func takeTurns(now: Moment) {
+        var fillsLeft = Self.fillsPerTurn
         while true {
-            let turn = connection.run(commandLimit: worker.commandsPerTurn, now: now)
+            let turn = connection.run(commandLimit: commandsPerTurn, now: now)
             switch turn {
             case .needsInput:
                 connection.input.releaseIfEmpty()
-                guard isBlocked || send() else { return }
-                notePhase()
+                if isBlocked || connection.output.isEmpty {
+                    notePhase()
+                } else {
+                    worker._withUnsafeGuaranteedRef { $0.sendSoon(self) }
+                }
                 return
             case .outputFull:
-                guard !isBlocked, send() else { return }
+                guard isBlocked || send() else { return }
                 if isBlocked {
                     // The peer does not read: nothing more is read from it either.
                     readable?.disable()
                     notePhase()
                     return
                 }
+                fillsLeft -= 1
+                if fillsLeft == 0 { return takeRest() }
             case .yielded:
+                // Of commands there is an input buffer at most; a dump may be of any length.
+                if connection.dump != nil { return takeRest() }
                 hasYielded = true
                 readable?.fire(.readable)
                 return
+            case .watching:
+                worker.takeUnretainedValue().noteWatching(self)
+                connection.input.releaseIfEmpty()
+                guard isBlocked || send() else { return }
+                notePhase()
+                return
             case .close:
-                finish()
+                finish(connection.closeReason)
                 return
             }
         }
     }
 
+    /// Goes on when everybody else had a turn, and the loop has asked who else is ready.
+    private func takeRest() {
+        hasYielded = true
+        do {
+            let timer =
+                try rest
+                ?? Timer(loop: worker.takeUnretainedValue().loop) { [unowned(unsafe) self] in goOn()
+                }
+            rest = timer
+            try timer.start(afterMilliseconds: 0)
+        } catch {
+            close()
+        }
+    }
+
+    private func goOn() {
+        guard hasYielded, !isClosing else { return }
+        hasYielded = false
+        takeTurns(now: now())
+    }
+
+    /// Takes what there is to tell a watcher.
+    func attend(now: Moment) {
+        guard !isBlocked, !isClosing, !hasYielded else { return }
+        takeTurns(now: now)
+    }
+
     /// Closes, once what is owed has been sent.
-    private func finish() {
+    private func finish(_ reason: CloseReason) {
         isClosing = true
+        closeReason = reason
         readable?.disable()
         guard isBlocked || send() else { return }
-        if !isBlocked { worker.close(self) }
+        if !isBlocked { close(closeReason) }
     }
 
     // MARK: Sending
@@ -140,11 +201,16 @@ final class ClientSocket {
         }
         connection.counters.add(.bytesWritten, sentByteCount)
         if isBroken {
-            worker.close(self)
+            close()
             return false
         }
         isBlocked = !connection.output.isEmpty
         return isBlocked ? waitUntilWritable() : true
+    }
+
+    /// What the worker was asked to do at the end of a turn.
+    func sendReplies() {
+        if isBlocked || send() { notePhase() }
     }
 
     private func waitUntilWritable() -> Bool {
@@ -152,13 +218,14 @@ final class ClientSocket {
             let event =
                 try writable
                 ?? DescriptorEvent(
-                    loop: worker.loop, descriptor: descriptor, interest: .writable
+                    loop: worker.takeUnretainedValue().loop, descriptor: descriptor,
+                    interest: .writable
                 ) { [unowned(unsafe) self] _ in becameWritable() }
             writable = event
             try event.enable()
             return true
         } catch {
-            worker.close(self)
+            close()
             return false
         }
     }
@@ -167,27 +234,43 @@ final class ClientSocket {
         isBlocked = false
         guard send(), !isBlocked else { return }
         writable?.disable()
-        if isClosing { return worker.close(self) }
+        if isClosing { return close(closeReason) }
         if let readable, !readable.isEnabled {
-            do { try readable.enable() } catch { return worker.close(self) }
+            do { try readable.enable() } catch { return close() }
         }
         // Commands that had to wait for room in the output.
-        takeTurns(now: worker.now())
+        takeTurns(now: now())
     }
 
     private func notePhase() {
         connection.record.note(isBlocked ? .writing : connection.phase)
     }
 
-    /// Whether nothing was received for `seconds`.
+    /// Whether nothing was received for `seconds`. A watcher has nothing to say.
     func isIdle(for seconds: UInt32, now: Moment) -> Bool {
+        guard connection.watcherID == 0 else { return false }
         let last = connection.record.lastCommandSeconds.load(ordering: .relaxed)
         return now.seconds - min(last, now.seconds) >= seconds
+    }
+
+    // MARK: Watchers
+
+    /// Tells watchers that this connection is there.
+    func tellOpened() {
+        let peer = stream.peer
+        // When it ends, the kernel may not know any more.
+        self.peer = peer
+        connection.context.tellOpened(descriptor, peer: peer)
+    }
+
+    func tellClosed(_ reason: CloseReason) {
+        connection.context.tellClosed(descriptor, peer: peer ?? stream.peer, reason)
     }
 
     /// Takes the socket out of the loop; the descriptor closes with the object.
     func detach() {
         readable = nil
         writable = nil
+        rest = nil
     }
 }

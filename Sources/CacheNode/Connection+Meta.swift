@@ -64,11 +64,15 @@ extension Connection {
     ) {
         let times = MetaTimes(
             request, rule: context.configuration.exptimeRule, now: now)
+        var isNew = false
         let result = map.retrieve(
             key, now: now.seconds, fraction: now.fraction,
             isAccess: !request.flags.contains(.noAccess),
             creating: vivification(request, times)
-        ) { output.append($0, request, line: line, times: times) }
+        ) { hit in
+            isNew = hit.isNew
+            return output.append(hit, request, line: line, times: times)
+        }
         if let pinned = result.pinned {
             output.append(pinned)
             output.append("\r\n")
@@ -76,6 +80,7 @@ extension Connection {
         let isHit = result.outcome == .hit
         count(result.outcome, isTouch: isHit && request.flags.contains(.exptime))
         notePrefix(.get(isHit: isHit), key: key)
+        noteRetrieved(key, isNew ? .miss : result.outcome, now: now)
         if !isHit {
             reply("EN", request, line: line, isQuiet: request.flags.contains(.quiet))
         }
@@ -96,6 +101,7 @@ extension Connection {
         _ request: MetaRequest, key: Span<UInt8>, line: Span<UInt8>, now: Moment
     ) {
         let comparison = request.flags.contains(.compare) ? request.comparison : nil
+        let lookUp = noteLookUp(key, now: now)
         let outcome: DeleteOutcome
         if request.flags.isDisjoint(with: [.invalidate, .empty]) {
             outcome = map.delete(key, comparison: comparison, now: now.seconds)
@@ -106,7 +112,10 @@ extension Connection {
         notePrefix(.delete, key: key)
         switch outcome {
         case .deleted:
-            if !request.flags.contains(.invalidate) { counters.add(.deleteHits) }
+            if !request.flags.contains(.invalidate) {
+                counters.add(.deleteHits)
+                noteDeleted(key, lookUp, command: "md")
+            }
             reply("HD", request, line: line, isQuiet: request.flags.contains(.quiet))
         case .exists:
             counters.add(.deleteMisses)
@@ -141,6 +150,7 @@ extension Connection {
         let times = MetaTimes(
             request, rule: context.configuration.exptimeRule, now: now)
         let isQuiet = request.flags.contains(.quiet)
+        _ = noteLookUp(key, now: now)
         let outcome = map.arithmetic(
             key, arithmetic(request, increments: increments, times), now: now.seconds
         ) { hit, number in
@@ -148,7 +158,7 @@ extension Connection {
         }
         switch outcome {
         case .value: counters.add(increments ? .incrHits : .decrHits)
-        case .created: break
+        case .created: noteCounterMade(key, request, times, now: now)
         case .notFound:
             counters.add(increments ? .incrMisses : .decrMisses)
             reply("NF", request, line: line)
@@ -156,6 +166,14 @@ extension Connection {
         case .notANumber: fail(.notANumber, isQuiet: false)
         case .outOfMemory: fail(.outOfMemory, isQuiet: false)
         }
+    }
+
+    /// For watchers, who are told of an `add`.
+    private func noteCounterMade(
+        _ key: Span<UInt8>, _ request: MetaRequest, _ times: MetaTimes, now: Moment
+    ) {
+        let add = StoreRequest(mode: .add, clientFlags: 0, deadline: times.vivify)
+        noteStored(key, .stored, add, valueByteCount: 0, now: now)
     }
 
     private func arithmetic(
@@ -187,6 +205,7 @@ extension Connection {
                     + "size=\(hit.byteCount)\r\n")
             return .copied
         }
+        noteRetrieved(key, result.outcome, now: now)
         if result.outcome != .hit { output.append("EN\r\n") }
     }
 }

@@ -61,6 +61,7 @@ extension Connection {
         }
         count(result.outcome, isTouch: retrieval.touch != nil)
         notePrefix(.get(isHit: result.outcome == .hit), key: key)
+        noteRetrieved(key, result.outcome, now: now)
     }
 
     @inline(__always)

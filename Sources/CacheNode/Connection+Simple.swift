@@ -30,15 +30,20 @@ extension Connection {
         case .noop: output.append("MN\r\n")
         case .debugtime(let change): changeTime(change)
         case .stats(let page): showStatistics(page, now: now)
-        case .quit: state = .closed
+        case .operate(let command, let isQuiet): operate(command, isQuiet: isQuiet, now: now)
+        case .quit:
+            closeReason = .normal
+            state = .closed
         case .retrieve, .store, .meta, .failure: preconditionFailure("not a simple command")
         }
     }
 
     private func delete(_ key: Span<UInt8>, isQuiet: Bool, now: Moment) {
+        let lookUp = noteLookUp(key, now: now)
         let isHit = map.delete(key, now: now.seconds) == .deleted
         counters.add(isHit ? .deleteHits : .deleteMisses)
         notePrefix(.delete, key: key)
+        if isHit { noteDeleted(key, lookUp, command: "delete") }
         reply(isHit ? .deleted : .notFound, isQuiet: isQuiet)
     }
 
@@ -50,12 +55,14 @@ extension Connection {
         let isHit = result.outcome == .hit
         counters.add(.touchCommands)
         counters.add(isHit ? .touchHits : .touchMisses)
+        noteRetrieved(key, result.outcome, now: now)
         reply(isHit ? .touched : .notFound, isQuiet: isQuiet)
     }
 
     private func arithmetic(
         _ key: Span<UInt8>, delta: UInt64, increments: Bool, isQuiet: Bool, now: Moment
     ) {
+        _ = noteLookUp(key, now: now)
         let request = ArithmeticRequest(delta: delta, increments: increments)
         switch map.arithmetic(key, request, now: now.seconds) {
         case .value(let number):
@@ -110,6 +117,7 @@ extension Connection {
             return fail(.shutdownNotEnabled, isQuiet: isQuiet)
         }
         guard mode != .unknown else { return fail(.invalidShutdownMode, isQuiet: isQuiet) }
+        closeReason = .shutdown
         state = .closed
         context.requestShutdown(mode)
     }
@@ -137,7 +145,8 @@ extension Connection {
     }
 
     private func showDetail(_ detail: StatsPage.Detail) {
-        guard context.configuration.isDumpAllowed else {
+        guard context.configuration.areKeysShown else {
+            context.noteKeysRefused()
             return fail(.statsDetailNotAllowed, isQuiet: false)
         }
         switch detail {

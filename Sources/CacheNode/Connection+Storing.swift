@@ -48,7 +48,8 @@ extension Connection {
             request.deadline = times.vivify
         }
         request.storesStale = flags.contains(.invalidate)
-        if flags.contains(.newUnique) { request.casUnique = meta.casUnique }
+        // As memcached has it, `E0` of `ms` is no wish; the other commands set it.
+        if flags.contains(.newUnique), meta.casUnique != 0 { request.casUnique = meta.casUnique }
         request.hasEncodedKey = flags.contains(.encodedKey)
         request.dropsOldWhenRefused = true
         return store(
@@ -66,6 +67,7 @@ extension Connection {
         else {
             if command.request.dropsOldWhenRefused { _ = map.delete(key, now: now.seconds) }
             counters.add(.storeTooLarge)
+            noteStored(key, .tooLarge, command.request, valueByteCount: 0, now: now)
             input.use(next)
             refuse(command, blockByteCount, .tooLarge)
             return .went
@@ -78,6 +80,7 @@ extension Connection {
         let valueEnd = next + command.valueByteCount
         if span[valueEnd] == UInt8(ascii: "\r"), span[valueEnd + 1] == UInt8(ascii: "\n") {
             notePrefix(.set, key: key)
+            _ = noteLookUp(key, now: now)
             let outcome: StoreOutcome
             if command.isExistenceProbe {
                 outcome = map.contains(key, now: now.seconds) ? .notStored : .stored
@@ -87,6 +90,8 @@ extension Connection {
                     now: now.seconds, fraction: now.fraction
                 ) { if let meta { tellStored($0, meta, line: line) } }
             }
+            noteStored(
+                key, outcome, command.request, valueByteCount: command.valueByteCount, now: now)
             finishStore(outcome, command.request, isQuiet: command.isQuiet, meta, line: line)
         } else {
             counters.add(.setCommands)
@@ -186,8 +191,9 @@ extension Connection {
             input.use(next)
             pending = consume store
             state = .receivingValue(isQuiet: command.isQuiet)
-        case .refused:
+        case .refused(let outcome):
             counters.add(.storeNoMemory)
+            noteStored(key, outcome, command.request, valueByteCount: 0, now: now)
             input.use(next)
             refuse(command, command.valueByteCount + 2, .outOfMemory)
         }
@@ -204,6 +210,10 @@ extension Connection {
         } else {
             pendingMeta = nil
             counters.add(.storeNoMemory)
+            if context.watchers.want(.mutations) {
+                noteStored(
+                    store.key.span, .outOfMemory, store.request, valueByteCount: 0, now: now)
+            }
             state = .swallowing(
                 byteCount: store.bytesLeft + 2, then: isQuiet ? nil : .outOfMemory)
             let dropsOld = store.request.dropsOldWhenRefused
@@ -235,8 +245,16 @@ extension Connection {
         if isWell {
             let request = store.request
             let line = meta?.line ?? []
+            let isWatched = context.watchers.want(.fetchers) || context.watchers.want(.mutations)
+            let key = isWatched ? store.key : []
+            let valueByteCount = store.valueByteCount
+            if isWatched { _ = noteLookUp(key.span, now: now) }
             let outcome = map.commit(store, now: now.seconds, fraction: now.fraction) { hit in
                 if let meta { tellStored(hit, meta.request, line: line.span) }
+            }
+            if isWatched {
+                noteStored(
+                    key.span, outcome, request, valueByteCount: valueByteCount, now: now)
             }
             finishStore(outcome, request, isQuiet: isQuiet, meta?.request, line: line.span)
         } else {

@@ -28,6 +28,10 @@ final class Connection {
         case terminator(isQuiet: Bool)
         /// A data block that is not wanted; then the reply, if any.
         case swallowing(byteCount: Int, then: ErrorReply?)
+        /// All items are being shown; then commands again.
+        case dumping
+        /// Events are told until the peer goes; its input is not read.
+        case watching
         case closed
     }
 
@@ -44,25 +48,38 @@ final class Connection {
         case outputFull
         /// The turn's bound is reached and there is more to do: let others have a turn.
         case yielded
+        /// There will be more to send when others have done something.
+        case watching
         /// The conversation is over, once what is owed has been sent.
         case close
     }
 
     let context: NodeContext
+    let worker: WorkerRecord
     let counters: Counters
     let record: ConnectionRecord
     var input: InputBuffer
     var output: OutputBuffer
     var state = State.fresh
+    /// Why the state is `closed`, if it is.
+    var closeReason = CloseReason.error
     /// A value on its way into the map; the storing part's own.
     var pending: SessionMap.PendingStore?
     /// The line of the meta command whose value is on its way; nothing for a classic one's.
     var pendingMeta: PendingMeta?
+    /// There while the state is `dumping`.
+    var dump: Dump?
+    /// This connection's name among the watchers; 0 unless the state is `watching`.
+    var watcherID: UInt64 = 0
 
-    init(context: NodeContext, worker: WorkerRecord, pool: BufferPool, now: Moment) {
+    init(
+        context: NodeContext, worker: WorkerRecord, pool: BufferPool, now: Moment,
+        descriptor: Int32 = -1
+    ) {
         self.context = context
+        self.worker = worker
         counters = worker.counters
-        record = ConnectionRecord(now: now.seconds)
+        record = ConnectionRecord(descriptor: descriptor, now: now.seconds)
         input = InputBuffer(pool: pool)
         output = OutputBuffer(pool: pool, map: context.map)
     }
@@ -71,6 +88,8 @@ final class Connection {
         if let pending = pending.take() {
             context.map.abandon(pending)
         }
+        if let dump { context.dumps.end(dump.ticket) }
+        if watcherID != 0 { context.watchers.remove(watcherID) }
     }
 
     var map: SessionMap { context.map }
@@ -99,6 +118,7 @@ final class Connection {
         record.lastCommandSeconds.store(now.seconds, ordering: .relaxed)
         record.note(.parsing)
         var commandsLeft = commandLimit
+        var dumpStepsLeft = Self.dumpStepsPerTurn
         while true {
             if output.isAboveHighWater { return .outputFull }
             let progress: Progress
@@ -117,6 +137,14 @@ final class Connection {
             case .receivingValue(let isQuiet): progress = receiveValue(isQuiet, now: now)
             case .terminator(let isQuiet): progress = finishValue(isQuiet, now: now)
             case .swallowing(let byteCount, let reply): progress = swallow(byteCount, reply)
+            case .dumping:
+                guard dumpStepsLeft > 0 else { return .yielded }
+                dumpStepsLeft -= 1
+                runDump(now: now)
+                continue
+            case .watching:
+                guard takeLines() else { return .watching }
+                continue
             case .closed: return .close
             }
             switch progress {
@@ -141,6 +169,7 @@ final class Connection {
         case .receivingValue, .terminator: .receivingValue
         case .swallowing, .swallowingLine: .swallowing
         case .closed: .closing
+        case .dumping, .watching: .watching
         // A whole line that stays in the input waits for its data block.
         case .command where input.newline() != nil: .receivingValue
         case .fresh, .command, .retrieving: .reading

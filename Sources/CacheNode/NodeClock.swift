@@ -67,6 +67,15 @@ final class NodeClock: Sendable {
     /// The present moment, read once per wake-up.
     func now() -> Moment { moment(bootNanoseconds: Self.read(CLOCK_BOOTTIME)) }
 
+    /// Unix time, in millionths of a second.
+    func wallMicroseconds() -> Int64 {
+        let microseconds = Self.read(CLOCK_REALTIME) / 1_000
+        let offset = offsetSeconds.load(ordering: .relaxed)
+        // A clock that stands still shows whole seconds.
+        if pausedAt.load(ordering: .relaxed) >= 0 { return now().wallSeconds * 1_000_000 }
+        return microseconds + offset * 1_000_000
+    }
+
     private func moment(bootNanoseconds: Int64) -> Moment {
         let nanoseconds = bootNanoseconds - startNanoseconds
         let elapsed = nanoseconds / 1_000_000_000

@@ -41,7 +41,16 @@ package struct NodeConfiguration: Sendable {
     package var bindingProtocol = BindingProtocol.auto
     package var exptimeRule = ExptimeRule.asWritten
     package var isFlushAllowed = true
+    /// `-X`: no command shows keys, whatever else is said.
     package var isDumpAllowed = true
+    /// `-W`: nobody watches.
+    package var isWatchAllowed = true
+    /// Session keys are secrets: whoever has one is logged in. On a Unix socket its mode says who may
+    /// see them; on TCP nobody does unless this is set.
+    package var showsKeys = false
+    /// Whether `lru_crawler` does what it says from the start.
+    package var isCrawlerEnabled = true
+    package var tuning = Tuning()
     package var isShutdownAllowed = false
     package var knowsDebugtime = false
     package var tracksSizes = false
@@ -54,6 +63,13 @@ package struct NodeConfiguration: Sendable {
     package var logger = Logger(label: "sojournd")
 
     package init() {}
+
+    /// Whether commands that show keys may do so.
+    var areKeysShown: Bool {
+        guard isDumpAllowed else { return false }
+        if case .unix = listening { return true }
+        return showsKeys
+    }
 
     /// What `version` answers: clients parse it, and take memcached's newest for granted.
     static let protocolVersion: StaticString = "1.6.45"

@@ -1,3 +1,4 @@
+import EventLoop
 import Logging
 import MemcacheProtocol
 import SessionMap
@@ -13,6 +14,9 @@ final class NodeContext: Sendable {
     let workers: [WorkerRecord]
     let acceptance: AcceptanceRecord
     let prefixes: PrefixStatistics
+    let watchers = Watchers()
+    let dumps: DumpRecord
+    let tuning: Mutex<Tuning>
     let verbosity: Atomic<Int>
     let memoryLimitByteCount: Atomic<Int>
     /// The counters' values that `stats` shows as zero: those at the last `stats reset`.
@@ -28,15 +32,25 @@ final class NodeContext: Sendable {
         acceptance = AcceptanceRecord()
         prefixes = PrefixStatistics(
             delimiter: configuration.prefixDelimiter, isOn: configuration.collectsPrefixDetail)
+        dumps = DumpRecord(isEnabled: configuration.isCrawlerEnabled)
+        tuning = Mutex(configuration.tuning)
         verbosity = Atomic(configuration.verbosity)
         memoryLimitByteCount = Atomic(configuration.memoryByteCount)
         zero = Mutex(CounterSnapshot())
         shutdownRequest = Mutex { _ in }
+        map.observeEvictions { [unowned self] in noteEvicted($0) }
     }
 
     /// Whether messages of this level are wanted; `verbosity` changes that while the node runs.
     @inline(__always)
     func isVerbose(_ level: Int) -> Bool { verbosity.load(ordering: .relaxed) >= level }
+
+    /// Tells the operator, who may wonder, why a command that shows keys was refused.
+    func noteKeysRefused() {
+        guard isVerbose(1) else { return }
+        logger.info(
+            "refused to show keys: that needs a Unix socket or '-o show_keys', and no -X")
+    }
 
     func onShutdownRequest(_ body: @escaping @Sendable (ShutdownMode) -> Void) {
         shutdownRequest.withLock { $0 = body }
@@ -53,17 +67,21 @@ final class WorkerRecord: Sendable {
     let counters = Counters()
     /// The worker's connections by descriptor, for `stats conns`.
     let connections = Mutex<[Int32: ConnectionRecord]>([:])
+    /// Wakes the worker up for what its watchers are to be told.
+    let attention = Mutex<WakeUp?>(nil)
     let lentBufferCount = Atomic<Int>(0)
     let freeBufferCount = Atomic<Int>(0)
 }
 
 /// What others may see of one connection.
 final class ConnectionRecord: Sendable {
+    /// The socket's; -1 where there is none.
+    let descriptor: Int32
     let lastCommandSeconds: Atomic<UInt32>
     private let phase = Atomic<UInt8>(Phase.reading.rawValue)
 
     enum Phase: UInt8 {
-        case reading, parsing, receivingValue, swallowing, writing, closing
+        case reading, parsing, receivingValue, swallowing, writing, watching, closing
 
         /// memcached's name of the state.
         var name: String {
@@ -73,6 +91,7 @@ final class ConnectionRecord: Sendable {
             case .receivingValue: "conn_nread"
             case .swallowing: "conn_swallow"
             case .writing: "conn_mwrite"
+            case .watching: "conn_watch"
             case .closing: "conn_closing"
             }
         }
@@ -85,5 +104,8 @@ final class ConnectionRecord: Sendable {
         Phase(rawValue: phase.load(ordering: .relaxed))?.name ?? Phase.reading.name
     }
 
-    init(now: UInt32) { lastCommandSeconds = Atomic(now) }
+    init(descriptor: Int32, now: UInt32) {
+        self.descriptor = descriptor
+        lastCommandSeconds = Atomic(now)
+    }
 }

@@ -180,7 +180,16 @@ struct OutputBuffer: ~Copyable {
             start: memory.unsafelyUnwrapped + range.lowerBound, count: range.count)
     }
 
+    @inline(__always)
     private mutating func noteSent(_ count: Int) {
+        guard inserts.isEmpty else { return noteSentWithInserts(count) }
+        precondition(sent + count <= end, "more was sent than there was")
+        sent += count
+    }
+
+    // Apart: its changes to the array would cost the other case a copy of the empty one.
+    @inline(never)
+    private mutating func noteSentWithInserts(_ count: Int) {
         var left = count
         while left > 0 {
             let nextPlace = inserts.first?.place ?? end

@@ -45,3 +45,27 @@ struct ReplyWriter {
         } while place > 0
     }
 }
+
+extension ReplyWriter {
+    /// Writes bytes with all but letters, digits and `-._~` as `%` and two digits: at most three times
+    /// as many.
+    mutating func write(escaped bytes: UnsafeRawBufferPointer) {
+        for byte in bytes {
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."),
+                UInt8(ascii: "_"), UInt8(ascii: "~"):
+                skip(1)[0] = byte
+            default:
+                let place = skip(3)
+                place[0] = UInt8(ascii: "%")
+                place[1] = Self.digit(byte >> 4)
+                place[2] = Self.digit(byte & 15)
+            }
+        }
+    }
+
+    private static func digit(_ value: UInt8) -> UInt8 {
+        value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "A") + value - 10
+    }
+}

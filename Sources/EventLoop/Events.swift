@@ -16,6 +16,7 @@ package struct Readiness: OptionSet, Sendable {
 /// whoever wants to be called keeps the object.
 package class EventSource {
     private let event: OpaquePointer
+    private let loop: Unmanaged<Loop>
     private(set) package var isEnabled = false
 
     fileprivate init(
@@ -26,6 +27,7 @@ package class EventSource {
             throw .noMemory
         }
         self.event = event
+        self.loop = .passUnretained(loop)
         event_assign(
             event, loop.base, descriptor, Int16(flags), eventFired,
             Unmanaged.passUnretained(self).toOpaque())
@@ -56,12 +58,15 @@ package class EventSource {
     fileprivate func noteFired() { isEnabled = false }
 
     fileprivate func fired(_ readiness: Readiness) {}
+
+    fileprivate func noteHandled() { loop._withUnsafeGuaranteedRef { $0.noteHandled() } }
 }
 
 private let eventFired: event_callback_fn = { _, what, context in
     guard let context else { return }
     let source = Unmanaged<EventSource>.fromOpaque(context).takeUnretainedValue()
     source.fired(Readiness(rawValue: what))
+    source.noteHandled()
 }
 
 /// Calls when a descriptor is ready, again and again while it stays so. Does not own it.

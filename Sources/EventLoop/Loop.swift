@@ -11,6 +11,8 @@ import Glibc
 /// An object must not outlive its loop, and is used on the loop's thread, or before it runs.
 package final class Loop {
     let base: OpaquePointer
+    private var endOfTurn: () -> Void = {}
+    private var wantsEndOfTurn = false
 
     package init() throws(EventLoopError) {
         guard let configuration = event_config_new() else { throw .noMemory }
@@ -34,6 +36,23 @@ package final class Loop {
     /// Runs handlers until `stop` is called.
     package func run() {
         event_base_loop(base, EVLOOP_NO_EXIT_ON_EMPTY)
+    }
+
+    /// Sets what is called when everything that was ready has been handled, in turns in which
+    /// `requestEndOfTurn` was called.
+    package func onEndOfTurn(_ handler: @escaping () -> Void) { endOfTurn = handler }
+
+    @inline(__always)
+    package func requestEndOfTurn() { wantsEndOfTurn = true }
+
+    /// Every handler ends here: libevent itself has no end of a turn that could be waited for.
+    @inline(__always)
+    func noteHandled() {
+        guard wantsEndOfTurn,
+            event_base_get_num_events(base, UInt32(EVENT_BASE_COUNT_ACTIVE)) == 0
+        else { return }
+        wantsEndOfTurn = false
+        endOfTurn()
     }
 
     /// Lets `run` return once the handler that calls this has returned.

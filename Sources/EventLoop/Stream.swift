@@ -44,7 +44,8 @@ package struct Stream: ~Copyable {
     @inline(__always)
     package func read(into target: UnsafeMutableRawBufferPointer) -> Transfer {
         while true {
-            let count = Glibc.read(descriptor, target.baseAddress, target.count)
+            // Not `read`, which takes the longer way into the kernel: through the file system.
+            let count = recv(descriptor, target.baseAddress, target.count, 0)
             if count > 0 { return .bytes(count) }
             if count == 0 { return .ended }
             let reason = errno

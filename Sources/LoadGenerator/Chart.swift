@@ -50,7 +50,7 @@ struct Chart {
     /// The chart moved down by `offset`.
     func svg(offset: Double) -> String {
         var parts = ["<g transform=\"translate(0 \(Self.figure(offset)))\">"]
-        parts.append(Self.text(title, Self.left, 22, "start", size: 15))
+        parts.append(Self.text(title, Self.left, 20, "start", size: 15))
         for tick in x.ticks {
             let position = place(tick.place, x)
             parts.append(
@@ -66,7 +66,7 @@ struct Chart {
         parts.append(
             Self.text(
                 x.title, (Self.width + Self.left - Self.right) / 2, Self.height - 10, "middle"))
-        parts.append(Self.text(y.title, Self.left - 8, Self.top - 12, "end"))
+        parts.append(Self.text(y.title, 8, Self.top - 8, "start"))
         for (number, line) in lines.enumerated() { parts += svg(line, number) }
         return (parts + ["</g>"]).joined(separator: "\n")
     }
@@ -80,12 +80,14 @@ struct Chart {
             "<polyline fill=\"none\" stroke=\"\(colour)\" stroke-width=\"1.8\" points=\""
             + points.joined(separator: " ") + "\"/>"
         guard !line.name.isEmpty else { return [drawn] }
-        let row = Self.top + 16 + 18 * Double(number)
+        // Latencies rise to the right: below their end is room.
+        let row = Self.height - Self.bottom - 12 - 18 * Double(lines.count - 1 - number)
+        let left = Self.width - Self.right - 130
         let key =
-            "<line x1=\"\(Self.figure(Self.left + 12))\" x2=\"\(Self.figure(Self.left + 36))\" "
+            "<line x1=\"\(Self.figure(left))\" x2=\"\(Self.figure(left + 24))\" "
             + "y1=\"\(Self.figure(row - 4))\" y2=\"\(Self.figure(row - 4))\" stroke=\"\(colour)\" "
             + "stroke-width=\"3\"/>"
-        return [drawn, key, Self.text(line.name, Self.left + 42, row, "start")]
+        return [drawn, key, Self.text(line.name, left + 30, row, "start")]
     }
 
     private static func grid(_ x1: Double, _ y1: Double, _ x2: Double, _ y2: Double) -> String {

@@ -55,8 +55,6 @@ package struct LoadPlan: Sendable {
 
     package var keyFormat: KeyFormat { KeyFormat(prefix: keyPrefix, lengths: keyByteCounts) }
 
-    func placement() throws -> Placement { .oneNode }
-
     var values: ValueMaker {
         var variesWithRevision = false
         if case .sessions = workload { variesWithRevision = true }

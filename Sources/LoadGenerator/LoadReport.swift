@@ -108,6 +108,15 @@ package struct LoadReport {
             "sent \(Figures.short(sent)) MB/s, received \(Figures.short(received)) MB/s",
             "CPU time per request of this load: \(perRequest(result.ownTimes))",
         ]
+        if plan.rate != nil, result.tally.delays.totalCount > 0 {
+            let delays = result.tally.delays
+            let figures = [("p50", 50.0), ("p99", 99), ("p99.9", 99.9)].map { name, percentile in
+                "\(name) \(Figures.decimal(delays.milliseconds(at: percentile), 3))"
+            }
+            lines.append(
+                "sent after they were due, ms: \(figures.joined(separator: ", ")) (a part of the "
+                    + "latencies; it is the server's only where it let no connection free)")
+        }
         if let times = result.serverTimes {
             lines.append("CPU time per request of the server: \(perRequest(times))")
         }

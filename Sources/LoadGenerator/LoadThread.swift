@@ -221,7 +221,9 @@ final class LoadThread: @unchecked Sendable {
             conversation.outstanding.count < plan.depth
         {
             let number = connection.number + connection.sentCount * connections.count
-            conversation.ask(1, since: open.schedule.due(number), second: second)
+            let due = open.schedule.due(number)
+            tally.noteSent(due: due, at: now)
+            conversation.ask(1, since: due, second: second)
             connection.sentCount += 1
             hasAsked = true
         }

@@ -66,6 +66,9 @@ package final class Tally {
     package private(set) var faultCounts = [Int](repeating: 0, count: Fault.allCases.count)
     /// Of each kind of fault the first one, in a sentence.
     package private(set) var examples: [Fault: String] = [:]
+    /// Of an open loop: how long after they were due requests were sent.
+    package private(set) var delays = Histogram<UInt64>(
+        highestTrackableValue: Tally.latencyMax, numberOfSignificantValueDigits: .three)
     /// Right replies by the tenth of a second in which they came.
     package private(set) var slots: [UInt32] = []
     package var lostSessionCount = 0
@@ -94,6 +97,11 @@ package final class Tally {
         slots[slot] += 1
     }
 
+    func noteSent(due: UInt64, at now: UInt64) {
+        guard start != nil else { return }
+        delays.record(min(now > due ? now - due : 0, Self.latencyMax))
+    }
+
     @inline(__always)
     func noteFound(_ operation: Operation, hits: Int, misses: Int) {
         guard start != nil else { return }
@@ -118,6 +126,7 @@ package final class Tally {
             mine.latencies.add(its.latencies)
         }
         for fault in Fault.allCases { faultCounts[fault.rawValue] += other.count(of: fault) }
+        delays.add(other.delays)
         examples.merge(other.examples) { first, _ in first }
         while slots.count < other.slots.count { slots.append(0) }
         for (slot, count) in other.slots.enumerated() { slots[slot] += count }

@@ -16,6 +16,7 @@ package enum Command: Equatable, Sendable {
     case meta(MetaVerb)
     case debugtime(DebugtimeChange)
     case stats(StatsPage)
+    case operate(OperatorCommand, isQuiet: Bool)
     case quit
     /// Not a command; the reply and how to go on.
     case failure(Failure)

@@ -61,6 +61,11 @@ package enum CommandParser {
     /// One key that is too long voids the whole command, so all are looked at first.
     private static func checkKeys(_ line: Span<UInt8>, from start: Int) -> Bool {
         var position = start
+        if line.count - start <= ProtocolLimits.keyByteCountMax {
+            // Too short for a key that is too long: the common case needs no look at its end.
+            while position < line.count, line[position] == UInt8(ascii: " ") { position += 1 }
+            return position < line.count
+        }
         var hasKey = false
         while let key = nextWord(in: line, from: position) {
             guard key.count <= ProtocolLimits.keyByteCountMax else { return false }
@@ -187,7 +192,7 @@ package enum CommandParser {
     }
 
     /// `noreply` counts as the last word, whatever stands before it.
-    private static func isQuiet(_ line: Span<UInt8>, _ words: Words) -> Bool {
+    static func isQuiet(_ line: Span<UInt8>, _ words: Words) -> Bool {
         words.count > 1 && line.holds("noreply", at: words.last)
     }
 
@@ -203,6 +208,7 @@ package enum CommandParser {
             return .shutdown(shutdownMode(line, words), isQuiet: isQuiet(line, words))
         }
         if knowsDebugtime, line.holds("debugtime", at: verb) { return debugtime(line, words) }
+        if let command = operatorCommand(line, words, verb: verb) { return command }
         // A browser, or somebody who makes one send commands: not a word to them.
         if words.count > 1, line.starts(with: "HTTP/", at: words.last.start) {
             return .failure(Failure(.error, recovery: .close))

@@ -70,16 +70,30 @@ package struct MetaRequest: Equatable, Sendable {
             try readDebugFlags(line)
             return
         }
-        guard let error = readFlags(line, wordCount: verb == .set ? 3 : 2) else { return }
+        guard let mistake = readFlags(line, wordCount: verb == .set ? 3 : 2) else { return }
         // Those who sent a data block must not find it read as commands.
         throw Failure(
-            verb == .arithmetic && error != .opaqueTooLong ? .invalidOrDuplicateFlag : error,
+            mistake.reply(to: verb),
             recovery: verb == .set ? .swallow(byteCount: valueByteCount + 2) : .nextLine)
+    }
+
+    private enum Mistake {
+        /// What stands where a flag should cannot be one.
+        case noFlag
+        case wrong(ErrorReply)
+
+        func reply(to verb: MetaVerb) -> ErrorReply {
+            switch self {
+            case .noFlag: .badFormat
+            case .wrong(.opaqueTooLong): .opaqueTooLong
+            case .wrong(let error): verb == .arithmetic ? .invalidOrDuplicateFlag : error
+            }
+        }
     }
 
     /// Flags that are wrong in kind end the reading; wrong tokens do not, and of several the last is
     /// told.
-    private mutating func readFlags(_ line: Span<UInt8>, wordCount: Int) -> ErrorReply? {
+    private mutating func readFlags(_ line: Span<UInt8>, wordCount: Int) -> Mistake? {
         var error: ErrorReply?
         var end: ErrorReply?
         var wordCount = wordCount
@@ -88,7 +102,7 @@ package struct MetaRequest: Equatable, Sendable {
             position = word.end
             wordCount += 1
             let letter = line[word.start]
-            guard MetaFlags.isLetterOrDigit(letter) else { return .badFormat }
+            guard MetaFlags.isLetterOrDigit(letter) else { return .noFlag }
             guard end == nil, wordCount <= ProtocolLimits.metaWordCountMax else { continue }
             guard let flag = MetaFlags(letter: letter) else {
                 end = .invalidFlag
@@ -104,14 +118,19 @@ package struct MetaRequest: Equatable, Sendable {
             // These two give way to any other.
             if error == nil || wrong != .badFormat && wrong != .opaqueTooLong { error = wrong }
         }
-        guard key.count <= ProtocolLimits.keyByteCountMax else { return .badFormat }
-        guard wordCount <= ProtocolLimits.metaWordCountMax else { return .tooManyWords }
-        return end ?? error
+        guard key.count <= ProtocolLimits.keyByteCountMax else { return .wrong(.badFormat) }
+        guard wordCount <= ProtocolLimits.metaWordCountMax else { return .wrong(.tooManyWords) }
+        return (end ?? error).map { .wrong($0) }
     }
 
     /// `me` looks at the first flag alone, and only for whether the key is in base64.
     private mutating func readDebugFlags(_ line: Span<UInt8>) throws(Failure) {
         guard key.count <= ProtocolLimits.keyByteCountMax else { throw Failure(.badFormat) }
+        var position = flagsStart
+        while let word = nextWord(in: line, from: position) {
+            guard MetaFlags.isLetterOrDigit(line[word.start]) else { throw Failure(.badFormat) }
+            position = word.end
+        }
         guard let word = nextWord(in: line, from: flagsStart), line.holds("b", at: word) else {
             return
         }

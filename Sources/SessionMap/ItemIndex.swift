@@ -17,16 +17,14 @@
 /// The tag is part of an item's hash and must be passed in the same for the same key always.
 struct ItemIndex: ~Copyable {
     private static let sizes: [UInt32] = [512, 640, 768, 896]
-    private static let slotByteCount = 8
     /// The tag's low bits choose the segment, its high bits the slot: they must not meet.
     private static let depthMax: UInt32 = 20
-    private static let headerByteCount = 16
 
     let region: Region
     private(set) var count = 0
     private(set) var unitCount: UInt32 = 0
-    private var depth: UInt32 = 0
-    private var directory: UnsafeMutablePointer<Unit>
+    private(set) var depth: UInt32 = 0
+    private(set) var directory: UnsafeMutablePointer<Unit>
 
     /// An empty index.
     init?(region: Region, extents: inout ExtentAllocator) {
@@ -123,7 +121,7 @@ struct ItemIndex: ~Copyable {
     var directoryByteCount: Int { 4 << Int(depth) }
     /// The power of two of slots that `stats` shows.
     var slotPower: Int {
-        let slots = Int(unitCount) * Region.unitByteCount / Self.slotByteCount
+        let slots = Int(unitCount) * Region.unitByteCount / IndexSlots.slotByteCount
         return slots <= 1 ? 0 : Int.bitWidth - (slots - 1).leadingZeroBitCount
     }
 
@@ -136,13 +134,13 @@ struct ItemIndex: ~Copyable {
     // MARK: Look-up and change
 
     @inline(__always)
-    private func segment(_ tag: UInt32) -> Unit {
+    func segment(_ tag: UInt32) -> Unit {
         directory[Int(tag & ((1 << depth) &- 1))]
     }
 
     func find(_ key: Span<UInt8>, tag: UInt32) -> (item: Unit, slot: Slot)? {
         let segment = segment(tag)
-        let slots = Slots(region: region, segment: segment)
+        let slots = IndexSlots(region: region, segment: segment)
         var number = slots.home(tag)
         while true {
             let slot = slots[number]
@@ -160,7 +158,7 @@ struct ItemIndex: ~Copyable {
     /// The slot of an item that is in the index.
     func slot(of item: Unit, tag: UInt32) -> Slot {
         let segment = segment(tag)
-        let slots = Slots(region: region, segment: segment)
+        let slots = IndexSlots(region: region, segment: segment)
         var number = slots.home(tag)
         while true {
             let slot = slots[number]
@@ -173,20 +171,21 @@ struct ItemIndex: ~Copyable {
     }
 
     func replace(_ slot: Slot, with item: Unit) {
-        let slots = Slots(region: region, segment: slot.segment)
+        let slots = IndexSlots(region: region, segment: slot.segment)
         slots[slot.number] = (slots[slot.number] >> 32) << 32 | UInt64(item)
     }
 
     /// Adds an item whose key is not there. `hasRoom` must hold for the tag.
     mutating func insert(_ item: Unit, tag: UInt32) {
         let segment = segment(tag)
-        Slots(region: region, segment: segment).insert(UInt64(tag) << 32 | UInt64(item), tag: tag)
+        IndexSlots(region: region, segment: segment).insert(
+            UInt64(tag) << 32 | UInt64(item), tag: tag)
         setItemCount(segment, itemCount(segment) + 1)
         count += 1
     }
 
     mutating func remove(_ slot: Slot) {
-        Slots(region: region, segment: slot.segment).remove(slot.number)
+        IndexSlots(region: region, segment: slot.segment).remove(slot.number)
         setItemCount(slot.segment, itemCount(slot.segment) - 1)
         count -= 1
     }
@@ -257,7 +256,7 @@ struct ItemIndex: ~Copyable {
     private mutating func shorten(
         _ segment: Unit, toSlotCount slotCount: UInt32, extents: inout ExtentAllocator
     ) {
-        let old = Slots(region: region, segment: segment)
+        let old = IndexSlots(region: region, segment: segment)
         withUnsafeTemporaryAllocation(of: UInt64.self, capacity: Int(itemCount(segment))) { kept in
             var count = 0
             for number in 0..<old.count where old[number] != 0 {
@@ -266,7 +265,7 @@ struct ItemIndex: ~Copyable {
                 count += 1
             }
             setShape(segment, slotCount: slotCount, depth: segmentDepth(segment))
-            let slots = Slots(region: region, segment: segment)
+            let slots = IndexSlots(region: region, segment: segment)
             for slot in kept { slots.insert(slot, tag: UInt32(truncatingIfNeeded: slot >> 32)) }
         }
         unitCount -= region.length(segment)
@@ -329,13 +328,13 @@ struct ItemIndex: ~Copyable {
     }
 
     private func copySlots(from old: Unit, to target: (UInt32) -> Unit) {
-        let slots = Slots(region: region, segment: old)
+        let slots = IndexSlots(region: region, segment: old)
         for number in 0..<slots.count {
             let slot = slots[number]
             guard slot != 0 else { continue }
             let tag = UInt32(truncatingIfNeeded: slot >> 32)
             let segment = target(tag)
-            Slots(region: region, segment: segment).insert(slot, tag: tag)
+            IndexSlots(region: region, segment: segment).insert(slot, tag: tag)
             setItemCount(segment, itemCount(segment) + 1)
         }
     }
@@ -346,7 +345,7 @@ struct ItemIndex: ~Copyable {
     }
 
     private func countItems(of segment: Unit, where isCounted: (UInt32) -> Bool) -> UInt32 {
-        let slots = Slots(region: region, segment: segment)
+        let slots = IndexSlots(region: region, segment: segment)
         var count: UInt32 = 0
         for number in 0..<slots.count {
             let slot = slots[number]
@@ -385,14 +384,16 @@ struct ItemIndex: ~Copyable {
         region[segment, .segmentItemCount] = 0
         setShape(segment, slotCount: slotCount, depth: depth)
         let slots = region.bytes(
-            segment, offset: Self.headerByteCount, count: Int(slotCount) * Self.slotByteCount)
+            segment, offset: IndexSlots.headerByteCount,
+            count: Int(slotCount) * IndexSlots.slotByteCount)
         slots.initializeMemory(as: UInt8.self, repeating: 0)
         unitCount += length
         return segment
     }
 
     private static func segmentUnits(slotCount: UInt32) -> UInt32 {
-        Region.units(forByteCount: headerByteCount + Int(slotCount) * slotByteCount)
+        Region.units(
+            forByteCount: IndexSlots.headerByteCount + Int(slotCount) * IndexSlots.slotByteCount)
     }
 
     private mutating func dropSegment(_ segment: Unit, extents: inout ExtentAllocator) {
@@ -401,7 +402,7 @@ struct ItemIndex: ~Copyable {
     }
 
     @inline(__always)
-    private func itemCount(_ segment: Unit) -> UInt32 { region[segment, .segmentItemCount] }
+    func itemCount(_ segment: Unit) -> UInt32 { region[segment, .segmentItemCount] }
     @inline(__always)
     private func setItemCount(_ segment: Unit, _ count: UInt32) {
         region[segment, .segmentItemCount] = count
@@ -412,84 +413,5 @@ struct ItemIndex: ~Copyable {
     }
     @inline(__always)
     private func slotCount(_ segment: Unit) -> UInt32 { region[segment, .segmentShape] >> 8 }
-    private func segmentDepth(_ segment: Unit) -> UInt32 { region[segment, .segmentShape] & 0xFF }
-
-    /// Calls `body` with every item and its tag, segment after segment; for invariants and dumps.
-    func forEachItem(_ body: (Unit, _ tag: UInt32) -> Void) {
-        for place in 0..<(1 << Int(depth)) {
-            let segment = directory[place]
-            // A segment of lesser depth has several places; it is visited at the first.
-            guard place < 1 << Int(segmentDepth(segment)) else { continue }
-            let slots = Slots(region: region, segment: segment)
-            for number in 0..<slots.count where slots[number] != 0 {
-                body(
-                    Unit(truncatingIfNeeded: slots[number]),
-                    UInt32(truncatingIfNeeded: slots[number] >> 32))
-            }
-        }
-    }
-
-    /// The slots of one segment: an open-addressing table.
-    private struct Slots {
-        private let memory: UnsafeMutablePointer<UInt64>
-        let count: UInt32
-
-        @inline(__always)
-        init(region: Region, segment: Unit) {
-            count = region[segment, .segmentShape] >> 8
-            let bytes = region.bytes(
-                segment, offset: headerByteCount, count: Int(count) * slotByteCount)
-            memory = bytes.assumingMemoryBound(to: UInt64.self).baseAddress.unsafelyUnwrapped
-        }
-
-        @inline(__always)
-        subscript(number: UInt32) -> UInt64 {
-            get {
-                precondition(number < count)
-                return memory[Int(number)]
-            }
-            nonmutating set {
-                precondition(number < count)
-                memory[Int(number)] = newValue
-            }
-        }
-
-        @inline(__always)
-        func home(_ tag: UInt32) -> UInt32 {
-            UInt32(truncatingIfNeeded: (UInt64(tag) * UInt64(count)) >> 32)
-        }
-
-        @inline(__always)
-        func after(_ number: UInt32) -> UInt32 { number + 1 == count ? 0 : number + 1 }
-
-        func insert(_ slot: UInt64, tag: UInt32) {
-            var number = home(tag)
-            while self[number] != 0 { number = after(number) }
-            self[number] = slot
-        }
-
-        /// Empties a slot and moves later ones of the same run back, so that no probe breaks off.
-        func remove(_ number: UInt32) {
-            var hole = number
-            var probe = after(hole)
-            while self[probe] != 0 {
-                let home = home(UInt32(truncatingIfNeeded: self[probe] >> 32))
-                let staysBehindHole =
-                    hole <= probe
-                    ? hole < home && home <= probe : hole < home || home <= probe
-                if !staysBehindHole {
-                    self[hole] = self[probe]
-                    hole = probe
-                }
-                probe = after(probe)
-            }
-            self[hole] = 0
-        }
-    }
-}
-
-extension Region.Field {
-    fileprivate static let segmentItemCount = Region.Field(offset: 8)
-    /// Slots in the upper 24 bits, depth in the lower 8.
-    fileprivate static let segmentShape = Region.Field(offset: 12)
+    func segmentDepth(_ segment: Unit) -> UInt32 { region[segment, .segmentShape] & 0xFF }
 }

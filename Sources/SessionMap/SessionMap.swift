@@ -162,6 +162,15 @@ package final class SessionMap: @unchecked Sendable {
         }
     }
 
+    /// Shows `body` the item of a key. Nothing comes of it: it is no access, and what has expired stays
+    /// until somebody meets it.
+    package func peek(
+        _ key: Span<UInt8>, now: UInt32, _ body: (Hit) -> Void
+    ) -> RetrievalOutcome {
+        let hash = hash.hash(key)
+        return withShard(shardNumber(hash)) { $0.peek(key, hash: hash, now: now, body) }
+    }
+
     /// Ends what `retrieve` pinned.
     package func unpin(_ value: PinnedValue) {
         withShard(value.shard) { $0.unpin(value.item) }
@@ -251,7 +260,8 @@ package final class SessionMap: @unchecked Sendable {
         fileprivate let hash: UInt64
         fileprivate let shard: Int
         fileprivate let item: Unit
-        fileprivate let key: UnsafeRawBufferPointer
+        /// In the item's own head extent.
+        fileprivate let keyBytes: UnsafeRawBufferPointer
         fileprivate var writer: ValueWriter
         fileprivate var window: UnsafeMutableRawBufferPointer
         /// Bytes that have not arrived yet.
@@ -260,6 +270,9 @@ package final class SessionMap: @unchecked Sendable {
         /// Where the next bytes go; empty when all have arrived. Only its front part may be
         /// written before `SessionMap.received` is told.
         package var target: UnsafeMutableRawBufferPointer { window }
+
+        /// A copy of the key.
+        package var key: [UInt8] { Array(keyBytes) }
     }
 
     package enum BeginOutcome: ~Copyable {
@@ -289,7 +302,7 @@ package final class SessionMap: @unchecked Sendable {
             return .pending(
                 PendingStore(
                     request: request, valueByteCount: valueByteCount, hash: hash, shard: number,
-                    item: item, key: shard.region.key(item), writer: writer,
+                    item: item, keyBytes: shard.region.key(item), writer: writer,
                     window: writer.window(atMost: valueByteCount), bytesLeft: valueByteCount))
         }
     }
@@ -322,7 +335,7 @@ package final class SessionMap: @unchecked Sendable {
         let item = pending.item
         let hash = pending.hash
         let request = pending.request
-        let keyBytes = pending.key
+        let keyBytes = pending.keyBytes
         return withShard(pending.shard) { shard in
             // The key lies in the item's own head extent, which the shard may give back.
             let key = Array(keyBytes)
@@ -339,7 +352,7 @@ package final class SessionMap: @unchecked Sendable {
     ) {
         let item = pending.item
         let hash = pending.hash
-        let keyBytes = pending.key
+        let keyBytes = pending.keyBytes
         withShard(pending.shard) { shard in
             if let now {
                 let key = Array(keyBytes)
@@ -432,8 +445,24 @@ package final class SessionMap: @unchecked Sendable {
         }
     }
 
-    /// Tells `observer` of every key that is evicted alive, with a shard lock held.
-    package func observeEvictions(_ observer: @escaping (UnsafeRawBufferPointer) -> Void) {
+    /// Shows `body` the live items of a walk's next step, with a shard's lock held. False when there
+    /// is no further step.
+    package func step(_ walk: inout ItemWalk, now: UInt32, _ body: (Hit) -> Void) -> Bool {
+        guard walk.shard < shardCount else { return false }
+        let place = walk.place
+        let next = withShard(walk.shard) { shard in
+            shard.enter(now: now)
+            return shard.index.visit(from: place, atMost: ItemWalk.itemsPerStep) { item in
+                guard !shard.isFlushed(item), !shard.isExpired(item, now: now) else { return }
+                body(shard.look(at: item, now: now))
+            }
+        }
+        walk.goOn(from: next)
+        return walk.shard < shardCount
+    }
+
+    /// Shows `observer` every item that is evicted alive, with a shard lock held.
+    package func observeEvictions(_ observer: @escaping (Hit) -> Void) {
         for number in 0..<shardCount {
             withShard(number) { $0.evictionObserver = observer }
         }

@@ -28,6 +28,18 @@ extension Shard {
         return (.hit, pinned)
     }
 
+    /// Looks at the item of a key, and leaves everything as it is.
+    mutating func peek(
+        _ key: Span<UInt8>, hash: UInt64, now: UInt32, _ body: (Hit) -> Void
+    ) -> RetrievalOutcome {
+        enter(now: now)
+        guard let item = index.find(key, tag: Shard.tag(hash))?.item else { return .miss }
+        if isFlushed(item) { return .flushed }
+        if isExpired(item, now: now) { return .expired }
+        body(look(at: item, now: now))
+        return .hit
+    }
+
     @inline(__always)
     func look(at item: Unit, now: UInt32, isNew: Bool = false) -> Hit {
         Hit(

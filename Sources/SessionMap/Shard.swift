@@ -58,8 +58,8 @@ struct Shard: ~Copyable {
     var evictedAge: UInt32 = 0
     /// Items by size in steps of `sizeStepByteCount`, when the configuration asks for it.
     private(set) var sizes: [Int: Int] = [:]
-    /// Told of every item that is evicted while it is alive.
-    var evictionObserver: ((UnsafeRawBufferPointer) -> Void)?
+    /// Shown every item that is evicted while it is alive.
+    var evictionObserver: ((Hit) -> Void)?
 
     /// A shard without items.
     init(
@@ -232,7 +232,7 @@ struct Shard: ~Copyable {
         if region[item, .marks] & ItemMark.fetched == 0 { evictedUnfetchedCount += 1 }
         if region[item, .deadline] != 0 { evictedWithDeadlineCount += 1 }
         evictedAge = queues.secondsSinceAccess(item, time: time(now))
-        evictionObserver?(region.key(item))
+        evictionObserver?(look(at: item, now: now))
         let tag = tag(of: item)
         remove(item, slot: index.slot(of: item, tag: tag), tag: tag)
         return true

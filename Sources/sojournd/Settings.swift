@@ -88,6 +88,7 @@ struct Settings {
             guard let size = Int(text), size > 0 else {
                 throw Refusal("Chunk size must be greater than 0")
             }
+            node.tuning.chunkByteCount = size
             note("-n", "there are no slabs")
         }
     }
@@ -113,6 +114,7 @@ struct Settings {
         guard let factor = command.growthFactor.flatMap(Double.init), factor > 1 else {
             throw Refusal("Factor must be greater than 1")
         }
+        node.tuning.growthFactor = factor
         note("-f", "there are no slabs")
     }
 
@@ -233,6 +235,7 @@ struct Settings {
         }
         node.isFlushAllowed = !command.disableFlushAll
         node.isDumpAllowed = !command.disableDumping
+        node.isWatchAllowed = !command.disableWatch
         node.isShutdownAllowed = command.enableShutdown
         if let delimiter = command.prefixDelimiter {
             guard let byte = delimiter.utf8.first, delimiter.utf8.count == 1 else {
@@ -249,8 +252,8 @@ struct Settings {
     /// value. Each also has a form with `no_` in front.
     private static let withoutMeaning: [String: Bool] = [
         "hashpower": true, "hashexpand": false, "tail_repair_time": true, "hash_algorithm": true,
-        "lru_crawler": false, "lru_crawler_sleep": true, "lru_crawler_tocrawl": true,
-        "lru_maintainer": false, "hot_lru_pct": true, "warm_lru_pct": true,
+        "lru_crawler_sleep": true, "lru_crawler_tocrawl": true, "lru_maintainer": false,
+        "hot_lru_pct": true, "warm_lru_pct": true,
         "hot_max_factor": true, "warm_max_factor": true, "temporary_ttl": true,
         "slab_reassign": false, "slab_automove": true, "slab_automove_ratio": true,
         "slab_automove_window": true, "slab_automove_freeratio": true, "slab_chunk_max": true,
@@ -310,6 +313,9 @@ struct Settings {
         case "no_track_sizes": node.tracksSizes = false
         case "classic_exptime": node.exptimeRule = .classic
         case "debugtime": node.knowsDebugtime = true
+        case "show_keys": node.showsKeys = true
+        case "lru_crawler": node.isCrawlerEnabled = true
+        case "no_lru_crawler": node.isCrawlerEnabled = false
         case "eviction": try readEviction(value)
         case "probation":
             probationPercent = try Self.number(
@@ -324,6 +330,8 @@ struct Settings {
             guard !needsValue || value != nil || name != bare else {
                 throw Refusal("Missing argument for \(name)")
             }
+            // `stats settings` shows what was said of some of them.
+            _ = node.tuning.take(option: name, value)
             note("-o \(name)", "this node has no such machinery")
         }
     }

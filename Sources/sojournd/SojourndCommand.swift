@@ -178,8 +178,18 @@ struct SojourndCommand: ParsableCommand {
     var disableFlushAll = false
 
     @Flag(
+        name: [.customShort("W"), .customLong("disable-watch")],
+        help: "Disable the command \"watch\".")
+    var disableWatch = false
+
+    @Flag(
         name: [.customShort("X"), .customLong("disable-dumping")],
-        help: "Disable \"stats cachedump\" and \"stats detail\".")
+        help: ArgumentHelp(
+            """
+            Disable all commands that show keys: \"lru_crawler metadump\" and \"mgdump\", \
+            \"stats cachedump\", \"stats detail\", \"watch\" of anything but connections. Over TCP they \
+            are disabled anyway, unless -o show_keys is given.
+            """))
     var disableDumping = false
 
     @Option(
@@ -190,7 +200,8 @@ struct SojourndCommand: ParsableCommand {
             Comma-separated: idle_timeout=SECONDS (0 is off), maxconns_fast or no_maxconns_fast, \
             eviction=probation or eviction=lru, probation=PERCENT (share of memory that items never \
             read back keep, default 5), proof_age=SECONDS (from which age a read proves an item, \
-            default 1), track_sizes, classic_exptime, debugtime (for tests: clients may move the clock). \
+            default 1), track_sizes, classic_exptime, show_keys (keys are shown over TCP \
+            too, see -X), no_lru_crawler (no dumps until \"lru_crawler enable\"), debugtime (for tests: clients may move the clock). \
             memcached's tuning of slabs, LRU and hash table is accepted, noted at -v, and has no \
             effect.
             """, valueName: "options"))

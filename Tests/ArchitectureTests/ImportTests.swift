@@ -6,18 +6,23 @@ private enum Arrows {
     /// Of our own modules.
     static let own: [String: Set<String>] = [
         "SessionMap": [], "MemcacheProtocol": [], "HashRing": [],
+        "ClusterFile": ["HashRing"],
         "EventLoop": ["CLibevent"],
         "CacheNode": ["EventLoop", "MemcacheProtocol", "SessionMap", "HashRing"],
         "SessionClient": ["MemcacheProtocol", "HashRing"],
         "sojournd": ["CacheNode"],
         "LoadGenerator": ["EventLoop", "MemcacheProtocol", "HashRing"],
-        "sojourn": ["SessionClient", "EventLoop", "MemcacheProtocol", "HashRing", "LoadGenerator"],
+        "sojourn": [
+            "SessionClient", "EventLoop", "MemcacheProtocol", "HashRing", "ClusterFile",
+            "LoadGenerator",
+        ],
     ]
     /// Modules of the toolchain that every module may import.
     static let everywhere: Set<String> = ["Glibc", "Synchronization"]
     /// Modules of other people's packages.
     static let packages: [String: Set<String>] = [
         "CacheNode": ["Logging"],
+        "ClusterFile": ["Yams"],
         "sojournd": ["Logging", "ArgumentParser"],
         "LoadGenerator": ["Histogram"],
         "sojourn": ["ArgumentParser"],

@@ -39,8 +39,11 @@ final class InProcessNode {
 
     func count(_ counter: Counter) -> UInt64 { worker.counters.value(counter) }
 
+    /// Its descriptor is a number that no socket has.
     func makeConnection() -> Connection {
-        Connection(context: context, worker: worker, pool: pool, now: now)
+        Connection(
+            context: context, worker: worker, pool: pool, now: now,
+            descriptor: 1_000_000 + Int32(connections.count))
     }
 
     func open(cuts: Cuts? = nil) -> InProcessPeer {
@@ -131,6 +134,8 @@ final class InProcessPeer: TranscriptPeer {
     }
 
     func receive(isUnexpected: Bool) throws -> Bool {
+        // A watcher may have something to tell by now.
+        if connection.output.isEmpty { try work() }
         guard !connection.output.isEmpty else { return false }
         pull(Self.bytesPerReceive)
         try work()
@@ -173,7 +178,7 @@ final class InProcessPeer: TranscriptPeer {
             case .yielded: continue
             case .outputFull: return
             case .close: isClosing = true
-            case .needsInput:
+            case .needsInput, .watching:
                 connection.input.releaseIfEmpty()
                 if try receivePiece() { continue }
                 guard hasEndedSending else { return }
@@ -220,10 +225,11 @@ final class InProcessPeer: TranscriptPeer {
 }
 
 extension NodeConfiguration {
-    /// Little memory, so that many nodes can be made.
+    /// Little memory, so that many nodes can be made. They show keys.
     static var small: NodeConfiguration {
         var configuration = NodeConfiguration()
         configuration.memoryByteCount = 4 << 20
+        configuration.showsKeys = true
         return configuration
     }
 }

@@ -17,6 +17,7 @@ extension NodeConfiguration {
             case "-C": assignsCASUniques = false
             case "-F": isFlushAllowed = false
             case "-M": evicts = false
+            case "-W": isWatchAllowed = false
             case "-X": isDumpAllowed = false
             default:
                 guard let value = rest.popFirst() else { throw UnknownFlag(flag: flag) }
@@ -53,9 +54,10 @@ extension NodeConfiguration {
                 case "classic_exptime": exptimeRule = .classic
                 case "debugtime": knowsDebugtime = true
                 case "track_sizes": tracksSizes = true
-                // Machinery that only memcached has.
-                case "no_lru_crawler", "no_lru_maintainer": break
-                default: throw unknown
+                case "show_keys": showsKeys = true
+                case "no_lru_crawler": isCrawlerEnabled = false
+                default:
+                    guard tuning.take(option: String(option), nil) else { throw unknown }
                 }
             }
         default: throw unknown

@@ -25,7 +25,8 @@ struct TranscriptTests {
     private func hold(_ name: String, cuts: Cuts) throws {
         let transcript = try TranscriptFiles.read(name)
         let configuration = try NodeConfiguration(
-            transcriptFlags: transcript.flags, knowsDebugtime: transcript.movesClock)
+            transcriptFlags: transcript.flags + transcript.ownFlags,
+            knowsDebugtime: transcript.movesClock)
         try TranscriptRun.hold(
             transcript, with: InProcessNode(configuration, cuts: cuts), as: .own)
     }

@@ -213,6 +213,34 @@ struct PeerFaultTests {
         }
     }
 
+    @Test("A peer that goes on sending while it is owed more than it reads gets all its replies")
+    func pipeliningSlowReader() throws {
+        let node = try RunningNode.sojournd(["-t", "1"])
+        let other = try node.connect()
+        #expect(
+            try other.ask("set k 0 0 30000\r\n" + String(repeating: "x", count: 30_000))
+                == "STORED\r\n")
+        let slow = try node.connect()
+        var count = 0
+        // One by one, until a reply does not fit the sockets' buffers any more.
+        repeat {
+            try slow.send("get k\r\n")
+            count += 1
+        } while try !other.ask("stats conns", until: "END\r\n").contains(":state conn_mwrite")
+        // The output fills up, then there is more to come than an input buffer holds.
+        try slow.send(String(repeating: "get k\r\n", count: 5))
+        try slow.send(String(repeating: "mn\r\n", count: 10_000))
+        for _ in 0..<50 { #expect(try other.ask("version").hasPrefix("VERSION ")) }
+        let reply = "VALUE k 0 30000\r\n" + String(repeating: "x", count: 30_000) + "\r\nEND\r\n"
+        let wanted = (count + 5) * bytesOf(reply) + 40_000
+        var total = 0
+        while total < wanted, slow.receive(isUnexpected: false) {
+            total += slow.received.count
+            slow.received.removeAll(keepingCapacity: true)
+        }
+        #expect(total == wanted)
+    }
+
     private func bytesOf(_ text: String) -> Int { text.utf8.count }
 
     private func residentByteCount(of node: RunningNode) throws -> Int {

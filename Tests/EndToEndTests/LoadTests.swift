@@ -1,4 +1,5 @@
 import Glibc
+import HashRing
 import TestSupport
 import Testing
 
@@ -109,6 +110,29 @@ struct LoadTests {
         #expect(tolerant.exit == .status(0))
         #expect((tolerant.number("operations", "get", "misses") ?? 0) > 0)
         #expect(tolerant.number("operations", "get", "right") == 1_000)
+    }
+
+    @Test(
+        "Of several nodes each gets the keys that a ketama ring gives it", arguments: [false, true])
+    func ring(hasSessions: Bool) throws {
+        let nodes = try (0..<3).map { _ in try RunningNode.sojournd() }
+        let servers = try nodes.dropFirst().flatMap { ["--server", "127.0.0.1:\(try $0.port)"] }
+        let workload = hasSessions ? ["--workload", "sessions"] : ["--mix", "get=1,set=1"]
+        let outcome = try LoadTool.run(
+            port: nodes[0].port, Self.short + servers + workload + ["--requests", "3000"])
+        try #expect(outcome.exit == .status(0), "\(outcome.output) \(outcome.errors)")
+        #expect(outcome.number("requests") == 3_000)
+        let ring = try Ring(nodes: nodes.map { Node(host: "127.0.0.1", port: try $0.port) })
+        guard !hasSessions else { return }
+        let peers = try nodes.map { try $0.connect() }
+        for number in 0..<500 {
+            let digits = String(number)
+            let key = "session:" + String(repeating: "0", count: 32 - digits.count) + digits
+            for (place, peer) in peers.enumerated() {
+                let reply = try peer.ask("mg \(key)")
+                #expect(reply == (place == ring.index(for: key) ? "HD\r\n" : "EN\r\n"), "\(key)")
+            }
+        }
     }
 
     @Test("People who are logged out are counted")

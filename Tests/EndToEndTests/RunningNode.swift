@@ -14,18 +14,20 @@ final class RunningNode {
         case unix(path: String)
     }
 
-    /// The executable that was built with the tests: it lies next to them.
-    static func sojourndPath() throws -> String {
+    static func sojourndPath() throws -> String { try builtProgram("sojournd") }
+
+    /// An executable that was built with the tests: it lies next to them.
+    static func builtProgram(_ name: String) throws -> String {
         var path = [CChar](repeating: 0, count: Int(PATH_MAX))
         let count = readlink("/proc/self/exe", &path, path.count)
         let own = String(
             decoding: path.prefix(max(0, count)).map { UInt8(bitPattern: $0) }, as: UTF8.self)
         for candidate in [own, CommandLine.arguments[0]] {
             guard let slash = candidate.lastIndex(of: "/") else { continue }
-            let path = candidate[..<slash] + "/sojournd"
+            let path = candidate[..<slash] + "/\(name)"
             if access(String(path), X_OK) == 0 { return String(path) }
         }
-        throw Trouble("there is no sojournd next to \(own)")
+        throw Trouble("there is no \(name) next to \(own)")
     }
 
     static let memcachedPath = "/usr/bin/memcached"

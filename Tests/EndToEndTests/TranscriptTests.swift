@@ -58,7 +58,8 @@ struct SocketTranscriptTests {
     func own(name: String) throws {
         let transcript = try TranscriptFiles.read(name)
         let clock = transcript.movesClock ? ["-o", "debugtime"] : []
-        let node = try RunningNode.sojournd(clock + transcript.flags)
+        let node = try RunningNode.sojournd(
+            clock + transcript.flags + transcript.ownFlags)
         defer { node.program.end() }
         try TranscriptRun.hold(transcript, with: OwnNode(node: node), as: .own)
     }

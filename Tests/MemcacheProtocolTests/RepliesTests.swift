@@ -8,7 +8,9 @@ struct RepliesTests {
         .notANumber, .flushNotAllowed, .shutdownNotEnabled, .invalidShutdownMode,
         .memlimitTooSmall, .memlimitTooLarge, .memlimitOutOfBounds, .statsDetailUsage,
         .statsDetailNotAllowed, .cachedumpNotAllowed, .illegalSlabID, .tooLarge, .outOfMemory,
-        .tooManyConnections,
+        .tooManyConnections, .invalidFlag, .duplicateFlag, .invalidOrDuplicateFlag, .tooManyWords,
+        .badToken, .opaqueTooLong, .undecodableKey, .invalidInitial, .invalidMetaDelta,
+        .invalidStoreMode, .invalidArithmeticMode,
     ]
 
     @Test("Every error is one line that clients take for an error")

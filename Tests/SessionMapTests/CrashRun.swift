@@ -154,7 +154,7 @@
                     recovering: Self.region(memory, observer), byteCount: shape.regionByteCount,
                     number: Self.number, configuration: configuration, hash: hash, now: now,
                     report: &report)
-                shard.evictionObserver = { [unowned self] in evicting.insert(Array($0)) }
+                shard.evictionObserver = { [unowned self] in evicting.insert(HitCopy($0).key) }
                 return shard
             } catch {
                 preconditionFailure("SOJOURN_SEED=\(seed), step \(step): \(error)")

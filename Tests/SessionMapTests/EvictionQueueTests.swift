@@ -15,7 +15,7 @@ import Testing
             MapConfiguration(
                 byteCount: byteCount, eviction: eviction, shardCount: 1, hashSeed: 51), now: 10)
         let evicted = Keys()
-        map.observeEvictions { evicted.all.append(String(decoding: $0, as: UTF8.self)) }
+        map.observeEvictions { evicted.all.append($0.keyText) }
         return (map, evicted)
     }
 

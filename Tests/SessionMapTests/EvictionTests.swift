@@ -15,7 +15,7 @@ import Testing
 
     private func observe(_ map: SessionMap) -> Evicted {
         let evicted = Evicted()
-        map.observeEvictions { evicted.keys.append(String(decoding: $0, as: UTF8.self)) }
+        map.observeEvictions { evicted.keys.append($0.keyText) }
         return evicted
     }
 

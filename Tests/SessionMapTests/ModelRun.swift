@@ -60,7 +60,7 @@ final class ModelRun {
         generator = SeededGenerator(seed: seed)
         limit = shape.configuration.byteCount
         map = try SessionMap(shape.configuration, now: now)
-        map.observeEvictions { [unowned self] bytes in noteEviction(Array(bytes)) }
+        map.observeEvictions { [unowned self] hit in noteEviction(HitCopy(hit).key) }
     }
 
     private func noteEviction(_ key: [UInt8]) {

@@ -97,6 +97,10 @@ extension HitUse {
     }
 }
 
+extension Hit {
+    var keyText: String { withKey { String(decoding: $0, as: UTF8.self) } }
+}
+
 /// Short forms of what tests ask of a map.
 extension SessionMap {
     func set(

@@ -154,7 +154,7 @@ import Testing
         }
         let (map, _) = try memory.recover(now: 11)
         var evicted: [String] = []
-        map.observeEvictions { evicted.append(String(decoding: $0, as: UTF8.self)) }
+        map.observeEvictions { evicted.append($0.keyText) }
         var number = 0
         while evicted.count < 50 {
             #expect(map.set("filler-\(number)", value, now: 11) == .stored)

@@ -1,6 +1,7 @@
 /// A conversation with a node as it is written in a file of `Tests/Transcripts`.
 ///
-///     # comment                   ! flags of the node, on the first line that is not a comment
+///     # comment                   ! flags of the node, before anything else
+///                                 !s flags of this project's node alone, behind them
 ///     > TEXT    send with CR LF   >> TEXT   send as it is
 ///     < TEXT    expect a line     << TEXT   expect bytes       <n   nothing may arrive
 ///     <* TEXT   skip lines until this one
@@ -46,6 +47,8 @@ package struct Transcript: Sendable {
 
     package let name: String
     package fileprivate(set) var flags: [String] = []
+    /// Flags that memcached does not know.
+    package fileprivate(set) var ownFlags: [String] = []
     /// Why memcached is not asked.
     package fileprivate(set) var oracleSkip: String?
     package fileprivate(set) var steps: [Step] = []
@@ -91,7 +94,6 @@ package struct TranscriptFailure: Error, CustomStringConvertible {
 private struct TranscriptReader {
     var transcript: Transcript
     private var number = 0
-    private var hasFlags = false
     private var hasDifference = false
     private var expectationCount = 0
     private var captured: Set<String> = []
@@ -135,7 +137,12 @@ private struct TranscriptReader {
     }
 
     private mutating func readLine(_ line: [UInt8]) throws(TranscriptFailure) {
-        if let flags = Self.rest(line, after: "! ") { return try readFlags(flags) }
+        if let flags = Self.rest(line, after: "! ") {
+            return try readFlags(flags, to: \.flags)
+        }
+        if let flags = Self.rest(line, after: "!s ") {
+            return try readFlags(flags, to: \.ownFlags)
+        }
         if let reason = Self.rest(line, after: "oracle: skip ") {
             transcript.oracleSkip = String(decoding: reason, as: UTF8.self)
             return
@@ -155,10 +162,14 @@ private struct TranscriptReader {
         }
     }
 
-    private mutating func readFlags(_ flags: [UInt8]) throws(TranscriptFailure) {
-        guard !hasFlags, transcript.steps.isEmpty else { throw wrong("flags late or twice") }
-        hasFlags = true
-        transcript.flags = flags.split(separator: 32).map { String(decoding: $0, as: UTF8.self) }
+    private mutating func readFlags(
+        _ flags: [UInt8], to place: WritableKeyPath<Transcript, [String]>
+    ) throws(TranscriptFailure) {
+        guard transcript[keyPath: place].isEmpty, transcript.steps.isEmpty else {
+            throw wrong("flags late or twice")
+        }
+        transcript[keyPath: place] = flags.split(separator: 32)
+            .map { String(decoding: $0, as: UTF8.self) }
     }
 
     private mutating func append(_ action: Transcript.Action, side: Transcript.Side? = nil) {

@@ -1,0 +1,150 @@
+import EventLoop
+import MemcacheProtocol
+import SessionMap
+import Synchronization
+
+/// `stats items`, `slabs`, `sizes`, `conns` and `cachedump`.
+extension NodeContext {
+    /// There are no slab classes; all items are shown as class 1, so that tools have rows to show.
+    func writeItems(to writer: inout StatisticsWriter, now: Moment) {
+        let all = map.statistics(now: now.seconds)
+        let zero = zero.withLock { $0.map }
+        guard all.itemCount > 0 else { return }
+        writer.line("items:1:number", all.itemCount)
+        writer.line("items:1:number_hot", 0)
+        writer.line("items:1:number_warm", 0)
+        writer.line("items:1:number_cold", all.itemCount)
+        writer.line("items:1:age_hot", 0)
+        writer.line("items:1:age_warm", 0)
+        writer.line("items:1:age", all.oldestAge)
+        writer.line("items:1:mem_requested", all.itemByteCount)
+        writer.line("items:1:evicted", all.evictionCount - zero.evictionCount)
+        writer.line(
+            "items:1:evicted_nonzero",
+            all.evictedWithDeadlineCount - zero.evictedWithDeadlineCount)
+        writer.line("items:1:evicted_time", all.evictedAge)
+        writer.line("items:1:outofmemory", all.outOfMemoryCount - zero.outOfMemoryCount)
+        writer.line("items:1:tailrepairs", 0)
+        writer.line("items:1:reclaimed", all.reclaimedCount - zero.reclaimedCount)
+        writer.line(
+            "items:1:expired_unfetched", all.expiredUnfetchedCount - zero.expiredUnfetchedCount)
+        writer.line(
+            "items:1:evicted_unfetched", all.evictedUnfetchedCount - zero.evictedUnfetchedCount)
+        writer.line("items:1:evicted_active", all.evictedProvenCount - zero.evictedProvenCount)
+        for name in Self.itemNamesWithoutMeaning { writer.line("items:1:\(name)", 0) }
+    }
+
+    /// Names that tools read, of crawler and LRU segments that this node does not have.
+    private static let itemNamesWithoutMeaning = [
+        "crawler_reclaimed", "crawler_items_checked", "lrutail_reflocked", "moves_to_cold",
+        "moves_to_warm", "moves_within_lru", "direct_reclaims", "hits_to_hot", "hits_to_warm",
+        "hits_to_cold", "hits_to_temp",
+    ]
+
+    func writeSlabs(to writer: inout StatisticsWriter, now: Moment) {
+        let all = snapshot(now: now)
+        let zero = zero.withLock { $0 }
+        func since(_ counter: Counter) -> UInt64 { all[counter] &- zero[counter] }
+        let map = all.map
+        let limit = memoryLimitByteCount.load(ordering: .relaxed)
+        if map.itemCount > 0 {
+            // One chunk is one item of the average size.
+            let chunk = max(1, map.itemByteCount / map.itemCount)
+            // A limit that was lowered leaves memory that may not be used.
+            let room = limit - map.itemByteCount - map.indexByteCount
+            let free = max(0, min(map.freeByteCount, room)) / chunk
+            writer.line("1:chunk_size", chunk)
+            writer.line("1:chunks_per_page", max(1, (1 << 20) / chunk))
+            writer.line("1:total_pages", limit >> 20)
+            writer.line("1:total_chunks", map.itemCount + free)
+            writer.line("1:used_chunks", map.itemCount)
+            writer.line("1:free_chunks", free)
+            writer.line("1:free_chunks_end", 0)
+            writer.line("1:get_hits", since(.getHits))
+            writer.line("1:cmd_set", since(.setCommands))
+            writer.line("1:delete_hits", since(.deleteHits))
+            writer.line("1:incr_hits", since(.incrHits))
+            writer.line("1:decr_hits", since(.decrHits))
+            writer.line("1:cas_hits", since(.casHits))
+            writer.line("1:cas_badval", since(.casBadValue))
+            writer.line("1:touch_hits", since(.touchHits))
+        }
+        writer.line("active_slabs", map.itemCount > 0 ? 1 : 0)
+        writer.line("total_malloced", limit)
+    }
+
+    func writeSizes(to writer: inout StatisticsWriter) {
+        guard configuration.tracksSizes else {
+            writer.line("sizes_status", "disabled")
+            return
+        }
+        for (byteCount, itemCount) in map.sizes() { writer.line("\(byteCount)", itemCount) }
+    }
+
+    // MARK: stats conns
+
+    func writeConnections(to writer: inout StatisticsWriter, now: Moment) {
+        var entries: [(descriptor: Int32, listens: Bool, record: ConnectionRecord?)] = []
+        let listeners = acceptance.listeners.withLock { $0 }
+        entries += listeners.map { ($0.descriptor, true, nil) }
+        for worker in workers {
+            worker.connections.withLock { connections in
+                entries += connections.map { ($0.key, false, $0.value) }
+            }
+        }
+        for entry in entries.sorted(by: { $0.descriptor < $1.descriptor }) {
+            let number = entry.descriptor
+            let local = SocketAddress.local(of: number)
+            if entry.listens {
+                writer.line("\(number):addr", local)
+                writer.line("\(number):state", "conn_listening")
+                writer.line("\(number):secs_since_last_cmd", uptime(now))
+                continue
+            }
+            guard let record = entry.record else { continue }
+            let peer = SocketAddress.peer(of: number)
+            if case .unix = local {
+                writer.line("\(number):addr", local)
+            } else {
+                writer.line("\(number):addr", peer)
+            }
+            writer.line("\(number):listen_addr", local)
+            writer.line("\(number):state", record.phaseName)
+            let last = record.lastCommandSeconds.load(ordering: .relaxed)
+            writer.line("\(number):secs_since_last_cmd", now.seconds - min(last, now.seconds))
+        }
+    }
+}
+
+extension Connection {
+    /// `stats cachedump`: keys of the most recently used items. There is one class, number 1.
+    func showKeys(_ request: StatsPage.Cachedump, now: Moment) {
+        guard context.configuration.areKeysShown else {
+            context.noteKeysRefused()
+            return fail(.cachedumpNotAllowed, isQuiet: false)
+        }
+        let (slabClass, limit): (UInt32, UInt32)
+        switch request {
+        case .wrong(let error): return fail(error, isQuiet: false)
+        case .keys(let wantedClass, let wantedLimit):
+            (slabClass, limit) = (wantedClass, wantedLimit)
+        }
+        guard slabClass < 64 else { return fail(.illegalSlabID, isQuiet: false) }
+        if slabClass == 1 {
+            // memcached's bound on this page: 2 MiB, whatever limit was asked for.
+            var bytesLeft = 2 << 20
+            let limit = limit == 0 ? Int.max : Int(limit)
+            map.forEachNewest(limit: limit, now: now.seconds) { hit in
+                output.append("ITEM ")
+                hit.copyKey(into: output.room(hit.keyByteCount))
+                output.noteAppended(hit.keyByteCount)
+                // memcached shows Unix time; an item without a deadline shows 0.
+                let expires = hit.secondsLeft.map { now.wallSeconds + Int64($0) } ?? 0
+                output.append(" [\(hit.valueByteCount) b; \(expires) s]\r\n")
+                bytesLeft -= hit.keyByteCount + 32
+                return bytesLeft > 0
+            }
+        }
+        reply(.end)
+    }
+}

@@ -1,0 +1,158 @@
+import Glibc
+import HashRing
+import Yams
+
+extension ClusterDefinition {
+    /// The largest definition file: 10,000 nodes take a tenth of it.
+    public static let fileByteCountMax = 4 << 20
+
+    /// Reads a definition file.
+    public init(contentsOf path: String) throws(DefinitionError) {
+        func error(_ problem: String) -> DefinitionError {
+            DefinitionError(file: path, line: nil, field: "", problem: problem)
+        }
+        guard let stream = fopen(path, "re") else {
+            throw error("cannot be opened: \(String(cString: strerror(errno)))")
+        }
+        defer { fclose(stream) }
+        var bytes: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 16_384)
+        while case let count = fread(&buffer, 1, buffer.count, stream), count > 0 {
+            bytes += buffer[..<count]
+            guard bytes.count <= Self.fileByteCountMax else {
+                throw error("larger than \(Self.fileByteCountMax) bytes")
+            }
+        }
+        guard ferror(stream) == 0 else { throw error("cannot be read") }
+        guard let text = String(validating: bytes, as: UTF8.self) else { throw error("not UTF-8") }
+        try self.init(yaml: text, file: path)
+    }
+
+    /// - Parameter file: what errors call the text.
+    public init(yaml: String, file: String) throws(DefinitionError) {
+        var fields = try Fields(try Self.compose(yaml, file: file), path: "", file: file)
+        let name = try fields.text("name", "a name") ?? "sojourn"
+        var placement = try fields.fields("placement")
+        let strategy =
+            try placement?.named("strategy", Ring.Strategy.allCases) ?? .ketamaWeighted
+        let keyHash = try placement?.named("hash", Ring.KeyHash.allCases)
+        let hashTag = try placement?.value("hash_tag", "two characters, such as \"{}\"") {
+            Ring.HashTag($0)
+        }
+        try placement?.refuseOthers()
+        if let keyHash, let placement, !strategy.takesKeyHash {
+            let problem = RingError.keyHashNotTaken(strategy: strategy, keyHash: keyHash)
+            throw placement.error("hash", "\(problem)")
+        }
+        var defaults = try fields.fields("defaults")
+        let common = try MemberDefaults(&defaults)
+        guard var list = try fields.list("nodes"), !list.isEmpty else {
+            throw fields.error("nodes", "expected a list of at least one node")
+        }
+        var members: [Member] = []
+        for index in list.indices { members.append(try common.member(&list[index])) }
+        let replicaCount = try fields.number("replicas", in: 1...members.count) ?? 1
+        try fields.refuseOthers()
+        self.init(
+            name: name, members: members, strategy: strategy, keyHash: keyHash, hashTag: hashTag,
+            replicaCount: replicaCount)
+        try checkRing(list, fields)
+    }
+
+    private static func compose(_ yaml: String, file: String) throws(DefinitionError) -> Yams.Node {
+        func error(_ line: Int?, _ problem: String) -> DefinitionError {
+            DefinitionError(file: file, line: line, field: "", problem: problem)
+        }
+        let node: Yams.Node?
+        do {
+            node = try Yams.compose(yaml: yaml)
+        } catch let YamlError.scanner(_, problem, mark, _), let YamlError.parser(
+            _, problem, mark, _),
+            let YamlError.composer(_, problem, mark, _)
+        {
+            throw error(mark.line, "not YAML: \(problem)")
+        } catch YamlError.duplicatedKeysInMapping(let duplicates, let context) {
+            throw error(context.mark.line, "a field twice: \(duplicates.joined(separator: ", "))")
+        } catch {
+            throw DefinitionError(file: file, line: nil, field: "", problem: "not YAML: \(error)")
+        }
+        guard let node else { throw error(1, "expected a cluster's definition, not an empty file") }
+        return node
+    }
+
+    /// Refuses nodes that make no ring, at the line of the node that is to blame.
+    private func checkRing(_ list: [Fields], _ fields: Fields) throws(DefinitionError) {
+        do {
+            _ = try ring()
+        } catch {
+            let named: String? =
+                switch error {
+                case .duplicateName(let name), .emptyName(let name, _), .invalidHost(let name, _),
+                    .invalidPort(let name, _), .invalidWeight(let name, _),
+                    .ringNameNeeded(let name),
+                    .duplicateNode(_, let name):
+                    name
+                case .noNodes, .noNodesLeft, .tooManyNodes, .keyHashNotTaken, .tooManyPoints: nil
+                }
+            // Of two nodes with one name the second is the one too many.
+            let index = named.flatMap { name in members.lastIndex { $0.node.name == name } }
+            guard let index else { throw fields.error("nodes", "\(error)") }
+            throw list[index].error("host", "\(error)")
+        }
+    }
+}
+
+/// What a node has that says nothing else.
+private struct MemberDefaults {
+    var port: Int?
+    var weight: Int?
+    var memoryMegabytes: Int?
+    var flags: [String]?
+
+    init(_ fields: inout Fields?) throws(DefinitionError) {
+        port = try fields?.number("port", in: 1...65_535)
+        weight = try fields?.number("weight", in: 1...HashRing.Node.weightMax)
+        memoryMegabytes = try fields?.megabytes("memory")
+        flags = try fields?.texts("flags", "arguments")
+        try fields?.refuseOthers()
+    }
+
+    func member(_ fields: inout Fields) throws(DefinitionError) -> ClusterDefinition.Member {
+        let name = try fields.text("name", "a name")
+        guard let host = try fields.text("host", "a host name or address") else {
+            throw fields.error("host", "missing; expected a host name or address")
+        }
+        let port = try fields.number("port", in: 1...65_535) ?? port ?? 11_211
+        let weight =
+            try fields.number("weight", in: 1...HashRing.Node.weightMax) ?? weight ?? 1
+        let memory = try fields.megabytes("memory") ?? memoryMegabytes ?? 64
+        let memoryFile = try fields.text("memory_file", "a path")
+        let ringName = try fields.text("ring_name", "a name")
+        let flags = try fields.texts("flags", "arguments") ?? flags ?? []
+        try fields.refuseOthers()
+        return ClusterDefinition.Member(
+            node: HashRing.Node(
+                name: name, host: host, port: port, weight: weight, ringName: ringName),
+            memoryMegabytes: memory, memoryFile: memoryFile, flags: flags)
+    }
+}
+
+extension Fields {
+    /// One of the values of an enumeration, by its name.
+    fileprivate mutating func named<Value: RawRepresentable<String>>(
+        _ field: String, _ values: [Value]
+    ) throws(DefinitionError) -> Value? {
+        let names = values.map(\.rawValue).joined(separator: ", ")
+        return try value(field, "one of \(names)") { Value(rawValue: $0) }
+    }
+
+    /// Megabytes, or a number with `m` or `g`.
+    fileprivate mutating func megabytes(_ field: String) throws(DefinitionError) -> Int? {
+        let range = 1...(1 << 24)
+        return try value(field, "megabytes (64), or a number with m or g (512m, 2g)") { text in
+            let unit = text.last == "g" ? 1_024 : 1
+            let digits = text.last == "g" || text.last == "m" ? text.dropLast() : text[...]
+            return Int(digits).flatMap { range.contains($0) ? $0 * unit : nil }
+        }
+    }
+}

@@ -1,0 +1,56 @@
+public import HashRing
+
+/// One cluster, as its definition file describes it: the nodes, and where keys go.
+///
+/// Everything that has to agree reads the same file: applications through their client, `sojourn ring` and
+/// `sojourn status`, and `scripts/cluster`, which starts the nodes. The format is in
+/// `cluster/README.md`; a file is read by `init(contentsOf:)`.
+public struct ClusterDefinition: Hashable, Sendable {
+    /// One node: where it is on the ring, and how it is started.
+    public struct Member: Hashable, Sendable {
+        public var node: Node
+        /// Megabytes for items: `-m`.
+        public var memoryMegabytes: Int
+        /// Where items survive the process, if anywhere: `-e`.
+        public var memoryFile: String?
+        /// Further arguments of `sojournd`.
+        public var flags: [String]
+
+        public init(
+            node: Node, memoryMegabytes: Int = 64, memoryFile: String? = nil, flags: [String] = []
+        ) {
+            self.node = node
+            self.memoryMegabytes = memoryMegabytes
+            self.memoryFile = memoryFile
+            self.flags = flags
+        }
+    }
+
+    public var name: String
+    public var members: [Member]
+    public var strategy: Ring.Strategy
+    /// Nil is the strategy's own.
+    public var keyHash: Ring.KeyHash?
+    public var hashTag: Ring.HashTag?
+    /// On how many nodes each item is: 1 is no copies.
+    public var replicaCount: Int
+
+    public init(
+        name: String = "sojourn", members: [Member], strategy: Ring.Strategy = .ketamaWeighted,
+        keyHash: Ring.KeyHash? = nil, hashTag: Ring.HashTag? = nil, replicaCount: Int = 1
+    ) {
+        self.name = name
+        self.members = members
+        self.strategy = strategy
+        self.keyHash = keyHash
+        self.hashTag = hashTag
+        self.replicaCount = replicaCount
+    }
+
+    /// The nodes, in the order of the file, which is that of their indices in the ring.
+    public var nodes: [Node] { members.map(\.node) }
+
+    public func ring() throws(RingError) -> Ring {
+        try Ring(nodes: nodes, strategy: strategy, keyHash: keyHash, hashTag: hashTag)
+    }
+}

@@ -1,0 +1,171 @@
+import ClusterFile
+import HashRing
+import Testing
+
+struct ReadingTests {
+    private func read(_ yaml: String) throws -> ClusterDefinition {
+        try ClusterDefinition(yaml: yaml, file: "shop.yaml")
+    }
+
+    @Test("Every field is read, and what a node leaves out comes from the defaults")
+    func allFields() throws {
+        let definition = try read(
+            """
+            name: shop
+            placement:
+              strategy: twemproxy-ketama
+              hash: md5
+              hash_tag: "{}"
+            replicas: 2
+            defaults: {port: 11311, memory: 2g, weight: 3, flags: [-t, "2"]}
+            nodes:
+              - host: 10.0.0.1
+              - name: b
+                host: cache.example.com
+                port: 11212
+                weight: 1
+                memory: 512m
+                memory_file: /dev/shm/b
+                ring_name: 10.0.0.9
+                flags: []
+            """)
+        #expect(definition.name == "shop")
+        #expect(definition.strategy == .twemproxyKetama)
+        #expect(definition.keyHash == .md5)
+        #expect(definition.hashTag == Ring.HashTag("{}"))
+        #expect(definition.replicaCount == 2)
+        #expect(
+            definition.members == [
+                .init(
+                    node: Node(host: "10.0.0.1", port: 11_311, weight: 3), memoryMegabytes: 2_048,
+                    flags: ["-t", "2"]),
+                .init(
+                    node: Node(
+                        name: "b", host: "cache.example.com", port: 11_212, weight: 1,
+                        ringName: "10.0.0.9"),
+                    memoryMegabytes: 512, memoryFile: "/dev/shm/b"),
+            ])
+        #expect(try definition.ring().nodes == definition.nodes)
+    }
+
+    @Test("A list of hosts is enough")
+    func hostsOnly() throws {
+        let definition = try read("nodes:\n- host: a\n- host: b\n")
+        #expect(definition.nodes == [Node(host: "a"), Node(host: "b")])
+        #expect(definition.strategy == .ketamaWeighted)
+        #expect(definition.replicaCount == 1)
+        #expect(definition.members[0].memoryMegabytes == 64)
+        #expect(definition.name == "sojourn")
+    }
+
+    @Test("Words that YAML takes for something else are text here")
+    func plainWords() throws {
+        let definition = try read("name: no\nnodes:\n- {name: 1e3, host: 127.1, port: '11211'}\n")
+        #expect(definition.name == "no")
+        #expect(definition.nodes == [Node(name: "1e3", host: "127.1")])
+    }
+
+    /// A file that is refused, and the error.
+    struct Refused: Sendable, CustomTestStringConvertible {
+        var yaml: String
+        var error: String
+        var testDescription: String { error }
+    }
+
+    private static let refused = [
+        Refused(yaml: "", error: "1: expected a cluster's definition, not an empty file"),
+        Refused(yaml: "nodes", error: "1: expected fields with values, not 'nodes'"),
+        Refused(yaml: "name: x", error: "1: nodes: expected a list of at least one node"),
+        Refused(
+            yaml: "name: x\nnodes: []", error: "2: nodes: expected a list of at least one node"),
+        Refused(yaml: "nodes: 3", error: "1: nodes: expected a list, not '3'"),
+        Refused(
+            yaml: "nodes:\n- a", error: "2: nodes[0]: expected fields with values, not 'a'"),
+        Refused(
+            yaml: "nodes:\n- port: 1",
+            error: "2: nodes[0].host: missing; expected a host name or address"),
+        Refused(
+            yaml: "nodes:\n- host: a\n- host: b\n  weight: heavy",
+            error: "4: nodes[1].weight: expected a whole number from 1 to 16777216, not 'heavy'"),
+        Refused(
+            yaml: "nodes:\n- host: a\n  weight: 0",
+            error: "3: nodes[0].weight: expected a whole number from 1 to 16777216, not '0'"),
+        Refused(
+            yaml: "nodes:\n- host: a\n  port: 65536",
+            error: "3: nodes[0].port: expected a whole number from 1 to 65535, not '65536'"),
+        Refused(
+            yaml: "nodes:\n- host: a\n  port: [1]",
+            error: "3: nodes[0].port: expected a whole number from 1 to 65535, not a list"),
+        Refused(
+            yaml: "nodes:\n- host: a\n  port:",
+            error: "3: nodes[0].port: expected a whole number from 1 to 65535, not nothing"),
+        Refused(
+            yaml: "defaults:\n  memory: 1t\nnodes:\n- host: a",
+            error: "2: defaults.memory: expected megabytes (64), or a number with m or g "
+                + "(512m, 2g), not '1t'"),
+        Refused(
+            yaml: "nodes:\n- host: a\n  wieght: 2",
+            error: "3: nodes[0].wieght: unknown; expected one of name, host, port, weight, memory, "
+                + "memory_file, ring_name, flags"),
+        Refused(
+            yaml: "nodes:\n- host: a\nstrategy: jump",
+            error:
+                "3: strategy: unknown; expected one of name, placement, defaults, nodes, replicas"),
+        Refused(
+            yaml: "placement:\n  hash_tag: \"{\"\nnodes:\n- host: a",
+            error: "2: placement.hash_tag: expected two characters, such as \"{}\", not '{'"),
+        Refused(
+            yaml: "placement: {strategy: dalli, hash: md5}\nnodes:\n- host: a",
+            error: "1: placement.hash: the strategy dalli has a hash of its own, not md5"),
+        Refused(
+            yaml: "replicas: 3\nnodes:\n- host: a\n- host: b",
+            error: "1: replicas: expected a whole number from 1 to 2, not '3'"),
+        Refused(
+            yaml: "nodes:\n- host: a\n- host: b\n- host: a\n  name: c",
+            error: "4: nodes[2].host: nodes a:11211 and c are the same on the ring"),
+        Refused(
+            yaml: "nodes:\n- {name: x, host: a}\n- {name: x, host: b}",
+            error: "3: nodes[1].host: two nodes are called x"),
+        Refused(
+            yaml: "nodes:\n- host: a b",
+            error: "2: nodes[0].host: node a b:11211: expected a host name or address, not 'a b'"),
+        Refused(
+            yaml: "placement: {strategy: spymemcached-ketama}\nnodes:\n- host: cache",
+            error: "3: nodes[0].host: node cache:11211: give the name that spymemcached makes, "
+                + "host/address:port"),
+        Refused(yaml: "name: a\nname: b", error: "1: a field twice: name"),
+        Refused(yaml: "nodes:\n- host: \"a", error: "2: not YAML: found unexpected end of stream"),
+        Refused(
+            yaml: "a: b: c", error: "1: not YAML: mapping values are not allowed in this context"),
+    ]
+
+    @Test("A mistake is told with its line, its field, and what was expected", arguments: refused)
+    func refusals(_ refused: Refused) {
+        let error = #expect(throws: DefinitionError.self) { try read(refused.yaml) }
+        #expect(error.map { "\($0)" } == "shop.yaml:" + refused.error)
+    }
+
+    @Test("An unknown strategy is answered with the known ones")
+    func unknownStrategy() {
+        let error = #expect(throws: DefinitionError.self) {
+            try read("placement:\n  strategy: ketma\nnodes:\n- host: a")
+        }
+        #expect(error?.line == 2)
+        #expect(error?.field == "placement.strategy")
+        for strategy in Ring.Strategy.allCases {
+            #expect(error?.problem.contains(strategy.rawValue) == true)
+        }
+    }
+
+    @Test("A file that is not there, or too large, is told without a line")
+    func files() {
+        #expect(throws: DefinitionError.self) {
+            try ClusterDefinition(contentsOf: "/nowhere/shop.yaml")
+        }
+        let error = #expect(throws: DefinitionError.self) {
+            try ClusterDefinition(contentsOf: "/dev/zero")
+        }
+        #expect(error.map { "\($0)" } == "/dev/zero: larger than 4194304 bytes")
+        #expect(throws: DefinitionError.self) { try ClusterDefinition(contentsOf: "/") }
+    }
+}
