@@ -26,6 +26,7 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: [
@@ -54,10 +55,17 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),
+        .target(
+            name: "LoadGenerator",
+            dependencies: [
+                "EventLoop", "HashRing", "MemcacheProtocol",
+                .product(name: "Histogram", package: "hdrhistogram-swift"),
+            ],
+            swiftSettings: dataPath),
         .executableTarget(
             name: "sojourn",
             dependencies: [
-                "ClusterFile", "EventLoop", "HashRing",
+                "ClusterFile", "EventLoop", "HashRing", "LoadGenerator",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
@@ -81,6 +89,13 @@ let package = Package(
         .testTarget(
             name: "CacheNodeTests",
             dependencies: ["CacheNode", "MemcacheProtocol", "SessionMap", "TestSupport"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "LoadGeneratorTests",
+            dependencies: [
+                "LoadGenerator", "TestSupport",
+                .product(name: "Histogram", package: "hdrhistogram-swift"),
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "EndToEndTests",

@@ -22,13 +22,16 @@ class Node:
     """A fresh process of one of the servers."""
 
     def __init__(self, binary, megabytes=256, threads=1, extra=(), log=subprocess.DEVNULL):
+        user = ["-u", "root"] if os.geteuid() == 0 else []
+        self.start_command(lambda port: [
+            binary, "-l", "127.0.0.1", "-p", str(port), "-U", "0", "-m", str(megabytes), "-t",
+            str(threads), *extra, *user], log)
+
+    def start_command(self, command_for_port, log=subprocess.DEVNULL):
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
-        command = [binary, "-l", "127.0.0.1", "-p", str(self.port), "-U", "0", "-m", str(megabytes),
-                   "-t", str(threads), *extra]
-        if os.geteuid() == 0:
-            command += ["-u", "root"]
+        command = command_for_port(self.port)
         self.command = " ".join(command)
         self.start = time.monotonic()
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=log)
@@ -39,8 +42,7 @@ class Node:
             try:
                 with self.connect() as peer:
                     peer.settimeout(seconds)
-                    peer.sendall(b"version\r\n")
-                    if peer.recv(100).startswith(b"VERSION "):
+                    if self.answers(peer):
                         return time.monotonic() - self.start
             except OSError:
                 pass
@@ -48,6 +50,10 @@ class Node:
                 self.process.kill()
                 raise SystemExit(f"{os.path.basename(sys.argv[0])}: {self.command} does not start")
             time.sleep(0.002)
+
+    def answers(self, peer):
+        peer.sendall(b"version\r\n")
+        return peer.recv(100).startswith(b"VERSION ")
 
     def connect(self):
         return socket.create_connection(("127.0.0.1", self.port))

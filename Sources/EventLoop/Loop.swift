@@ -60,6 +60,12 @@ package final class Loop {
         event_base_loopbreak(base)
     }
 
+    /// Runs what is ready now and returns at once: for those who poll because a millisecond, the
+    /// resolution of waiting, is too coarse for them.
+    package func poll() {
+        event_base_loop(base, EVLOOP_NONBLOCK)
+    }
+
     /// Waits for the next event and runs what is ready; for tests.
     package func runOnce() {
         event_base_loop(base, EVLOOP_ONCE)

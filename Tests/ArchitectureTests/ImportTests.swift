@@ -11,7 +11,11 @@ private enum Arrows {
         "CacheNode": ["EventLoop", "MemcacheProtocol", "SessionMap", "HashRing"],
         "SessionClient": ["MemcacheProtocol", "HashRing"],
         "sojournd": ["CacheNode"],
-        "sojourn": ["SessionClient", "EventLoop", "MemcacheProtocol", "HashRing", "ClusterFile"],
+        "LoadGenerator": ["EventLoop", "MemcacheProtocol", "HashRing"],
+        "sojourn": [
+            "SessionClient", "EventLoop", "MemcacheProtocol", "HashRing", "ClusterFile",
+            "LoadGenerator",
+        ],
     ]
     /// Modules of the toolchain that every module may import.
     static let everywhere: Set<String> = ["Glibc", "Synchronization"]
@@ -20,6 +24,7 @@ private enum Arrows {
         "CacheNode": ["Logging"],
         "ClusterFile": ["Yams"],
         "sojournd": ["Logging", "ArgumentParser"],
+        "LoadGenerator": ["Histogram"],
         "sojourn": ["ArgumentParser"],
     ]
 

@@ -1,0 +1,331 @@
+"""The part of scripts/bench that asks for speed: CPU time, throughput, latency, system calls."""
+import json, os, statistics, subprocess, sys, tempfile
+
+from support import Node, say
+
+KEY_BYTES = 40
+QUIET_SETS = "ms 1 KB quiet, 50 and mn"
+
+
+class Echo(Node):
+    """The floor: `sojourn echo`, the same event loop without a protocol and a map."""
+
+    def __init__(self, sojourn):
+        self.start_command(lambda port: [sojourn, "echo", "--port", str(port)])
+
+    def answers(self, peer):
+        peer.sendall(b"x")
+        return peer.recv(1) == b"x"
+
+
+class Workload:
+    """What is sent. `bytes_each_way` is the mean of a request's and its reply's bytes: an echo of as
+    many moves the same. `targets` are the highest ratios of CPU time aimed at: to memcached 1.6.18,
+    to later ones, to the echo."""
+
+    def __init__(self, title, args, connections=50, bytes_each_way=None, targets=(), large=False,
+                 calls=5_000):
+        self.title, self.args, self.connections = title, args, connections
+        self.bytes_each_way, self.targets, self.large = bytes_each_way, targets, large
+        self.calls = calls
+
+    def load_args(self):
+        return ["--connections", str(self.connections), *self.args]
+
+    def echo_args(self):
+        depth = self.args[self.args.index("--depth") + 1] if "--depth" in self.args else "1"
+        return ["--connections", str(self.connections), "--depth", depth, "--protocol", "echo",
+                "--value-bytes", str(self.bytes_each_way)]
+
+    def node_flags(self):
+        return ["-c", "4096"] + (["-I", "2m"] if self.large else [])
+
+    def target(self, other):
+        if not self.targets:
+            return None
+        return self.targets[0 if other.endswith(" 1.6.18") else 2 if other == "echo" else 1]
+
+
+def get_bytes(size):
+    return (4 + KEY_BYTES + 2 + 6 + KEY_BYTES + 3 + len(str(size)) + 2 + size + 2 + 5) // 2
+
+
+def set_bytes(size):
+    return (4 + KEY_BYTES + 5 + len(str(size)) + 2 + size + 2 + 8) // 2
+
+
+def workloads():
+    rows = []
+    for size, name in ((100, "100 B"), (1_000, "1 KB"), (4_096, "4 KB")):
+        large = (0.90, 1.0, None)
+        value = ["--value-bytes", str(size)]
+        rows += [
+            Workload(f"get {name}", ["--mix", "get", *value], bytes_each_way=get_bytes(size),
+                     targets=large if size > 1_000 else (0.85, 1.0, 1.2 if size == 100 else None)),
+            Workload(f"set {name}", ["--mix", "set", *value], bytes_each_way=set_bytes(size),
+                     targets=large if size > 1_000 else (0.80, 0.95, None)),
+            Workload(f"gat {name}", ["--mix", "gat", "--ttl", "1800", *value],
+                     targets=large if size > 1_000 else (0.85, 1.0, None)),
+        ]
+    for size, name in ((100, "100 B"), (1_000, "1 KB"), (4_096, "4 KB")):
+        meta = ["--protocol", "meta", "--value-bytes", str(size)]
+        rows += [
+            Workload(f"mg v {name}", ["--mix", "get", *meta]),
+            Workload(f"ms {name}", ["--mix", "set", *meta]),
+            Workload(f"mg v T1800 {name}", ["--mix", "gat", "--ttl", "1800", *meta]),
+        ]
+    rows += [
+        Workload("get 100 B, pipelined 16", ["--mix", "get", "--depth", "16"],
+                 bytes_each_way=get_bytes(100), targets=(0.25, 0.80, None), calls=50_000),
+        Workload("set 100 B, pipelined 16", ["--mix", "set", "--depth", "16"],
+                 bytes_each_way=set_bytes(100), targets=(0.80, 0.85, None), calls=50_000),
+        Workload("mg v 100 B, pipelined 16",
+                 ["--mix", "get", "--depth", "16", "--protocol", "meta"], calls=50_000),
+        Workload(QUIET_SETS,
+                 ["--mix", "set", "--depth", "50", "--protocol", "meta", "--quiet-sets",
+                  "--value-bytes", "1000"], calls=50_000),
+        Workload("get of 50 keys, 100 B", ["--mix", "get", "--keys-per-get", "50"],
+                 targets=(0.60, 0.60, None)),
+        Workload("mg of 50 keys, 100 B",
+                 ["--mix", "get", "--keys-per-get", "50", "--protocol", "meta"]),
+        Workload("get 1 MB", ["--mix", "get", "--keys", "100", "--value-bytes", "1000000"],
+                 targets=(1.0, 1.0, None), large=True, calls=300),
+        Workload("set 1 MB", ["--mix", "set", "--keys", "100", "--value-bytes", "1000000"],
+                 targets=(1.0, 1.0, None), large=True, calls=300),
+        Workload("get 100 B, 1 connection", ["--mix", "get"], connections=1,
+                 bytes_each_way=get_bytes(100)),
+        Workload("set 100 B, 1 connection", ["--mix", "set"], connections=1),
+        Workload("get 100 B, 1,000 connections", ["--mix", "get"], connections=1_000,
+                 bytes_each_way=get_bytes(100)),
+        Workload("set 100 B, 1,000 connections", ["--mix", "set"], connections=1_000),
+        Workload("sessions: people and bots", ["--workload", "sessions"]),
+    ]
+    return rows
+
+
+class Bench:
+    """Where the executables are, how long a measurement takes, and how often it is repeated."""
+
+    def __init__(self, binaries, servers, repetitions, seconds, warm_up):
+        self.sojourn = os.path.join(binaries, "sojourn")
+        self.servers, self.repetitions = servers, repetitions
+        self.seconds, self.warm_up = seconds, warm_up
+
+    def load(self, node, args, extent=None):
+        """Puts a load and returns its result. A wrong reply ends the benchmark."""
+        with tempfile.NamedTemporaryFile("r") as result:
+            command = [self.sojourn, "load", "--server", f"127.0.0.1:{node.port}", "--json",
+                       result.name, "--server-pid", str(node.process.pid),
+                       *(extent or ["--duration", str(self.seconds),
+                                    "--warm-up", str(self.warm_up)]), *args]
+            done = subprocess.run(command, capture_output=True, text=True)
+            if done.returncode:
+                raise SystemExit(f"bench: {' '.join(command)}: status {done.returncode}\n"
+                                 f"{done.stdout}{done.stderr}")
+            return json.load(result)
+
+    def measure(self, name, server, workload, threads=1, extra=()):
+        if name == "echo":
+            with Echo(self.sojourn) as node:
+                return self.load(node, workload.echo_args())
+        with Node(server, megabytes=1024, threads=threads,
+                  extra=[*workload.node_flags(), *extra]) as node:
+            return self.load(node, workload.load_args())
+
+    def calls_per_request(self, name, server, workload):
+        counts = []
+        asked = (workload.connections, workload.connections + workload.calls)
+        for count in asked:
+            node = Echo(self.sojourn) if name == "echo" else Node(
+                server, megabytes=1024, threads=1, extra=workload.node_flags())
+            with node, tempfile.NamedTemporaryFile("r") as report:
+                tracer = subprocess.Popen(["strace", "-f", "-c", "-o", report.name, "-p",
+                                           str(node.process.pid)], stderr=subprocess.PIPE,
+                                          text=True)
+                while "attached" not in tracer.stderr.readline():
+                    pass
+                args = workload.echo_args() if name == "echo" else workload.load_args()
+                self.load(node, args, ["--requests", str(count), "--warm-up", "0"])
+                tracer.terminate()
+                tracer.wait()
+                rows = [line.split() for line in report.read().splitlines()]
+                counts.append(sum(int(row[3]) for row in rows
+                                  if len(row) >= 5 and row[3].isdigit() and row[-1] != "total"))
+        return (counts[1] - counts[0]) / (asked[1] - asked[0])
+
+    def rounds(self, names):
+        """Every repetition begins with another server."""
+        for repetition in range(self.repetitions):
+            for place in range(len(names)):
+                yield names[(place + repetition) % len(names)]
+
+
+def median(results, *path):
+    def value(result):
+        for name in path:
+            result = result[name]
+        return result
+    return statistics.median(value(result) for result in results)
+
+
+def bench_speed(bench, match, has_calls):
+    """Returns, for a plot, the ratios of CPU time by workload and server."""
+    say("Closed loop, the node with one thread, 10,000 keys of 40 bytes (1 MB: 100). CPU time of the "
+        "node per request in us")
+    say("(user + system: the sum is exact, its parts are sampled by the kernel's timer), system calls "
+        "(strace), latency in ms,")
+    say("medians; ratio is sojournd's CPU time by the other's. echo: as many bytes on the same event "
+        "loop, the floor.")
+    say(f"{'':34}{'per second':>12}{'CPU':>9}{'user':>8}{'system':>8}{'calls':>8}{'p50':>9}"
+        f"{'p99':>9}{'p99.9':>9}{'ratio':>8}")
+    ratios, ours_by_title = {}, {}
+    for workload in workloads():
+        if match and match not in workload.title:
+            continue
+        names = list(bench.servers) + (["echo"] if workload.bytes_each_way else [])
+        results = {name: [] for name in names}
+        for name in bench.rounds(names):
+            results[name].append(bench.measure(name, bench.servers.get(name), workload))
+        say(workload.title)
+        ours = median(results["sojournd"], "serverCPU", "total")
+        ours_by_title[workload.title] = ours
+        for name in names:
+            calls = (f"{bench.calls_per_request(name, bench.servers.get(name), workload):8.2f}"
+                     if has_calls else f"{'-':>8}")
+            one = results[name]
+            total = median(one, "serverCPU", "total")
+            text = (f"  {name:32}{median(one, 'perSecond'):12,.0f}{total:9.2f}"
+                    f"{median(one, 'serverCPU', 'user'):8.2f}"
+                    f"{median(one, 'serverCPU', 'system'):8.2f}{calls}")
+            text += "".join(f"{median(one, 'latency', which) / 1e3:9.3f}"
+                            for which in ("p50", "p99", "p99.9"))
+            if name != "sojournd":
+                ratios.setdefault(workload.title, {})[name] = ours / total
+                text += f"{ours / total:8.2f}"
+                limit = workload.target(name)
+                if limit is not None:
+                    text += f"  <= {limit:.2f}" + ("" if ours / total <= limit else " missed")
+            say(text)
+    say()
+    compare_meta(ours_by_title)
+    return ratios
+
+
+def compare_meta(ours):
+    """`ours`: sojournd's CPU time by workload."""
+    rows = [(f"{meta} {size}", f"{classic} {size}")
+            for meta, classic in (("mg v", "get"), ("ms", "set"), ("mg v T1800", "gat"))
+            for size in ("100 B", "1 KB", "4 KB")]
+    rows = [(meta, classic) for meta, classic in rows if meta in ours and classic in ours]
+    if rows:
+        say("CPU time of sojournd's meta commands by that of their classic counterparts (aimed at: "
+            "at most 1.05)")
+    for meta, classic in rows:
+        say(f"  {meta + ' / ' + classic:32}{ours[meta] / ours[classic]:9.2f}")
+    quiet = ours.get(QUIET_SETS)
+    if quiet:
+        say(f"{QUIET_SETS}: {quiet:.2f} us per set (aimed at: at most 1.5)")
+    say()
+
+
+def bench_threads(bench):
+    say("Requests per second with one and two threads of the node; the load has two threads, too, "
+        "and takes its share of the cores")
+    say(f"{'':34}{'1 thread':>14}{'2 threads':>14}{'gain':>9}")
+    for workload in (Workload("get 100 B, 50 connections", ["--mix", "get", "--threads", "2"]),
+                     Workload("set 100 B, 50 connections", ["--mix", "set", "--threads", "2"]),
+                     Workload("get 100 B, pipelined 16",
+                              ["--mix", "get", "--threads", "2", "--depth", "16"])):
+        say(workload.title)
+        results = {(name, threads): [] for name in bench.servers for threads in (1, 2)}
+        for name in bench.rounds(list(bench.servers)):
+            for threads in (1, 2):
+                results[name, threads].append(
+                    bench.measure(name, bench.servers[name], workload, threads=threads))
+        for name in bench.servers:
+            one, two = (median(results[name, threads], "perSecond") for threads in (1, 2))
+            say(f"  {name:32}{one:14,.0f}{two:14,.0f}{two / one:9.2f}")
+    say()
+
+
+def bench_latency(bench):
+    say("Open loop at 70 % of what each memcached takes in a closed one; latency in ms from the moment "
+        "a request was due, medians;")
+    say("sent: p99.9 of how late the load itself sent (a part of the latency)")
+    say(f"{'':34}{'per second':>12}{'p50':>9}{'p99':>9}{'p99.9':>9}{'max':>9}{'sent':>9}"
+        f"{'p99.9 ratio':>13}")
+    cases = (Workload("get 100 B", ["--mix", "get"]),
+             Workload("set 1 KB", ["--mix", "set", "--value-bytes", "1000"]),
+             Workload("sessions: people and bots", ["--workload", "sessions"]))
+    for workload in cases:
+        for other in list(bench.servers)[1:]:
+            closed = [bench.measure(other, bench.servers[other], workload)
+                      for _ in range(bench.repetitions)]
+            rate = 0.7 * median(closed, "perSecond")
+            opened = Workload(workload.title, [*workload.args, "--rate", f"{rate:.0f}"])
+            results = {"sojournd": [], other: []}
+            for name in bench.rounds(list(results)):
+                results[name].append(bench.measure(name, bench.servers[name], opened))
+            say(f"{workload.title}, {rate:,.0f} per second")
+            ours = median(results["sojournd"], "latency", "p99.9")
+            for name, one in results.items():
+                text = f"  {name:32}{median(one, 'perSecond'):12,.0f}" + "".join(
+                    f"{median(one, 'latency', which) / 1e3:9.3f}"
+                    for which in ("p50", "p99", "p99.9", "max"))
+                text += f"{median(one, 'sentAfterDue', 'p99.9') / 1e3:9.3f}"
+                if name != "sojournd":
+                    ratio = ours / median(one, "latency", "p99.9")
+                    text += f"{ratio:13.2f}  <= 1.00" + ("" if ratio <= 1 else " missed")
+                say(text)
+    say()
+
+
+def bench_modes(bench):
+    say("What eviction with probation and a memory file cost: CPU time per request, microseconds")
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as directory:
+        file = os.path.join(directory, "arena")
+        modes = {"-o eviction=lru": ["-o", "eviction=lru"], "default": [],
+                 "-e FILE (tmpfs)": ["-e", file]}
+        say(f"{'':34}" + "".join(f"{name:>18}" for name in modes)
+            + "".join(f"{'to lru':>10}" for _ in range(2)))
+        for title, mix in (("get 1,660 B, 50 connections", "get"),
+                           ("set 1,660 B, 50 connections", "set")):
+            workload = Workload(title, ["--mix", mix, "--value-bytes", "1660"])
+            results = {name: [] for name in modes}
+            for name in bench.rounds(list(modes)):
+                if os.path.exists(file):
+                    os.unlink(file)
+                results[name].append(bench.measure(
+                    name, bench.servers["sojournd"], workload, extra=modes[name]))
+            medians = [median(results[name], "serverCPU", "total") for name in modes]
+            say(f"{title:34}" + "".join(f"{each:18.2f}" for each in medians)
+                + "".join(f"{each / medians[0]:10.2f}" for each in medians[1:]))
+    say()
+
+
+def self_check(bench):
+    """The load must see a wrong reply: one byte of a stored value is changed behind its back."""
+    with Node(bench.servers["sojournd"]) as node:
+        command = [bench.sojourn, "load", "--server", f"127.0.0.1:{node.port}", "--keys", "1",
+                   "--connections", "1", "--duration", "30", "--warm-up", "0"]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        while int(node.stats()["get_hits"]) == 0:
+            pass
+        with node.connect() as peer:
+            key = b"session:%032d" % 0
+            peer.sendall(b"get %s\r\n" % key)
+            data = b""
+            while not data.endswith(b"END\r\n"):
+                data += peer.recv(4096)
+            value = bytearray(data[data.index(b"\r\n") + 2:][:100])
+            value[50] ^= 1
+            peer.sendall(b"set %s 0 0 100\r\n%s\r\n" % (key, value))
+            peer.recv(100)
+        hits = int(node.stats()["get_hits"])
+        while int(node.stats()["get_hits"]) < hits + 10:
+            pass
+        node.process.kill()
+        output = process.communicate()[0]
+        if process.returncode != 1 or "wrong value" not in output:
+            raise SystemExit(f"bench: the load did not see a wrong byte: {output}")
+    print("bench: the load sees a wrong byte", file=sys.stderr)
