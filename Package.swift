@@ -18,12 +18,15 @@ let dataPath: [SwiftSetting] =
 let package = Package(
     name: "sojourn",
     products: [
+        .library(name: "SessionClient", targets: ["SessionClient"]),
         .executable(name: "sojournd", targets: ["sojournd"]),
         .executable(name: "sojourn", targets: ["sojourn"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
     ],
     targets: [
         .systemLibrary(
@@ -38,6 +41,16 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: dataPath),
+        .target(
+            name: "SessionClient",
+            dependencies: [
+                "MemcacheProtocol",
+                .product(name: "DequeModule", package: "swift-collections"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            swiftSettings: strict),
         .executableTarget(
             name: "sojournd",
             dependencies: [
@@ -64,6 +77,16 @@ let package = Package(
         .testTarget(
             name: "CacheNodeTests",
             dependencies: ["CacheNode", "MemcacheProtocol", "SessionMap", "TestSupport"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "SessionClientTests",
+            dependencies: [
+                "SessionClient", "TestSupport", "sojournd",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOEmbedded", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOTestUtils", package: "swift-nio"),
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "EndToEndTests", dependencies: ["TestSupport", "sojournd"],

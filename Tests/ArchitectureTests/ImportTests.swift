@@ -17,6 +17,11 @@ private enum Arrows {
     /// Modules of other people's packages.
     static let packages: [String: Set<String>] = [
         "CacheNode": ["Logging"],
+        "SessionClient": [
+            "NIOCore", "NIOPosix", "DequeModule", "Logging", "Metrics", "ServiceLifecycle",
+            "Crypto",
+            "FoundationEssentials",
+        ],
         "sojournd": ["Logging", "ArgumentParser"],
         "sojourn": ["ArgumentParser"],
     ]

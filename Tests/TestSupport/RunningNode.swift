@@ -1,21 +1,20 @@
 import Glibc
-import TestSupport
 
 /// A node as a process of its own: `sojournd`, or memcached as the oracle.
-final class RunningNode {
-    let program: Program
-    let directory: TemporaryDirectory
+package final class RunningNode {
+    package let program: Program
+    package let directory: TemporaryDirectory
     /// Where it listens.
-    private(set) var places: [Place] = []
+    package private(set) var places: [Place] = []
 
-    enum Place: Equatable {
+    package enum Place: Equatable {
         case tcp(port: UInt16)
         case tcp6(port: UInt16)
         case unix(path: String)
     }
 
     /// The executable that was built with the tests: it lies next to them.
-    static func sojourndPath() throws -> String {
+    package static func sojourndPath() throws -> String {
         var path = [CChar](repeating: 0, count: Int(PATH_MAX))
         let count = readlink("/proc/self/exe", &path, path.count)
         let own = String(
@@ -28,10 +27,10 @@ final class RunningNode {
         throw Trouble("there is no sojournd next to \(own)")
     }
 
-    static let memcachedPath = "/usr/bin/memcached"
+    package static let memcachedPath = "/usr/bin/memcached"
 
     /// Starts `sojournd` on a free loopback port, or as `flags` say.
-    static func sojournd(
+    package static func sojournd(
         _ flags: [String] = [], descriptorLimit: Int? = nil
     ) throws -> RunningNode {
         try RunningNode(
@@ -39,7 +38,7 @@ final class RunningNode {
             descriptorLimit: descriptorLimit)
     }
 
-    static func memcached(_ flags: [String]) throws -> RunningNode {
+    package static func memcached(_ flags: [String]) throws -> RunningNode {
         guard access(memcachedPath, X_OK) == 0 else {
             throw Trouble(
                 "\(memcachedPath) is not installed (Debian package memcached): "
@@ -102,13 +101,13 @@ final class RunningNode {
         }
     }
 
-    func connect() throws -> SocketPeer {
+    package func connect() throws -> SocketPeer {
         guard let place = places.first else { throw Trouble("it listens nowhere") }
         return try SocketPeer(place)
     }
 
     /// The port of the first place.
-    var port: Int {
+    package var port: Int {
         get throws {
             switch places.first {
             case .tcp(let port), .tcp6(let port): Int(port)
@@ -118,7 +117,7 @@ final class RunningNode {
     }
 
     /// What `stats` says of one name.
-    func counter(_ name: String) throws -> Int? {
+    package func counter(_ name: String) throws -> Int? {
         let peer = try connect()
         let lines = try peer.ask("stats", until: "END\r\n").split(separator: "\r\n")
         let line = lines.first { $0.hasPrefix("STAT \(name) ") }
