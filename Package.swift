@@ -19,6 +19,7 @@ let package = Package(
     name: "sojourn",
     products: [
         .library(name: "SessionClient", targets: ["SessionClient"]),
+        .library(name: "HashRing", targets: ["HashRing"]),
         .executable(name: "sojournd", targets: ["sojournd"]),
         .executable(name: "sojourn", targets: ["sojourn"]),
     ],
@@ -33,6 +34,7 @@ let package = Package(
             name: "CLibevent", pkgConfig: "libevent_core", providers: [.apt(["libevent-dev"])]),
         .target(name: "EventLoop", dependencies: ["CLibevent"], swiftSettings: dataPath),
         .target(name: "MemcacheProtocol", swiftSettings: strict),
+        .target(name: "HashRing", swiftSettings: strict),
         .target(name: "SessionMap", swiftSettings: dataPath),
         .target(
             name: "CacheNode",
@@ -68,6 +70,7 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "SessionMapTests", dependencies: ["SessionMap"], swiftSettings: strict),
+        .testTarget(name: "HashRingTests", dependencies: ["HashRing"], swiftSettings: strict),
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
         .testTarget(name: "ArchitectureTests", swiftSettings: strict),
         .testTarget(

@@ -1,0 +1,38 @@
+/// Why nodes do not make a ring. Every case is the configuration's mistake.
+public enum RingError: Error, Hashable, Sendable {
+    case noNodes
+    /// Every node was left out.
+    case noNodesLeft
+    case tooManyNodes(count: Int, limit: Int)
+    case emptyName(host: String, port: Int)
+    case invalidHost(node: String, host: String)
+    case invalidPort(node: String, port: Int)
+    case invalidWeight(node: String, weight: Int)
+    case duplicateName(String)
+    /// Two nodes whose points would be the same.
+    case duplicateNode(String, String)
+    /// Weights so large, in a strategy that makes points in proportion, that the ring would not fit.
+    case tooManyPoints(limit: Int)
+}
+
+extension RingError: CustomStringConvertible {
+    public var description: String {
+        switch self {
+        case .noNodes: "a ring needs at least one node"
+        case .noNodesLeft: "every node of the ring is left out"
+        case .tooManyNodes(let count, let limit): "\(count) nodes; a ring takes at most \(limit)"
+        case .emptyName(let host, let port): "the node at \(host):\(port) has an empty name"
+        case .invalidHost(let node, let host):
+            "node \(node): expected a host name or address, not '\(host)'"
+        case .invalidPort(let node, let port):
+            "node \(node): the port must be 1 to 65535, not \(port)"
+        case .invalidWeight(let node, let weight):
+            "node \(node): the weight must be 1 to \(Node.weightMax), not \(weight)"
+        case .duplicateName(let name): "two nodes are called \(name)"
+        case .duplicateNode(let first, let second):
+            "nodes \(first) and \(second) are the same on the ring"
+        case .tooManyPoints(let limit):
+            "the weights make more than \(limit) points; divide them all by the same number"
+        }
+    }
+}
