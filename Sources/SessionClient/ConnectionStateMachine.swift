@@ -44,6 +44,8 @@ struct ConnectionStateMachine {
     private var waiting: Deque<Exchange> = []
     private var inFlight: Deque<InFlight> = []
     private(set) var inFlightCount = 0
+    /// Settled by others before they were sent.
+    private var dropped: [Exchange] = []
     private var isWritable = true
     private var nextOpaque: UInt64
     private var lastHeard = NIODeadline.uptimeNanoseconds(0)
@@ -83,7 +85,7 @@ struct ConnectionStateMachine {
         guard phase == .ready, isWritable else { return nil }
         while let exchange = waiting.first {
             if exchange.isSettled {
-                waiting.removeFirst()
+                dropped.append(waiting.removeFirst())
                 continue
             }
             let count = exchange.requests.count
@@ -100,6 +102,12 @@ struct ConnectionStateMachine {
             return (exchange, firstOpaque)
         }
         return nil
+    }
+
+    /// Those that were left out since the last time.
+    mutating func takeDropped() -> [Exchange] {
+        defer { dropped.removeAll() }
+        return dropped
     }
 
     mutating func setWritable(_ isWritable: Bool) { self.isWritable = isWritable }
@@ -125,6 +133,9 @@ struct ConnectionStateMachine {
         inFlightCount = 0
         return lost
     }
+
+    /// Nothing waits and nothing is in flight.
+    var isUnused: Bool { waiting.isEmpty && inFlight.isEmpty }
 
     mutating func shutDown() { phase = .closed }
 
@@ -191,7 +202,7 @@ struct ConnectionStateMachine {
     ) -> Bool {
         // Errors carry no token: they are told by their place.
         if reply.isError { return true }
-        if request == .noop { return reply.status == .noop }
+        if case .noop = request { return reply.status == .noop }
         return reply.opaque == opaque && reply.status != .noop
     }
 
@@ -215,14 +226,17 @@ struct ConnectionStateMachine {
     mutating func tick(now: NIODeadline) -> Tick {
         var tick = Tick()
         var next = NIODeadline.distantFuture
-        for exchange in waiting where !exchange.isSettled {
-            if exchange.deadline <= now {
+        waiting.removeAll { exchange in
+            if exchange.isSettled {
+                dropped.append(exchange)
+            } else if exchange.deadline <= now {
                 tick.late.append((exchange, false))
             } else {
                 next = min(next, exchange.deadline)
+                return false
             }
+            return true
         }
-        waiting.removeAll { $0.deadline <= now || $0.isSettled }
         // These stay: their replies are still to come, and to be dropped.
         for item in inFlight where !item.exchange.isSettled {
             if item.exchange.deadline <= now {
@@ -252,8 +266,6 @@ struct ConnectionStateMachine {
         }
     }
 
-    /// When `tick` is wanted for the newest exchange at the latest.
-    func nextTick(for exchange: Exchange) -> NIODeadline {
-        min(exchange.deadline, patience()?.end ?? .distantFuture)
-    }
+    /// When the node has to be heard at the latest, if it has.
+    var patienceEnd: NIODeadline? { patience()?.end }
 }

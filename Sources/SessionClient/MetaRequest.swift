@@ -71,18 +71,27 @@ enum MetaRequest: Equatable, Sendable {
 }
 
 extension MetaRequest {
+    /// The data block.
+    var value: ByteBuffer? {
+        if case .store(let store) = self { store.value } else { nil }
+    }
+
     /// Appends the command line, and the data block if it has one.
     func encode(into buffer: inout ByteBuffer, opaque: UInt64) {
+        encodeLine(into: &buffer, opaque: opaque)
+        guard let value else { return }
+        buffer.writeImmutableBuffer(value)
+        buffer.writeStaticString("\r\n")
+    }
+
+    /// Appends the command line alone.
+    func encodeLine(into buffer: inout ByteBuffer, opaque: UInt64) {
         buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: RequestLine.byteCountMax) { room in
             var line = RequestLine(room)
             write(to: &line)
-            if self != .noop { line.writeOpaque(opaque) }
+            if case .noop = self {} else { line.writeOpaque(opaque) }
             line.write("\r\n")
             return line.count
-        }
-        if case .store(let store) = self {
-            buffer.writeImmutableBuffer(store.value)
-            buffer.writeStaticString("\r\n")
         }
     }
 

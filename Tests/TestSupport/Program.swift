@@ -49,6 +49,12 @@ package final class TemporaryDirectory {
     }
 }
 
+/// glibc has it since 2.34; Swift's Glibc does not show what needs `_GNU_SOURCE`.
+@_silgen_name("posix_spawn_file_actions_addclosefrom_np")
+private func closeFrom(
+    _ actions: UnsafeMutablePointer<posix_spawn_file_actions_t>, _ from: Int32
+) -> Int32
+
 /// A process that this test started, and that ends with the test at the latest.
 package final class Program {
     package enum Exit: Equatable, Sendable {
@@ -88,7 +94,9 @@ package final class Program {
             posix_spawn_file_actions_addopen(
                 &actions, descriptor, path, O_WRONLY | O_CREAT | O_APPEND, 0o644)
         }
-        keepDescriptors()
+        // What this process has open is none of its children's business, and what another thread opens
+        // at this moment neither.
+        guard closeFrom(&actions, 3) == 0 else { throw Trouble("cannot close descriptors") }
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }
@@ -115,20 +123,6 @@ package final class Program {
             throw Trouble("cannot start \(executable): \(String(cString: strerror(result)))")
         }
         return processID
-    }
-
-    /// What this process has open is none of its children's business.
-    private static func keepDescriptors() {
-        guard let stream = opendir("/proc/self/fd") else { return }
-        defer { closedir(stream) }
-        while let entry = readdir(stream) {
-            let name = withUnsafeBytes(of: entry.pointee.d_name) { bytes in
-                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-            }
-            if let descriptor = Int32(name), descriptor > 2 {
-                _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
-            }
-        }
     }
 
     deinit { end() }
