@@ -49,22 +49,22 @@ extension Connection {
     @inline(__always)
     private func retrieve(_ key: Span<UInt8>, _ retrieval: RetrievalInProgress, now: Moment) {
         let result = map.retrieve(
-            key, now: now.seconds, fraction: now.fraction, touch: retrieval.touch
+            key, now: now.seconds, fraction: now.fraction
         ) { hit in
-            output.append(hit, showsCASUnique: retrieval.showsCASUnique)
+            var use = HitUse.touched(retrieval.touch)
+            use.pinsValue = output.append(hit, showsCASUnique: retrieval.showsCASUnique)
+            return use
         }
         if let pinned = result.pinned {
             output.append(pinned)
             output.append("\r\n")
         }
         count(result.outcome, isTouch: retrieval.touch != nil)
-        if context.prefixes.isCollecting {
-            context.prefixes.note(.get(isHit: result.outcome == .hit), key: key)
-        }
+        notePrefix(.get(isHit: result.outcome == .hit), key: key)
     }
 
     @inline(__always)
-    private func count(_ outcome: RetrievalOutcome, isTouch: Bool) {
+    func count(_ outcome: RetrievalOutcome, isTouch: Bool) {
         counters.add(isTouch ? .touchCommands : .getCommands)
         switch outcome {
         case .hit: counters.add(isTouch ? .touchHits : .getHits)
@@ -80,9 +80,10 @@ extension Connection {
 }
 
 extension OutputBuffer {
-    /// Appends `VALUE key flags bytes [cas]` and, unless it is large, the data block.
+    /// Appends `VALUE key flags bytes [cas]` and the data block; true when that is to follow, being
+    /// large.
     @inline(__always)
-    mutating func append(_ hit: Hit, showsCASUnique: Bool) -> HitUse {
+    mutating func append(_ hit: Hit, showsCASUnique: Bool) -> Bool {
         let valueByteCount = hit.valueByteCount
         let isSentLater = valueByteCount >= Self.pinnedValueByteCountMin
         var writer = ReplyWriter(
@@ -105,6 +106,6 @@ extension OutputBuffer {
             writer.write("\r\n")
         }
         noteAppended(writer.count)
-        return isSentLater ? .later : .copied
+        return isSentLater
     }
 }

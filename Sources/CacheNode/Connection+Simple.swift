@@ -31,22 +31,22 @@ extension Connection {
         case .debugtime(let change): changeTime(change)
         case .stats(let page): showStatistics(page, now: now)
         case .quit: state = .closed
-        case .retrieve, .store, .failure: preconditionFailure("not a simple command")
+        case .retrieve, .store, .meta, .failure: preconditionFailure("not a simple command")
         }
     }
 
     private func delete(_ key: Span<UInt8>, isQuiet: Bool, now: Moment) {
-        let isHit = map.delete(key, now: now.seconds)
+        let isHit = map.delete(key, now: now.seconds) == .deleted
         counters.add(isHit ? .deleteHits : .deleteMisses)
-        if context.prefixes.isCollecting { context.prefixes.note(.delete, key: key) }
+        notePrefix(.delete, key: key)
         reply(isHit ? .deleted : .notFound, isQuiet: isQuiet)
     }
 
     private func touch(_ key: Span<UInt8>, exptime: Int32, isQuiet: Bool, now: Moment) {
         let deadline = context.configuration.exptimeRule.deadline(exptime, now: now)
         let result = map.retrieve(
-            key, now: now.seconds, fraction: now.fraction, touch: deadline
-        ) { _ in .copied }
+            key, now: now.seconds, fraction: now.fraction
+        ) { _ in .touched(deadline) }
         let isHit = result.outcome == .hit
         counters.add(.touchCommands)
         counters.add(isHit ? .touchHits : .touchMisses)
@@ -56,7 +56,8 @@ extension Connection {
     private func arithmetic(
         _ key: Span<UInt8>, delta: UInt64, increments: Bool, isQuiet: Bool, now: Moment
     ) {
-        switch map.arithmetic(key, delta: delta, increments: increments, now: now.seconds) {
+        let request = ArithmeticRequest(delta: delta, increments: increments)
+        switch map.arithmetic(key, request, now: now.seconds) {
         case .value(let number):
             counters.add(increments ? .incrHits : .decrHits)
             guard !isQuiet else { return }
@@ -67,6 +68,7 @@ extension Connection {
             reply(.notFound, isQuiet: isQuiet)
         case .notANumber: fail(.notANumber, isQuiet: isQuiet)
         case .outOfMemory: fail(.outOfMemory, isQuiet: isQuiet)
+        case .created, .exists: preconditionFailure("nobody asked for that")
         }
     }
 

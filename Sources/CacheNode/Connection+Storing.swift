@@ -1,99 +1,195 @@
 import MemcacheProtocol
 import SessionMap
 
-/// `set`, `add`, `replace`, `append`, `prepend`, `cas`: one path, with a mode.
+/// `set`, `add`, `replace`, `append`, `prepend`, `cas` and `ms`: one path, with a mode.
 extension Connection {
+    /// What classic and meta commands have in common once their lines are read.
+    private struct StoreCommand {
+        var request: StoreRequest
+        var valueByteCount: Int
+        /// Nothing is told, not even errors. Meta commands never ask for that.
+        var isQuiet = false
+        /// Asks whether there is an item, and stores nothing.
+        var isExistenceProbe = false
+    }
+
     func store(
         _ header: StoreHeader, line: Span<UInt8>, next: Int, now: Moment
     ) -> Progress {
-        let key = line.extracting(header.key.range)
-        let blockByteCount = header.valueByteCount + 2
-        guard header.valueByteCount <= map.configuration.valueByteCountMax(keyByteCount: key.count)
+        let rule = context.configuration.exptimeRule
+        let command = StoreCommand(
+            request: StoreRequest(
+                mode: header.verb.mode, clientFlags: header.clientFlags,
+                deadline: rule.deadline(header.exptime, now: now),
+                comparison: header.verb.comparison),
+            valueByteCount: header.valueByteCount, isQuiet: header.isQuiet,
+            isExistenceProbe: rule.isExistenceProbe(header))
+        return store(
+            command, key: line.extracting(header.key.range), meta: nil, line: line, next: next,
+            now: now)
+    }
+
+    func storeMeta(
+        _ meta: MetaRequest, key: Span<UInt8>, line: Span<UInt8>, next: Int, now: Moment
+    ) -> Progress {
+        guard let mode = meta.storeMode else {
+            input.use(next)
+            state = .swallowing(byteCount: meta.valueByteCount + 2, then: .invalidStoreMode)
+            return .went
+        }
+        let times = MetaTimes(meta, rule: context.configuration.exptimeRule, now: now)
+        let flags = meta.flags
+        let isCombining = mode == .append || mode == .prepend
+        var request = StoreRequest(
+            mode: mode, clientFlags: meta.clientFlags, deadline: times.touch,
+            comparison: flags.contains(.compare) ? meta.comparison : nil)
+        if isCombining, flags.contains(.vivify) {
+            request.createsMissing = true
+            request.deadline = times.vivify
+        }
+        request.storesStale = flags.contains(.invalidate)
+        if flags.contains(.newUnique) { request.casUnique = meta.casUnique }
+        request.hasEncodedKey = flags.contains(.encodedKey)
+        request.dropsOldWhenRefused = true
+        return store(
+            StoreCommand(request: request, valueByteCount: meta.valueByteCount), key: key,
+            meta: meta, line: line, next: next, now: now)
+    }
+
+    @inline(__always)
+    private func store(
+        _ command: StoreCommand, key: Span<UInt8>, meta: MetaRequest?, line: Span<UInt8>,
+        next: Int, now: Moment
+    ) -> Progress {
+        let blockByteCount = command.valueByteCount + 2
+        guard command.valueByteCount <= map.configuration.valueByteCountMax(keyByteCount: key.count)
         else {
-            if header.verb == .set { _ = map.delete(key, now: now.seconds) }
+            if command.request.dropsOldWhenRefused { _ = map.delete(key, now: now.seconds) }
             counters.add(.storeTooLarge)
             input.use(next)
-            refuse(header, blockByteCount, .tooLarge)
+            refuse(command, blockByteCount, .tooLarge)
             return .went
         }
         guard next + blockByteCount <= InputBuffer.blockByteCount else {
-            return beginValue(header, key: key, next: next, now: now)
+            return beginValue(command, key: key, meta: meta, line: line, next: next, now: now)
         }
         guard input.count >= next + blockByteCount else { return .stuck }
         let span = input.bytes.span
-        let valueEnd = next + header.valueByteCount
+        let valueEnd = next + command.valueByteCount
         if span[valueEnd] == UInt8(ascii: "\r"), span[valueEnd + 1] == UInt8(ascii: "\n") {
+            notePrefix(.set, key: key)
             let outcome: StoreOutcome
-            if context.configuration.exptimeRule.isExistenceProbe(header) {
+            if command.isExistenceProbe {
                 outcome = map.contains(key, now: now.seconds) ? .notStored : .stored
             } else {
                 outcome = map.store(
-                    key, request(header, now: now), value: span.extracting(next..<valueEnd),
-                    now: now.seconds, fraction: now.fraction)
+                    key, command.request, value: span.extracting(next..<valueEnd),
+                    now: now.seconds, fraction: now.fraction
+                ) { if let meta { tellStored($0, meta, line: line) } }
             }
-            if context.prefixes.isCollecting { context.prefixes.note(.set, key: key) }
-            finishStore(outcome, header.verb.mode, isQuiet: header.isQuiet)
+            finishStore(outcome, command.request, isQuiet: command.isQuiet, meta, line: line)
         } else {
             counters.add(.setCommands)
-            fail(.badDataChunk, isQuiet: header.isQuiet)
+            fail(.badDataChunk, isQuiet: command.isQuiet)
         }
         input.use(next + blockByteCount)
         return .went
     }
 
-    private func refuse(_ header: StoreHeader, _ byteCount: Int, _ error: ErrorReply) {
-        state = .swallowing(byteCount: byteCount, then: header.isQuiet ? nil : error)
+    private func refuse(_ command: StoreCommand, _ byteCount: Int, _ error: ErrorReply) {
+        state = .swallowing(byteCount: byteCount, then: command.isQuiet ? nil : error)
     }
 
-    private func request(_ header: StoreHeader, now: Moment) -> StoreRequest {
-        StoreRequest(
-            mode: header.verb.mode, clientFlags: header.clientFlags,
-            deadline: context.configuration.exptimeRule.deadline(header.exptime, now: now))
-    }
+    // MARK: Replying
 
     /// One switch turns what the map did into the reply and the counters.
-    private func finishStore(_ outcome: StoreOutcome, _ mode: StoreMode, isQuiet: Bool) {
+    @inline(__always)
+    private func finishStore(
+        _ outcome: StoreOutcome, _ request: StoreRequest, isQuiet: Bool, _ meta: MetaRequest?,
+        line: Span<UInt8>
+    ) {
+        count(outcome, isCompareAndSwap: request.isCompareAndSwap)
+        switch outcome {
+        case .tooLarge: fail(.tooLarge, isQuiet: isQuiet)
+        case .outOfMemory: fail(.outOfMemory, isQuiet: isQuiet)
+        case .stored where meta != nil: break  // `tellStored` has seen to it.
+        case .stored: reply(.stored, isQuiet: isQuiet)
+        case .notStored: refused("NS", .notStored, isQuiet: isQuiet, meta, line: line)
+        case .exists: refused("EX", .exists, isQuiet: isQuiet, meta, line: line)
+        case .notFound: refused("NF", .notFound, isQuiet: isQuiet, meta, line: line)
+        }
+    }
+
+    private func count(_ outcome: StoreOutcome, isCompareAndSwap: Bool) {
         switch outcome {
         case .tooLarge: counters.add(.storeTooLarge)
         case .outOfMemory: counters.add(.storeNoMemory)
         default: counters.add(.setCommands)
         }
-        if case .compareAndSwap = mode {
-            switch outcome {
-            case .stored: counters.add(.casHits)
-            case .exists: counters.add(.casBadValue)
-            case .notFound: counters.add(.casMisses)
-            default: break
-            }
-        }
+        guard isCompareAndSwap else { return }
         switch outcome {
-        case .stored: reply(.stored, isQuiet: isQuiet)
-        case .notStored: reply(.notStored, isQuiet: isQuiet)
-        case .exists: reply(.exists, isQuiet: isQuiet)
-        case .notFound: reply(.notFound, isQuiet: isQuiet)
-        case .tooLarge: fail(.tooLarge, isQuiet: isQuiet)
-        case .outOfMemory: fail(.outOfMemory, isQuiet: isQuiet)
+        case .stored: counters.add(.casHits)
+        case .exists: counters.add(.casBadValue)
+        case .notFound: counters.add(.casMisses)
+        default: break
         }
+    }
+
+    private func refused(
+        _ code: StaticString, _ reply: Reply, isQuiet: Bool, _ meta: MetaRequest?,
+        line: Span<UInt8>
+    ) {
+        guard let meta else { return self.reply(reply, isQuiet: isQuiet) }
+        tell(code, nil, meta, line: line)
+    }
+
+    /// Told while the item is there to be seen, with its shard's lock held.
+    @inline(__always)
+    private func tellStored(_ hit: Hit, _ meta: MetaRequest, line: Span<UInt8>) {
+        if !meta.flags.contains(.quiet) { tell("HD", hit, meta, line: line) }
+    }
+
+    @inline(__always)
+    private func tell(
+        _ code: StaticString, _ hit: Hit?, _ meta: MetaRequest, line: Span<UInt8>
+    ) {
+        var writer = ReplyWriter(output.room(ReplyWriter.metaLineByteCountMax))
+        writer.write(code)
+        writer.write(stored: hit, meta, line: line)
+        writer.write("\r\n")
+        output.noteAppended(writer.count)
     }
 
     // MARK: Values larger than the input buffer
 
+    /// What is needed of a meta command's line when its value has arrived.
+    final class PendingMeta {
+        let request: MetaRequest
+        let line: [UInt8]
+
+        init(_ request: MetaRequest, line: Span<UInt8>) {
+            self.request = request
+            self.line = line.withUnsafeBytes { Array($0) }
+        }
+    }
+
     private func beginValue(
-        _ header: StoreHeader, key: Span<UInt8>, next: Int, now: Moment
+        _ command: StoreCommand, key: Span<UInt8>, meta: MetaRequest?, line: Span<UInt8>,
+        next: Int, now: Moment
     ) -> Progress {
-        if context.prefixes.isCollecting { context.prefixes.note(.set, key: key) }
+        notePrefix(.set, key: key)
         switch map.begin(
-            key, request(header, now: now), valueByteCount: header.valueByteCount,
-            now: now.seconds)
+            key, command.request, valueByteCount: command.valueByteCount, now: now.seconds)
         {
         case .pending(let store):
+            pendingMeta = meta.map { PendingMeta($0, line: line) }
             input.use(next)
             pending = consume store
-            state = .receivingValue(isQuiet: header.isQuiet)
+            state = .receivingValue(isQuiet: command.isQuiet)
         case .refused:
             counters.add(.storeNoMemory)
             input.use(next)
-            refuse(header, header.valueByteCount + 2, .outOfMemory)
+            refuse(command, command.valueByteCount + 2, .outOfMemory)
         }
         return .went
     }
@@ -106,11 +202,12 @@ extension Connection {
             if store.bytesLeft == 0 { state = .terminator(isQuiet: isQuiet) }
             pending = consume store
         } else {
+            pendingMeta = nil
             counters.add(.storeNoMemory)
             state = .swallowing(
                 byteCount: store.bytesLeft + 2, then: isQuiet ? nil : .outOfMemory)
-            let isSet = store.request.mode == .set
-            map.abandon(store, deletingOldAt: isSet ? now.seconds : nil)
+            let dropsOld = store.request.dropsOldWhenRefused
+            map.abandon(store, deletingOldAt: dropsOld ? now.seconds : nil)
         }
     }
 
@@ -134,11 +231,14 @@ extension Connection {
         guard let store = pending.take() else {
             preconditionFailure("the end of a value without a value")
         }
+        let meta = pendingMeta.take()
         if isWell {
-            let mode = store.request.mode
-            finishStore(
-                map.commit(store, now: now.seconds, fraction: now.fraction), mode,
-                isQuiet: isQuiet)
+            let request = store.request
+            let line = meta?.line ?? []
+            let outcome = map.commit(store, now: now.seconds, fraction: now.fraction) { hit in
+                if let meta { tellStored(hit, meta.request, line: line.span) }
+            }
+            finishStore(outcome, request, isQuiet: isQuiet, meta?.request, line: line.span)
         } else {
             map.abandon(store)
             counters.add(.setCommands)
@@ -151,12 +251,30 @@ extension Connection {
 extension StoreHeader.Verb {
     fileprivate var mode: StoreMode {
         switch self {
-        case .set: .set
+        case .set, .cas: .set
         case .add: .add
         case .replace: .replace
         case .append: .append
         case .prepend: .prepend
-        case .cas(let unique): .compareAndSwap(unique)
+        }
+    }
+
+    fileprivate var comparison: UInt64? {
+        if case .cas(let unique) = self { unique } else { nil }
+    }
+}
+
+extension MetaRequest {
+    /// What the mode of `ms` says; nothing for a mode that is none.
+    fileprivate var storeMode: StoreMode? {
+        guard flags.contains(.mode) else { return .set }
+        switch mode {
+        case UInt8(ascii: "S"): return .set
+        case UInt8(ascii: "E"): return .add
+        case UInt8(ascii: "R"): return .replace
+        case UInt8(ascii: "A"): return .append
+        case UInt8(ascii: "P"): return .prepend
+        default: return nil
         }
     }
 }

@@ -56,6 +56,8 @@ final class Connection {
     var state = State.fresh
     /// A value on its way into the map; the storing part's own.
     var pending: SessionMap.PendingStore?
+    /// The line of the meta command whose value is on its way; nothing for a classic one's.
+    var pendingMeta: PendingMeta?
 
     init(context: NodeContext, worker: WorkerRecord, pool: BufferPool, now: Moment) {
         self.context = context
@@ -205,6 +207,7 @@ final class Connection {
             state = .retrieving(
                 RetrievalInProgress(showsCASUnique: retrieval.showsCASUnique, touch: touch))
         case .store(let header): return store(header, line: line, next: next, now: now)
+        case .meta(let verb): return executeMeta(verb, line: line, next: next, now: now)
         case .failure(let failure):
             input.use(next)
             recover(failure)
@@ -213,6 +216,12 @@ final class Connection {
             input.use(next)
         }
         return .went
+    }
+
+    /// Counts for `stats detail`, if that is on.
+    @inline(__always)
+    func notePrefix(_ operation: PrefixStatistics.Operation, key: Span<UInt8>) {
+        if context.prefixes.isCollecting { context.prefixes.note(operation, key: key) }
     }
 
     // MARK: Failing
@@ -229,7 +238,7 @@ final class Connection {
 
     func fail(_ error: ErrorReply, isQuiet: Bool) { reply(error.line, isQuiet: isQuiet) }
 
-    private func recover(_ failure: Failure) {
+    func recover(_ failure: Failure) {
         switch failure.recovery {
         case .nextLine: fail(failure.reply, isQuiet: failure.isQuiet)
         case .swallow(let byteCount):

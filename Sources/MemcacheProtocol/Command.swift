@@ -12,6 +12,8 @@ package enum Command: Equatable, Sendable {
     case shutdown(ShutdownMode, isQuiet: Bool)
     /// `mn`, the meta no-op.
     case noop
+    /// A meta command with a key; `MetaRequest` reads the line.
+    case meta(MetaVerb)
     case debugtime(DebugtimeChange)
     case stats(StatsPage)
     case quit
@@ -67,7 +69,7 @@ package enum StatsPage: Equatable, Sendable {
 }
 
 /// A line that cannot be carried out. What matters is where the next command begins.
-package struct Failure: Equatable, Sendable {
+package struct Failure: Error, Equatable, Sendable {
     package enum Recovery: Equatable, Sendable {
         /// The line is done with; the next one is a command.
         case nextLine

@@ -8,11 +8,10 @@ package enum CommandParser {
     /// - Parameter knowsDebugtime: whether `debugtime` is a command.
     package static func parse(_ line: Span<UInt8>, knowsDebugtime: Bool = false) -> Command {
         if let retrieval = retrieval(line) { return retrieval }
+        if let meta = meta(line) { return meta }
         let words = Words(line)
         guard let verb = words[0], !verb.isEmpty else { return .failure(Failure(.error)) }
         switch verb.count {
-        case 2:
-            if line.holds("mn", at: verb) { return .noop }
         case 3:
             if line.holds("set", at: verb) { return store(line, words, .set) }
             if line.holds("add", at: verb) { return store(line, words, .add) }
@@ -81,6 +80,23 @@ package enum CommandParser {
             return .failure(Failure(.invalidExptime))
         }
         return keys(line, from: exptime.end, showsCASUnique: showsCASUnique, exptime: value)
+    }
+
+    // MARK: Meta commands
+
+    private static func meta(_ line: Span<UInt8>) -> Command? {
+        guard let first = line.firstByte, first == UInt8(ascii: "m"), line.count >= 2,
+            line.count == 2 || line[2] == UInt8(ascii: " ")
+        else { return nil }
+        switch line[1] {
+        case UInt8(ascii: "g"): return .meta(.get)
+        case UInt8(ascii: "s"): return .meta(.set)
+        case UInt8(ascii: "d"): return .meta(.delete)
+        case UInt8(ascii: "a"): return .meta(.arithmetic)
+        case UInt8(ascii: "e"): return .meta(.debug)
+        case UInt8(ascii: "n"): return .noop
+        default: return nil
+        }
     }
 
     // MARK: Storage

@@ -13,6 +13,10 @@ package enum ProtocolLimits {
     package static let retrievalLineByteCountMax = 524_288
     /// A whole line, its end included, that is shorter than this is not a command.
     package static let lineByteCountMin = 4
+    /// The words of a meta command's line, its verb and key included.
+    package static let metaWordCountMax = 20
+    /// An opaque token's bytes, its letter not counted.
+    package static let opaqueByteCountMax = 31
     /// Digits of a number on the command line.
     package static let digitCountMax = 22
     /// Bytes of a 32-bit number there, its sign included.

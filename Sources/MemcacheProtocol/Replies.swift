@@ -40,6 +40,17 @@ package enum ErrorReply: Equatable, Sendable {
     case tooLarge
     case outOfMemory
     case tooManyConnections
+    case invalidFlag
+    case duplicateFlag
+    case invalidOrDuplicateFlag
+    case tooManyWords
+    case badToken
+    case opaqueTooLong
+    case undecodableKey
+    case invalidInitial
+    case invalidMetaDelta
+    case invalidStoreMode
+    case invalidArithmeticMode
 
     package var line: StaticString {
         switch self {
@@ -67,6 +78,17 @@ package enum ErrorReply: Equatable, Sendable {
         case .tooLarge: "SERVER_ERROR object too large for cache\r\n"
         case .outOfMemory: "SERVER_ERROR out of memory storing object\r\n"
         case .tooManyConnections: "ERROR Too many open connections\r\n"
+        case .invalidFlag: "CLIENT_ERROR invalid flag\r\n"
+        case .duplicateFlag: "CLIENT_ERROR duplicate flag\r\n"
+        case .invalidOrDuplicateFlag: "CLIENT_ERROR invalid or duplicate flag\r\n"
+        case .tooManyWords: "CLIENT_ERROR options flags are too long\r\n"
+        case .badToken: "CLIENT_ERROR bad token in command line format\r\n"
+        case .opaqueTooLong: "CLIENT_ERROR opaque token too long\r\n"
+        case .undecodableKey: "CLIENT_ERROR error decoding key\r\n"
+        case .invalidInitial: "CLIENT_ERROR invalid numeric initial value\r\n"
+        case .invalidMetaDelta: "CLIENT_ERROR invalid numeric delta value\r\n"
+        case .invalidStoreMode: "CLIENT_ERROR invalid mode for ms M token\r\n"
+        case .invalidArithmeticMode: "CLIENT_ERROR invalid mode for ma M token\r\n"
         }
     }
 }

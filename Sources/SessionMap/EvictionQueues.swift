@@ -22,6 +22,12 @@ enum ItemMark {
     static let fetched: UInt32 = 1 << 0
     /// Read back when it was old enough: the item is in the proven queue.
     static let proven: UInt32 = 1 << 1
+    /// Its value is out of date, as a client has said.
+    static let stale: UInt32 = 1 << 2
+    /// Some client has been told to make a new value; others need not.
+    static let claimed: UInt32 = 1 << 3
+    /// The key was sent in base64, and is to be shown so.
+    static let encodedKey: UInt32 = 1 << 4
 }
 
 /// The items of a shard in the order in which they are evicted: two recency queues, of probationary
@@ -51,7 +57,7 @@ struct EvictionQueues {
 
     /// The time stamp that an item keeps.
     @inline(__always)
-    private func keepsCreation(_ item: Unit) -> Bool { policy != .lru && !isProven(item) }
+    func keepsCreation(_ item: Unit) -> Bool { policy != .lru && !isProven(item) }
 
     // MARK: Change
 
@@ -123,7 +129,8 @@ struct EvictionQueues {
 
     private func isOldEnough(_ item: Unit, time: MapTime) -> Bool {
         guard case .probation(_, let proofAgeSeconds) = policy else { return false }
-        return age(of: item, at: time.sixteenths) >= UInt32(proofAgeSeconds) * 16
+        return MapTime.age(of: region[item, .accessed], at: time.sixteenths)
+            >= UInt32(proofAgeSeconds) * 16
     }
 
     // MARK: Order
@@ -154,21 +161,8 @@ struct EvictionQueues {
     /// Seconds since an item was accessed; of a probationary one, since it was stored. Right up to
     /// half a year (12 days); then it starts again.
     func secondsSinceAccess(_ item: Unit, time: MapTime) -> UInt32 {
-        keepsCreation(item)
-            ? age(of: item, at: time.sixteenths) / 16 : age(of: item, at: time.seconds)
+        time.secondsSince(stamp: region[item, .accessed], isCreation: keepsCreation(item))
     }
-
-    /// How long before `time` an item was stamped, in the stamp's own units. A stamp that is a little
-    /// later counts as now: another thread's clock reading may be older than the item, the maintenance
-    /// knows no fractions, and after a restart the clock may stand a second behind.
-    @inline(__always)
-    private func age(of item: Unit, at time: UInt32) -> UInt32 {
-        let age = (time &- region[item, .accessed]) & 0xFF_FFFF
-        return age <= 0xFF_FFFF - Self.stampsAheadMax ? age : 0
-    }
-
-    /// Four minutes of sixteenths, an hour of seconds.
-    private static let stampsAheadMax: UInt32 = 4_096
 }
 
 /// A moment on the node's clock, as the map needs it.
@@ -179,4 +173,21 @@ struct MapTime {
 
     /// All sixteenths since the clock's start, in as many low bits as there are.
     var sixteenths: UInt32 { seconds &<< 4 | fraction }
+
+    /// Seconds since an item was stamped with its creation or its last access.
+    func secondsSince(stamp: UInt32, isCreation: Bool) -> UInt32 {
+        isCreation ? Self.age(of: stamp, at: sixteenths) / 16 : Self.age(of: stamp, at: seconds)
+    }
+
+    /// How long before `time` an item was stamped, in the stamp's own units. A stamp that is a little
+    /// later counts as now: another thread's clock reading may be older than the item, the maintenance
+    /// knows no fractions, and after a restart the clock may stand a second behind.
+    @inline(__always)
+    static func age(of stamp: UInt32, at time: UInt32) -> UInt32 {
+        let age = (time &- stamp) & 0xFF_FFFF
+        return age <= 0xFF_FFFF - stampsAheadMax ? age : 0
+    }
+
+    /// Four minutes of sixteenths, an hour of seconds.
+    private static let stampsAheadMax: UInt32 = 4_096
 }

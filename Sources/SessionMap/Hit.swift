@@ -2,18 +2,35 @@
 package struct Hit {
     let region: Region
     let item: Unit
-    /// Seconds on the node's clock.
-    let now: UInt32
+    let time: MapTime
+    /// Whether the item's time stamp is that of its creation.
+    let keepsCreation: Bool
+    /// It was made for want of another by the operation that shows it.
+    package let isNew: Bool
 
     package var clientFlags: UInt32 { region[item, .clientFlags] }
     package var casUnique: UInt64 { region.casUnique(item) }
     package var valueByteCount: Int { Int(region[item, .valueByteCount]) }
     package var keyByteCount: Int { Int(region[item, .keyByteCount]) }
+    package var deadline: Deadline { Deadline(stored: region[item, .deadline]) }
     /// Seconds until the item expires; none is never.
-    package var secondsLeft: UInt32? {
-        let deadline = region[item, .deadline]
-        return deadline == 0 ? nil : deadline - min(deadline, now)
+    package var secondsLeft: UInt32? { deadline.secondsLeft(at: time.seconds) }
+    /// Seconds since the last access before this one; of an item on probation, since it was stored.
+    package var secondsSinceAccess: UInt32 {
+        time.secondsSince(stamp: region[item, .accessed], isCreation: keepsCreation)
     }
+    package var wasFetched: Bool { has(ItemMark.fetched) }
+    package var isStale: Bool { has(ItemMark.stale) }
+    /// Some client has been told already to make a new value.
+    package var isClaimed: Bool { has(ItemMark.claimed) }
+    package var hasEncodedKey: Bool { has(ItemMark.encodedKey) }
+    /// Arena bytes, header and rounding included.
+    package var byteCount: Int { region.chainSize(item).unitCount * Region.unitByteCount }
+
+    private func has(_ mark: UInt32) -> Bool { region[item, .marks] & mark != 0 }
+
+    /// Calls `body` with the key, which lies in the arena.
+    package func withKey<R>(_ body: (UnsafeRawBufferPointer) -> R) -> R { body(region.key(item)) }
 
     /// Copies the key to the front of `target`, which must hold it.
     package func copyKey(into target: UnsafeMutableRawBufferPointer) {
@@ -29,6 +46,26 @@ package struct Hit {
             UnsafeMutableRawBufferPointer(rebasing: target[position...]).copyMemory(from: piece)
             position += piece.count
         }
+    }
+}
+
+/// What an operation makes of a live item that it was shown.
+package struct HitUse: Sendable {
+    /// The value is sent from where it is, and pinned; otherwise what is needed has been copied.
+    package var pinsValue = false
+    /// The item's deadline from now on, if it changes.
+    package var deadline: Deadline?
+    /// The client is told to make a new value.
+    package var claims = false
+
+    package init() {}
+
+    package static let copied = HitUse()
+
+    package static func touched(_ deadline: Deadline?) -> HitUse {
+        var use = HitUse()
+        use.deadline = deadline
+        return use
     }
 }
 

@@ -20,16 +20,20 @@ package struct Deadline: Equatable, Sendable {
 
     @inline(__always)
     package func isPassed(at now: UInt32) -> Bool { seconds != 0 && seconds <= now }
+
+    /// None for never.
+    package func secondsLeft(at now: UInt32) -> UInt32? {
+        seconds == 0 ? nil : seconds - min(seconds, now)
+    }
 }
 
-/// What a store command asks of the item that is there.
+/// What a store command does with the item that is there.
 package enum StoreMode: Equatable, Sendable {
     case set
     case add
     case replace
     case append
     case prepend
-    case compareAndSwap(UInt64)
 }
 
 /// Everything about a new item but its bytes.
@@ -37,11 +41,34 @@ package struct StoreRequest: Equatable, Sendable {
     package var mode: StoreMode
     package var clientFlags: UInt32
     package var deadline: Deadline
+    /// What the CAS unique of the item that is there must be. `add` does not look at it; `append`
+    /// and `prepend` take 0 as no wish.
+    package var comparison: UInt64?
+    /// A lower comparison than the item's unique stores the value nevertheless, as a stale one that
+    /// keeps the item's deadline. For `set` and `replace`.
+    package var storesStale = false
+    /// `append` and `prepend` make an item where there is none.
+    package var createsMissing = false
+    /// The item's own unique, instead of a fresh one.
+    package var casUnique: UInt64?
+    package var hasEncodedKey = false
+    /// A value that cannot be stored, too large or for want of memory, takes the old one with it,
+    /// which is out of date. Not so with the conditional commands.
+    package var dropsOldWhenRefused: Bool
 
-    package init(mode: StoreMode, clientFlags: UInt32, deadline: Deadline) {
+    package init(
+        mode: StoreMode, clientFlags: UInt32, deadline: Deadline, comparison: UInt64? = nil
+    ) {
         self.mode = mode
         self.clientFlags = clientFlags
         self.deadline = deadline
+        self.comparison = comparison
+        dropsOldWhenRefused = mode == .set && comparison == nil
+    }
+
+    /// Whether this is a compare-and-swap, which is counted as one and finds no item missing.
+    package var isCompareAndSwap: Bool {
+        comparison != nil && (mode == .set || mode == .replace)
     }
 }
 
@@ -64,10 +91,78 @@ package enum RetrievalOutcome: Equatable, Sendable {
     case flushed
 }
 
+/// What a retrieval stores where it finds nothing: an empty item, for the client to fill.
+package struct Vivification: Equatable, Sendable {
+    package var deadline: Deadline
+    package var casUnique: UInt64?
+    package var hasEncodedKey = false
+
+    package init(deadline: Deadline) { self.deadline = deadline }
+}
+
+/// How a number in an item is changed.
+package struct ArithmeticRequest: Equatable, Sendable {
+    /// The item that is made where there is none.
+    package struct Initial: Equatable, Sendable {
+        package var number: UInt64
+        package var deadline: Deadline
+
+        package init(number: UInt64, deadline: Deadline) {
+            self.number = number
+            self.deadline = deadline
+        }
+    }
+
+    package var delta: UInt64
+    package var increments: Bool
+    /// What the item's CAS unique must be; 0 is no wish.
+    package var comparison: UInt64 = 0
+    package var initial: Initial?
+    /// The item's new unique, instead of a fresh one.
+    package var casUnique: UInt64?
+    package var hasEncodedKey = false
+
+    package init(delta: UInt64, increments: Bool) {
+        self.delta = delta
+        self.increments = increments
+    }
+}
+
 package enum ArithmeticOutcome: Equatable, Sendable {
     case value(UInt64)
+    /// There was no item; one was made.
+    case created
+    /// The CAS unique differs.
+    case exists
     case notFound
     case notANumber
+    case outOfMemory
+}
+
+/// How an item is made useless without being deleted.
+package struct Invalidation: Equatable, Sendable {
+    /// Replaces the item by an empty one, with these client flags.
+    package var emptyClientFlags: UInt32?
+    /// Marks it as stale, for the next reader to make a new value.
+    package var marksStale: Bool
+    /// Nothing leaves it; an empty item has none then.
+    package var deadline: Deadline?
+    /// The item's new unique, instead of a fresh one.
+    package var casUnique: UInt64?
+    package var hasEncodedKey = false
+
+    package init(emptyClientFlags: UInt32?, marksStale: Bool, deadline: Deadline?) {
+        self.emptyClientFlags = emptyClientFlags
+        self.marksStale = marksStale
+        self.deadline = deadline
+    }
+}
+
+package enum DeleteOutcome: Equatable, Sendable {
+    case deleted
+    /// The CAS unique differs.
+    case exists
+    case notFound
     case outOfMemory
 }
 

@@ -147,16 +147,18 @@ package final class SessionMap: @unchecked Sendable {
 
     // MARK: Reading
 
-    /// Reads the item of a key, and sets its deadline if `touch` is given. `body` sees the item as
-    /// it was before, with the lock held. Returns the pinned value if `body` asked for it.
+    /// Reads the item of a key, or one that it makes for want of it. `body` sees the item as it was
+    /// before, with the lock held, and says what becomes of it. Returns the pinned value if `body`
+    /// asked for it.
     package func retrieve(
-        _ key: Span<UInt8>, now: UInt32, fraction: UInt32 = 0, touch: Deadline? = nil,
-        _ body: (Hit) -> HitUse
+        _ key: Span<UInt8>, now: UInt32, fraction: UInt32 = 0, isAccess: Bool = true,
+        creating new: Vivification? = nil, _ body: (Hit) -> HitUse
     ) -> (outcome: RetrievalOutcome, pinned: PinnedValue?) {
         let hash = hash.hash(key)
         return withShard(shardNumber(hash)) { shard in
             shard.retrieve(
-                key, hash: hash, now: now, fraction: fraction, touch: touch, body)
+                key, hash: hash, now: now, fraction: fraction, isAccess: isAccess,
+                creating: new, body)
         }
     }
 
@@ -180,42 +182,61 @@ package final class SessionMap: @unchecked Sendable {
 
     // MARK: Writing
 
+    /// `body` sees the item that was stored, with the lock held.
     package func store(
         _ key: Span<UInt8>, _ request: StoreRequest, value: Span<UInt8>, now: UInt32,
-        fraction: UInt32 = 0
+        fraction: UInt32 = 0, _ body: (Hit) -> Void = { _ in }
     ) -> StoreOutcome {
         guard value.count <= configuration.valueByteCountMax(keyByteCount: key.count) else {
-            return refuseTooLarge(key, mode: request.mode, now: now)
+            return refuseTooLarge(key, request, now: now)
         }
         let hash = hash.hash(key)
         return value.withUnsafeBytes { bytes in
             withShard(shardNumber(hash)) { shard in
                 shard.store(
                     key, hash: hash, request: request, value: bytes, now: now,
-                    fraction: fraction)
+                    fraction: fraction, body)
             }
         }
     }
 
-    /// A value that is too large is not stored; `set` also drops the old one, which is out of date.
     private func refuseTooLarge(
-        _ key: Span<UInt8>, mode: StoreMode, now: UInt32
+        _ key: Span<UInt8>, _ request: StoreRequest, now: UInt32
     ) -> StoreOutcome {
-        if mode == .set { _ = delete(key, now: now) }
+        if request.dropsOldWhenRefused { _ = delete(key, now: now) }
         return .tooLarge
     }
 
-    package func delete(_ key: Span<UInt8>, now: UInt32) -> Bool {
+    /// Deletes the item of a key; with a comparison, only if that is its CAS unique.
+    package func delete(
+        _ key: Span<UInt8>, comparison: UInt64? = nil, now: UInt32
+    ) -> DeleteOutcome {
         let hash = hash.hash(key)
-        return withShard(shardNumber(hash)) { $0.delete(key, hash: hash, now: now) }
+        return withShard(shardNumber(hash)) {
+            $0.delete(key, hash: hash, comparison: comparison, now: now)
+        }
     }
 
+    /// Makes the item of a key useless without deleting it; with a comparison, only if that is its CAS
+    /// unique.
+    package func invalidate(
+        _ key: Span<UInt8>, _ invalidation: Invalidation, comparison: UInt64? = nil, now: UInt32
+    ) -> DeleteOutcome {
+        let hash = hash.hash(key)
+        return withShard(shardNumber(hash)) {
+            $0.invalidate(key, hash: hash, invalidation, comparison: comparison, now: now)
+        }
+    }
+
+    /// Changes the number in an item. `body` sees the new item and the number, with the lock held,
+    /// and may set another deadline.
     package func arithmetic(
-        _ key: Span<UInt8>, delta: UInt64, increments: Bool, now: UInt32
+        _ key: Span<UInt8>, _ request: ArithmeticRequest, now: UInt32,
+        _ body: (Hit, UInt64) -> HitUse = { _, _ in .copied }
     ) -> ArithmeticOutcome {
         let hash = hash.hash(key)
         return withShard(shardNumber(hash)) { shard in
-            shard.arithmetic(key, hash: hash, delta: delta, increments: increments, now: now)
+            shard.arithmetic(key, hash: hash, request: request, now: now, body)
         }
     }
 
@@ -251,7 +272,7 @@ package final class SessionMap: @unchecked Sendable {
         _ key: Span<UInt8>, _ request: StoreRequest, valueByteCount: Int, now: UInt32
     ) -> BeginOutcome {
         guard valueByteCount <= configuration.valueByteCountMax(keyByteCount: key.count) else {
-            return .refused(refuseTooLarge(key, mode: request.mode, now: now))
+            return .refused(refuseTooLarge(key, request, now: now))
         }
         let hash = hash.hash(key)
         let number = shardNumber(hash)
@@ -260,7 +281,9 @@ package final class SessionMap: @unchecked Sendable {
                 let (item, writer) = shard.begin(
                     key, request: request, valueByteCount: valueByteCount, now: now)
             else {
-                if request.mode == .set { _ = shard.delete(key, hash: hash, now: now) }
+                if request.dropsOldWhenRefused {
+                    _ = shard.delete(key, hash: hash, now: now)
+                }
                 return .refused(.outOfMemory)
             }
             return .pending(
@@ -292,7 +315,8 @@ package final class SessionMap: @unchecked Sendable {
     }
 
     package func commit(
-        _ pending: consuming PendingStore, now: UInt32, fraction: UInt32 = 0
+        _ pending: consuming PendingStore, now: UInt32, fraction: UInt32 = 0,
+        _ body: (Hit) -> Void = { _ in }
     ) -> StoreOutcome {
         precondition(pending.bytesLeft == 0, "a value that has not arrived")
         let item = pending.item
@@ -304,7 +328,7 @@ package final class SessionMap: @unchecked Sendable {
             let key = Array(keyBytes)
             return shard.commit(
                 item, key: key.span, hash: hash, request: request, now: now,
-                fraction: fraction)
+                fraction: fraction, body)
         }
     }
 
@@ -396,8 +420,7 @@ package final class SessionMap: @unchecked Sendable {
                     while item != 0, left > 0, !shard.isFlushed(item) {
                         if !shard.isExpired(item, now: now) {
                             left -= 1
-                            let hit = Hit(region: shard.region, item: item, now: now)
-                            guard body(hit) else {
+                            guard body(shard.look(at: item, now: now)) else {
                                 left = 0
                                 return
                             }

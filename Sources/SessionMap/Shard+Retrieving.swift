@@ -1,26 +1,47 @@
 /// Reading and touching.
 extension Shard {
-    /// Reads the item of a key; with a deadline, sets it afterwards. `body` sees the item as it was
-    /// before, and says whether the reply needs the value for longer than this call.
+    /// Reads the item of a key, or one that it makes for want of it. `body` sees the item as it was
+    /// before this access, and says what becomes of it.
     @inline(__always)
     mutating func retrieve(
-        _ key: Span<UInt8>, hash: UInt64, now: UInt32, fraction: UInt32, touch: Deadline?,
-        _ body: (Hit) -> HitUse
+        _ key: Span<UInt8>, hash: UInt64, now: UInt32, fraction: UInt32, isAccess: Bool = true,
+        creating new: Vivification? = nil, _ body: (Hit) -> HitUse
     ) -> (outcome: RetrievalOutcome, pinned: PinnedValue?) {
         enter(now: now, fraction: fraction)
         let tag = Shard.tag(hash)
-        guard let found = findLive(key, tag: tag, now: now) else { return (.miss, nil) }
-        guard found.outcome == .hit else { return (found.outcome, nil) }
-        let item = found.item
-        region[item, .marks] |= ItemMark.fetched
-        queues.noteHit(item, time: time(now))
-        var pinned: PinnedValue?
-        if body(Hit(region: region, item: item, now: now)) == .later { pinned = pin(item) }
-        if let touch { setDeadline(item, touch) }
+        let found = findLive(key, tag: tag, now: now)
+        var item = found?.item ?? 0
+        let isNew = item == 0
+        if isNew {
+            guard let new, let made = vivify(key, tag: tag, new, now: now) else {
+                return (found?.outcome ?? .miss, nil)
+            }
+            item = made
+        }
+        let use = body(look(at: item, now: now, isNew: isNew))
+        let pinned = use.pinsValue ? pin(item) : nil
+        if isAccess {
+            region[item, .marks] |= ItemMark.fetched
+            queues.noteHit(item, time: time(now))
+        }
+        apply(use, to: item)
         return (.hit, pinned)
     }
 
-    private mutating func setDeadline(_ item: Unit, _ deadline: Deadline) {
+    @inline(__always)
+    func look(at item: Unit, now: UInt32, isNew: Bool = false) -> Hit {
+        Hit(
+            region: region, item: item, time: time(now),
+            keepsCreation: queues.keepsCreation(item), isNew: isNew)
+    }
+
+    @inline(__always)
+    mutating func apply(_ use: HitUse, to item: Unit) {
+        if use.claims { region[item, .marks] |= ItemMark.claimed }
+        if let deadline = use.deadline { setDeadline(item, deadline) }
+    }
+
+    mutating func setDeadline(_ item: Unit, _ deadline: Deadline) {
         let old = region[item, .deadline]
         region[item, .deadline] = deadline.seconds
         guard deadline != .never else { return }
@@ -56,12 +77,4 @@ extension Shard {
             extents.giveChain(item)
         }
     }
-}
-
-/// What a reply does with a value that was found.
-package enum HitUse: Sendable {
-    /// It has copied what it needs.
-    case copied
-    /// It sends the value from where it is: the value is pinned.
-    case later
 }

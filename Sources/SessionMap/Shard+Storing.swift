@@ -1,69 +1,116 @@
-import Glibc
-
-/// Storing, counting and deleting.
+/// Storing and counting.
 extension Shard {
-    /// What a store's mode makes of the item that is there.
+    /// What a store makes of the item that is there.
     private enum Verdict {
-        case store
+        /// With a head, the value is out of date, and this is what it takes over.
+        case store(inheriting: ItemHead?)
         case combine
         case refuse(StoreOutcome)
     }
 
-    private func judge(_ mode: StoreMode, existing: Unit) -> Verdict {
-        switch mode {
-        case .set: .store
-        case .add: existing == 0 ? .store : .refuse(.notStored)
-        case .replace: existing == 0 ? .refuse(.notStored) : .store
-        case .append, .prepend: existing == 0 ? .refuse(.notStored) : .combine
-        case .compareAndSwap(let unique):
-            if existing == 0 {
-                .refuse(.notFound)
-            } else if unique != 0 && region.casUnique(existing) == unique {
-                .store
-            } else {
-                .refuse(.exists)
-            }
+    private func judge(_ request: StoreRequest, existing: Unit) -> Verdict {
+        existing == 0 ? judgeMissing(request) : judge(request, present: existing)
+    }
+
+    private func judgeMissing(_ request: StoreRequest) -> Verdict {
+        switch request.mode {
+        case .set where request.comparison == nil: .store(inheriting: nil)
+        case .add: .store(inheriting: nil)
+        case .append where request.createsMissing: .store(inheriting: nil)
+        case .prepend where request.createsMissing: .store(inheriting: nil)
+        default: .refuse(request.isCompareAndSwap ? .notFound : .notStored)
         }
     }
 
-    /// Stores a value that is there as a whole.
+    private func judge(_ request: StoreRequest, present item: Unit) -> Verdict {
+        switch request.mode {
+        case .add: return .refuse(.notStored)
+        case .append, .prepend:
+            let comparison = request.comparison ?? 0
+            let fits = comparison == 0 || comparison == region.casUnique(item)
+            return fits ? .combine : .refuse(.exists)
+        case .set, .replace:
+            guard let comparison = request.comparison else { return .store(inheriting: nil) }
+            let unique = region.casUnique(item)
+            if comparison != 0, comparison == unique { return .store(inheriting: nil) }
+            guard request.storesStale, comparison != 0, comparison < unique else {
+                return .refuse(.exists)
+            }
+            return .store(inheriting: staleHead(request, replacing: item))
+        }
+    }
+
+    /// Stores a value that is there as a whole. `body` sees the item that was stored.
+    @inline(__always)
     mutating func store(
         _ key: Span<UInt8>, hash: UInt64, request: StoreRequest, value: UnsafeRawBufferPointer,
-        now: UInt32, fraction: UInt32
+        now: UInt32, fraction: UInt32, _ body: (Hit) -> Void = { _ in }
     ) -> StoreOutcome {
         enter(now: now, fraction: fraction)
         let tag = Shard.tag(hash)
         let existing = findLive(key, tag: tag, now: now)?.item ?? 0
-        switch judge(request.mode, existing: existing) {
+        switch judge(request, existing: existing) {
         case .refuse(let outcome):
-            // An `add` that meets an item counts as an access of it, though not as a hit.
-            if request.mode == .add { queues.bump(existing) }
+            noteRefused(request, existing: existing)
             return outcome
-        case .store:
-            // An item that takes another's place needs no slot of its own.
-            guard existing != 0 || prepareIndex(tag, now: now),
-                let item = allocate(
-                    keyByteCount: key.count, valueByteCount: value.count, now: now)
-            else { return refuseForMemory(key, tag: tag, mode: request.mode) }
-            writeHeader(
-                item, key: key, clientFlags: request.clientFlags, deadline: request.deadline,
-                valueByteCount: value.count)
-            var writer = ValueWriter(region: region, item: item)
-            writer.write(value)
-            publish(item, key: key, tag: tag, now: now)
+        case .store(let head):
+            guard
+                let item = make(
+                    key, tag: tag, head: head ?? ItemHead(request), value: value,
+                    replaces: existing != 0, now: now)
+            else {
+                return refuseForMemory(key, tag: tag, dropsOld: request.dropsOldWhenRefused)
+            }
+            body(look(at: item, now: now))
             return .stored
         case .combine:
             return combine(
-                existing, key: key, tag: tag, byteCount: value.count, now: now,
-                prepends: request.mode == .prepend
-            ) { $0.write(value) }
+                existing, key: key, tag: tag, request: request, byteCount: value.count, now: now,
+                { $0.write(value) }, body)
         }
+    }
+
+    /// An `add` that meets an item counts as an access of it, though not as a hit.
+    private mutating func noteRefused(_ request: StoreRequest, existing: Unit) {
+        if request.mode == .add, existing != 0 { queues.bump(existing) }
+    }
+
+    /// Makes an item of a value that is there, and lets it be the one of its key; nothing when memory
+    /// is short. An item that takes another's place needs no slot of its own.
+    @inline(__always)
+    mutating func make(
+        _ key: Span<UInt8>, tag: UInt32, head: ItemHead, value: UnsafeRawBufferPointer,
+        replaces: Bool, now: UInt32
+    ) -> Unit? {
+        guard replaces || prepareIndex(tag, now: now),
+            let item = allocate(
+                keyByteCount: key.count, valueByteCount: value.count, now: now)
+        else { return nil }
+        writeHeader(item, key: key, head: head, valueByteCount: value.count)
+        var writer = ValueWriter(region: region, item: item)
+        writer.write(value)
+        publish(item, key: key, tag: tag, wish: head.casUnique, now: now)
+        return item
+    }
+
+    /// Makes the empty item that a retrieval wants where there is none.
+    mutating func vivify(
+        _ key: Span<UInt8>, tag: UInt32, _ new: Vivification, now: UInt32
+    ) -> Unit? {
+        let head = ItemHead(
+            clientFlags: 0, deadline: new.deadline,
+            marks: new.hasEncodedKey ? ItemMark.encodedKey : 0, casUnique: new.casUnique)
+        let item = make(
+            key, tag: tag, head: head, value: UnsafeRawBufferPointer(start: nil, count: 0),
+            replaces: false, now: now)
+        if item == nil { outOfMemoryCount += 1 }
+        return item
     }
 
     /// Replaces an item by one whose value is its own and another, in either order.
     private mutating func combine(
-        _ existing: Unit, key: Span<UInt8>, tag: UInt32, byteCount: Int, now: UInt32,
-        prepends: Bool, writeAddition: (inout ValueWriter) -> Void
+        _ existing: Unit, key: Span<UInt8>, tag: UInt32, request: StoreRequest, byteCount: Int,
+        now: UInt32, _ writeAddition: (inout ValueWriter) -> Void, _ body: (Hit) -> Void
     ) -> StoreOutcome {
         let oldByteCount = Int(region[existing, .valueByteCount])
         let byteCount = oldByteCount + byteCount
@@ -75,43 +122,85 @@ extension Shard {
         let removals = removalCount
         guard
             let item = allocate(keyByteCount: key.count, valueByteCount: byteCount, now: now)
-        else { return refuseForMemory(key, tag: tag, mode: .append) }
+        else { return refuseForMemory(key, tag: tag, dropsOld: false) }
         guard removals == removalCount || index.find(key, tag: tag)?.item == existing else {
             extents.giveChain(item)
-            return refuseForMemory(key, tag: tag, mode: .append)
+            return refuseForMemory(key, tag: tag, dropsOld: false)
         }
-        writeHeader(
-            item, key: key, clientFlags: region[existing, .clientFlags],
-            deadline: Deadline(stored: region[existing, .deadline]), valueByteCount: byteCount)
+        let head = self.head(of: existing, keeping: ItemMark.encodedKey)
+        writeHeader(item, key: key, head: head, valueByteCount: byteCount)
         var writer = ValueWriter(region: region, item: item)
+        let prepends = request.mode == .prepend
         if prepends { writeAddition(&writer) }
         writer.write(valueOf: existing)
         if !prepends { writeAddition(&writer) }
-        publish(item, key: key, tag: tag, now: now)
+        publish(item, key: key, tag: tag, wish: request.casUnique, now: now)
+        body(look(at: item, now: now))
         return .stored
     }
 
     /// Memory is short. What `set` would have replaced must not stay: it is out of date.
     private mutating func refuseForMemory(
-        _ key: Span<UInt8>, tag: UInt32, mode: StoreMode
+        _ key: Span<UInt8>, tag: UInt32, dropsOld: Bool
     ) -> StoreOutcome {
         outOfMemoryCount += 1
-        if mode == .set, let old = index.find(key, tag: tag) {
+        if dropsOld, let old = index.find(key, tag: tag) {
             remove(old.item, slot: old.slot, tag: tag)
         }
         return .outOfMemory
     }
 
-    func writeHeader(
-        _ item: Unit, key: Span<UInt8>, clientFlags: UInt32, deadline: Deadline,
-        valueByteCount: Int
-    ) {
+    // MARK: The item's header
+
+    /// Everything of a new item but its key and value. Without a wish it gets a fresh CAS unique.
+    struct ItemHead {
+        var clientFlags: UInt32
+        var deadline: Deadline
+        var marks: UInt32 = 0
+        var casUnique: UInt64?
+
+        init(
+            clientFlags: UInt32, deadline: Deadline, marks: UInt32 = 0, casUnique: UInt64? = nil
+        ) {
+            self.clientFlags = clientFlags
+            self.deadline = deadline
+            self.marks = marks
+            self.casUnique = casUnique
+        }
+
+        init(_ request: StoreRequest) {
+            self.init(
+                clientFlags: request.clientFlags, deadline: request.deadline,
+                marks: request.hasEncodedKey ? ItemMark.encodedKey : 0,
+                casUnique: request.casUnique)
+        }
+    }
+
+    /// The head of an item that takes another's place and keeps these of its marks. Whether it is
+    /// proven is the queues' business.
+    func head(of item: Unit, keeping marks: UInt32) -> ItemHead {
+        ItemHead(
+            clientFlags: region[item, .clientFlags],
+            deadline: Deadline(stored: region[item, .deadline]),
+            marks: region[item, .marks] & marks & ~ItemMark.proven)
+    }
+
+    /// The head of a value that is out of date already when it is stored.
+    private func staleHead(_ request: StoreRequest, replacing item: Unit) -> ItemHead {
+        var head = ItemHead(request)
+        head.deadline = Deadline(stored: region[item, .deadline])
+        head.marks |= ItemMark.stale | region[item, .marks] & ItemMark.claimed
+        return head
+    }
+
+    @inline(__always)
+    func writeHeader(_ item: Unit, key: Span<UInt8>, head: ItemHead, valueByteCount: Int) {
         region[item, .wheelPrevious] = TimingWheel.unscheduled
-        region[item, .deadline] = deadline.seconds
-        region[item, .clientFlags] = clientFlags
+        region[item, .deadline] = head.deadline.seconds
+        region[item, .clientFlags] = head.clientFlags
         region[item, .valueByteCount] = UInt32(valueByteCount)
         region[item, .keyByteCount] = UInt32(key.count)
-        region[item, .marks] = 0
+        region[item, .marks] = head.marks
         key.withUnsafeBytes {
             region.bytes(item, offset: Region.itemHeaderByteCount, count: key.count)
                 .copyMemory(from: $0)
@@ -120,11 +209,13 @@ extension Shard {
 
     /// Lets a written item be the one of its key: the last step of every store. The index has room
     /// for it. An item whose deadline has passed is stored like any other and found to be expired.
-    private mutating func publish(_ item: Unit, key: Span<UInt8>, tag: UInt32, now: UInt32) {
+    private mutating func publish(
+        _ item: Unit, key: Span<UInt8>, tag: UInt32, wish: UInt64?, now: UInt32
+    ) {
         let old = index.find(key, tag: tag)
         let isReplacement =
             old.map { !isFlushed($0.item) && !isExpired($0.item, now: now) } ?? false
-        region.setCASUnique(item, nextCASUnique())
+        region.setCASUnique(item, casUnique(wish))
         region[item, .epoch] = epoch
         queues.stamp(item, replacing: isReplacement ? old?.item ?? 0 : 0, time: time(now))
         // From the item's header to the old one's both are there; recovery is told which one lost.
@@ -144,46 +235,53 @@ extension Shard {
         }
     }
 
-    mutating func delete(_ key: Span<UInt8>, hash: UInt64, now: UInt32) -> Bool {
-        enter(now: now)
-        let tag = Shard.tag(hash)
-        guard let found = findLive(key, tag: tag, now: now), found.item != 0 else { return false }
-        remove(found.item, slot: found.slot, tag: tag)
-        return true
-    }
-
     // MARK: Numbers
 
     /// Adds to or subtracts from the decimal number that an item holds. Up wraps at 2^64, down stops
-    /// at 0.
+    /// at 0. `body` sees the new item and its number, and may set another deadline.
     mutating func arithmetic(
-        _ key: Span<UInt8>, hash: UInt64, delta: UInt64, increments: Bool, now: UInt32
+        _ key: Span<UInt8>, hash: UInt64, request: ArithmeticRequest, now: UInt32,
+        _ body: (Hit, UInt64) -> HitUse = { _, _ in .copied }
     ) -> ArithmeticOutcome {
         enter(now: now)
         let tag = Shard.tag(hash)
-        guard let found = findLive(key, tag: tag, now: now), found.item != 0 else {
-            return .notFound
+        let item = findLive(key, tag: tag, now: now)?.item ?? 0
+        guard item != 0 else {
+            guard let initial = request.initial else { return .notFound }
+            let head = ItemHead(
+                clientFlags: 0, deadline: initial.deadline,
+                marks: request.hasEncodedKey ? ItemMark.encodedKey : 0,
+                casUnique: request.casUnique)
+            return write(initial.number, key, tag: tag, head: head, replaces: false, now: now, body)
+                ? .created : .outOfMemory
         }
-        guard let old = number(in: found.item) else { return .notANumber }
-        let new = increments ? old &+ delta : old - min(old, delta)
+        guard request.comparison == 0 || request.comparison == region.casUnique(item) else {
+            return .exists
+        }
+        guard let old = number(in: item) else { return .notANumber }
+        let new = request.increments ? old &+ request.delta : old - min(old, request.delta)
+        var head = head(of: item, keeping: .max)
+        head.casUnique = request.casUnique
+        queues.bump(item)
+        return write(new, key, tag: tag, head: head, replaces: true, now: now, body)
+            ? .value(new) : .outOfMemory
+    }
+
+    private mutating func write(
+        _ number: UInt64, _ key: Span<UInt8>, tag: UInt32, head: ItemHead, replaces: Bool,
+        now: UInt32, _ body: (Hit, UInt64) -> HitUse
+    ) -> Bool {
         var digits = InlineArray<20, UInt8>(repeating: 0)
-        let digitCount = Self.writeDigits(new, to: &digits)
-        let clientFlags = region[found.item, .clientFlags]
-        let deadline = Deadline(stored: region[found.item, .deadline])
-        queues.bump(found.item)
-        guard
-            let item = allocate(keyByteCount: key.count, valueByteCount: digitCount, now: now)
-        else {
-            outOfMemoryCount += 1
-            return .outOfMemory
+        let digitCount = Self.writeDigits(number, to: &digits)
+        let made = digits.span.extracting(first: digitCount).withUnsafeBytes { value in
+            make(key, tag: tag, head: head, value: value, replaces: replaces, now: now)
         }
-        writeHeader(
-            item, key: key, clientFlags: clientFlags, deadline: deadline,
-            valueByteCount: digitCount)
-        var writer = ValueWriter(region: region, item: item)
-        digits.span.extracting(first: digitCount).withUnsafeBytes { writer.write($0) }
-        publish(item, key: key, tag: tag, now: now)
-        return .value(new)
+        guard let item = made else {
+            outOfMemoryCount += 1
+            return false
+        }
+        apply(body(look(at: item, now: now, isNew: !replaces), number), to: item)
+        return true
     }
 
     /// The number that an item holds, as memcached's `strtoull` reads it: white space and a `+` may
@@ -254,8 +352,7 @@ extension Shard {
             return nil
         }
         writeHeader(
-            item, key: key, clientFlags: request.clientFlags, deadline: request.deadline,
-            valueByteCount: valueByteCount)
+            item, key: key, head: ItemHead(request), valueByteCount: valueByteCount)
         heldUnitCount += chainSize(item).unitCount
         var writer = ValueWriter(region: region, item: item)
         if writer.room == 0, valueByteCount > 0 { _ = writer.nextExtent() }
@@ -294,29 +391,34 @@ extension Shard {
     /// Stores a value that has arrived in parts.
     mutating func commit(
         _ item: Unit, key: Span<UInt8>, hash: UInt64, request: StoreRequest, now: UInt32,
-        fraction: UInt32
+        fraction: UInt32, _ body: (Hit) -> Void = { _ in }
     ) -> StoreOutcome {
         enter(now: now, fraction: fraction)
         let tag = Shard.tag(hash)
         let existing = findLive(key, tag: tag, now: now)?.item ?? 0
-        switch judge(request.mode, existing: existing) {
+        switch judge(request, existing: existing) {
         case .refuse(let outcome):
-            if request.mode == .add { queues.bump(existing) }
+            noteRefused(request, existing: existing)
             abandon(item)
             return outcome
-        case .store:
+        case .store(let head):
             guard existing != 0 || prepareIndex(tag, now: now) else {
                 abandon(item)
-                return refuseForMemory(key, tag: tag, mode: request.mode)
+                return refuseForMemory(key, tag: tag, dropsOld: request.dropsOldWhenRefused)
+            }
+            if let head {
+                region[item, .deadline] = head.deadline.seconds
+                region[item, .marks] = head.marks
             }
             heldUnitCount -= chainSize(item).unitCount
-            publish(item, key: key, tag: tag, now: now)
+            publish(item, key: key, tag: tag, wish: request.casUnique, now: now)
+            body(look(at: item, now: now))
             return .stored
         case .combine:
             let outcome = combine(
-                existing, key: key, tag: tag, byteCount: Int(region[item, .valueByteCount]),
-                now: now, prepends: request.mode == .prepend
-            ) { $0.write(valueOf: item) }
+                existing, key: key, tag: tag, request: request,
+                byteCount: Int(region[item, .valueByteCount]), now: now,
+                { $0.write(valueOf: item) }, body)
             abandon(item)
             return outcome
         }

@@ -100,8 +100,13 @@ struct Shard: ~Copyable {
 
     func tag(of item: Unit) -> UInt32 { Shard.tag(hash.hash(region.key(item))) }
 
-    mutating func nextCASUnique() -> UInt64 {
+    /// What an item is given: what its client wishes, or a fresh one; 0 where there are none.
+    mutating func casUnique(_ wish: UInt64?) -> UInt64 {
         guard configuration.assignsCASUniques else { return 0 }
+        return wish ?? nextCASUnique()
+    }
+
+    private mutating func nextCASUnique() -> UInt64 {
         casCounter += 1
         // Kept, so that a unique does not come again after a restart, its item long gone.
         region.setShardCASCounter(casCounter)

@@ -75,7 +75,7 @@
                 try compare(found, time: time, evictedCount: report.evictedCount)
             }
             try compareOrder(recovered, time: time)
-            guard recovered.nextCASUnique() > uniqueMax else {
+            guard recovered.casUnique(nil) > uniqueMax else {
                 try fail("a CAS unique comes again")
             }
             if lookGenerator.isHit(oneIn: 10) { try goOn(&recovered, found, time: time) }
@@ -88,7 +88,7 @@
             var found: [[UInt8]: Item] = [:]
             var twice: [UInt8]?
             recovered.index.forEachItem { item, _ in
-                let hit = HitCopy(Hit(region: region, item: item, now: time))
+                let hit = HitCopy(recovered.look(at: item, now: time))
                 guard region[item, .epoch] == epoch,
                     !Deadline(stored: region[item, .deadline]).isPassed(at: time)
                 else { return }
@@ -97,7 +97,8 @@
                     Item(
                         value: hit.value, clientFlags: hit.clientFlags,
                         deadline: region[item, .deadline], casUnique: hit.casUnique,
-                        isProven: marks & ItemMark.proven != 0, stamp: region[item, .accessed]),
+                        isProven: marks & ItemMark.proven != 0, stamp: region[item, .accessed],
+                        marks: marks & Self.lasting),
                     forKey: hit.key)
                 if old != nil { twice = hit.key }
             }
@@ -143,13 +144,14 @@
 
         func brief(_ item: Item) -> String {
             "\(item.value.count) bytes, flags \(item.clientFlags), deadline \(item.deadline), "
-                + "unique \(item.casUnique), proven \(item.isProven), stamp \(item.stamp)"
+                + "unique \(item.casUnique), proven \(item.isProven), stamp \(item.stamp), "
+                + "marks \(item.marks)"
         }
 
         func isSame(_ known: Item, _ item: Item, isStampKnown: Bool) -> Bool {
             known.value.count == item.value.count && known.clientFlags == item.clientFlags
                 && known.deadline == item.deadline && known.casUnique == item.casUnique
-                && known.isProven == item.isProven
+                && known.isProven == item.isProven && known.marks == item.marks
                 && (!isStampKnown || (known.stamp ^ item.stamp) & 0xFF_FFFF == 0)
                 && known.value.withUnsafeBytes { left in
                     item.value.withUnsafeBytes { right in
@@ -193,7 +195,7 @@
                 let hash = hash.hash(key.span)
                 var byteCount = -1
                 _ = recovered.retrieve(
-                    key.span, hash: hash, now: time, fraction: 0, touch: nil
+                    key.span, hash: hash, now: time, fraction: 0
                 ) { hit in
                     byteCount = hit.valueByteCount
                     return .copied

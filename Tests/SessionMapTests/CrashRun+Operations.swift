@@ -5,15 +5,19 @@
     extension CrashRun {
         /// What the key's item becomes when it is stored now.
         func successor(
-            of old: Item?, value: [UInt8], clientFlags: UInt32, deadline: UInt32, fraction: UInt32
+            of old: Item?, value: [UInt8], clientFlags: UInt32, deadline: UInt32,
+            fraction: UInt32, marks: UInt32 = 0, wish: UInt64? = nil
         ) -> Item {
             let isProven = old?.isProven ?? false
             let isSeconds = shape.eviction == .lru || isProven
-            let unique =
-                (shard.casCounter + 1) * UInt64(Self.shardCount) + UInt64(Self.number)
             return Item(
-                value: value, clientFlags: clientFlags, deadline: deadline, casUnique: unique,
-                isProven: isProven, stamp: isSeconds ? now : old?.stamp ?? now * 16 + fraction)
+                value: value, clientFlags: clientFlags, deadline: deadline,
+                casUnique: wish ?? nextUnique, isProven: isProven,
+                stamp: isSeconds ? now : old?.stamp ?? now * 16 + fraction, marks: marks)
+        }
+
+        private var nextUnique: UInt64 {
+            (shard.casCounter + 1) * UInt64(Self.shardCount) + UInt64(Self.number)
         }
 
         func announce(_ key: [UInt8], _ states: [Item?]) {
@@ -23,22 +27,14 @@
 
         func judge(
             _ key: [UInt8], _ request: StoreRequest, _ value: [UInt8]
-        ) -> (outcome: StoreOutcome, value: [UInt8]) {
-            let old = items[key]
-            switch request.mode {
-            case .set: return (.stored, value)
-            case .add: return (old == nil ? .stored : .notStored, value)
-            case .replace: return (old == nil ? .notStored : .stored, value)
-            case .append, .prepend:
-                let limit = configuration.valueByteCountMax(keyByteCount: key.count)
-                guard let old, old.value.count + value.count <= limit else {
-                    return (.notStored, [])
-                }
-                return (.stored, request.mode == .append ? old.value + value : value + old.value)
-            case .compareAndSwap(let unique):
-                guard let old else { return (.notFound, []) }
-                return (old.casUnique == unique ? .stored : .exists, value)
-            }
+        ) -> MapModel.Judgement {
+            MapModel.judge(
+                items[key].map { ($0.value, $0.casUnique) }, request, value,
+                valueByteCountMax: configuration.valueByteCountMax(keyByteCount: key.count))
+        }
+
+        private func encodedKeyMark(_ isEncoded: Bool) -> UInt32 {
+            isEncoded ? ItemMark.encodedKey : 0
         }
 
         func store(
@@ -47,27 +43,37 @@
         ) throws {
             let old = items[key]
             let judged = judge(key, request, value)
-            let combines = request.mode == .append || request.mode == .prepend
-            let flags = combines ? old?.clientFlags ?? 0 : request.clientFlags
-            let deadline = combines ? old?.deadline ?? 0 : request.deadline.seconds
-            let make = { [self] (old: Item?) in
+            let joined = request.mode == .append || request.mode == .prepend ? old : nil
+            let flags = joined?.clientFlags ?? request.clientFlags
+            var deadline = joined?.deadline ?? request.deadline.seconds
+            var marks =
+                joined.map { $0.marks & ItemMark.encodedKey }
+                ?? encodedKeyMark(request.hasEncodedKey)
+            if judged.isStale, let old {
+                deadline = old.deadline
+                marks |= ItemMark.stale | old.marks & ItemMark.claimed
+                count("stale")
+            }
+            let make = { [self, marks, deadline] (old: Item?) in
                 successor(
                     of: old, value: judged.value, clientFlags: flags, deadline: deadline,
-                    fraction: fraction)
+                    fraction: fraction, marks: marks, wish: request.casUnique)
             }
             let after = make(old)
             // The old item may have to make room for the new one, which then starts anew.
             let afresh = make(nil)
             var states = judged.outcome == .stored ? [old, after, afresh] : [old]
             // Without memory for a new value the old one goes, being out of date.
-            if request.mode == .set, value.count > shape.regionByteCount / 16 { states.append(nil) }
+            if request.dropsOldWhenRefused, value.count > shape.regionByteCount / 16 {
+                states.append(nil)
+            }
             announce(key, states)
             let outcome = body()
             count("\(outcome)")
             switch outcome {
             case .stored: items[key] = evicting.contains(key) ? afresh : after
             case .outOfMemory:
-                if request.mode == .set || evicting.contains(key) { items[key] = nil }
+                if request.dropsOldWhenRefused || evicting.contains(key) { items[key] = nil }
             default: break
             }
             if let item = items[key], item.deadline != 0, item.deadline <= now { items[key] = nil }
@@ -95,6 +101,7 @@
                 generator.isHit(oneIn: 4)
                 ? generator.isHit(oneIn: 3)
                     ? .never : .at(UInt64(now) + UInt64(generator.number(below: 600))) : nil
+            let claims = generator.isHit(oneIn: 8)
             let old = items[key]
             var after = old
             if let old {
@@ -106,18 +113,22 @@
                     after!.isProven = true
                     after!.stamp = now
                 }
-                var half = after!
+                let half = after!
+                if claims { after!.marks |= ItemMark.claimed }
+                let claimed = after!
                 if let touch { after!.deadline = touch.seconds }
-                half.deadline = old.deadline
-                announce(key, [old, half, after])
+                announce(key, [old, half, claimed, after])
             }
             let pins = generator.isHit(oneIn: 6) && self.pins.count < 3
             var copy: HitCopy?
             let result = shard.retrieve(
-                key.span, hash: hash.hash(key.span), now: now, fraction: fraction, touch: touch
+                key.span, hash: hash.hash(key.span), now: now, fraction: fraction
             ) { hit in
                 copy = HitCopy(hit)
-                return pins ? .later : .copied
+                var use = HitUse.touched(touch)
+                use.pinsValue = pins
+                use.claims = claims
+                return use
             }
             items[key] = after
             if let item = after, item.deadline != 0, item.deadline <= now { items[key] = nil }
@@ -138,9 +149,54 @@
             let key = someKey(&generator)
             let old = items[key]
             announce(key, [old, nil])
-            let isDeleted = shard.delete(key.span, hash: hash.hash(key.span), now: now)
+            let outcome = shard.delete(key.span, hash: hash.hash(key.span), now: now)
             items[key] = nil
-            try require(isDeleted == (old != nil), "a wrong answer to a delete")
+            try require(
+                outcome == (old == nil ? .notFound : .deleted), "a wrong answer to a delete")
+        }
+
+        func invalidate() throws {
+            let key = someKey(&generator)
+            let empties = generator.isHit(oneIn: 2)
+            var invalidation = Invalidation(
+                emptyClientFlags: empties ? 7 : nil,
+                marksStale: !empties || generator.isHit(oneIn: 2),
+                deadline: generator.isHit(oneIn: 2) ? .at(UInt64(now) + 30) : nil)
+            invalidation.casUnique = someWish()
+            let old = items[key]
+            var states = [old]
+            if let old, empties {
+                let make = { [self] (from: Item?) in
+                    successor(
+                        of: from, value: [], clientFlags: 7,
+                        deadline: invalidation.deadline?.seconds ?? 0, fraction: 0,
+                        marks: invalidation.marksStale ? ItemMark.stale : 0,
+                        wish: invalidation.casUnique)
+                }
+                states += [make(old), make(nil)]
+            } else if var item = old {
+                // In place: a death in between leaves a part, each of which is well by itself.
+                item.marks = item.marks & ~ItemMark.claimed | ItemMark.stale
+                states.append(item)
+                item.casUnique = invalidation.casUnique ?? nextUnique
+                states.append(item)
+                if let deadline = invalidation.deadline { item.deadline = deadline.seconds }
+                states.append(item)
+            }
+            announce(key, states)
+            let outcome = shard.invalidate(
+                key.span, hash: hash.hash(key.span), invalidation, comparison: nil, now: now)
+            count("invalidated: \(outcome)")
+            switch outcome {
+            case .deleted:
+                let isAfresh = empties && evicting.contains(key)
+                items[key] = empties && !isAfresh ? states[1] : states[states.count - 1]
+            case .outOfMemory: if evicting.contains(key) { items[key] = nil }
+            case .notFound, .exists: break
+            }
+            try require(
+                outcome == (old == nil ? .notFound : .deleted) || outcome == .outOfMemory,
+                "a wrong answer to an invalidation")
         }
 
         func countUpOrDown() throws {
@@ -161,15 +217,17 @@
                 let make = { [self] (from: Item?) in
                     successor(
                         of: from, value: Array("\(new)".utf8), clientFlags: old.clientFlags,
-                        deadline: old.deadline, fraction: 0)
+                        deadline: old.deadline, fraction: 0, marks: old.marks)
                 }
                 after = make(old)
                 afresh = make(nil)
             }
             announce(key, [old, after, afresh])
             switch shard.arithmetic(
-                key.span, hash: hash.hash(key.span), delta: delta, increments: increments, now: now)
+                key.span, hash: hash.hash(key.span),
+                request: ArithmeticRequest(delta: delta, increments: increments), now: now)
             {
+            case .created, .exists: try require(false, "nobody asked for that")
             case .value(let value):
                 try require(value == new, "a wrong number")
                 items[key] = evicting.contains(key) ? afresh : after

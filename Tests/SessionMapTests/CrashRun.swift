@@ -36,7 +36,19 @@
             var isProven: Bool
             /// Of the last access in seconds; of the creation in sixteenths while on probation.
             var stamp: UInt32
+            /// Those of `lasting`.
+            var marks: UInt32
         }
+
+        /// Tells uniques that were wished for from those that the shard gives.
+        static let wishBit: UInt64 = 1 << 62
+
+        func someWish() -> UInt64? {
+            generator.isHit(oneIn: 8) ? generator.next() | Self.wishBit : nil
+        }
+
+        /// Marks that say something of the value or the key.
+        static let lasting = ItemMark.stale | ItemMark.claimed | ItemMark.encodedKey
 
         /// A value on its way.
         struct Pending {
@@ -220,7 +232,9 @@
 
         /// Nothing is in flight any more.
         func settle() {
-            for item in items.values { uniqueMax = max(uniqueMax, item.casUnique) }
+            for item in items.values where item.casUnique & Self.wishBit == 0 {
+                uniqueMax = max(uniqueMax, item.casUnique)
+            }
             inFlight = nil
             inFlightAtDeath = nil
             beforeStep = nil
@@ -253,7 +267,8 @@
             switch generator.number(below: 100) {
             case 0..<36: try store()
             case 36..<60: try retrieve()
-            case 60..<66: try delete()
+            case 60..<64: try delete()
+            case 64..<66: try invalidate()
             case 66..<72: try countUpOrDown()
             case 72..<76: begin()
             case 76..<88: try continuePending()
@@ -303,7 +318,7 @@
                 case 7: .replace
                 case 8: .append
                 case 9: .prepend
-                default: .compareAndSwap(items[key]?.casUnique ?? 12_345)
+                default: .set
                 }
             let deadline: Deadline =
                 switch generator.number(below: 8) {
@@ -311,9 +326,18 @@
                 case 5: generator.isHit(oneIn: 2) ? .past : .at(UInt64(now) + 1)
                 default: .at(UInt64(now) + UInt64(generator.number(below: 600)))
                 }
-            return StoreRequest(
+            let comparison = generator.isHit(oneIn: 6) ? items[key]?.casUnique ?? 12_345 : nil
+            var request = StoreRequest(
                 mode: mode, clientFlags: UInt32(truncatingIfNeeded: generator.next()),
-                deadline: deadline)
+                deadline: deadline, comparison: comparison)
+            request.hasEncodedKey = generator.isHit(oneIn: 4)
+            request.createsMissing = generator.isHit(oneIn: 4)
+            if let comparison, comparison > 1, generator.isHit(oneIn: 2) {
+                request.comparison = comparison - 1
+                request.storesStale = generator.isHit(oneIn: 2)
+            }
+            request.casUnique = someWish()
+            return request
         }
     }
 #endif

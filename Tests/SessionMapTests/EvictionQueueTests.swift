@@ -21,19 +21,20 @@ import Testing
 
     private func set(
         _ map: SessionMap, _ key: String, at time: (UInt32, UInt32), mode: StoreMode = .set,
-        _ value: [UInt8] = [1]
+        comparison: UInt64? = nil, _ value: [UInt8] = [1]
     ) -> StoreOutcome {
         map.store(
             Array(key.utf8).span,
-            StoreRequest(mode: mode, clientFlags: 0, deadline: .never), value: value.span,
-            now: time.0, fraction: time.1)
+            StoreRequest(
+                mode: mode, clientFlags: 0, deadline: .never, comparison: comparison),
+            value: value.span, now: time.0, fraction: time.1)
     }
 
     private func hit(
         _ map: SessionMap, _ key: String, at time: (UInt32, UInt32), touch: Deadline? = nil
     ) -> Bool {
-        map.retrieve(Array(key.utf8).span, now: time.0, fraction: time.1, touch: touch) { _ in
-            .copied
+        map.retrieve(Array(key.utf8).span, now: time.0, fraction: time.1) { _ in
+            .touched(touch)
         }.outcome == .hit
     }
 
@@ -101,7 +102,7 @@ import Testing
         let bytes = Array("a".utf8)
         let isThere = map.contains(bytes.span, now: 20)
         #expect(isThere)
-        #expect(set(map, "a", at: (20, 0), mode: .compareAndSwap(1 << 40)) == .exists)
+        #expect(set(map, "a", at: (20, 0), comparison: 1 << 40) == .exists)
         #expect(provenCount(map) == 0)
         #expect(hit(map, "a", at: (20, 0)))
         #expect(provenCount(map) == 1)
@@ -118,7 +119,8 @@ import Testing
         }
         for key in ["proven", "young"] {
             let bytes = Array(key.utf8)
-            let outcome = map.arithmetic(bytes.span, delta: 1, increments: true, now: 11)
+            let outcome = map.arithmetic(
+                bytes.span, ArithmeticRequest(delta: 1, increments: true), now: 11)
             #expect(outcome == .value(223))
         }
         #expect(provenCount(map) == 1)

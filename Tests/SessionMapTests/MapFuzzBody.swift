@@ -58,14 +58,54 @@ private struct FuzzReader {
     }
 
     mutating func mode() -> StoreMode {
-        switch byte() % 7 {
+        switch byte() % 6 {
         case 0, 1: .set
         case 2: .add
         case 3: .replace
         case 4: .append
-        case 5: .prepend
-        default: .compareAndSwap(UInt64(number()))
+        default: .prepend
         }
+    }
+
+    /// Uniques as the map gives them, and others.
+    mutating func unique() -> UInt64? {
+        let word = byte()
+        return word & 3 == 0 ? UInt64(word >> 2) << UInt64(word & 60) : nil
+    }
+
+    mutating func storeRequest(_ now: UInt32) -> StoreRequest {
+        let word = byte()
+        var request = StoreRequest(
+            mode: mode(), clientFlags: UInt32(word), deadline: deadline(now), comparison: unique())
+        request.storesStale = word & 1 != 0
+        request.createsMissing = word & 2 != 0
+        request.hasEncodedKey = word & 4 != 0
+        request.dropsOldWhenRefused = word & 8 != 0
+        request.casUnique = unique()
+        return request
+    }
+
+    mutating func invalidation(_ now: UInt32) -> Invalidation {
+        let word = byte()
+        let empties = word & 1 != 0
+        var invalidation = Invalidation(
+            emptyClientFlags: empties ? UInt32(word) : nil, marksStale: !empties || word & 2 != 0,
+            deadline: word & 4 != 0 ? deadline(now) : nil)
+        invalidation.casUnique = unique()
+        return invalidation
+    }
+
+    mutating func arithmetic(_ now: UInt32) -> ArithmeticRequest {
+        let word = byte()
+        var request = ArithmeticRequest(
+            delta: UInt64(word) << UInt64(word & 63), increments: word & 16 == 0)
+        request.comparison = unique() ?? 0
+        request.casUnique = unique()
+        if word & 32 != 0 {
+            request.initial = ArithmeticRequest.Initial(
+                number: UInt64(word), deadline: deadline(now))
+        }
+        return request
     }
 }
 
@@ -86,17 +126,12 @@ private struct MapFuzz {
         let word = reader.byte()
         switch word % 16 {
         case 0..<4:
-            let request = StoreRequest(
-                mode: reader.mode(), clientFlags: UInt32(word), deadline: reader.deadline(now))
+            let request = reader.storeRequest(now)
             _ = map.store(reader.key().span, request, value: reader.value().span, now: now)
-        case 4, 5: _ = map.get(reader.key(), now: now)
+        case 4, 5: retrieve(&reader)
         case 6: _ = map.get(reader.key(), now: now, touch: reader.deadline(now))
-        case 7: _ = map.remove(reader.key(), now: now)
-        case 8:
-            let key = reader.key()
-            _ = map.arithmetic(
-                key.span, delta: UInt64(word) << UInt64(word & 63), increments: word & 16 == 0,
-                now: now)
+        case 7: remove(&reader)
+        case 8: _ = map.arithmetic(reader.key().span, reader.arithmetic(now), now: now)
         case 9: pin(&reader)
         case 10: unpin()
         case 11: begin(&reader)
@@ -107,6 +142,30 @@ private struct MapFuzz {
             _ = map.maintain(
                 shard: Int(word >> 4) % map.shardCount, now: now, itemBudget: Int(reader.byte()))
         }
+    }
+
+    private func retrieve(_ reader: inout FuzzReader) {
+        let word = reader.byte()
+        var new: Vivification?
+        if word & 3 == 0 {
+            new = Vivification(deadline: reader.deadline(now))
+            new?.casUnique = reader.unique()
+        }
+        var use = HitUse.touched(word & 4 == 0 ? nil : reader.deadline(now))
+        use.claims = word & 8 != 0
+        _ = map.retrieve(
+            reader.key().span, now: now, isAccess: word & 16 != 0, creating: new
+        ) { _ in use }
+    }
+
+    private func remove(_ reader: inout FuzzReader) {
+        let key = reader.key()
+        guard reader.byte() & 1 == 0 else {
+            _ = map.delete(key.span, comparison: reader.unique(), now: now)
+            return
+        }
+        _ = map.invalidate(
+            key.span, reader.invalidation(now), comparison: reader.unique(), now: now)
     }
 
     private mutating func pin(_ reader: inout FuzzReader) {
@@ -122,8 +181,7 @@ private struct MapFuzz {
 
     private mutating func begin(_ reader: inout FuzzReader) {
         endPending(commits: false)
-        let request = StoreRequest(
-            mode: reader.mode(), clientFlags: 0, deadline: reader.deadline(now))
+        let request = reader.storeRequest(now)
         let count = reader.value().count
         switch map.begin(reader.key().span, request, valueByteCount: count, now: now) {
         case .refused: break

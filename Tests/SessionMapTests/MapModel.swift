@@ -12,6 +12,7 @@ final class MapModel {
         /// Known once it was read.
         var casUnique: UInt64?
         var lastAccess: Int
+        var marks: ItemMarks
     }
 
     private(set) var items: [[UInt8]: Item] = [:]
@@ -42,11 +43,14 @@ final class MapModel {
         items[key]?.lastAccess = accessCount
     }
 
-    func put(_ key: [UInt8], _ value: [UInt8], clientFlags: UInt32, deadline: Deadline) {
+    func put(
+        _ key: [UInt8], _ value: [UInt8], clientFlags: UInt32, deadline: Deadline,
+        casUnique: UInt64? = nil, marks: ItemMarks = ItemMarks()
+    ) {
         accessCount += 1
         items[key] = Item(
-            value: value, clientFlags: clientFlags, deadline: deadline, casUnique: nil,
-            lastAccess: accessCount)
+            value: value, clientFlags: clientFlags, deadline: deadline, casUnique: casUnique,
+            lastAccess: accessCount, marks: marks)
         isStale = isStale || deadline.isPassed(at: lastNow)
     }
 
@@ -57,29 +61,73 @@ final class MapModel {
         isStale = isStale || deadline.isPassed(at: lastNow)
     }
 
-    func noteCASUnique(_ key: [UInt8], _ unique: UInt64) { items[key]?.casUnique = unique }
+    func noteCASUnique(_ key: [UInt8], _ unique: UInt64?) { items[key]?.casUnique = unique }
+
+    func mark(_ key: [UInt8], _ change: (inout ItemMarks) -> Void) {
+        if var item = items[key] {
+            change(&item.marks)
+            items[key] = item
+        }
+    }
 
     /// The key whose last access is the longest ago.
     var oldestKey: [UInt8]? { items.min { $0.value.lastAccess < $1.value.lastAccess }?.key }
 
-    /// What a store in this mode comes to if memory is no matter, and the value that is then there.
+    /// What a store comes to if memory is no matter, and the value that is then there.
+    struct Judgement {
+        var outcome: StoreOutcome
+        var value: [UInt8]
+        /// The value was out of date when it came.
+        var isStale = false
+
+        init(_ outcome: StoreOutcome, _ value: [UInt8] = []) {
+            self.outcome = outcome
+            self.value = value
+        }
+    }
+
     func judge(
-        _ key: [UInt8], _ mode: StoreMode, _ value: [UInt8], valueByteCountMax: Int
-    ) -> (outcome: StoreOutcome, value: [UInt8]) {
-        let old = items[key]
-        if value.count > valueByteCountMax { return (.tooLarge, []) }
-        switch mode {
-        case .set: return (.stored, value)
-        case .add: return (old == nil ? .stored : .notStored, value)
-        case .replace: return (old == nil ? .notStored : .stored, value)
-        case .append, .prepend:
-            guard let old, old.value.count + value.count <= valueByteCountMax else {
-                return (.notStored, [])
+        _ key: [UInt8], _ request: StoreRequest, _ value: [UInt8], valueByteCountMax: Int
+    ) -> Judgement {
+        if value.count > valueByteCountMax { return Judgement(.tooLarge) }
+        return Self.judge(
+            items[key].map { ($0.value, $0.casUnique) }, request, value,
+            valueByteCountMax: valueByteCountMax)
+    }
+
+    static func judge(
+        _ old: (value: [UInt8], casUnique: UInt64?)?, _ request: StoreRequest, _ value: [UInt8],
+        valueByteCountMax: Int
+    ) -> Judgement {
+        let comparison = request.comparison
+        switch request.mode {
+        case .add: return Judgement(old == nil ? .stored : .notStored, value)
+        case .set, .replace:
+            guard let old else {
+                if comparison != nil { return Judgement(.notFound) }
+                return Judgement(request.mode == .set ? .stored : .notStored, value)
             }
-            return (.stored, mode == .append ? old.value + value : value + old.value)
-        case .compareAndSwap(let unique):
-            guard let old else { return (.notFound, []) }
-            return (unique != 0 && old.casUnique == unique ? .stored : .exists, value)
+            guard let comparison, comparison != old.casUnique || comparison == 0 else {
+                return Judgement(.stored, value)
+            }
+            guard request.storesStale, comparison != 0, comparison < old.casUnique ?? 0 else {
+                return Judgement(.exists)
+            }
+            var judgement = Judgement(.stored, value)
+            judgement.isStale = true
+            return judgement
+        case .append, .prepend:
+            guard let old else {
+                return Judgement(request.createsMissing ? .stored : .notStored, value)
+            }
+            if let comparison, comparison != 0, comparison != old.casUnique {
+                return Judgement(.exists)
+            }
+            guard old.value.count + value.count <= valueByteCountMax else {
+                return Judgement(.notStored)
+            }
+            return Judgement(
+                .stored, request.mode == .append ? old.value + value : value + old.value)
         }
     }
 

@@ -22,7 +22,7 @@ final class ModelRun {
     }
 
     /// A value on its way, and what it will be.
-    private final class Pending {
+    final class Pending {
         var store: SessionMap.PendingStore?
         let key: [UInt8]
         let value: [UInt8]
@@ -42,14 +42,14 @@ final class ModelRun {
 
     let shape: Shape
     let map: SessionMap
-    private let seed: UInt64
-    private var generator: SeededGenerator
-    private let model = MapModel()
-    private var now: UInt32 = 100
-    private var step = 0
-    private var pins: [(value: PinnedValue, bytes: [UInt8])] = []
-    private var pendings: [Pending] = []
-    private var limit: Int
+    let seed: UInt64
+    var generator: SeededGenerator
+    let model = MapModel()
+    var now: UInt32 = 100
+    var step = 0
+    var pins: [(value: PinnedValue, bytes: [UInt8])] = []
+    var pendings: [Pending] = []
+    var limit: Int
     private var failure: String?
     private(set) var evictionCount = 0
     private(set) var outcomeCounts: [String: Int] = [:]
@@ -72,14 +72,14 @@ final class ModelRun {
         model.forget(key)
     }
 
-    private func require(_ claim: Bool, _ message: @autoclosure () -> String) throws {
+    func require(_ claim: Bool, _ message: @autoclosure () -> String) throws {
         if claim, failure == nil { return }
         throw Disagreement(
             description: "\(shape.name), SOJOURN_SEED=\(seed), step \(step): "
                 + (failure ?? message()))
     }
 
-    private func count(_ word: String) { outcomeCounts[word, default: 0] += 1 }
+    func count(_ word: String) { outcomeCounts[word, default: 0] += 1 }
 
     func run(stepCount: Int) throws {
         print("\(shape.name): SOJOURN_SEED=\(seed), \(stepCount) steps")
@@ -114,7 +114,7 @@ final class ModelRun {
 
     // MARK: Choices
 
-    private func someKey() -> [UInt8] {
+    func someKey() -> [UInt8] {
         let number = generator.number(below: shape.keyCount)
         var key = Array("key-\(number)".utf8)
         // Lengths up to the longest, always the same for the same number.
@@ -124,7 +124,7 @@ final class ModelRun {
         return key
     }
 
-    private func someValue() -> [UInt8] {
+    func someValue() -> [UInt8] {
         if generator.isHit(oneIn: 4) {
             return Array("\(generator.next() >> UInt64(generator.number(below: 64)))".utf8)
         }
@@ -147,7 +147,7 @@ final class ModelRun {
         return words.withUnsafeBytes { Array($0) }
     }()
 
-    private func someDeadline() -> Deadline {
+    func someDeadline() -> Deadline {
         switch generator.number(below: 8) {
         case 0...3: return .never
         case 4: return generator.isHit(oneIn: 3) ? .past : .at(UInt64(now) + 1)
@@ -156,31 +156,53 @@ final class ModelRun {
         }
     }
 
-    private func someMode(_ key: [UInt8]) -> StoreMode {
+    func someWish() -> UInt64? {
+        generator.isHit(oneIn: 10) ? generator.next() >> UInt64(generator.number(below: 60)) : nil
+    }
+
+    /// The unique of the item that is there, or one that it does not have. Nothing where the item's is
+    /// not known, which could then be any.
+    func someComparison(_ key: [UInt8], oneIn chance: Int) -> UInt64? {
+        guard generator.isHit(oneIn: chance) else { return nil }
+        guard let item = model.items[key] else { return generator.next() }
+        guard let known = item.casUnique else { return nil }
+        switch generator.number(below: 6) {
+        case 0: return 0
+        case 1: return known &+ 1
+        case 2: return known / 2
+        default: return known
+        }
+    }
+
+    private func someMode() -> StoreMode {
         switch generator.number(below: 12) {
         case 0...4: return .set
         case 5: return .add
         case 6: return .replace
         case 7, 8: return .append
         case 9: return .prepend
-        default:
-            // One that was never given, unless the right one is known.
-            let known = model.items[key]?.casUnique ?? .max / 2
-            return .compareAndSwap(generator.isHit(oneIn: 3) ? known &+ 1 : known)
+        default: return .set
         }
     }
 
-    private func someRequest(_ key: [UInt8]) -> StoreRequest {
-        StoreRequest(
-            mode: someMode(key), clientFlags: UInt32(truncatingIfNeeded: generator.next()),
-            deadline: someDeadline())
+    func someRequest(_ key: [UInt8]) -> StoreRequest {
+        var request = StoreRequest(
+            mode: someMode(), clientFlags: UInt32(truncatingIfNeeded: generator.next()),
+            deadline: someDeadline(), comparison: someComparison(key, oneIn: 5))
+        request.storesStale = generator.isHit(oneIn: 2)
+        request.createsMissing = generator.isHit(oneIn: 4)
+        request.hasEncodedKey = generator.isHit(oneIn: 4)
+        request.casUnique = someWish()
+        if generator.isHit(oneIn: 4) { request.dropsOldWhenRefused = true }
+        return request
     }
 
     private func doSomething() throws {
         switch generator.number(below: 100) {
         case 0..<28: try store()
         case 28..<50: try retrieve()
-        case 50..<55: try delete()
+        case 50..<53: try delete()
+        case 53..<55: try invalidate()
         case 55..<66: try countUpOrDown()
         case 66..<70: try beginPending()
         case 70..<80: try continuePending()
@@ -201,125 +223,6 @@ final class ModelRun {
         }
     }
 
-    // MARK: Operations
-
-    /// Whether memory may be short: something is held, or the limit is below the beginning's.
-    private var mayBeShort: Bool {
-        shape.hasPressure
-            && (!pins.isEmpty || !pendings.isEmpty || limit < shape.configuration.byteCount
-                || !shape.configuration.evicts)
-    }
-
-    private func store() throws {
-        let key = someKey()
-        let value = someValue()
-        let request = someRequest(key)
-        let expected = judgeAndNoteAccess(key, request.mode, value)
-        let outcome = map.store(key.span, request, value: value.span, now: now)
-        try settle(key, request, expected, outcome)
-    }
-
-    private func judgeAndNoteAccess(
-        _ key: [UInt8], _ mode: StoreMode, _ value: [UInt8]
-    ) -> (outcome: StoreOutcome, value: [UInt8], old: MapModel.Item?) {
-        let old = model.items[key]
-        let limit = map.configuration.valueByteCountMax(keyByteCount: key.count)
-        let expected = model.judge(key, mode, value, valueByteCountMax: limit)
-        if mode == .add, expected.outcome == .notStored { model.noteAccess(key) }
-        // An item that is appended to must be the last to go.
-        if mode == .append || mode == .prepend, expected.outcome == .stored {
-            model.noteAccess(key)
-        }
-        return (expected.outcome, expected.value, old)
-    }
-
-    private func settle(
-        _ key: [UInt8], _ request: StoreRequest,
-        _ expected: (outcome: StoreOutcome, value: [UInt8], old: MapModel.Item?),
-        _ outcome: StoreOutcome
-    ) throws {
-        count("\(outcome)")
-        let joins = request.mode == .append || request.mode == .prepend
-        if outcome == .outOfMemory, expected.outcome == .stored {
-            // An addition needs room for the old value, the new one and the sum at a time.
-            try require(mayBeShort || joins && shape.hasPressure, "out of memory for no reason")
-            if request.mode == .set { model.forget(key) }
-            return
-        }
-        try require(
-            outcome == expected.outcome,
-            "a store in mode \(request.mode) came to \(outcome), not \(expected.outcome)")
-        if outcome == .tooLarge, request.mode == .set { model.forget(key) }
-        guard outcome == .stored else { return }
-        model.put(
-            key, expected.value,
-            clientFlags: joins ? expected.old?.clientFlags ?? 0 : request.clientFlags,
-            deadline: joins ? expected.old?.deadline ?? .never : request.deadline)
-    }
-
-    private func check(_ hit: HitCopy, _ key: [UInt8], _ item: MapModel.Item) throws {
-        try require(hit.key == key, "a hit with another key")
-        try require(
-            hasEqualBytes(hit.value, item.value), "a value that is not the one that was stored")
-        try require(hit.clientFlags == item.clientFlags, "wrong client flags")
-        let secondsLeft = item.deadline == .never ? nil : item.deadline.seconds - now
-        try require(hit.secondsLeft == secondsLeft, "a wrong deadline")
-        if let known = item.casUnique {
-            try require(hit.casUnique == known, "another CAS unique for the same item")
-        }
-        try require(hit.casUnique != 0, "an item without a CAS unique")
-    }
-
-    private func retrieve() throws {
-        let key = someKey()
-        let touch = generator.isHit(oneIn: 3) ? someDeadline() : nil
-        let expected = model.items[key]
-        let (outcome, hit) = map.get(key, now: now, touch: touch)
-        count("\(outcome)")
-        guard let expected else {
-            return try require(outcome != .hit, "a hit of what is not there")
-        }
-        guard let hit else { throw Disagreement(description: "a miss; seed \(seed), step \(step)") }
-        try check(hit, key, expected)
-        model.noteAccess(key)
-        model.noteCASUnique(key, hit.casUnique)
-        if let touch { model.setDeadline(key, touch) }
-    }
-
-    private func delete() throws {
-        let key = someKey()
-        let wasThere = model.items[key] != nil
-        try require(map.remove(key, now: now) == wasThere, "a wrong answer to delete")
-        model.forget(key)
-    }
-
-    private func contains() throws {
-        let key = someKey()
-        let isThere = model.items[key] != nil
-        try require(map.contains(key.span, now: now) == isThere, "a wrong answer to contains")
-        if isThere { model.noteAccess(key) }
-    }
-
-    private func countUpOrDown() throws {
-        let key = someKey()
-        let delta = generator.next() >> UInt64(generator.number(below: 64))
-        let increments = generator.isHit(oneIn: 2)
-        let old = model.items[key]
-        let new = old.flatMap { MapModel.count($0.value, by: delta, increments: increments) }
-        if new != nil { model.noteAccess(key) }
-        let outcome = map.arithmetic(key.span, delta: delta, increments: increments, now: now)
-        switch outcome {
-        case .notFound: try require(old == nil, "a number that was not found")
-        case .notANumber: try require(old != nil && new == nil, "a number that is none")
-        case .outOfMemory: try require(new != nil && mayBeShort, "no memory for a number")
-        case .value(let number):
-            try require(number == new, "\(number) instead of \(String(describing: new))")
-            model.put(
-                key, Array("\(number)".utf8), clientFlags: old?.clientFlags ?? 0,
-                deadline: old?.deadline ?? .never)
-        }
-    }
-
     // MARK: Pins
 
     private func pin() throws {
@@ -329,6 +232,7 @@ final class ModelRun {
             return try require(false, "nothing to pin")
         }
         model.noteAccess(key)
+        model.mark(key) { $0.wasFetched = true }
         try require(hasEqualBytes(pinned.bytes, expected.value), "a pinned value that is another")
         pins.append((pinned, expected.value))
     }
@@ -355,7 +259,7 @@ final class ModelRun {
             let reason: StoreOutcome = value.count > limit ? .tooLarge : .outOfMemory
             try require(outcome == reason, "refused with \(outcome)")
             try require(reason == .tooLarge || shape.hasPressure, "out of memory for no reason")
-            if request.mode == .set { model.forget(key) }
+            if request.dropsOldWhenRefused { model.forget(key) }
         }
     }
 
@@ -396,7 +300,7 @@ final class ModelRun {
         }
         self.count("received outOfMemory")
         try require(shape.hasPressure, "out of memory for no reason")
-        let deletes = pending.request.mode == .set
+        let deletes = pending.request.dropsOldWhenRefused
         map.abandon(store, deletingOldAt: deletes ? now : nil)
         if deletes { model.forget(pending.key) }
         return false
@@ -422,8 +326,10 @@ final class ModelRun {
             return
         }
         model.enter(now: now)
-        let expected = judgeAndNoteAccess(pending.key, pending.request.mode, pending.value)
-        try settle(pending.key, pending.request, expected, map.commit(store, now: now))
+        let expected = judgeAndNoteAccess(pending.key, pending.request, pending.value)
+        var shown: HitCopy?
+        let outcome = map.commit(store, now: now) { shown = HitCopy($0) }
+        try settle(pending.key, pending.request, expected, outcome, shown)
     }
 
     // MARK: The whole map

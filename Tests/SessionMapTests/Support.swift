@@ -62,6 +62,8 @@ struct HitCopy: Equatable {
     var clientFlags: UInt32
     var casUnique: UInt64
     var secondsLeft: UInt32?
+    var isNew: Bool
+    var marks: ItemMarks
 
     init(_ hit: Hit) {
         // An array of uninitialised capacity 0 writes to the empty array that all threads share.
@@ -72,6 +74,26 @@ struct HitCopy: Equatable {
         clientFlags = hit.clientFlags
         casUnique = hit.casUnique
         secondsLeft = hit.secondsLeft
+        isNew = hit.isNew
+        marks = ItemMarks(
+            wasFetched: hit.wasFetched, isStale: hit.isStale, isClaimed: hit.isClaimed,
+            hasEncodedKey: hit.hasEncodedKey)
+    }
+}
+
+/// What is remembered of an item besides what a client gave.
+struct ItemMarks: Equatable {
+    var wasFetched = false
+    var isStale = false
+    var isClaimed = false
+    var hasEncodedKey = false
+}
+
+extension HitUse {
+    static var pinned: HitUse {
+        var use = HitUse()
+        use.pinsValue = true
+        return use
     }
 }
 
@@ -95,9 +117,9 @@ extension SessionMap {
         _ key: [UInt8], now: UInt32 = 10, touch: Deadline? = nil
     ) -> (outcome: RetrievalOutcome, hit: HitCopy?) {
         var copy: HitCopy?
-        let outcome = retrieve(key.span, now: now, touch: touch) { hit in
+        let outcome = retrieve(key.span, now: now) { hit in
             copy = HitCopy(hit)
-            return .copied
+            return .touched(touch)
         }.outcome
         return (outcome, copy)
     }
@@ -106,10 +128,12 @@ extension SessionMap {
         get(Array(key.utf8), now: now).hit?.value
     }
 
-    func remove(_ key: [UInt8], now: UInt32 = 10) -> Bool { delete(key.span, now: now) }
+    func remove(_ key: [UInt8], now: UInt32 = 10) -> Bool {
+        delete(key.span, now: now) == .deleted
+    }
 
     func pin(_ key: [UInt8], now: UInt32 = 10) -> PinnedValue? {
-        retrieve(key.span, now: now) { _ in .later }.pinned
+        retrieve(key.span, now: now) { _ in .pinned }.pinned
     }
 
     /// Maintains every shard until nothing is due.

@@ -1,0 +1,61 @@
+/// Deleting, and making useless.
+extension Shard {
+    /// Deletes the item of a key; with a comparison, only if that is its CAS unique.
+    mutating func delete(
+        _ key: Span<UInt8>, hash: UInt64, comparison: UInt64? = nil, now: UInt32
+    ) -> DeleteOutcome {
+        enter(now: now)
+        let tag = Shard.tag(hash)
+        guard let found = findLive(key, tag: tag, now: now), found.item != 0 else {
+            return .notFound
+        }
+        guard comparison == nil || comparison == region.casUnique(found.item) else {
+            return .exists
+        }
+        remove(found.item, slot: found.slot, tag: tag)
+        return .deleted
+    }
+
+    /// Empties the item of a key or marks it as stale, or both. Either way it gets another CAS unique,
+    /// so that nobody's compare-and-swap takes it for what it was.
+    mutating func invalidate(
+        _ key: Span<UInt8>, hash: UInt64, _ invalidation: Invalidation, comparison: UInt64?,
+        now: UInt32
+    ) -> DeleteOutcome {
+        enter(now: now)
+        let tag = Shard.tag(hash)
+        guard let found = findLive(key, tag: tag, now: now), found.item != 0 else {
+            return .notFound
+        }
+        guard comparison == nil || comparison == region.casUnique(found.item) else {
+            return .exists
+        }
+        if let clientFlags = invalidation.emptyClientFlags {
+            return empty(key, tag: tag, clientFlags: clientFlags, invalidation, now: now)
+        }
+        let item = found.item
+        region[item, .marks] = region[item, .marks] & ~ItemMark.claimed | ItemMark.stale
+        region.setCASUnique(item, casUnique(invalidation.casUnique))
+        if let deadline = invalidation.deadline { setDeadline(item, deadline) }
+        return .deleted
+    }
+
+    private mutating func empty(
+        _ key: Span<UInt8>, tag: UInt32, clientFlags: UInt32, _ invalidation: Invalidation,
+        now: UInt32
+    ) -> DeleteOutcome {
+        var head = ItemHead(
+            clientFlags: clientFlags, deadline: invalidation.deadline ?? .never,
+            casUnique: invalidation.casUnique)
+        if invalidation.marksStale { head.marks |= ItemMark.stale }
+        if invalidation.hasEncodedKey { head.marks |= ItemMark.encodedKey }
+        let item = make(
+            key, tag: tag, head: head, value: UnsafeRawBufferPointer(start: nil, count: 0),
+            replaces: true, now: now)
+        guard item != nil else {
+            outOfMemoryCount += 1
+            return .outOfMemory
+        }
+        return .deleted
+    }
+}
