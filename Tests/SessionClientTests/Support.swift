@@ -10,12 +10,13 @@ import Testing
 
 /// The programs that the client has to work with.
 enum ServerKind: String, CaseIterable, Sendable {
-    case memcached
+    case memcached, sojournd
 
     var path: String {
         get throws {
             switch self {
             case .memcached: RunningNode.memcachedPath
+            case .sojournd: try RunningNode.sojourndPath()
             }
         }
     }
@@ -23,6 +24,7 @@ enum ServerKind: String, CaseIterable, Sendable {
     func start(_ flags: [String] = []) throws -> RunningNode {
         switch self {
         case .memcached: try RunningNode.memcached(flags)
+        case .sojournd: try RunningNode.sojournd(flags)
         }
     }
 }
