@@ -10,7 +10,7 @@ extension CacheClient {
     ) async throws(CacheError) -> CacheItem? {
         let exptime = expiry?.exptime()
         let item = try await measured(.get) { deadline throws(CacheError) in
-            let get = MetaRequest.Get(key: key, wantsTimeLeft: true, exptime: exptime)
+            let get = NodeRequest.Get(key: key, wantsTimeLeft: true, exptime: exptime)
             return CacheItem(try await core.ask(.get(get), for: key, deadline: deadline))
         }
         core.metrics.countHits(item == nil ? 0 : 1, misses: item == nil ? 1 : 0)
@@ -35,7 +35,7 @@ extension CacheClient {
     public func touch(_ key: CacheKey, expiry: Expiry) async throws(CacheError) -> Bool {
         let exptime = expiry.exptime()
         return try await measured(.touch) { deadline throws(CacheError) in
-            let get = MetaRequest.Get(key: key, wantsValue: false, exptime: exptime)
+            let get = NodeRequest.Get(key: key, wantsValue: false, exptime: exptime)
             let reply = try await core.ask(.get(get), for: key, deadline: deadline)
             return reply.status == .done
         }
@@ -44,7 +44,7 @@ extension CacheClient {
 
 extension CacheItem {
     /// - Parameter reply: to a retrieval.
-    init?(_ reply: MetaReply) {
+    init?(_ reply: NodeReply) {
         guard reply.status == .done else { return nil }
         value = reply.value ?? ByteBuffer()
         clientFlags = reply.clientFlags ?? 0

@@ -84,12 +84,12 @@ extension CacheClient {
     private func store(
         _ command: ClientMetrics.Command, _ key: CacheKey, _ value: ByteBuffer, _ expiry: Expiry,
         _ clientFlags: UInt32, _ expected: CASUnique? = nil
-    ) async throws(CacheError) -> MetaReply {
+    ) async throws(CacheError) -> NodeReply {
         let limit = core.configuration.valueByteCountMax
         guard value.readableBytes <= limit else {
             throw CacheError(.valueTooLarge, reason: "above \(limit) bytes")
         }
-        var store = MetaRequest.Store(
+        var store = NodeRequest.Store(
             key: key, value: value, clientFlags: clientFlags, exptime: expiry.exptime(),
             expected: expected?.number)
         switch command {
@@ -97,7 +97,7 @@ extension CacheClient {
         case .replace: store.mode = .replace
         default: store.mode = .set
         }
-        let request = MetaRequest.store(store)
+        let request = NodeRequest.store(store)
         return try await measured(command) { deadline throws(CacheError) in
             try await core.ask(request, for: key, deadline: deadline)
         }
@@ -107,7 +107,7 @@ extension CacheClient {
         _ key: CacheKey, _ delta: UInt64, decrements: Bool,
         _ initial: (number: UInt64, expiry: Expiry)?
     ) async throws(CacheError) -> UInt64? {
-        let arithmetic = MetaRequest.Arithmetic(
+        let arithmetic = NodeRequest.Arithmetic(
             key: key, delta: delta, decrements: decrements,
             initial: initial.map { .init(number: $0.number, exptime: $0.expiry.exptime()) })
         let reply = try await measured(.arithmetic) { deadline throws(CacheError) in
@@ -120,7 +120,7 @@ extension CacheClient {
     }
 
     /// A reply that the protocol does not have for the command.
-    private func unexpected(_ reply: MetaReply) -> CacheError {
+    private func unexpected(_ reply: NodeReply) -> CacheError {
         CacheError(.protocolViolation, reason: "\(reply.status)")
     }
 }

@@ -21,20 +21,38 @@ public import NIOPosix
 /// `shutDown()` at the end.
 public struct CacheClient: Sendable {
     let core: ClientCore
+    let follower: MembershipFollower
     private var timeout: TimeAmount
 
     /// A client of nodes that stay the same.
     ///
-    /// - Throws: `RingError` if the nodes make no ring, `ConfigurationError` for a setting that is out
-    ///   of its range. Nodes are not contacted.
+    /// - Throws: see `init(membership:configuration:eventLoopGroup:logger:)`.
     public init(
         nodes: [Node], configuration: CacheClientConfiguration = CacheClientConfiguration(),
         eventLoopGroup: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton,
         logger: Logger = Logger(label: "sojourn-client")
     ) throws {
+        try self.init(
+            membership: .fixed(nodes), configuration: configuration,
+            eventLoopGroup: eventLoopGroup, logger: logger)
+    }
+
+    /// A client of nodes that may change: `run()` has to run for it to notice. What is asked of it
+    /// before any node is known waits.
+    ///
+    /// - Throws: `RingError` if the nodes make no ring, `NodeList.Mistake` for a file that is no list,
+    ///   `ConfigurationError` for a setting that is out of its range. Nodes are not contacted.
+    public init(
+        membership: Membership,
+        configuration: CacheClientConfiguration = CacheClientConfiguration(),
+        eventLoopGroup: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton,
+        logger: Logger = Logger(label: "sojourn-client")
+    ) throws {
+        try membership.validate()
         core = try ClientCore(configuration: configuration, group: eventLoopGroup, logger: logger)
-        try core.setNodes(nodes)
         timeout = TimeAmount(configuration.requestTimeout)
+        follower = MembershipFollower(membership, core: core)
+        try follower.begin()
     }
 
     /// The same client, with another time until a command has failed: 1 ms to 1 h, or the nearer end.

@@ -12,7 +12,7 @@ private struct Share: Sendable {
     func get(deadline: NIODeadline) async -> CacheItems {
         var items = CacheItems()
         do throws(CacheError) {
-            let requests = keys.map { MetaRequest.get(.init(key: $0, wantsTimeLeft: true)) }
+            let requests = keys.map { NodeRequest.get(.init(key: $0, wantsTimeLeft: true)) }
             let replies = try await pool.ask(requests, deadline: deadline)
             for (key, reply) in zip(keys, replies) {
                 items.failures[key] = reply.refusal(of: pool.node.name)
@@ -29,7 +29,7 @@ extension ClientCore {
     func get(_ keys: Set<CacheKey>, deadline: NIODeadline) async -> CacheItems {
         var items = CacheItems()
         do throws(CacheError) {
-            let topology = try topology()
+            let topology = try await topology(deadline: deadline)
             await get(keys, of: topology, deadline: deadline, into: &items)
             if configuration.deadNodes == .nextNode {
                 await getElsewhere(of: topology, deadline: deadline, into: &items)
@@ -75,7 +75,7 @@ extension ClientCore {
         await withTaskGroup(of: (CacheKey, Result<CacheItem?, CacheError>).self) { tasks in
             for key in keys {
                 tasks.addTask {
-                    let get = MetaRequest.Get(key: key, wantsTimeLeft: true)
+                    let get = NodeRequest.Get(key: key, wantsTimeLeft: true)
                     do throws(CacheError) {
                         let reply = try await self.ask(.get(get), for: key, deadline: deadline)
                         return (key, .success(CacheItem(reply)))

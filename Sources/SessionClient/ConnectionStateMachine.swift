@@ -36,7 +36,7 @@ struct ConnectionStateMachine {
         /// The token of its first request; the others follow.
         let firstOpaque: UInt64
         let sent: NIODeadline
-        var replies: [MetaReply] = []
+        var replies: [NodeReply] = []
     }
 
     let limits: Limits
@@ -146,7 +146,7 @@ struct ConnectionStateMachine {
         case ready
         /// More replies of its exchange are due.
         case part
-        case complete(Exchange, [MetaReply])
+        case complete(Exchange, [NodeReply])
         /// The node did not understand it, and where its next command begins is doubtful.
         case refused(Exchange, CacheError)
         /// Not what was asked for.
@@ -155,7 +155,7 @@ struct ConnectionStateMachine {
 
     mutating func heard(now: NIODeadline) { lastHeard = now }
 
-    mutating func receive(_ reply: MetaReply) -> Receipt {
+    mutating func receive(_ reply: NodeReply) -> Receipt {
         switch phase {
         case .greeting: return receiveGreeting(reply)
         case .ready: return receiveAnswer(reply)
@@ -164,7 +164,7 @@ struct ConnectionStateMachine {
         }
     }
 
-    private mutating func receiveGreeting(_ reply: MetaReply) -> Receipt {
+    private mutating func receiveGreeting(_ reply: NodeReply) -> Receipt {
         switch reply.status {
         case .noop:
             phase = .ready
@@ -175,7 +175,7 @@ struct ConnectionStateMachine {
         }
     }
 
-    private mutating func receiveAnswer(_ reply: MetaReply) -> Receipt {
+    private mutating func receiveAnswer(_ reply: NodeReply) -> Receipt {
         guard let exchange = inFlight.first?.exchange else {
             return .violation(reason: "a reply that nobody asked for")
         }
@@ -198,7 +198,7 @@ struct ConnectionStateMachine {
     }
 
     private static func isAnswer(
-        _ reply: MetaReply, to request: MetaRequest, opaque: UInt64
+        _ reply: NodeReply, to request: NodeRequest, opaque: UInt64
     ) -> Bool {
         // Errors carry no token: they are told by their place.
         if reply.isError { return true }

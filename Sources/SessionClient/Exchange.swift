@@ -13,7 +13,7 @@ final class Exchange: Sendable {
         var wasSent: Bool
     }
 
-    typealias Outcome = Result<[MetaReply], Failure>
+    typealias Outcome = Result<[NodeReply], Failure>
 
     private enum State {
         case open
@@ -22,11 +22,11 @@ final class Exchange: Sendable {
     }
 
     /// In order. At least one.
-    let requests: [MetaRequest]
+    let requests: [NodeRequest]
     let deadline: NIODeadline
     private let state = Mutex<State>(.open)
 
-    init(_ requests: [MetaRequest], deadline: NIODeadline) {
+    init(_ requests: [NodeRequest], deadline: NIODeadline) {
         precondition(!requests.isEmpty, "an exchange has a request")
         self.requests = requests
         self.deadline = deadline

@@ -7,14 +7,14 @@ final class NodeChannelHandler: ChannelInboundHandler {
 
     /// Until the channel is closed.
     private var connection: NodeConnection?
-    private let decoder: NIOSingleStepByteToMessageProcessor<MetaReplyDecoder>
+    private let decoder: NIOSingleStepByteToMessageProcessor<NodeReplyDecoder>
     private(set) var context: ChannelHandlerContext?
     private var hasFailed = false
 
     init(connection: NodeConnection, valueByteCountMax: Int) {
         self.connection = connection
         decoder = NIOSingleStepByteToMessageProcessor(
-            MetaReplyDecoder(valueByteCountMax: valueByteCountMax))
+            NodeReplyDecoder(valueByteCountMax: valueByteCountMax))
     }
 
     func close() {
@@ -50,7 +50,7 @@ final class NodeChannelHandler: ChannelInboundHandler {
                 connection?.received(reply, by: self)
             }
         } catch {
-            let reason = (error as? MetaReplyDecoder.Violation)?.rawValue ?? "\(error)"
+            let reason = (error as? NodeReplyDecoder.Violation)?.rawValue ?? "\(error)"
             fail(CacheError(.protocolViolation, reason: reason))
         }
     }

@@ -157,7 +157,7 @@ final class NodeConnection: @unchecked Sendable {
     }
 
     /// Large values are handed on as they are, the rest is put together.
-    private func write(_ request: MetaRequest, opaque: UInt64, to context: ChannelHandlerContext) {
+    private func write(_ request: NodeRequest, opaque: UInt64, to context: ChannelHandlerContext) {
         guard let value = request.value, value.readableBytes >= Self.largeValueByteCount else {
             return request.encode(into: &output, opaque: opaque)
         }
@@ -210,7 +210,7 @@ final class NodeConnection: @unchecked Sendable {
             return lose(CacheError(.nodeUnavailable, reason: "\(error)"))
         }
         output.clear()
-        MetaRequest.noop.encode(into: &output, opaque: 0)
+        NodeRequest.noop.encode(into: &output, opaque: 0)
         handler.context?.writeAndFlush(NIOAny(output), promise: nil)
     }
 
@@ -252,7 +252,7 @@ final class NodeConnection: @unchecked Sendable {
 
     // MARK: Receiving
 
-    func received(_ reply: MetaReply, by handler: NodeChannelHandler) {
+    func received(_ reply: NodeReply, by handler: NodeChannelHandler) {
         guard handler === self.handler else { return }
         switch machine.receive(reply) {
         case .ready, .part: break

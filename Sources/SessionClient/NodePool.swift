@@ -60,8 +60,8 @@ final class NodePool: Sendable {
     ///
     /// - Returns: a reply for each request, in order. Errors of the node are among them.
     func ask(
-        _ requests: [MetaRequest], deadline: NIODeadline
-    ) async throws(CacheError) -> [MetaReply] {
+        _ requests: [NodeRequest], deadline: NIODeadline
+    ) async throws(CacheError) -> [NodeReply] {
         guard admits() else { throw error(CacheError(.nodeUnavailable, reason: "ejected")) }
         switch await outcome(requests, deadline) {
         case .success(let replies): return replies
@@ -80,7 +80,7 @@ final class NodePool: Sendable {
     }
 
     private func outcome(
-        _ requests: [MetaRequest], _ deadline: NIODeadline
+        _ requests: [NodeRequest], _ deadline: NIODeadline
     ) async -> Exchange.Outcome {
         let exchange = Exchange(requests, deadline: deadline)
         return await Self.outcome(of: exchange, on: leastBusyConnection())

@@ -25,9 +25,9 @@ private final class Conversation {
         let conversation = Conversation()
         _ = conversation.machine.submit(gets(), now: at(0))
         _ = conversation.connected()
-        _ = conversation.receive(MetaReply(.noop))
+        _ = conversation.receive(NodeReply(.noop))
         _ = conversation.send(now: at(0))
-        _ = conversation.receive(MetaReply(.miss, opaque: 1_000))
+        _ = conversation.receive(NodeReply(.miss, opaque: 1_000))
         return conversation
     }
 
@@ -44,7 +44,7 @@ private final class Conversation {
 
     func connected() -> Bool { machine.connected() }
 
-    func receive(_ reply: MetaReply) -> ConnectionStateMachine.Receipt { machine.receive(reply) }
+    func receive(_ reply: NodeReply) -> ConnectionStateMachine.Receipt { machine.receive(reply) }
 }
 
 extension ConnectionStateMachine.Receipt {
@@ -73,28 +73,28 @@ struct ConnectionStateMachineTests {
         #expect(conversation.send(now: at(1)) == [])
         #expect(conversation.connected())
         #expect(conversation.send(now: at(1)) == [])
-        guard case .ready = conversation.receive(MetaReply(.noop)) else {
+        guard case .ready = conversation.receive(NodeReply(.noop)) else {
             Issue.record("the greeting was answered")
             return
         }
         #expect(conversation.send(now: at(2)) == [1_000, 1_001])
         #expect(
-            conversation.receive(MetaReply(.miss, opaque: 1_000)).completes(first))
+            conversation.receive(NodeReply(.miss, opaque: 1_000)).completes(first))
         #expect(
-            conversation.receive(MetaReply(.miss, opaque: 1_001)).completes(second))
+            conversation.receive(NodeReply(.miss, opaque: 1_001)).completes(second))
         #expect(conversation.machine.inFlightCount == 0)
     }
 
     @Test("A node that answers the greeting with anything else is none")
     func greeting() {
-        for status: MetaReply.Status in [
+        for status: NodeReply.Status in [
             .done, .miss, .unknownCommand("ERROR Too many open connections"),
             .serverError("SERVER_ERROR"), .clientError("CLIENT_ERROR"), .description("ME"),
         ] {
             let conversation = Conversation()
             _ = conversation.machine.submit(gets(), now: at(0))
             _ = conversation.connected()
-            #expect(conversation.receive(MetaReply(status)).isViolation, "\(status)")
+            #expect(conversation.receive(NodeReply(status)).isViolation, "\(status)")
         }
     }
 
@@ -104,20 +104,20 @@ struct ConnectionStateMachineTests {
             let conversation = Conversation.ready()
             conversation.submit(gets())
             #expect(conversation.send(now: at(1)) == [1_001])
-            #expect(conversation.receive(MetaReply(.miss, opaque: opaque)).isViolation)
+            #expect(conversation.receive(NodeReply(.miss, opaque: opaque)).isViolation)
         }
     }
 
     @Test("A reply that nobody asked for is told, also a no-op's")
     func unaskedReply() {
         let conversation = Conversation.ready()
-        #expect(conversation.receive(MetaReply(.miss, opaque: 1_000)).isViolation)
+        #expect(conversation.receive(NodeReply(.miss, opaque: 1_000)).isViolation)
         let other = Conversation.ready()
         other.submit(gets())
         _ = other.send(now: at(1))
-        #expect(other.receive(MetaReply(.noop, opaque: 1_001)).isViolation)
+        #expect(other.receive(NodeReply(.noop, opaque: 1_001)).isViolation)
         let idle = Conversation()
-        #expect(idle.receive(MetaReply(.noop)).isViolation)
+        #expect(idle.receive(NodeReply(.noop)).isViolation)
     }
 
     @Test("An exchange of several requests is complete with its last reply")
@@ -127,12 +127,12 @@ struct ConnectionStateMachineTests {
         conversation.submit(exchange)
         #expect(conversation.send(now: at(1)) == [1_001])
         #expect(conversation.machine.inFlightCount == 3)
-        #expect(conversation.receive(MetaReply(.miss, opaque: 1_001)).isPart)
+        #expect(conversation.receive(NodeReply(.miss, opaque: 1_001)).isPart)
         // A server's error has no token; it takes its place.
-        #expect(conversation.receive(MetaReply(.serverError("SERVER_ERROR"))).isPart)
+        #expect(conversation.receive(NodeReply(.serverError("SERVER_ERROR"))).isPart)
         guard
             case .complete(exchange, let replies) = conversation.receive(
-                MetaReply(.done, opaque: 1_003))
+                NodeReply(.done, opaque: 1_003))
         else {
             Issue.record("not complete")
             return
@@ -150,15 +150,15 @@ struct ConnectionStateMachineTests {
         conversation.submit(first)
         conversation.submit(second)
         _ = conversation.send(now: at(1))
-        #expect(conversation.receive(MetaReply(.clientError("C"))).refuses(first))
+        #expect(conversation.receive(NodeReply(.clientError("C"))).refuses(first))
         #expect(conversation.machine.inFlightCount == 1)
-        #expect(conversation.receive(MetaReply(.unknownCommand("ERROR"))).refuses(second))
+        #expect(conversation.receive(NodeReply(.unknownCommand("ERROR"))).refuses(second))
         #expect(conversation.machine.inFlightCount == 0)
         let arithmetic = Exchange(
             [.arithmetic(.init(key: "k", delta: 1))], deadline: at(1_000))
         conversation.submit(arithmetic)
         _ = conversation.send(now: at(1))
-        #expect(conversation.receive(MetaReply(.clientError("C"))).completes(arithmetic))
+        #expect(conversation.receive(NodeReply(.clientError("C"))).completes(arithmetic))
     }
 
     @Test("At most so many requests are in flight, and replies make room", arguments: [3, 4, 5])
@@ -168,7 +168,7 @@ struct ConnectionStateMachineTests {
         let sent = conversation.send(now: at(1))
         #expect(sent.count == min(count, 4))
         #expect(conversation.send(now: at(1)) == [])
-        _ = conversation.receive(MetaReply(.miss, opaque: 1_001))
+        _ = conversation.receive(NodeReply(.miss, opaque: 1_001))
         #expect(conversation.send(now: at(1)) == (count > 4 ? [1_005] : []))
     }
 
@@ -179,7 +179,7 @@ struct ConnectionStateMachineTests {
         conversation.submit(gets(9))
         conversation.submit(gets())
         #expect(conversation.send(now: at(1)) == [1_001])
-        _ = conversation.receive(MetaReply(.miss, opaque: 1_001))
+        _ = conversation.receive(NodeReply(.miss, opaque: 1_001))
         #expect(conversation.send(now: at(1)) == [1_002])
         #expect(conversation.machine.inFlightCount == 9)
     }
@@ -203,7 +203,7 @@ struct ConnectionStateMachineTests {
         first.fail(CacheError(.cancelled), wasSent: false)
         #expect(conversation.send(now: at(1)) == [1_001])
         #expect(
-            conversation.receive(MetaReply(.miss, opaque: 1_001)).completes(second))
+            conversation.receive(NodeReply(.miss, opaque: 1_001)).completes(second))
     }
 
     @Test("The reply to what was cancelled later is awaited, and harms no other")
@@ -215,8 +215,8 @@ struct ConnectionStateMachineTests {
         _ = conversation.send(now: at(1))
         first.fail(CacheError(.cancelled), wasSent: true)
         #expect(conversation.machine.inFlightCount == 2)
-        #expect(conversation.receive(MetaReply(.done, opaque: 1_001)).completes(first))
-        #expect(conversation.receive(MetaReply(.miss, opaque: 1_002)).completes(second))
+        #expect(conversation.receive(NodeReply(.done, opaque: 1_001)).completes(first))
+        #expect(conversation.receive(NodeReply(.miss, opaque: 1_002)).completes(second))
     }
 
     @Test("What is lost tells what was sent and what was not")
@@ -304,7 +304,7 @@ struct ConnectionTimeTests {
         conversation.submit(exchange)
         _ = conversation.send(now: at(1))
         #expect(conversation.machine.patienceEnd == at(301))
-        _ = conversation.receive(MetaReply(.miss, opaque: 1_001))
+        _ = conversation.receive(NodeReply(.miss, opaque: 1_001))
         #expect(conversation.machine.patienceEnd == nil)
         #expect(conversation.machine.tick(now: at(2)).next == nil)
     }
@@ -315,10 +315,10 @@ struct ExchangeTests {
     func settlesOnce() async {
         let exchange = gets()
         #expect(!exchange.isSettled)
-        #expect(exchange.settle(.success([MetaReply(.miss)])))
+        #expect(exchange.settle(.success([NodeReply(.miss)])))
         #expect(!exchange.settle(.success([])))
         exchange.fail(CacheError(.cancelled), wasSent: true)
-        #expect(await exchange.outcome() == .success([MetaReply(.miss)]))
+        #expect(await exchange.outcome() == .success([NodeReply(.miss)]))
     }
 
     @Test("A cancelled task does not wait")

@@ -8,8 +8,8 @@ import Testing
 
 @Suite(.ownThread)
 struct DeadNodeTests {
-    private func isEjected(_ node: Int, in cache: CacheClient) throws -> Bool {
-        try cache.core.topology().pools[node].watch.isEjected
+    private func isEjected(_ node: Int, in cache: CacheClient) async throws -> Bool {
+        try await cache.topology().pools[node].watch.isEjected
     }
 
     @Test("A dead node is ejected, asked no more, and its keys fail at once")
@@ -20,10 +20,10 @@ struct DeadNodeTests {
             $0.ejectionMax = .seconds(3_600)
         }
         try await withClient([server.node], configuration) { cache async throws in
-            for _ in 0..<10 where try !isEjected(0, in: cache) {
+            for _ in 0..<10 where try await !isEjected(0, in: cache) {
                 #expect(await code { _ = try await cache.get("k") } != nil)
             }
-            #expect(try isEjected(0, in: cache))
+            #expect(try await isEjected(0, in: cache))
             let count = server.connectionCount
             for _ in 0..<20 {
                 #expect(await code { _ = try await cache.get("k") } == .nodeUnavailable)
@@ -45,7 +45,7 @@ struct DeadNodeTests {
             node.program.send(SIGSTOP)
             try await eventually("ejection") {
                 _ = try? await quick.get("k")
-                return try isEjected(0, in: cache)
+                return try await isEjected(0, in: cache)
             }
             // It stays out as long as it does not answer its probes.
             for _ in 0..<20 {
@@ -56,7 +56,7 @@ struct DeadNodeTests {
             try await eventually("return") {
                 guard let item = try? await cache.get("k") else { return false }
                 #expect(item.text == "v")
-                return try !isEjected(0, in: cache)
+                return try await !isEjected(0, in: cache)
             }
         }
     }
@@ -66,7 +66,8 @@ struct DeadNodeTests {
         let (one, other) = (try ServerKind.memcached.start(), try ServerKind.memcached.start())
         let nodes = [try one.ringNode, try other.ringNode]
         try await withClient(nodes) { cache async throws in
-            let (dead, alive) = (try key(of: 0, in: cache), try key(of: 1, in: cache))
+            let dead = try await key(of: 0, in: cache)
+            let alive = try await key(of: 1, in: cache)
             try await cache.set(dead, to: .text("v"))
             try await cache.set(alive, to: .text("v"))
             one.program.end()
@@ -129,7 +130,7 @@ struct DeadNodeTests {
         }
         try await withClient([server.node, try node.ringNode], configuration) {
             cache async throws in
-            let key = try key(of: 0, in: cache)
+            let key = try await key(of: 0, in: cache)
             #expect(
                 await code { _ = try await cache.set(key, to: .text("v")) } == .connectionLost)
             #expect(try node.counter("cmd_set") == 0)
@@ -141,18 +142,18 @@ struct DeadNodeTests {
         let processes = try (0..<3).map { _ in try ServerKind.memcached.start() }
         let nodes = try processes.map { try $0.ringNode }
         try await withClient(Array(nodes[..<2])) { cache async throws in
-            let staying = try cache.core.topology().pools[1]
+            let staying = try await cache.topology().pools[1]
             for number in 0..<100 {
                 try await cache.set(try CacheKey("key-\(number)"), to: .text("v"))
             }
             try cache.core.setNodes([nodes[2], nodes[1]])
-            let later = try cache.core.topology().pools
+            let later = try await cache.topology().pools
             #expect(later[1] === staying)
             #expect(later.map(\.node) == [nodes[2], nodes[1]])
             // The connections to the node that is gone are closed.
             try await eventually("closing") { try processes[0].counter("curr_connections") == 1 }
             #expect(throws: RingError.noNodes) { try cache.core.setNodes([]) }
-            #expect(try cache.core.topology().pools.count == 2)
+            #expect(try await cache.topology().pools.count == 2)
         }
     }
 }

@@ -135,7 +135,7 @@ struct FaultTests {
             cache async throws in
             let patient = cache.withTimeout(.seconds(20))
             let keys = try (0..<50).map { try CacheKey("key-\($0)") }
-            let topology = try cache.core.topology()
+            let topology = try await cache.topology()
             let own = keys.filter { topology.ring.index(for: $0.bytes) == 0 }
             for key in own { try await patient.set(key, to: .text("v")) }
             let items = await cache.get(keys)
@@ -253,7 +253,7 @@ struct FaultTests {
         let configuration = quickConfiguration { $0.failureCountUntilEjection = 1 }
         try await withClient([try node.ringNode], configuration) { cache async throws in
             try await cache.set("k", to: .text("v"))
-            let pool = try cache.core.topology().pools[0]
+            let pool = try await cache.topology().pools[0]
             #expect(try await pool.connections[0].phase() == .ready)
             try await eventually("idle kick") { try await pool.connections[0].phase() == .idle }
             #expect(try await cache.get("k")?.text == "v")
@@ -287,7 +287,7 @@ struct BackPressureTests {
             $0.connectionCountPerNode = 1
         }
         try await withClient([server.node], configuration) { cache async throws in
-            let pool = try cache.core.topology().pools[0]
+            let pool = try await cache.topology().pools[0]
             let tasks = (0..<(9 + min(excess, 0) + 1)).map { _ in
                 Task { _ = try await cache.get("k") }
             }
@@ -315,7 +315,7 @@ struct BackPressureTests {
             $0.connectionCountPerNode = 1
         }
         try await withClient([server.node], configuration) { cache async throws in
-            let pool = try cache.core.topology().pools[0]
+            let pool = try await cache.topology().pools[0]
             let first = Task { _ = try await cache.get("k") }
             let waiting = (0..<7).map { _ in Task { _ = try await cache.get("k") } }
             try await eventually("commands under way") { pool.outstandingCount == 8 }

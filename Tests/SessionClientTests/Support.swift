@@ -99,8 +99,10 @@ func withClient<Outcome>(
 }
 
 /// A key of that node.
-func key(of node: Int, in client: CacheClient, _ prefix: String = "key") throws -> CacheKey {
-    let topology = try client.core.topology()
+func key(
+    of node: Int, in client: CacheClient, _ prefix: String = "key"
+) async throws -> CacheKey {
+    let topology = try await client.topology()
     for number in 0... {
         let key = try CacheKey("\(prefix)-\(number)")
         if topology.ring.index(for: key.bytes) == node { return key }
@@ -110,6 +112,10 @@ func key(of node: Int, in client: CacheClient, _ prefix: String = "key") throws 
 
 extension ByteBuffer {
     static func text(_ text: String) -> ByteBuffer { ByteBuffer(string: text) }
+}
+
+extension CacheClient {
+    func topology() async throws -> Topology { try await core.topology(deadline: deadline) }
 }
 
 extension CacheItem {

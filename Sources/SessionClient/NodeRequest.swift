@@ -4,7 +4,7 @@ import NIOCore
 ///
 /// All but the no-op carry an opaque token, which the node sends back with the reply: a reply to
 /// another request is recognised, whoever mixed them up.
-enum MetaRequest: Equatable, Sendable {
+enum NodeRequest: Equatable, Sendable {
     case get(Get)
     case store(Store)
     case delete(Delete)
@@ -70,7 +70,7 @@ enum MetaRequest: Equatable, Sendable {
     }
 }
 
-extension MetaRequest {
+extension NodeRequest {
     /// The data block.
     var value: ByteBuffer? {
         if case .store(let store) = self { store.value } else { nil }
@@ -109,7 +109,7 @@ extension MetaRequest {
     }
 }
 
-extension MetaRequest.Get {
+extension NodeRequest.Get {
     fileprivate func write(to line: inout RequestLine) {
         line.write("mg ")
         line.write(key: key)
@@ -121,7 +121,7 @@ extension MetaRequest.Get {
     }
 }
 
-extension MetaRequest.Store {
+extension NodeRequest.Store {
     fileprivate func write(to line: inout RequestLine) {
         line.write("ms ")
         line.write(key: key)
@@ -139,7 +139,7 @@ extension MetaRequest.Store {
     }
 }
 
-extension MetaRequest.Arithmetic {
+extension NodeRequest.Arithmetic {
     fileprivate func write(to line: inout RequestLine) {
         line.write("ma ")
         line.write(key: key)

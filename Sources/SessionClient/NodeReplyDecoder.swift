@@ -6,8 +6,8 @@ import NIOCore
 /// Goals: any cut of the input gives the same replies; what is no reply is told at its first line; no
 /// more is kept than a line of `lineByteCountMax` bytes or a value of `valueByteCountMax`.
 /// Not goals: knowing which request a reply belongs to.
-struct MetaReplyDecoder: NIOSingleStepByteToMessageDecoder {
-    typealias InboundOut = MetaReply
+struct NodeReplyDecoder: NIOSingleStepByteToMessageDecoder {
+    typealias InboundOut = NodeReply
 
     /// A line's bytes without its end. memcached's longest are an `ME` line and a key of 250 bytes.
     static let lineByteCountMax = 2_048
@@ -23,11 +23,11 @@ struct MetaReplyDecoder: NIOSingleStepByteToMessageDecoder {
 
     private let valueByteCountMax: Int
     /// A `VA` line whose data block has not arrived as a whole.
-    private var pending: (reply: MetaReply, valueByteCount: Int)?
+    private var pending: (reply: NodeReply, valueByteCount: Int)?
 
     init(valueByteCountMax: Int) { self.valueByteCountMax = valueByteCountMax }
 
-    mutating func decode(buffer: inout ByteBuffer) throws -> MetaReply? {
+    mutating func decode(buffer: inout ByteBuffer) throws -> NodeReply? {
         if pending == nil {
             guard let lineByteCount = try lineByteCount(buffer) else { return nil }
             let (reply, valueByteCount) = try parse(buffer, lineByteCount)
@@ -38,7 +38,7 @@ struct MetaReplyDecoder: NIOSingleStepByteToMessageDecoder {
         return try takeValue(&buffer)
     }
 
-    mutating func decodeLast(buffer: inout ByteBuffer, seenEOF: Bool) throws -> MetaReply? {
+    mutating func decodeLast(buffer: inout ByteBuffer, seenEOF: Bool) throws -> NodeReply? {
         if let reply = try decode(buffer: &buffer) { return reply }
         guard buffer.readableBytes == 0, pending == nil else { throw Violation.endInside }
         return nil
@@ -57,7 +57,7 @@ struct MetaReplyDecoder: NIOSingleStepByteToMessageDecoder {
         return newline - 1
     }
 
-    private mutating func takeValue(_ buffer: inout ByteBuffer) throws(Violation) -> MetaReply? {
+    private mutating func takeValue(_ buffer: inout ByteBuffer) throws(Violation) -> NodeReply? {
         guard let (reply, valueByteCount) = pending else { return nil }
         guard buffer.readableBytes >= valueByteCount + 2 else { return nil }
         pending = nil
@@ -69,7 +69,7 @@ struct MetaReplyDecoder: NIOSingleStepByteToMessageDecoder {
 
     private func parse(
         _ buffer: ByteBuffer, _ lineByteCount: Int
-    ) throws(Violation) -> (reply: MetaReply, valueByteCount: Int?) {
+    ) throws(Violation) -> (reply: NodeReply, valueByteCount: Int?) {
         let line = buffer.readableBytesUInt8Span.extracting(first: lineByteCount)
         guard line.count >= 2 else { throw .unknownReply }
         let code = ByteRange(start: 0, count: 2)
@@ -81,22 +81,22 @@ struct MetaReplyDecoder: NIOSingleStepByteToMessageDecoder {
         if line.holds("NF", at: code) { return (try flags(line, .notFound, from: 2), nil) }
         if line.holds("NS", at: code) { return (try flags(line, .notStored, from: 2), nil) }
         if line.holds("EX", at: code) { return (try flags(line, .exists, from: 2), nil) }
-        if line.holds("MN", at: code) { return (MetaReply(.noop), nil) }
-        if line.holds("ME", at: code) { return (MetaReply(.description(text(line))), nil) }
+        if line.holds("MN", at: code) { return (NodeReply(.noop), nil) }
+        if line.holds("ME", at: code) { return (NodeReply(.description(text(line))), nil) }
         throw .unknownReply
     }
 
-    private func value(_ line: Span<UInt8>) throws(Violation) -> (MetaReply, Int?) {
+    private func value(_ line: Span<UInt8>) throws(Violation) -> (NodeReply, Int?) {
         guard let word = nextWord(in: line, from: 2), let announced = line.unsigned(at: word)
         else { throw .unknownReply }
         guard announced <= UInt64(valueByteCountMax) else { throw .valueTooLong }
         return (try flags(line, .done, from: word.end), Int(announced))
     }
 
-    private func error(_ line: Span<UInt8>) throws(Violation) -> MetaReply {
-        if line.starts(with: "SERVER_ERROR") { return MetaReply(.serverError(text(line))) }
-        if line.starts(with: "CLIENT_ERROR") { return MetaReply(.clientError(text(line))) }
-        if line.starts(with: "ERROR") { return MetaReply(.unknownCommand(text(line))) }
+    private func error(_ line: Span<UInt8>) throws(Violation) -> NodeReply {
+        if line.starts(with: "SERVER_ERROR") { return NodeReply(.serverError(text(line))) }
+        if line.starts(with: "CLIENT_ERROR") { return NodeReply(.clientError(text(line))) }
+        if line.starts(with: "ERROR") { return NodeReply(.unknownCommand(text(line))) }
         throw .unknownReply
     }
 
@@ -106,9 +106,9 @@ struct MetaReplyDecoder: NIOSingleStepByteToMessageDecoder {
 
     /// The returned flags. Letters that nobody here knows are let be: later versions may send more.
     private func flags(
-        _ line: Span<UInt8>, _ status: MetaReply.Status, from start: Int
-    ) throws(Violation) -> MetaReply {
-        var reply = MetaReply(status)
+        _ line: Span<UInt8>, _ status: NodeReply.Status, from start: Int
+    ) throws(Violation) -> NodeReply {
+        var reply = NodeReply(status)
         var position = start
         while let word = nextWord(in: line, from: position) {
             position = word.end

@@ -3,13 +3,13 @@ import Testing
 
 @testable import SessionClient
 
-private func encoded(_ request: MetaRequest, opaque: UInt64 = 0x0123_4567_89ab_cdef) -> String {
+private func encoded(_ request: NodeRequest, opaque: UInt64 = 0x0123_4567_89ab_cdef) -> String {
     var buffer = ByteBuffer()
     request.encode(into: &buffer, opaque: opaque)
     return String(buffer: buffer)
 }
 
-struct MetaRequestTests {
+struct NodeRequestTests {
     @Test("A retrieval asks for value, client flags and CAS unique")
     func get() {
         #expect(encoded(.get(.init(key: "k"))) == "mg k v f c O0123456789abcdef\r\n")
@@ -20,7 +20,7 @@ struct MetaRequestTests {
 
     @Test("A sliding read sets the exptime and shows the time that it has set")
     func slidingGet() {
-        let get = MetaRequest.Get(key: "k", wantsTimeLeft: true, exptime: 1_800)
+        let get = NodeRequest.Get(key: "k", wantsTimeLeft: true, exptime: 1_800)
         #expect(encoded(.get(get)) == "mg k v f c T1800 t O0123456789abcdef\r\n")
         #expect(
             encoded(.get(.init(key: "k", exptime: -1))) == "mg k v f c T-1 O0123456789abcdef\r\n")
@@ -39,7 +39,7 @@ struct MetaRequestTests {
 
     @Test("A store's flags stand in its line")
     func storeFlags() {
-        var store = MetaRequest.Store(key: "k", value: ByteBuffer(string: "v"))
+        var store = NodeRequest.Store(key: "k", value: ByteBuffer(string: "v"))
         store.clientFlags = .max
         store.exptime = .min
         store.mode = .add
@@ -60,7 +60,7 @@ struct MetaRequestTests {
             encoded(.delete(.init(key: "k", expected: 9))) == "md k C9 O0123456789abcdef\r\n")
         #expect(
             encoded(.arithmetic(.init(key: "k", delta: 3))) == "ma k D3 v c O0123456789abcdef\r\n")
-        let arithmetic = MetaRequest.Arithmetic(
+        let arithmetic = NodeRequest.Arithmetic(
             key: "k", delta: .max, decrements: true, initial: .init(number: .max, exptime: .min))
         #expect(
             encoded(.arithmetic(arithmetic))
@@ -72,12 +72,12 @@ struct MetaRequestTests {
     @Test("The longest lines have their room")
     func longestLine() throws {
         let key = try CacheKey(bytes: [UInt8](repeating: 0x6B, count: 250))
-        let store = MetaRequest.Store(
+        let store = NodeRequest.Store(
             key: key, value: ByteBuffer(), clientFlags: .max, exptime: .min, mode: .replace,
             expected: .max, casUnique: .max)
-        let arithmetic = MetaRequest.Arithmetic(
+        let arithmetic = NodeRequest.Arithmetic(
             key: key, delta: .max, decrements: true, initial: .init(number: .max, exptime: .min))
-        for request in [MetaRequest.store(store), .arithmetic(arithmetic)] {
+        for request in [NodeRequest.store(store), .arithmetic(arithmetic)] {
             let text = encoded(request)
             #expect(text.utf8.count < RequestLine.byteCountMax)
             #expect(text.split(separator: " ").count <= 20)

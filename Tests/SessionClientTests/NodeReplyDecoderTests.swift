@@ -7,16 +7,16 @@ import Testing
 
 private let valueByteCountMax = 4_096
 
-private func decoder() -> MetaReplyDecoder {
-    MetaReplyDecoder(valueByteCountMax: valueByteCountMax)
+private func decoder() -> NodeReplyDecoder {
+    NodeReplyDecoder(valueByteCountMax: valueByteCountMax)
 }
 
 /// All replies of an input that arrives in parts, and what ended it.
 private func decode(
     _ input: String, cut cuts: Cuts = .whole
-) -> (replies: [MetaReply], violation: MetaReplyDecoder.Violation?) {
+) -> (replies: [NodeReply], violation: NodeReplyDecoder.Violation?) {
     let processor = NIOSingleStepByteToMessageProcessor(decoder())
-    var replies: [MetaReply] = []
+    var replies: [NodeReply] = []
     do {
         var rest = ByteBuffer(string: input)
         for length in cuts.lengths(of: rest.readableBytes) {
@@ -26,39 +26,39 @@ private func decode(
         try processor.finishProcessing(seenEOF: true) { replies.append($0) }
         return (replies, nil)
     } catch {
-        return (replies, error as? MetaReplyDecoder.Violation)
+        return (replies, error as? NodeReplyDecoder.Violation)
     }
 }
 
 /// Every kind of reply, and what it means.
-private let conversation: [(text: String, reply: MetaReply)] = [
-    ("HD\r\n", MetaReply(.done)),
-    ("HD O0123456789abcdef\r\n", MetaReply(.done, opaque: 0x0123_4567_89ab_cdef)),
+private let conversation: [(text: String, reply: NodeReply)] = [
+    ("HD\r\n", NodeReply(.done)),
+    ("HD O0123456789abcdef\r\n", NodeReply(.done, opaque: 0x0123_4567_89ab_cdef)),
     (
         "VA 5 f7 c18446744073709551615 t-1 Offffffffffffffff W\r\na\r\nb\n\r\n",
-        MetaReply(
+        NodeReply(
             .done, value: ByteBuffer(string: "a\r\nb\n"), opaque: .max, casUnique: .max,
             clientFlags: 7, timeLeft: -1)
     ),
-    ("VA 0\r\n\r\n", MetaReply(.done, value: ByteBuffer())),
-    ("EN\r\n", MetaReply(.miss)),
-    ("EN O0000000000000001 kfoo b\r\n", MetaReply(.miss, opaque: 1)),
-    ("NF c0 O0000000000000002\r\n", MetaReply(.notFound, opaque: 2, casUnique: 0)),
-    ("NS O0000000000000003\r\n", MetaReply(.notStored, opaque: 3)),
-    ("EX\r\n", MetaReply(.exists)),
-    ("MN\r\n", MetaReply(.noop)),
-    ("ME key exp=-1 la=0\r\n", MetaReply(.description("ME key exp=-1 la=0"))),
-    ("ERROR\r\n", MetaReply(.unknownCommand("ERROR"))),
+    ("VA 0\r\n\r\n", NodeReply(.done, value: ByteBuffer())),
+    ("EN\r\n", NodeReply(.miss)),
+    ("EN O0000000000000001 kfoo b\r\n", NodeReply(.miss, opaque: 1)),
+    ("NF c0 O0000000000000002\r\n", NodeReply(.notFound, opaque: 2, casUnique: 0)),
+    ("NS O0000000000000003\r\n", NodeReply(.notStored, opaque: 3)),
+    ("EX\r\n", NodeReply(.exists)),
+    ("MN\r\n", NodeReply(.noop)),
+    ("ME key exp=-1 la=0\r\n", NodeReply(.description("ME key exp=-1 la=0"))),
+    ("ERROR\r\n", NodeReply(.unknownCommand("ERROR"))),
     (
         "ERROR Too many open connections\r\n",
-        MetaReply(.unknownCommand("ERROR Too many open connections"))
+        NodeReply(.unknownCommand("ERROR Too many open connections"))
     ),
-    ("CLIENT_ERROR bad\r\n", MetaReply(.clientError("CLIENT_ERROR bad"))),
-    ("SERVER_ERROR: no\r\n", MetaReply(.serverError("SERVER_ERROR: no"))),
-    ("HD X Z h1 l3 s17 nonsense\r\n", MetaReply(.done)),
+    ("CLIENT_ERROR bad\r\n", NodeReply(.clientError("CLIENT_ERROR bad"))),
+    ("SERVER_ERROR: no\r\n", NodeReply(.serverError("SERVER_ERROR: no"))),
+    ("HD X Z h1 l3 s17 nonsense\r\n", NodeReply(.done)),
 ]
 
-struct MetaReplyDecoderTests {
+struct NodeReplyDecoderTests {
     @Test("Any cut of the input gives the same replies, by NIO's verifier")
     func verified() throws {
         try ByteToMessageDecoderVerifier.verifyDecoder(
@@ -100,7 +100,7 @@ struct MetaReplyDecoderTests {
 
     @Test("Lines have a bound", arguments: [-1, 0, 1])
     func lineBound(excess: Int) {
-        let limit = MetaReplyDecoder.lineByteCountMax
+        let limit = NodeReplyDecoder.lineByteCountMax
         let line = "HD " + String(repeating: "x", count: limit + excess - 3)
         let (replies, violation) = decode(line + "\r\n", cut: .pieces(byteCount: 100))
         #expect(replies.count == (excess <= 0 ? 1 : 0))
@@ -131,7 +131,7 @@ struct MetaReplyDecoderTests {
     @Test("A token that is not ours is none")
     func foreignOpaque() {
         for token in ["", "1", "0123456789abcde", "0123456789abcdef0", "0123456789ABCDEF"] {
-            #expect(decode("HD O\(token)\r\n").replies == [MetaReply(.done)])
+            #expect(decode("HD O\(token)\r\n").replies == [NodeReply(.done)])
         }
     }
 

@@ -1,7 +1,7 @@
 import NIOCore
 
 /// What a node answers to a meta command.
-struct MetaReply: Equatable, Sendable {
+struct NodeReply: Equatable, Sendable {
     enum Status: Equatable, Sendable {
         /// `HD`, and `VA` with its value.
         case done
