@@ -10,8 +10,7 @@ extension CacheClient {
     ) async throws(CacheError) -> CacheItem? {
         let exptime = expiry?.exptime()
         let item = try await measured(.get) { deadline throws(CacheError) in
-            let get = NodeRequest.Get(key: key, wantsTimeLeft: true, exptime: exptime)
-            return CacheItem(try await core.ask(.get(get), for: key, deadline: deadline))
+            try await core.get(key, exptime: exptime, deadline: deadline)
         }
         core.metrics.countHits(item == nil ? 0 : 1, misses: item == nil ? 1 : 0)
         return item
@@ -35,9 +34,7 @@ extension CacheClient {
     public func touch(_ key: CacheKey, expiry: Expiry) async throws(CacheError) -> Bool {
         let exptime = expiry.exptime()
         return try await measured(.touch) { deadline throws(CacheError) in
-            let get = NodeRequest.Get(key: key, wantsValue: false, exptime: exptime)
-            let reply = try await core.ask(.get(get), for: key, deadline: deadline)
-            return reply.status == .done
+            try await core.touch(key, exptime: exptime, deadline: deadline)
         }
     }
 }

@@ -6,9 +6,9 @@ extension CacheClient {
     public func set(
         _ key: CacheKey, to value: ByteBuffer, expiry: Expiry = .never, clientFlags: UInt32 = 0
     ) async throws(CacheError) -> CASUnique {
-        let reply = try await store(.set, key, value, expiry, clientFlags)
-        guard reply.status == .done else { throw unexpected(reply) }
-        return CASUnique(reply.casUnique ?? 0)
+        guard case .stored(let number) = try await store(.set, key, value, expiry, clientFlags)
+        else { throw CacheError(.protocolViolation, reason: "a set that was not stored") }
+        return CASUnique(number)
     }
 
     /// Stores an item if there is none.
@@ -17,12 +17,9 @@ extension CacheClient {
     public func add(
         _ key: CacheKey, _ value: ByteBuffer, expiry: Expiry = .never, clientFlags: UInt32 = 0
     ) async throws(CacheError) -> CASUnique? {
-        let reply = try await store(.add, key, value, expiry, clientFlags)
-        switch reply.status {
-        case .done: return CASUnique(reply.casUnique ?? 0)
-        case .notStored: return nil
-        default: throw unexpected(reply)
-        }
+        guard case .stored(let number) = try await store(.add, key, value, expiry, clientFlags)
+        else { return nil }
+        return CASUnique(number)
     }
 
     /// Stores an item if there is one.
@@ -31,12 +28,9 @@ extension CacheClient {
     public func replace(
         _ key: CacheKey, with value: ByteBuffer, expiry: Expiry = .never, clientFlags: UInt32 = 0
     ) async throws(CacheError) -> CASUnique? {
-        let reply = try await store(.replace, key, value, expiry, clientFlags)
-        switch reply.status {
-        case .done: return CASUnique(reply.casUnique ?? 0)
-        case .notStored, .notFound: return nil
-        default: throw unexpected(reply)
-        }
+        guard case .stored(let number) = try await store(.replace, key, value, expiry, clientFlags)
+        else { return nil }
+        return CASUnique(number)
     }
 
     /// Stores an item if it is still as it was read.
@@ -44,12 +38,11 @@ extension CacheClient {
         _ key: CacheKey, to value: ByteBuffer, expected: CASUnique, expiry: Expiry = .never,
         clientFlags: UInt32 = 0
     ) async throws(CacheError) -> CompareAndSetOutcome {
-        let reply = try await store(.compareAndSet, key, value, expiry, clientFlags, expected)
-        switch reply.status {
-        case .done: return .stored(CASUnique(reply.casUnique ?? 0))
-        case .exists: return .conflict
-        case .notFound: return .notFound
-        default: throw unexpected(reply)
+        let mode = StoreCommand.Mode.compareAndSet(expected: expected.number)
+        switch try await store(mode, key, value, expiry, clientFlags) {
+        case .stored(let number): return .stored(CASUnique(number))
+        case .changed, .present: return .conflict
+        case .absent: return .notFound
         }
     }
 
@@ -57,8 +50,7 @@ extension CacheClient {
     @discardableResult
     public func delete(_ key: CacheKey) async throws(CacheError) -> Bool {
         try await measured(.delete) { deadline throws(CacheError) in
-            let reply = try await core.ask(.delete(.init(key: key)), for: key, deadline: deadline)
-            return reply.status == .done
+            try await core.delete(key, deadline: deadline)
         }
     }
 
@@ -81,25 +73,15 @@ extension CacheClient {
 
     // MARK: One path
 
-    private func store(
-        _ command: ClientMetrics.Command, _ key: CacheKey, _ value: ByteBuffer, _ expiry: Expiry,
-        _ clientFlags: UInt32, _ expected: CASUnique? = nil
-    ) async throws(CacheError) -> NodeReply {
-        let limit = core.configuration.valueByteCountMax
-        guard value.readableBytes <= limit else {
-            throw CacheError(.valueTooLarge, reason: "above \(limit) bytes")
-        }
-        var store = NodeRequest.Store(
-            key: key, value: value, clientFlags: clientFlags, exptime: expiry.exptime(),
-            expected: expected?.number)
-        switch command {
-        case .add: store.mode = .add
-        case .replace: store.mode = .replace
-        default: store.mode = .set
-        }
-        let request = NodeRequest.store(store)
-        return try await measured(command) { deadline throws(CacheError) in
-            try await core.ask(request, for: key, deadline: deadline)
+    func store(
+        _ mode: StoreCommand.Mode, _ key: CacheKey, _ value: ByteBuffer, _ expiry: Expiry,
+        _ clientFlags: UInt32
+    ) async throws(CacheError) -> StoreOutcome {
+        let command = StoreCommand(
+            mode: mode, key: key, value: value, clientFlags: clientFlags,
+            exptime: expiry.exptime())
+        return try await measured(command.metric) { deadline throws(CacheError) in
+            try await core.store(command, deadline: deadline)
         }
     }
 
@@ -110,17 +92,8 @@ extension CacheClient {
         let arithmetic = NodeRequest.Arithmetic(
             key: key, delta: delta, decrements: decrements,
             initial: initial.map { .init(number: $0.number, exptime: $0.expiry.exptime()) })
-        let reply = try await measured(.arithmetic) { deadline throws(CacheError) in
-            try await core.ask(.arithmetic(arithmetic), for: key, deadline: deadline)
+        return try await measured(.arithmetic) { deadline throws(CacheError) in
+            try await core.arithmetic(arithmetic, deadline: deadline)
         }
-        guard reply.status == .done else { return nil }
-        let text = reply.value.map { String(buffer: $0) } ?? ""
-        guard let number = UInt64(text.prefix { $0 != " " }) else { throw unexpected(reply) }
-        return number
-    }
-
-    /// A reply that the protocol does not have for the command.
-    private func unexpected(_ reply: NodeReply) -> CacheError {
-        CacheError(.protocolViolation, reason: "\(reply.status)")
     }
 }

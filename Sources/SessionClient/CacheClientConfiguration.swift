@@ -15,7 +15,9 @@ public struct CacheClientConfiguration: Sendable {
 
     /// Which node a key belongs to. All clients of a cluster have to have the same.
     public var strategy: Ring.Strategy = .ketamaWeighted
+    /// With replicas `.fail`: the other copies are there already.
     public var deadNodes: DeadNodes = .fail
+    public var replication = Replication()
 
     /// Until a command has failed. 1 ms to 1 h; a call can have its own (`CacheClient.withTimeout`).
     public var requestTimeout: Duration = .seconds(1)
@@ -62,6 +64,10 @@ extension CacheClientConfiguration {
         }
         guard ejectionMin <= ejectionMax else {
             throw ConfigurationError("ejectionMin must not be above ejectionMax")
+        }
+        try replication.validate()
+        guard replication.copyCount == 1 || deadNodes == .fail else {
+            throw ConfigurationError("deadNodes must be .fail where there are replicas")
         }
         let counts: [(String, Int, ClosedRange<Int>)] = [
             ("connectionCountPerNode", connectionCountPerNode, 1...64),

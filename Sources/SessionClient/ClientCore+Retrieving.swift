@@ -30,6 +30,10 @@ extension ClientCore {
         var items = CacheItems()
         do throws(CacheError) {
             let topology = try await topology(deadline: deadline)
+            guard configuration.replication.copyCount == 1 else {
+                await getEach(keys, deadline: deadline, into: &items)
+                return items
+            }
             await get(keys, of: topology, deadline: deadline, into: &items)
             if configuration.deadNodes == .nextNode {
                 await getElsewhere(of: topology, deadline: deadline, into: &items)
@@ -66,24 +70,32 @@ extension ClientCore {
         }
     }
 
-    /// Keys whose node is not there are asked for one by one: there are few, and they have several nodes.
+    /// Keys whose node is not there have other nodes, each its own.
     private func getElsewhere(
         of topology: Topology, deadline: NIODeadline, into items: inout CacheItems
     ) async {
         let keys = items.failures.filter { $0.value.code == .nodeUnavailable }.keys
-        guard !keys.isEmpty else { return }
+        await getEach(keys, deadline: deadline, into: &items)
+    }
+
+    /// Asks for keys one by one, several at the same time.
+    private func getEach(
+        _ keys: some Sequence<CacheKey>, deadline: NIODeadline, into items: inout CacheItems
+    ) async {
         await withTaskGroup(of: (CacheKey, Result<CacheItem?, CacheError>).self) { tasks in
-            for key in keys {
+            var rest = keys.makeIterator()
+            func addNext() {
+                guard let key = rest.next() else { return }
                 tasks.addTask {
-                    let get = NodeRequest.Get(key: key, wantsTimeLeft: true)
                     do throws(CacheError) {
-                        let reply = try await self.ask(.get(get), for: key, deadline: deadline)
-                        return (key, .success(CacheItem(reply)))
+                        let item = try await self.get(key, exptime: nil, deadline: deadline)
+                        return (key, .success(item))
                     } catch {
                         return (key, .failure(error))
                     }
                 }
             }
+            for _ in 0..<Share.keyCountMax { addNext() }
             for await (key, result) in tasks {
                 switch result {
                 case .success(let item):
@@ -91,6 +103,7 @@ extension ClientCore {
                     items.failures[key] = nil
                 case .failure(let error): items.failures[key] = error
                 }
+                addNext()
             }
         }
     }

@@ -8,6 +8,7 @@ final class ClientCore: Sendable {
     let configuration: CacheClientConfiguration
     let metrics: ClientMetrics
     let logger: Logger
+    let clock = VersionClock()
     let group: any EventLoopGroup
     private let state: Mutex<State>
 

@@ -42,7 +42,7 @@ struct DeadNodeTests {
         try await withClient([try node.ringNode], configuration) { cache async throws in
             try await eventually("a store") { (try? await cache.set("k", to: .text("v"))) != nil }
             let quick = cache.withTimeout(.milliseconds(50))
-            node.program.send(SIGSTOP)
+            try node.program.suspend()
             try await eventually("ejection") {
                 _ = try? await quick.get("k")
                 return try await isEjected(0, in: cache)

@@ -95,5 +95,5 @@ final class FaultServer: Sendable {
 
 /// The word of a line that begins so.
 func word(_ first: Character, of line: String) -> String {
-    line.split(separator: " ").first { $0.first == first }.map(String.init) ?? ""
+    line.split(whereSeparator: \.isWhitespace).first { $0.first == first }.map(String.init) ?? ""
 }

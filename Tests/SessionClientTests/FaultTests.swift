@@ -154,7 +154,7 @@ struct FaultTests {
         }
         try await withClient([try node.ringNode], configuration) { cache async throws in
             try await cache.withTimeout(.seconds(20)).set("k", to: .text("v"))
-            node.program.send(SIGSTOP)
+            try node.program.suspend()
             #expect(await code { _ = try await cache.get("k") } == .deadlineExceeded)
             node.program.send(SIGCONT)
             let item = try await cache.withTimeout(.seconds(20)).get("k")
@@ -334,7 +334,7 @@ struct BackPressureTests {
         }
         try await withClient([try node.ringNode], configuration) { cache async throws in
             try await cache.set("k", to: .text("v"))
-            node.program.send(SIGSTOP)
+            try node.program.suspend()
             let value = ByteBuffer(repeating: 0x76, count: 500_000)
             let quick = cache.withTimeout(.milliseconds(300))
             let tasks = (0..<200).map { number in

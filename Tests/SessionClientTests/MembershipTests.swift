@@ -184,7 +184,7 @@ struct ClusterQueryTests {
         var reader = MembershipReader(
             .clusterConfiguration(
                 seeds: [port.node, other.node, closing.node, hung.node, server.node]),
-            group: MultiThreadedEventLoopGroup.singleton, queryTimeout: .milliseconds(500))
+            group: MultiThreadedEventLoopGroup.singleton, queryTimeout: .seconds(2))
         #expect(try await reader.changedNodes() == [Node(host: "a", port: 1)])
     }
 

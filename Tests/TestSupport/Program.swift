@@ -134,6 +134,16 @@ package final class Program {
         if exit == nil { kill(processID, signal) }
     }
 
+    /// Stops it, as a process that hangs; `send(SIGCONT)` lets it go on.
+    package func suspend() throws {
+        send(SIGSTOP)
+        try wait(for: "process \(processID) to stop") {
+            let status = contents(of: "/proc/\(processID)/stat") ?? ""
+            let fields = status.split(separator: ")").last ?? ""
+            return fields.split(separator: " ").first == "T"
+        }
+    }
+
     /// Whether it has ended; takes note of how.
     package var hasEnded: Bool {
         if exit != nil { return true }
