@@ -17,6 +17,12 @@ public struct CacheKey: Hashable, Sendable {
         self.bytes = Array(bytes)
     }
 
+    /// For what is made of parts that were checked.
+    init(uncheckedBytes bytes: [UInt8]) {
+        assert(Self.isValid(bytes), "no key")
+        self.bytes = bytes
+    }
+
     private static func isValid(_ bytes: some Collection<UInt8>) -> Bool {
         guard (1...ProtocolLimits.keyByteCountMax).contains(bytes.count) else { return false }
         return bytes.allSatisfy { $0 > UInt8(ascii: " ") && $0 != 0x7F }
