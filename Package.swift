@@ -18,6 +18,7 @@ let dataPath: [SwiftSetting] =
 let package = Package(
     name: "sojourn",
     products: [
+        .library(name: "SessionClient", targets: ["SessionClient"]),
         .library(name: "HashRing", targets: ["HashRing"]),
         .library(name: "ClusterFile", targets: ["ClusterFile"]),
         .executable(name: "sojournd", targets: ["sojournd"]),
@@ -28,6 +29,11 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
     targets: [
         .systemLibrary(
@@ -47,6 +53,19 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: dataPath),
+        .target(
+            name: "SessionClient",
+            dependencies: [
+                "HashRing", "MemcacheProtocol",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "DequeModule", package: "swift-collections"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "Metrics", package: "swift-metrics"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: strict),
         .executableTarget(
             name: "sojournd",
             dependencies: [
@@ -89,6 +108,18 @@ let package = Package(
         .testTarget(
             name: "CacheNodeTests",
             dependencies: ["CacheNode", "MemcacheProtocol", "SessionMap", "TestSupport"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "SessionClientTests",
+            dependencies: [
+                "HashRing", "SessionClient", "TestSupport", "sojournd",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOEmbedded", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOTestUtils", package: "swift-nio"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "LoadGeneratorTests",

@@ -23,6 +23,11 @@ private enum Arrows {
     static let packages: [String: Set<String>] = [
         "CacheNode": ["Logging"],
         "ClusterFile": ["Yams"],
+        "SessionClient": [
+            "NIOCore", "NIOPosix", "DequeModule", "Logging", "Metrics", "ServiceLifecycle",
+            "Crypto",
+            "FoundationEssentials",
+        ],
         "sojournd": ["Logging", "ArgumentParser"],
         "LoadGenerator": ["Histogram"],
         "sojourn": ["ArgumentParser"],

@@ -1,23 +1,22 @@
 import Glibc
-import TestSupport
 
 /// A node as a process of its own: `sojournd`, or memcached as the oracle.
-final class RunningNode {
-    let program: Program
-    let directory: TemporaryDirectory
+package final class RunningNode {
+    package let program: Program
+    package let directory: TemporaryDirectory
     /// Where it listens.
-    private(set) var places: [Place] = []
+    package private(set) var places: [Place] = []
 
-    enum Place: Equatable {
+    package enum Place: Equatable {
         case tcp(port: UInt16)
         case tcp6(port: UInt16)
         case unix(path: String)
     }
 
-    static func sojourndPath() throws -> String { try builtProgram("sojournd") }
+    package static func sojourndPath() throws -> String { try builtProgram("sojournd") }
 
     /// An executable that was built with the tests: it lies next to them.
-    static func builtProgram(_ name: String) throws -> String {
+    package static func builtProgram(_ name: String) throws -> String {
         var path = [CChar](repeating: 0, count: Int(PATH_MAX))
         let count = readlink("/proc/self/exe", &path, path.count)
         let own = String(
@@ -30,10 +29,10 @@ final class RunningNode {
         throw Trouble("there is no \(name) next to \(own)")
     }
 
-    static let memcachedPath = "/usr/bin/memcached"
+    package static let memcachedPath = "/usr/bin/memcached"
 
     /// Starts `sojournd` on a free loopback port, or as `flags` say.
-    static func sojournd(
+    package static func sojournd(
         _ flags: [String] = [], descriptorLimit: Int? = nil
     ) throws -> RunningNode {
         try RunningNode(
@@ -41,7 +40,7 @@ final class RunningNode {
             descriptorLimit: descriptorLimit)
     }
 
-    static func memcached(_ flags: [String]) throws -> RunningNode {
+    package static func memcached(_ flags: [String]) throws -> RunningNode {
         guard access(memcachedPath, X_OK) == 0 else {
             throw Trouble(
                 "\(memcachedPath) is not installed (Debian package memcached): "
@@ -104,13 +103,13 @@ final class RunningNode {
         }
     }
 
-    func connect() throws -> SocketPeer {
+    package func connect() throws -> SocketPeer {
         guard let place = places.first else { throw Trouble("it listens nowhere") }
         return try SocketPeer(place)
     }
 
     /// The port of the first place.
-    var port: Int {
+    package var port: Int {
         get throws {
             switch places.first {
             case .tcp(let port), .tcp6(let port): Int(port)
@@ -120,7 +119,7 @@ final class RunningNode {
     }
 
     /// What `stats` says of one name.
-    func counter(_ name: String) throws -> Int? {
+    package func counter(_ name: String) throws -> Int? {
         let peer = try connect()
         let lines = try peer.ask("stats", until: "END\r\n").split(separator: "\r\n")
         let line = lines.first { $0.hasPrefix("STAT \(name) ") }

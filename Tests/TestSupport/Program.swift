@@ -1,14 +1,13 @@
-import Glibc
-import TestSupport
+package import Glibc
 
 /// Why a test cannot go on, in one sentence.
-struct Trouble: Error, CustomStringConvertible {
-    let description: String
-    init(_ description: String) { self.description = description }
+package struct Trouble: Error, CustomStringConvertible {
+    package let description: String
+    package init(_ description: String) { self.description = description }
 }
 
 /// Waits for a condition, but not for ever.
-func wait(
+package func wait(
     for what: String, seconds: Double = 60, until isTrue: () throws -> Bool
 ) throws {
     let deadline = ContinuousClock.now + .seconds(seconds)
@@ -19,10 +18,10 @@ func wait(
 }
 
 /// A directory for one test, which goes with it.
-final class TemporaryDirectory {
-    let path: String
+package final class TemporaryDirectory {
+    package let path: String
 
-    init() throws {
+    package init() throws {
         var template = Array("/tmp/sojourn-XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else { throw Trouble("cannot make a directory in /tmp") }
         path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
@@ -41,7 +40,7 @@ final class TemporaryDirectory {
         rmdir(path)
     }
 
-    func write(_ text: String, to name: String) throws -> String {
+    package func write(_ text: String, to name: String) throws -> String {
         let file = path + "/" + name
         guard let stream = fopen(file, "w") else { throw Trouble("cannot write \(file)") }
         fputs(text, stream)
@@ -50,21 +49,27 @@ final class TemporaryDirectory {
     }
 }
 
+/// glibc has it since 2.34; Swift's Glibc does not show what needs `_GNU_SOURCE`.
+@_silgen_name("posix_spawn_file_actions_addclosefrom_np")
+private func closeFrom(
+    _ actions: UnsafeMutablePointer<posix_spawn_file_actions_t>, _ from: Int32
+) -> Int32
+
 /// A process that this test started, and that ends with the test at the latest.
-final class Program {
-    enum Exit: Equatable, Sendable {
+package final class Program {
+    package enum Exit: Equatable, Sendable {
         case status(Int32)
         case signal(Int32)
     }
 
-    let processID: pid_t
-    let directory = try? TemporaryDirectory()
+    package let processID: pid_t
+    package let directory = try? TemporaryDirectory()
     private let outputPath: String
     private let errorPath: String
-    private(set) var exit: Exit?
+    package private(set) var exit: Exit?
 
     /// - Parameter environment: variables on top of this process's own.
-    init(
+    package init(
         _ executable: String, _ arguments: [String] = [], environment: [String: String] = [:]
     ) throws {
         guard access(executable, X_OK) == 0 else {
@@ -89,7 +94,9 @@ final class Program {
             posix_spawn_file_actions_addopen(
                 &actions, descriptor, path, O_WRONLY | O_CREAT | O_APPEND, 0o644)
         }
-        keepDescriptors()
+        // What this process has open is none of its children's business, and what another thread opens
+        // at this moment neither.
+        guard closeFrom(&actions, 3) == 0 else { throw Trouble("cannot close descriptors") }
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }
@@ -118,31 +125,27 @@ final class Program {
         return processID
     }
 
-    /// What this process has open is none of its children's business.
-    private static func keepDescriptors() {
-        guard let stream = opendir("/proc/self/fd") else { return }
-        defer { closedir(stream) }
-        while let entry = readdir(stream) {
-            let name = withUnsafeBytes(of: entry.pointee.d_name) { bytes in
-                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-            }
-            if let descriptor = Int32(name), descriptor > 2 {
-                _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
-            }
-        }
-    }
-
     deinit { end() }
 
-    var output: String { contents(of: outputPath) ?? "" }
-    var errors: String { contents(of: errorPath) ?? "" }
+    package var output: String { contents(of: outputPath) ?? "" }
+    package var errors: String { contents(of: errorPath) ?? "" }
 
-    func send(_ signal: Int32) {
+    package func send(_ signal: Int32) {
         if exit == nil { kill(processID, signal) }
     }
 
+    /// Stops it, as a process that hangs; `send(SIGCONT)` lets it go on.
+    package func suspend() throws {
+        send(SIGSTOP)
+        try wait(for: "process \(processID) to stop") {
+            let status = contents(of: "/proc/\(processID)/stat") ?? ""
+            let fields = status.split(separator: ")").last ?? ""
+            return fields.split(separator: " ").first == "T"
+        }
+    }
+
     /// Whether it has ended; takes note of how.
-    var hasEnded: Bool {
+    package var hasEnded: Bool {
         if exit != nil { return true }
         var status: Int32 = 0
         guard waitpid(processID, &status, WNOHANG) == processID else { return false }
@@ -150,14 +153,14 @@ final class Program {
         return true
     }
 
-    func waitForExit(seconds: Double = 60) throws -> Exit {
+    package func waitForExit(seconds: Double = 60) throws -> Exit {
         try wait(for: "the end of process \(processID)", seconds: seconds) { hasEnded }
         guard let exit else { throw Trouble("no exit status") }
         return exit
     }
 
     /// Kills it if it still runs.
-    func end() {
+    package func end() {
         guard !hasEnded else { return }
         kill(processID, SIGKILL)
         var status: Int32 = 0
@@ -166,7 +169,7 @@ final class Program {
     }
 
     /// Runs a program to its end.
-    static func run(
+    package static func run(
         _ executable: String, _ arguments: [String] = [], environment: [String: String] = [:],
         seconds: Double = 60
     ) throws -> (exit: Exit, output: String, errors: String) {

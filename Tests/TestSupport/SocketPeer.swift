@@ -1,17 +1,16 @@
 import Glibc
-import TestSupport
 
 /// A connection to a node, waited on with a deadline.
-final class SocketPeer: TranscriptPeer {
-    private(set) var descriptor: Int32
-    var received: [UInt8] = []
-    private(set) var hasEnded = false
+package final class SocketPeer: TranscriptPeer {
+    package private(set) var descriptor: Int32
+    package var received: [UInt8] = []
+    package private(set) var hasEnded = false
 
     private static let patienceMilliseconds: Int32 = 60_000
     /// How long nothing must come to be believed. There is no telling that nothing will come.
     private static let quietMilliseconds: Int32 = 100
 
-    init(_ place: RunningNode.Place) throws {
+    package init(_ place: RunningNode.Place) throws {
         switch place {
         case .tcp(let port):
             var address = sockaddr_in()
@@ -55,13 +54,13 @@ final class SocketPeer: TranscriptPeer {
 
     deinit { close() }
 
-    func close() {
+    package func close() {
         if descriptor >= 0 { Glibc.close(descriptor) }
         descriptor = -1
     }
 
     /// Ends the connection by a reset.
-    func reset() {
+    package func reset() {
         var now = linger(l_onoff: 1, l_linger: 0)
         setsockopt(
             descriptor, SOL_SOCKET, SO_LINGER, &now, socklen_t(MemoryLayout<linger>.size))
@@ -75,7 +74,7 @@ final class SocketPeer: TranscriptPeer {
 
     /// Sends all. Replies are taken only when the node does not go on without: a value may be meant
     /// to stay on its way.
-    func send(_ bytes: [UInt8]) throws {
+    package func send(_ bytes: [UInt8]) throws {
         let deadline = ContinuousClock.now + .seconds(60)
         var sent = 0
         while sent < bytes.count {
@@ -98,18 +97,18 @@ final class SocketPeer: TranscriptPeer {
         }
     }
 
-    func send(_ text: String) throws { try send(Array(text.utf8)) }
+    package func send(_ text: String) throws { try send(Array(text.utf8)) }
 
-    func endSending() {
+    package func endSending() {
         shutdown(descriptor, Int32(SHUT_WR))
     }
 
-    func receive(isUnexpected: Bool) -> Bool {
+    package func receive(isUnexpected: Bool) -> Bool {
         receive(
             milliseconds: isUnexpected ? Self.quietMilliseconds : Self.patienceMilliseconds)
     }
 
-    func receive(milliseconds: Int32) -> Bool {
+    package func receive(milliseconds: Int32) -> Bool {
         guard !hasEnded, isReady(Int32(POLLIN), milliseconds: milliseconds) else { return false }
         let before = received.count
         received.reserveCapacity(before + 262_144)
@@ -127,7 +126,7 @@ final class SocketPeer: TranscriptPeer {
     // MARK: Conversations
 
     /// Takes what comes until it ends with `end`, and hands it over.
-    func receive(until end: String) throws -> String {
+    package func receive(until end: String) throws -> String {
         let end = Array(end.utf8)
         while !received.suffix(end.count).elementsEqual(end) {
             guard receive(isUnexpected: false) else {
@@ -139,14 +138,14 @@ final class SocketPeer: TranscriptPeer {
     }
 
     /// Takes what comes until the node hangs up.
-    func receiveUntilEnd() throws -> String {
+    package func receiveUntilEnd() throws -> String {
         while receive(isUnexpected: false) {}
         guard hasEnded else { throw Trouble("not closed, received \(printable(received))") }
         defer { received.removeAll() }
         return String(decoding: received, as: UTF8.self)
     }
 
-    func ask(_ line: String, until end: String = "\r\n") throws -> String {
+    package func ask(_ line: String, until end: String = "\r\n") throws -> String {
         try send(line + "\r\n")
         return try receive(until: end)
     }

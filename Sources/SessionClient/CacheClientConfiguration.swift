@@ -1,0 +1,98 @@
+public import HashRing
+import MemcacheProtocol
+import NIOCore
+
+/// How a client behaves. Every setting has a range, which `CacheClient` checks.
+public struct CacheClientConfiguration: Sendable {
+    /// What becomes of a key whose node is ejected or refuses connections.
+    public enum DeadNodes: String, Hashable, Sendable {
+        /// An error. No copy is ever read that another node has outdated.
+        case fail
+        /// The ring's next node takes its place, and gives it back when it returns. What it then still
+        /// holds (`-e`) is read again, though it may be outdated: for caches, or with replicas.
+        case nextNode
+    }
+
+    /// Which node a key belongs to. All clients of a cluster have to have the same.
+    public var strategy: Ring.Strategy = .ketamaWeighted
+    /// With replicas `.fail`: the other copies are there already.
+    public var deadNodes: DeadNodes = .fail
+    public var replication = Replication()
+
+    /// Until a command has failed. 1 ms to 1 h; a call can have its own (`CacheClient.withTimeout`).
+    public var requestTimeout: Duration = .seconds(1)
+    /// From an attempt to connect to the node's first answer. 1 ms to 1 h.
+    public var connectTimeout: Duration = .milliseconds(500)
+    /// So long without a byte while replies are due, and the connection is given up. 1 ms to 1 h.
+    public var silenceTimeout: Duration = .seconds(1)
+
+    /// 1 to 64. Commands are pipelined: more than a few serve only many cores.
+    public var connectionCountPerNode = 2
+    /// Commands without a reply on one connection; further ones wait. 1 to 65,536.
+    public var inFlightCountMax = 1_024
+    /// Commands on the wire or waiting, on one connection; further ones fail with `.overloaded`.
+    /// 1 to 1,048,576.
+    public var outstandingCountMax = 8_192
+    /// Larger values are neither sent nor taken. 1 byte to 128 MiB.
+    public var valueByteCountMax = 1_048_576
+
+    /// Failures in a row that eject a node. 1 to 1,000.
+    public var failureCountUntilEjection = 3
+    /// How long a node is left alone at first; each probe that fails doubles it. 1 ms to 1 h.
+    public var ejectionMin: Duration = .milliseconds(500)
+    /// How long at most. `ejectionMin` to 1 h.
+    public var ejectionMax: Duration = .seconds(30)
+
+    public init() {}
+}
+
+/// A setting that is out of its range.
+public struct ConfigurationError: Error, Hashable, Sendable, CustomStringConvertible {
+    public let description: String
+    init(_ description: String) { self.description = description }
+}
+
+extension CacheClientConfiguration {
+    func validate() throws(ConfigurationError) {
+        let times: [(String, Duration)] = [
+            ("requestTimeout", requestTimeout), ("connectTimeout", connectTimeout),
+            ("silenceTimeout", silenceTimeout), ("ejectionMin", ejectionMin),
+            ("ejectionMax", ejectionMax),
+        ]
+        for (name, time) in times where !(.milliseconds(1) ... .seconds(3_600)).contains(time) {
+            throw ConfigurationError("\(name) must be 1 ms to 1 h, not \(time)")
+        }
+        guard ejectionMin <= ejectionMax else {
+            throw ConfigurationError("ejectionMin must not be above ejectionMax")
+        }
+        try replication.validate()
+        guard replication.copyCount == 1 || deadNodes == .fail else {
+            throw ConfigurationError("deadNodes must be .fail where there are replicas")
+        }
+        let counts: [(String, Int, ClosedRange<Int>)] = [
+            ("connectionCountPerNode", connectionCountPerNode, 1...64),
+            ("inFlightCountMax", inFlightCountMax, 1...65_536),
+            ("outstandingCountMax", outstandingCountMax, 1...1_048_576),
+            ("valueByteCountMax", valueByteCountMax, 1...134_217_728),
+            ("failureCountUntilEjection", failureCountUntilEjection, 1...1_000),
+        ]
+        for (name, count, range) in counts where !range.contains(count) {
+            throw ConfigurationError(
+                "\(name) must be \(range.lowerBound) to \(range.upperBound), not \(count)")
+        }
+    }
+
+    var healthPolicy: NodeHealth.Policy {
+        NodeHealth.Policy(
+            failureCountMax: failureCountUntilEjection, backoffMin: TimeAmount(ejectionMin),
+            backoffMax: TimeAmount(ejectionMax), jitter: 0.2)
+    }
+
+    var connectionSettings: NodeConnection.Settings {
+        NodeConnection.Settings(
+            limits: ConnectionStateMachine.Limits(
+                inFlightCountMax: inFlightCountMax, connectTimeout: TimeAmount(connectTimeout),
+                silenceTimeout: TimeAmount(silenceTimeout)),
+            outstandingCountMax: outstandingCountMax, valueByteCountMax: valueByteCountMax)
+    }
+}

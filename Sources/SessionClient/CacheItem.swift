@@ -1,0 +1,36 @@
+public import NIOCore
+
+/// The opaque number that a node gives to each state of an item.
+public struct CASUnique: Hashable, Sendable {
+    public let number: UInt64
+    public init(_ number: UInt64) { self.number = number }
+}
+
+/// An item as it was read.
+public struct CacheItem: Hashable, Sendable {
+    /// It shares its memory with all that was read from the socket at the same time, up to 64 KiB: copy
+    /// what is to be kept for long.
+    public var value: ByteBuffer
+    public var clientFlags: UInt32
+    public var casUnique: CASUnique
+    /// Nil for an item that never expires.
+    public var timeLeft: Duration?
+}
+
+/// What `get` found of several keys: what is in neither is a miss.
+public struct CacheItems: Sendable {
+    public var hits: [CacheKey: CacheItem] = [:]
+    /// Keys of nodes that did not answer.
+    public var failures: [CacheKey: CacheError] = [:]
+
+    public subscript(_ key: CacheKey) -> CacheItem? { hits[key] }
+}
+
+/// What became of a store that wants the item unchanged.
+public enum CompareAndSetOutcome: Hashable, Sendable {
+    case stored(CASUnique)
+    /// Somebody else has changed the item.
+    case conflict
+    /// The item is gone.
+    case notFound
+}

@@ -1,0 +1,130 @@
+import HashRing
+import NIOCore
+
+/// Each command, on one node or on all that hold copies.
+extension ClientCore {
+    private func replicas(
+        of key: CacheKey, _ deadline: NIODeadline
+    ) async throws(CacheError) -> ReplicaSet? {
+        guard configuration.replication.copyCount > 1 else { return nil }
+        let topology = try await topology(deadline: deadline)
+        let pools = topology.pools(for: key, count: configuration.replication.copyCount)
+        return ReplicaSet(
+            key: key, pools: pools, settings: configuration.replication, clock: clock)
+    }
+
+    func get(
+        _ key: CacheKey, exptime: Int32?, deadline: NIODeadline
+    ) async throws(CacheError) -> CacheItem? {
+        if let replicas = try await replicas(of: key, deadline) {
+            return try await replicas.get(exptime: exptime, deadline: deadline)
+        }
+        let get = NodeRequest.Get(key: key, wantsTimeLeft: true, exptime: exptime)
+        return CacheItem(try await ask(.get(get), for: key, deadline: deadline))
+    }
+
+    func touch(
+        _ key: CacheKey, exptime: Int32, deadline: NIODeadline
+    ) async throws(CacheError) -> Bool {
+        if let replicas = try await replicas(of: key, deadline) {
+            return try await replicas.touch(exptime: exptime, deadline: deadline)
+        }
+        let get = NodeRequest.Get(key: key, wantsValue: false, exptime: exptime)
+        return try await ask(.get(get), for: key, deadline: deadline).status == .done
+    }
+
+    func store(
+        _ command: StoreCommand, deadline: NIODeadline
+    ) async throws(CacheError) -> StoreOutcome {
+        try check(command)
+        guard let replicas = try await replicas(of: command.key, deadline) else {
+            let reply = try await ask(command.request, for: command.key, deadline: deadline)
+            return try StoreOutcome(reply, to: command.mode)
+        }
+        let draft = ReplicaSet.Draft(
+            value: command.value, clientFlags: command.clientFlags, exptime: command.exptime)
+        switch command.mode {
+        case .set: return .stored(try await replicas.set(draft, deadline: deadline))
+        case .add:
+            let version = try await replicas.store(draft, isAddition: true, deadline: deadline)
+            return version.map { .stored($0) } ?? .present
+        case .addFresh:
+            let version = try await replicas.addFresh(draft, deadline: deadline)
+            return version.map { .stored($0) } ?? .present
+        case .replace:
+            let version = try await replicas.store(draft, isAddition: false, deadline: deadline)
+            return version.map { .stored($0) } ?? .absent
+        case .compareAndSet(let expected):
+            return try await replicas.compareAndSet(
+                draft, expected: expected, deadline: deadline)
+        }
+    }
+
+    private func check(_ command: StoreCommand) throws(CacheError) {
+        let limit = configuration.valueByteCountMax
+        guard command.value.readableBytes <= limit else {
+            throw CacheError(.valueTooLarge, reason: "above \(limit) bytes")
+        }
+        guard
+            configuration.replication.copyCount == 1
+                || command.clientFlags != ReplicaSet.tombstoneClientFlags
+        else { throw CacheError(.reservedClientFlags) }
+    }
+
+    func delete(_ key: CacheKey, deadline: NIODeadline) async throws(CacheError) -> Bool {
+        if let replicas = try await replicas(of: key, deadline) {
+            return try await replicas.delete(deadline: deadline)
+        }
+        let request = NodeRequest.delete(.init(key: key))
+        return try await ask(request, for: key, deadline: deadline).status == .done
+    }
+
+    // MARK: Arithmetic
+
+    func arithmetic(
+        _ arithmetic: NodeRequest.Arithmetic, deadline: NIODeadline
+    ) async throws(CacheError) -> UInt64? {
+        if configuration.replication.copyCount > 1 {
+            return try await replicatedArithmetic(arithmetic, deadline: deadline)
+        }
+        let request = NodeRequest.arithmetic(arithmetic)
+        let reply = try await ask(request, for: arithmetic.key, deadline: deadline)
+        guard reply.status == .done else { return nil }
+        guard let number = reply.value.flatMap({ Self.number($0) }) else {
+            throw CacheError(.protocolViolation, reason: "no number")
+        }
+        return number
+    }
+
+    /// Nodes that add by themselves would give the same version to different numbers.
+    private func replicatedArithmetic(
+        _ arithmetic: NodeRequest.Arithmetic, deadline: NIODeadline
+    ) async throws(CacheError) -> UInt64? {
+        for _ in 0..<ReplicaSet.attemptCountMax {
+            var command = StoreCommand(
+                mode: .add, key: arithmetic.key, value: ByteBuffer(), clientFlags: 0, exptime: 0)
+            let number: UInt64
+            if let item = try await get(arithmetic.key, exptime: nil, deadline: deadline) {
+                guard let old = Self.number(item.value) else { throw CacheError(.notANumber) }
+                number =
+                    arithmetic.decrements
+                    ? old - min(old, arithmetic.delta) : old &+ arithmetic.delta
+                command.mode = .compareAndSet(expected: item.casUnique.number)
+                command.clientFlags = item.clientFlags
+                command.exptime = (item.timeLeft.map { Expiry.after($0) } ?? .never).exptime()
+            } else {
+                guard let initial = arithmetic.initial else { return nil }
+                number = initial.number
+                command.exptime = initial.exptime
+            }
+            command.value = ByteBuffer(string: "\(number)")
+            if case .stored = try await store(command, deadline: deadline) { return number }
+        }
+        throw CacheError(.contended)
+    }
+
+    /// memcached pads a number that has become shorter with spaces.
+    private static func number(_ value: ByteBuffer) -> UInt64? {
+        UInt64(String(buffer: value).prefix { $0 != " " })
+    }
+}

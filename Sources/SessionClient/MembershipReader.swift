@@ -1,0 +1,139 @@
+import Glibc
+import HashRing
+import NIOCore
+import NIOPosix
+
+/// Looks up the nodes of a membership, again and again.
+struct MembershipReader: Sendable {
+    /// Why there is no answer.
+    struct Trouble: Error, CustomStringConvertible {
+        let description: String
+        init(_ description: String) { self.description = description }
+    }
+
+    /// All addresses of a name, as text. It may block.
+    typealias Resolver = @Sendable (String) throws -> [String]
+
+    private let membership: Membership
+    private let resolve: Resolver
+    private let queryTimeout: TimeAmount
+    private let group: any EventLoopGroup
+    private var lastText: String?
+    private var lastVersion = -1
+    private var knownNodes: [Node] = []
+
+    init(
+        _ membership: Membership, group: any EventLoopGroup, queryTimeout: TimeAmount,
+        resolve: @escaping Resolver = { try Self.addresses(of: $0) }
+    ) {
+        self.membership = membership
+        self.group = group
+        self.queryTimeout = queryTimeout
+        self.resolve = resolve
+    }
+
+    /// The nodes that are there without asking anybody: a list, or a file's.
+    ///
+    /// - Returns: nil if somebody has to be asked.
+    mutating func firstNodes() throws -> [Node]? {
+        switch membership {
+        case .fixed(let nodes): return nodes
+        case .file(let path, _):
+            let text = try Self.text(of: path)
+            lastText = text
+            knownNodes = try NodeList.parse(text)
+            return knownNodes
+        case .dns, .clusterConfiguration: return nil
+        }
+    }
+
+    /// - Returns: nil if nothing has changed.
+    mutating func changedNodes() async throws -> [Node]? {
+        switch membership {
+        case .fixed: return nil
+        case .file(let path, _):
+            let text = try await NIOThreadPool.singleton.runIfActive { try Self.text(of: path) }
+            return try nodes(ofText: text)
+        case .dns(let name, let port, _):
+            let resolve = resolve
+            let addresses = try await NIOThreadPool.singleton.runIfActive { try resolve(name) }
+            guard !addresses.isEmpty else { throw Trouble("\(name) has no address") }
+            // In another order it is the same cluster.
+            return changed(Set(addresses).sorted().map { Node(host: $0, port: port) })
+        case .clusterConfiguration(let seeds, _): return try await askCluster(seeds)
+        }
+    }
+
+    private mutating func changed(_ nodes: [Node]) -> [Node]? {
+        guard nodes != knownNodes else { return nil }
+        knownNodes = nodes
+        return nodes
+    }
+
+    // MARK: Files
+
+    private mutating func nodes(ofText text: String) throws -> [Node]? {
+        guard text != lastText else { return nil }
+        // What is wrong with a text is told once.
+        lastText = text
+        return changed(try NodeList.parse(text))
+    }
+
+    private static func text(of path: String) throws -> String {
+        guard let file = fopen(path, "r") else {
+            throw Trouble("cannot read \(path): \(String(cString: strerror(errno)))")
+        }
+        defer { fclose(file) }
+        var bytes = [UInt8](repeating: 0, count: NodeList.byteCountMax + 1)
+        let count = fread(&bytes, 1, bytes.count, file)
+        guard ferror(file) == 0 else { throw Trouble("cannot read \(path)") }
+        return String(decoding: bytes.prefix(count), as: UTF8.self)
+    }
+
+    // MARK: Names
+
+    static func addresses(of name: String) throws -> [String] {
+        var hints = addrinfo()
+        hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
+        var first: UnsafeMutablePointer<addrinfo>?
+        let result = getaddrinfo(name, nil, &hints, &first)
+        guard result == 0 else {
+            throw Trouble("cannot resolve \(name): \(String(cString: gai_strerror(result)))")
+        }
+        defer { freeaddrinfo(first) }
+        var addresses: [String] = []
+        for entry in sequence(first: first, next: { $0?.pointee.ai_next }).prefix(while: {
+            $0 != nil
+        }) {
+            guard let entry = entry?.pointee else { break }
+            var host = [CChar](repeating: 0, count: Int(NI_MAXHOST))
+            let length = socklen_t(host.count)
+            guard
+                getnameinfo(
+                    entry.ai_addr, entry.ai_addrlen, &host, length, nil, 0, NI_NUMERICHOST) == 0
+            else { continue }
+            let bytes = host.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
+            addresses.append(String(decoding: bytes, as: UTF8.self))
+        }
+        return addresses
+    }
+
+    // MARK: Nodes
+
+    /// Asks one node after the other, those that are known at last first.
+    private mutating func askCluster(_ seeds: [Node]) async throws -> [Node]? {
+        var trouble: any Error = Trouble("no nodes to ask for the cluster")
+        for node in knownNodes.shuffled() + seeds {
+            do {
+                let answer = try await ClusterQuery.ask(node, on: group, timeout: queryTimeout)
+                // A node that has not been told yet does not undo what another one has said.
+                guard answer.version > lastVersion else { return nil }
+                lastVersion = answer.version
+                return changed(answer.nodes)
+            } catch {
+                trouble = error
+            }
+        }
+        throw trouble
+    }
+}

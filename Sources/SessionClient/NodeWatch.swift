@@ -1,0 +1,61 @@
+import HashRing
+import Logging
+import NIOCore
+import Synchronization
+
+/// Keeps a node's health up to date with what its connections tell, and tells the log.
+final class NodeWatch: Sendable {
+    let node: Node
+    private let health: Mutex<NodeHealth>
+    private let metrics: ClientMetrics
+    private let logger: Logger
+
+    init(node: Node, policy: NodeHealth.Policy, metrics: ClientMetrics, logger: Logger) {
+        self.node = node
+        self.metrics = metrics
+        self.logger = logger
+        health = Mutex(NodeHealth(policy: policy))
+    }
+
+    var isEjected: Bool { health.withLock { $0.isEjected } }
+
+    func admission() -> NodeHealth.Admission {
+        health.withLock { $0.admission(now: .now()) }
+    }
+
+    func record(_ news: NodeConnection.News) {
+        switch news {
+        case .answered: health.withLock { $0.recordAnswer() }
+        case .failed(let error):
+            metrics.countConnectionFailure()
+            let change = health.withLock {
+                $0.recordFailure(now: .now(), draw: .random(in: 0...1))
+            }
+            tell(change, reason: error)
+        }
+    }
+
+    func recordProbe(hasAnswered: Bool) {
+        let change = health.withLock {
+            $0.recordProbe(hasAnswered: hasAnswered, now: .now(), draw: .random(in: 0...1))
+        }
+        tell(change, reason: nil)
+    }
+
+    private func tell(_ change: NodeHealth.Change?, reason: CacheError?) {
+        switch change {
+        case .ejected(let backoff):
+            metrics.countEjection()
+            logger.warning(
+                "node ejected",
+                metadata: [
+                    "milliseconds": "\(backoff.nanoseconds / 1_000_000)",
+                    "reason": "\(reason?.description ?? "no answer to a probe")",
+                ])
+        case .returned:
+            metrics.countReturn()
+            logger.notice("node returned")
+        case nil: break
+        }
+    }
+}

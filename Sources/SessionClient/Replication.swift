@@ -1,0 +1,56 @@
+/// How many copies there are of an item, and what is asked of them.
+///
+/// The copies of a key are on the first `copyCount` nodes that the ring has for it. Each state of an item
+/// has a version, which its writer chooses and the nodes keep as its CAS unique; a deleted item leaves a
+/// tombstone. Whoever reads asks all copies and takes the newest; copies that lag behind are brought up
+/// to date in passing, never over something newer.
+///
+/// What is promised: a copy that missed writes (its node was down, `-e`) is never taken for the item
+/// while any node that has the newest state answers. With `readCountMin + writeCountMin > copyCount`, and
+/// nodes that keep their items (`-e`), some such node is among those that answer, or the command fails:
+/// then an outdated copy is never taken at all. With the defaults it is, if every node that has the
+/// newest state is down and one that missed it is not.
+///
+/// Not promised: a total order. Two clients that see different nodes may both win an `add` or a
+/// compare-and-set; the later version then stays. A write that failed may have reached some of the nodes.
+///
+/// What it costs: a retrieval asks `copyCount` nodes at once; a store by compare-and-set takes two round
+/// trips, a deletion and `set` two, `add` and `replace` three, arithmetic three or more.
+///
+/// The nodes have to know the meta flag E: Sojourn, or memcached from 1.6.19 on. All clients of replicated
+/// keys have to be such clients: what others write counts as older than anything.
+public struct Replication: Hashable, Sendable {
+    /// 1 to 5. 1 means that there are no replicas, and none of the above.
+    public var copyCount: Int
+    /// Copies that a retrieval has to hear from. 1 to `copyCount`.
+    public var readCountMin: Int
+    /// Copies that a change has to reach. 1 to `copyCount`.
+    public var writeCountMin: Int
+    /// How long a deletion is remembered. A node that comes back later than that can bring deleted items
+    /// back: at least the longest time that items live. 1 s to 30 days.
+    public var tombstoneLifetime: Duration
+
+    public init(
+        copyCount: Int = 1, readCountMin: Int = 1, writeCountMin: Int = 1,
+        tombstoneLifetime: Duration = .seconds(86_400)
+    ) {
+        self.copyCount = copyCount
+        self.readCountMin = readCountMin
+        self.writeCountMin = writeCountMin
+        self.tombstoneLifetime = tombstoneLifetime
+    }
+
+    func validate() throws(ConfigurationError) {
+        guard (1...5).contains(copyCount) else {
+            throw ConfigurationError("copyCount must be 1 to 5, not \(copyCount)")
+        }
+        for (name, count) in [("readCountMin", readCountMin), ("writeCountMin", writeCountMin)] {
+            guard (1...copyCount).contains(count) else {
+                throw ConfigurationError("\(name) must be 1 to copyCount, not \(count)")
+            }
+        }
+        guard (.seconds(1) ... .seconds(2_592_000)).contains(tombstoneLifetime) else {
+            throw ConfigurationError("tombstoneLifetime must be 1 s to 30 days")
+        }
+    }
+}

@@ -1,0 +1,251 @@
+import Crypto
+import FoundationEssentials
+import Logging
+import Metrics
+import NIOCore
+
+/// Sessions of a web application, in a cache cluster.
+///
+/// Goals: an ID cannot be guessed or chosen by anybody; what comes from a browser and is no session is no
+/// session, whatever it is, and no error; two requests never undo each other's changes unseen; a session
+/// that was destroyed does not come back.
+/// Not goals: finding a user's sessions; locking.
+///
+/// ```swift
+/// let sessions = try SessionStore<Visit>(cache: cache)
+/// if var session = try await sessions.load(cookie: request.cookie) {
+///     session.value.pageCount += 1
+///     try await sessions.save(session)
+/// }
+/// ```
+public struct SessionStore<Value: Codable & Sendable>: Sendable {
+    private let cache: CacheClient
+    private let configuration: SessionStoreConfiguration
+    private let signer: CookieSigner
+    private let envelope: SessionEnvelope
+    private let metrics: SessionMetrics
+    /// Unix time.
+    private let milliseconds: @Sendable () -> Int64
+
+    /// - Throws: `ConfigurationError` for a setting that is out of its range, and, where there are
+    ///   replicas, if sessions live longer than deletions are remembered.
+    public init(
+        cache: CacheClient, configuration: SessionStoreConfiguration = SessionStoreConfiguration()
+    ) throws(ConfigurationError) {
+        try self.init(cache: cache, configuration: configuration) {
+            Int64(Date().timeIntervalSince1970 * 1_000)
+        }
+    }
+
+    init(
+        cache: CacheClient, configuration: SessionStoreConfiguration,
+        milliseconds: @escaping @Sendable () -> Int64
+    ) throws(ConfigurationError) {
+        try configuration.validate()
+        let replication = cache.core.configuration.replication
+        guard
+            replication.copyCount == 1
+                || configuration.idleTimeout <= replication.tombstoneLifetime
+        else {
+            throw ConfigurationError("idleTimeout must not be above tombstoneLifetime")
+        }
+        self.cache = cache
+        self.configuration = configuration
+        self.milliseconds = milliseconds
+        signer = CookieSigner(
+            keys: configuration.signingKeys, cookieName: configuration.cookieName)
+        envelope = SessionEnvelope(keys: configuration.encryptionKeys)
+        metrics = SessionMetrics()
+    }
+
+    // MARK: Cookies
+
+    /// What to give the browser. Set the cookie `HttpOnly`, `Secure` and `SameSite`.
+    public func cookieValue(for id: SessionID) -> String { signer.sign(id) }
+
+    /// - Parameter cookie: what the browser sent.
+    /// - Returns: nil for what no such store has given out, as far as that can be told without asking.
+    public func id(fromCookie cookie: String?) -> SessionID? {
+        guard let cookie else { return nil }
+        let id = signer.verify(cookie)
+        if id == nil { metrics.rejectedCookies.increment() }
+        return id
+    }
+
+    // MARK: Life
+
+    public func create(_ value: Value) async throws(SessionError) -> Session<Value> {
+        try await create(value, createdMilliseconds: milliseconds())
+    }
+
+    private func create(
+        _ value: Value, createdMilliseconds: Int64
+    ) async throws(SessionError) -> Session<Value> {
+        // A second attempt is for a generator that repeats itself; a third does not help there.
+        for _ in 0..<2 {
+            let id = SessionID()
+            let stored = try seal(value, createdMilliseconds, for: id)
+            let expiry = expiry(createdMilliseconds)
+            let outcome = try await attempt { () async throws(CacheError) in
+                try await cache.store(.addFresh, key(of: id), stored, expiry, 0)
+            }
+            guard case .stored(let number) = outcome else { continue }
+            metrics.created.increment()
+            return Session(
+                id: id, value: value, createdMilliseconds: createdMilliseconds,
+                casUnique: CASUnique(number))
+        }
+        throw .cache(CacheError(.contended, reason: "the random IDs are in use"))
+    }
+
+    /// Loads the session of a cookie, and lets its idle timeout begin anew, in one round trip.
+    public func load(cookie: String?) async throws(SessionError) -> Session<Value>? {
+        guard let id = id(fromCookie: cookie) else { return nil }
+        return try await load(id)
+    }
+
+    /// Loads a session, and lets its idle timeout begin anew, in one round trip.
+    ///
+    /// - Returns: nil if there is none, if it has expired, or if what is stored cannot be read: it was
+    ///   encrypted with a key that is no longer there, or its value is of an incompatible type.
+    public func load(_ id: SessionID) async throws(SessionError) -> Session<Value>? {
+        let key = key(of: id)
+        let item = try await attempt { () async throws(CacheError) in
+            try await cache.get(key, touching: .after(configuration.idleTimeout))
+        }
+        guard let item else { return nil }
+        guard let content = envelope.open(item.value, of: key),
+            let value = try? JSONDecoder().decode(Value.self, from: Data(content.value))
+        else {
+            metrics.unreadable.increment()
+            cache.core.logger.warning("a stored session cannot be read")
+            return nil
+        }
+        guard lifeLeft(content.createdMilliseconds) > .zero else {
+            try await destroy(id)
+            return nil
+        }
+        return Session(
+            id: id, value: value, createdMilliseconds: content.createdMilliseconds,
+            casUnique: item.casUnique)
+    }
+
+    /// Saves a session, if nobody else has since it was loaded. The idle timeout begins anew.
+    @discardableResult
+    public func save(
+        _ session: Session<Value>
+    ) async throws(SessionError) -> SaveOutcome<Value> {
+        guard lifeLeft(session.createdMilliseconds) > .zero else {
+            try await destroy(session.id)
+            return .gone
+        }
+        let stored = try seal(session.value, session.createdMilliseconds, for: session.id)
+        let outcome = try await attempt { () async throws(CacheError) in
+            try await cache.compareAndSet(
+                key(of: session.id), to: stored, expected: session.casUnique,
+                expiry: expiry(session.createdMilliseconds))
+        }
+        switch outcome {
+        case .stored(let casUnique):
+            return .saved(
+                Session(
+                    id: session.id, value: session.value,
+                    createdMilliseconds: session.createdMilliseconds, casUnique: casUnique))
+        case .conflict:
+            metrics.conflicts.increment()
+            return .conflict
+        case .notFound: return .gone
+        }
+    }
+
+    /// Loads, changes and saves a session, again where others were faster.
+    ///
+    /// - Parameter merge: makes the change in whatever state the session is. It may be called several
+    ///   times; only what the last call has made is saved.
+    /// - Returns: nil if there is no session.
+    /// - Throws: `CacheError` with `.contended` when others were faster every time.
+    public func update(
+        _ id: SessionID, merge: (inout Value) -> Void
+    ) async throws(SessionError) -> Session<Value>? {
+        for attempt in 0..<configuration.updateAttemptCountMax {
+            guard var session = try await load(id) else { return nil }
+            merge(&session.value)
+            switch try await save(session) {
+            case .saved(let session): return session
+            case .gone: return nil
+            case .conflict:
+                let milliseconds = Int64.random(in: 0...(1 << min(attempt, 5)))
+                try? await Task.sleep(for: .milliseconds(milliseconds))
+            }
+        }
+        throw .cache(CacheError(.contended))
+    }
+
+    /// Gives a session another ID: at login, so that nobody has the ID from before. Its value is saved
+    /// under the new ID only; the old one is destroyed.
+    ///
+    /// - Parameter restartsLife: whether the absolute timeout begins anew.
+    /// - Throws: if the old session could not be destroyed; then there is no new one either.
+    public func regenerate(
+        _ session: Session<Value>, restartsLife: Bool = true
+    ) async throws(SessionError) -> Session<Value> {
+        let created = restartsLife ? milliseconds() : session.createdMilliseconds
+        let next = try await create(session.value, createdMilliseconds: created)
+        do throws(SessionError) {
+            try await destroy(session.id)
+        } catch {
+            try? await destroy(next.id)
+            throw error
+        }
+        return next
+    }
+
+    /// Ends a session. That there was none is no error.
+    public func destroy(_ id: SessionID) async throws(SessionError) {
+        _ = try await attempt { () async throws(CacheError) in
+            try await cache.delete(key(of: id))
+        }
+    }
+
+    // MARK: Parts
+
+    private func key(of id: SessionID) -> CacheKey {
+        // Both are known to be parts of keys.
+        CacheKey(uncheckedBytes: configuration.keyPrefix.utf8 + Array(id.text.utf8))
+    }
+
+    private func seal(
+        _ value: Value, _ createdMilliseconds: Int64, for id: SessionID
+    ) throws(SessionError) -> ByteBuffer {
+        do {
+            let content = SessionEnvelope.Content(
+                createdMilliseconds: createdMilliseconds,
+                value: Array(try JSONEncoder().encode(value)))
+            return try envelope.seal(content, for: key(of: id))
+        } catch {
+            throw .unencodable(reason: "\(error)")
+        }
+    }
+
+    /// Until the absolute timeout.
+    private func lifeLeft(_ createdMilliseconds: Int64) -> Duration {
+        guard let absoluteTimeout = configuration.absoluteTimeout else {
+            return .seconds(Int64.max)
+        }
+        return absoluteTimeout - .milliseconds(milliseconds() - createdMilliseconds)
+    }
+
+    private func expiry(_ createdMilliseconds: Int64) -> Expiry {
+        .after(min(configuration.idleTimeout, lifeLeft(createdMilliseconds)))
+    }
+
+    private func attempt<Outcome>(
+        _ body: () async throws(CacheError) -> Outcome
+    ) async throws(SessionError) -> Outcome {
+        do throws(CacheError) {
+            return try await body()
+        } catch {
+            throw .cache(error)
+        }
+    }
+}

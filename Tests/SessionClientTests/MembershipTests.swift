@@ -1,0 +1,219 @@
+import Glibc
+import HashRing
+import NIOCore
+import NIOPosix
+import ServiceLifecycle
+import Synchronization
+import TestSupport
+import Testing
+
+@testable import SessionClient
+
+private let interval = Duration.milliseconds(10)
+
+/// Runs a test with a client that follows its membership.
+private func withClient(
+    _ membership: Membership, _ body: (CacheClient) async throws -> Void
+) async throws {
+    let client = try CacheClient(membership: membership, configuration: quickConfiguration())
+    try await withThrowingTaskGroup(of: Void.self) { tasks in
+        tasks.addTask { try await client.run() }
+        try await body(client)
+        tasks.cancelAll()
+        try await tasks.waitForAll()
+    }
+    #expect(await code { _ = try await client.get("k") } == .shutDown)
+}
+
+private func hosts(of client: CacheClient) async throws -> [String] {
+    try await client.topology().ring.nodes.map(\.host)
+}
+
+@Suite(.ownThread)
+struct MembershipTests {
+    @Test("A file is read at the start, and again when it has changed")
+    func file() async throws {
+        let directory = try TemporaryDirectory()
+        let path = try directory.write("a:1\nb:2\n", to: "nodes")
+        try await withClient(.file(path: path, checkInterval: interval)) { client in
+            #expect(try await hosts(of: client) == ["a", "b"])
+            _ = try directory.write("a:1\nc:3\nb:2\n", to: "nodes")
+            try await eventually("the change") { try await hosts(of: client) == ["a", "c", "b"] }
+        }
+    }
+
+    @Test("A file that is wrong, empty, or gone changes nothing")
+    func wrongFile() async throws {
+        let directory = try TemporaryDirectory()
+        let path = try directory.write("a:1\n", to: "nodes")
+        try await withClient(.file(path: path, checkInterval: interval)) { client in
+            for wrong in ["nonsense here too\n", "", "a:1\na:1\n", "a:0\n", "a:1:0\n"] {
+                _ = try directory.write(wrong, to: "nodes")
+                try await Task.sleep(for: interval * 3)
+                #expect(try await hosts(of: client) == ["a"])
+            }
+            unlink(path)
+            try await Task.sleep(for: interval * 3)
+            #expect(try await hosts(of: client) == ["a"])
+            _ = try directory.write("b:1\n", to: "nodes")
+            try await eventually("the change") { try await hosts(of: client) == ["b"] }
+        }
+    }
+
+    @Test("At the start the file has to be a list")
+    func firstFile() throws {
+        let directory = try TemporaryDirectory()
+        #expect(throws: MembershipReader.Trouble.self) {
+            try CacheClient(membership: .file(path: directory.path + "/none"))
+        }
+        let wrong = try directory.write("a:x\n", to: "wrong")
+        #expect(throws: NodeList.Mistake.self) { try CacheClient(membership: .file(path: wrong)) }
+        let empty = try directory.write("", to: "empty")
+        #expect(throws: RingError.noNodes) { try CacheClient(membership: .file(path: empty)) }
+        #expect(throws: ConfigurationError.self) {
+            try CacheClient(membership: .file(path: wrong, checkInterval: .milliseconds(9)))
+        }
+    }
+
+    @Test("A name's addresses are the nodes, and what is asked before they are known waits")
+    func name() async throws {
+        let node = try ServerKind.sojournd.start()
+        let membership = Membership.dns(
+            name: "localhost", port: try node.port, refreshInterval: interval)
+        // Commands go to the node, if it has the name's address: 127.0.0.1 is among localhost's.
+        let client = try CacheClient(membership: membership, configuration: quickConfiguration())
+        let early = Task { try await client.topology().ring.nodes }
+        let run = Task { try await client.run() }
+        #expect(try await early.value.contains(Node(host: "127.0.0.1", port: try node.port)))
+        run.cancel()
+        try await run.value
+    }
+
+    @Test("Names are resolved again, and keep their last addresses while they cannot be")
+    func resolvedAgain() async throws {
+        let addresses = Mutex<[String]?>(["10.0.0.2", "10.0.0.1", "10.0.0.2"])
+        var reader = MembershipReader(
+            .dns(name: "sessions"), group: MultiThreadedEventLoopGroup.singleton,
+            queryTimeout: .seconds(1)
+        ) { name in
+            #expect(name == "sessions")
+            guard let addresses = addresses.withLock({ $0 }) else { throw Trouble("no answer") }
+            return addresses
+        }
+        #expect(try reader.firstNodes() == nil)
+        #expect(try await reader.changedNodes()?.map(\.host) == ["10.0.0.1", "10.0.0.2"])
+        addresses.withLock { $0 = ["10.0.0.1", "10.0.0.2"] }
+        #expect(try await reader.changedNodes() == nil)
+        for none: [String]? in [nil, []] {
+            addresses.withLock { $0 = none }
+            await #expect(throws: (any Error).self) { try await reader.changedNodes() }
+        }
+        addresses.withLock { $0 = ["10.0.0.3"] }
+        #expect(try await reader.changedNodes() == [Node(host: "10.0.0.3")])
+    }
+
+    @Test("A name without an address fails")
+    func unknownName() {
+        #expect(throws: MembershipReader.Trouble.self) {
+            try MembershipReader.addresses(of: "no-such-host.invalid")
+        }
+    }
+
+    @Test("A membership that is never known costs each command its deadline")
+    func neverKnown() async throws {
+        let port = try OccupiedPort(.refusing)
+        let membership = Membership.clusterConfiguration(
+            seeds: [port.node], refreshInterval: interval)
+        try await withClient(membership) { client in
+            let quick = client.withTimeout(.milliseconds(30))
+            #expect(await code { _ = try await quick.get("k") } == .noNodes)
+            let items = await quick.get(["k"] as [CacheKey])
+            #expect(items.failures["k"]?.code == .noNodes)
+        }
+    }
+}
+
+@Suite(.ownThread)
+struct ClusterQueryTests {
+    /// Seeds that answer with what stands in a box.
+    private final class Cluster: Sendable {
+        let body = Mutex("")
+
+        func set(_ version: Int, _ nodes: String) {
+            body.withLock { $0 = "\(version)\n\(nodes)\n" }
+        }
+
+        func server() async throws -> FaultServer {
+            try await FaultServer { [self] line in
+                guard line == "config get cluster" else { return .close }
+                let body = body.withLock { $0 }
+                return .bytes("CONFIG cluster 0 \(body.utf8.count)\r\n\(body)\r\nEND\r\n")
+            }
+        }
+    }
+
+    @Test("The nodes say who they are, and later versions replace earlier ones")
+    func followed() async throws {
+        let cluster = Cluster()
+        let server = try await cluster.server()
+        cluster.set(5, "a||1 b||2")
+        let membership = Membership.clusterConfiguration(
+            seeds: [server.node], refreshInterval: interval)
+        try await withClient(membership) { client in
+            #expect(try await hosts(of: client) == ["a", "b"])
+            // A node that lags behind, or one that says nothing, changes nothing.
+            cluster.set(4, "z||1")
+            try await Task.sleep(for: interval * 3)
+            #expect(try await hosts(of: client) == ["a", "b"])
+            cluster.set(6, "")
+            try await Task.sleep(for: interval * 3)
+            #expect(try await hosts(of: client) == ["a", "b"])
+            cluster.set(7, "c||1")
+            try await eventually("the change") { try await hosts(of: client) == ["c"] }
+        }
+    }
+
+    @Test("Seeds that are dead, hung or no nodes are passed over")
+    func deadSeeds() async throws {
+        let cluster = Cluster()
+        cluster.set(1, "a||1")
+        let (port, server) = (try OccupiedPort(.refusing), try await cluster.server())
+        let hung = try await FaultServer { _ in .nothing }
+        let other = try await FaultServer { _ in .bytes("ERROR\r\n") }
+        let closing = try await FaultServer { _ in .close }
+        var reader = MembershipReader(
+            .clusterConfiguration(
+                seeds: [port.node, other.node, closing.node, hung.node, server.node]),
+            group: MultiThreadedEventLoopGroup.singleton, queryTimeout: .seconds(2))
+        #expect(try await reader.changedNodes() == [Node(host: "a", port: 1)])
+    }
+
+    @Test("When nobody answers, the last trouble is told")
+    func noAnswer() async throws {
+        let hung = try await FaultServer { _ in .nothing }
+        var reader = MembershipReader(
+            .clusterConfiguration(seeds: [hung.node]),
+            group: MultiThreadedEventLoopGroup.singleton, queryTimeout: .milliseconds(50))
+        await #expect(throws: MembershipReader.Trouble.self) { try await reader.changedNodes() }
+        var none = MembershipReader(
+            .clusterConfiguration(seeds: []), group: MultiThreadedEventLoopGroup.singleton,
+            queryTimeout: .milliseconds(50))
+        await #expect(throws: MembershipReader.Trouble.self) { try await none.changedNodes() }
+    }
+}
+
+@Suite(.ownThread)
+struct ServiceTests {
+    @Test("A service group runs the client, and shuts it down")
+    func serviceGroup() async throws {
+        let node = try ServerKind.sojournd.start()
+        let client = try CacheClient(nodes: [try node.ringNode])
+        let group = ServiceGroup(services: [client], logger: client.core.logger)
+        let run = Task { try await group.run() }
+        try await client.set("k", to: .text("v"))
+        await group.triggerGracefulShutdown()
+        try await run.value
+        #expect(await code { _ = try await client.get("k") } == .shutDown)
+        try await eventually("closed connections") { try node.counter("curr_connections") == 1 }
+    }
+}

@@ -1,0 +1,147 @@
+import Glibc
+import HashRing
+import Logging
+import NIOCore
+import NIOPosix
+import TestSupport
+import Testing
+
+@testable import SessionClient
+
+/// The programs that the client has to work with.
+enum ServerKind: String, CaseIterable, Sendable {
+    case memcached, sojournd
+
+    var path: String {
+        get throws {
+            switch self {
+            case .memcached: RunningNode.memcachedPath
+            case .sojournd: try RunningNode.sojourndPath()
+            }
+        }
+    }
+
+    func start(_ flags: [String] = []) throws -> RunningNode {
+        switch self {
+        case .memcached: try RunningNode.memcached(flags)
+        case .sojournd: try RunningNode.sojournd(flags)
+        }
+    }
+}
+
+/// A node that can be killed and started again at the same place. It has a loopback address of its own:
+/// on the common one somebody else may take its port meanwhile.
+final class RestartableNode {
+    private let kind: ServerKind
+    private let flags: [String]
+    private(set) var program: Program?
+    let ringNode: Node
+
+    init(_ kind: ServerKind, flags: [String] = []) {
+        self.kind = kind
+        self.flags = flags
+        let bytes = (0..<3).map { _ in Int.random(in: 1...254) }
+        ringNode = Node(
+            host: "127.\(bytes[0]).\(bytes[1]).\(bytes[2])", port: .random(in: 20_000...60_000))
+    }
+
+    func start() async throws {
+        let user = getuid() == 0 && kind == .memcached ? ["-u", "root"] : []
+        let place = ["-l", ringNode.host, "-p", "\(ringNode.port)"]
+        let program = try Program(try kind.path, user + place + flags)
+        self.program = program
+        try await eventually("the start of \(kind)") {
+            guard !program.hasEnded else { throw Trouble("it does not start: \(program.errors)") }
+            let address = try SocketAddress(ipAddress: ringNode.host, port: ringNode.port)
+            let bootstrap = ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            guard let channel = try? await bootstrap.connect(to: address).get() else {
+                return false
+            }
+            try await channel.close()
+            return true
+        }
+    }
+
+    func kill() {
+        program?.end()
+        program = nil
+    }
+}
+
+extension RunningNode {
+    var ringNode: Node {
+        get throws { Node(host: "127.0.0.1", port: try port) }
+    }
+}
+
+/// A configuration with short times.
+func quickConfiguration(
+    _ change: (inout CacheClientConfiguration) -> Void = { _ in }
+) -> CacheClientConfiguration {
+    var configuration = CacheClientConfiguration()
+    configuration.requestTimeout = .seconds(20)
+    configuration.connectTimeout = .seconds(20)
+    configuration.silenceTimeout = .seconds(20)
+    configuration.ejectionMin = .milliseconds(20)
+    configuration.ejectionMax = .milliseconds(100)
+    change(&configuration)
+    return configuration
+}
+
+/// Runs a test with a client, which is shut down afterwards.
+func withClient<Outcome>(
+    _ nodes: [Node], _ configuration: CacheClientConfiguration = quickConfiguration(),
+    _ body: (CacheClient) async throws -> Outcome
+) async throws -> Outcome {
+    let client = try CacheClient(nodes: nodes, configuration: configuration)
+    defer { client.shutDown() }
+    return try await body(client)
+}
+
+/// A key of that node.
+func key(
+    of node: Int, in client: CacheClient, _ prefix: String = "key"
+) async throws -> CacheKey {
+    let topology = try await client.topology()
+    for number in 0... {
+        let key = try CacheKey("\(prefix)-\(number)")
+        if topology.ring.index(for: key.bytes) == node { return key }
+    }
+    throw Trouble("no key for node \(node)")
+}
+
+extension ByteBuffer {
+    static func text(_ text: String) -> ByteBuffer { ByteBuffer(string: text) }
+}
+
+extension CacheClient {
+    func topology() async throws -> Topology { try await core.topology(deadline: deadline) }
+}
+
+extension CacheItem {
+    var text: String { String(buffer: value) }
+}
+
+/// The code of the error that a call ends with; nil if it ends well.
+func code(of body: () async throws -> Void) async -> CacheError.Code? {
+    do {
+        try await body()
+        return nil
+    } catch let error as CacheError {
+        return error.code
+    } catch {
+        Issue.record("\(error)")
+        return nil
+    }
+}
+
+/// Waits for a condition without holding a thread.
+func eventually(
+    _ what: String, seconds: Double = 30, until isTrue: () async throws -> Bool
+) async throws {
+    let deadline = ContinuousClock.now + .seconds(seconds)
+    while try await !isTrue() {
+        guard ContinuousClock.now < deadline else { throw Trouble("\(what): not in time") }
+        try await Task.sleep(for: .milliseconds(2))
+    }
+}
