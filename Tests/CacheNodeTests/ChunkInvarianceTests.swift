@@ -33,6 +33,12 @@ struct ChunkInvarianceTests {
         "a browser": bytes("mn\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\nmn\r\n"),
         "an endless line": bytes("mn\r\n" + String(repeating: "a", count: 2_049)),
         "the binary protocol": [0x80, 0x0b] + [UInt8](repeating: 0, count: 22) + bytes("mn\r\n"),
+        "operators": bytes(
+            "set a 0 0 1 noreply\r\nx\r\nlru_crawler mgdump all\r\nget a\r\nlru_crawler mgdump 1\r\n"
+                + "lru_crawler crawl 1,2\r\nlru_crawler disable\r\nlru_crawler metadump all\r\n"
+                + "slabs automove x\r\nlru mode flat\r\nslabs reassign 1 2 noreply\r\nlru\r\n"
+                + "refresh_certs\r\nwatch x\r\n"),
+        "a watcher": bytes("watch mutations\r\nset a 0 0 1\r\nx\r\nquit\r\n\u{1}\u{2}"),
         "prefixes": bytes(
             "stats detail on\r\nset p:a 0 0 1\r\nx\r\nget p:a p:b q:c none\r\ndelete p:a\r\n"
                 + "stats detail dump\r\nstats detail off\r\n"),

@@ -50,7 +50,9 @@ private func randomCommand(using generator: inout SeededGenerator) -> [UInt8] {
             "flush_all", "flush_all 0", "flush_all -1", "flush_all 10", "flush_all x", "version",
             "verbosity 2", "mn", "stats detail on", "stats detail dump", "stats detail off",
             "stats reset", "shutdown", "cache_memlimit 64", "cache_memlimit 7", "nonsense",
-            "stats what", "gats", "get", "slabs automove 0",
+            "stats what", "gats", "get", "slabs automove 0", "slabs reassign 1 2",
+            "lru tune 1 2 3 4", "lru_crawler enable", "lru_crawler disable", "lru_crawler crawl 1",
+            "lru_crawler mgdump 9", "lru_crawler metadump x", "watch nonsense", "refresh_certs",
         ]
         return bytes((others.randomElement(using: &generator) ?? "mn") + quiet + end)
     case 13:

@@ -44,8 +44,8 @@ struct OperatorTests {
             servedCount += 1
             while reader.receive(milliseconds: 0) {}
         }
-        // A turn of a dump has some 512 items.
-        #expect(servedCount > count / 2_048)
+        // A turn of a dump has some 256 items.
+        #expect(servedCount > count / 1_024)
         let keys = lines(reader.received).filter { $0.hasPrefix("key=") }
         #expect(keys.count == count)
         #expect(Set(keys.map { $0.split(separator: " ")[0] }).count == count)
@@ -233,5 +233,53 @@ struct OperatorTests {
         for _ in 0..<20 { _ = try other.ask("get session:7", until: "END\r\n") }
         try other.send("shutdown\r\n")
         #expect(try node.program.waitForExit() == .status(0))
+    }
+
+    // MARK: Memory
+
+    @Test("cache_memlimit evicts what is above a lower limit at once, and a higher one holds more")
+    func memoryLimit() throws {
+        let node = try RunningNode.sojournd(["-m", "32", "-I", "512k"])
+        let peer = try node.connect()
+        let value = String(repeating: "x", count: 100_000)
+        func store(_ count: Int, _ prefix: String) throws {
+            for number in 0..<count {
+                #expect(
+                    try peer.ask("set \(prefix)\(number) 0 0 100000\r\n\(value)") == "STORED\r\n")
+            }
+        }
+        try store(250, "k")
+        #expect(try node.counter("evictions") == 0)
+        #expect(try peer.ask("cache_memlimit 8") == "OK\r\n")
+        try wait(for: "what is above the limit to go") {
+            try node.counter("bytes") ?? 0 <= 8 << 20
+        }
+        let left = try #require(try node.counter("curr_items"))
+        #expect(try node.counter("evictions") == 250 - left)
+        #expect(left > 60)
+        // The newest have stayed, and the pages of statistics know the limit.
+        #expect(try peer.ask("get k0", until: "END\r\n") == "END\r\n")
+        #expect(try peer.ask("get k249", until: "END\r\n").hasPrefix("VALUE k249 "))
+        #expect(try peer.ask("stats slabs", until: "END\r\n").contains("STAT 1:total_pages 8\r\n"))
+        #expect(
+            try peer.ask("stats settings", until: "END\r\n").contains("STAT maxbytes 8388608\r\n"))
+        #expect(try peer.ask("cache_memlimit 64") == "OK\r\n")
+        try store(500, "more")
+        #expect(try node.counter("evictions") == 250 - left)
+        #expect(try node.counter("curr_items") == left + 500)
+    }
+
+    @Test("A memory file does not grow")
+    func memoryFile() throws {
+        let directory = try TemporaryDirectory()
+        let node = try RunningNode.sojournd([
+            "-m", "32", "-I", "512k", "-e", directory.path + "/items",
+        ])
+        let peer = try node.connect()
+        #expect(
+            try peer.ask("cache_memlimit 33")
+                == "MEMLIMIT_ADJUST_FAILED out of bounds or unable to adjust\r\n")
+        #expect(try peer.ask("cache_memlimit 16") == "OK\r\n")
+        #expect(try peer.ask("cache_memlimit 32") == "OK\r\n")
     }
 }
