@@ -5,7 +5,7 @@ import ArgumentParser
 struct SojournCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "sojourn", abstract: "Tools for those who run sojournd.",
-        subcommands: [RingCommand.self, LoadCommand.self])
+        subcommands: [RingCommand.self, DefinitionCommand.self, LoadCommand.self])
 }
 
 struct LoadCommand: ParsableCommand {
