@@ -1,6 +1,6 @@
 <?php
-// php-memcached on the nodes of ../cluster.yaml. Strategy ketama-weighted: also of keys that PHP's session
-// handler wrote, with the ini file beside this one.
+// php-memcached on the nodes of ../cluster.yaml. Strategy ketama-weighted. To read what PHP's session handler
+// wrote (php-sessions.ini), set OPT_PREFIX_KEY to its prefix: keys are hashed without it.
 $client = new Memcached();
 $client->setOption(Memcached::OPT_LIBKETAMA_COMPATIBLE, true);
 $client->setOption(Memcached::OPT_BINARY_PROTOCOL, false);
