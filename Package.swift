@@ -97,7 +97,8 @@ let package = Package(
             name: "RingBenchmark", dependencies: ["HashRing"], path: "Tests/RingBenchmark",
             swiftSettings: strict),
         .testTarget(
-            name: "ClusterFileTests", dependencies: ["ClusterFile", "HashRing"],
+            name: "ClusterFileTests",
+            dependencies: ["ClusterFile", "HashRing", .product(name: "Yams", package: "Yams")],
             swiftSettings: strict),
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
         .testTarget(name: "ArchitectureTests", swiftSettings: strict),

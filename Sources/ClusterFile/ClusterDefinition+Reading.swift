@@ -31,7 +31,7 @@ extension ClusterDefinition {
     /// - Parameter file: what errors call the text.
     public init(yaml: String, file: String) throws(DefinitionError) {
         var fields = try Fields(try Self.compose(yaml, file: file), path: "", file: file)
-        let name = try fields.text("name", "a name") ?? "sojourn"
+        let name = try fields.name("name") ?? "sojourn"
         var placement = try fields.fields("placement")
         let strategy =
             try placement?.named("strategy", Ring.Strategy.allCases) ?? .ketamaWeighted
@@ -118,7 +118,7 @@ private struct MemberDefaults {
     }
 
     func member(_ fields: inout Fields) throws(DefinitionError) -> ClusterDefinition.Member {
-        let name = try fields.text("name", "a name")
+        let name = try fields.name("name")
         guard let host = try fields.text("host", "a host name or address") else {
             throw fields.error("host", "missing; expected a host name or address")
         }
@@ -144,6 +144,23 @@ extension Fields {
     ) throws(DefinitionError) -> Value? {
         let names = values.map(\.rawValue).joined(separator: ", ")
         return try value(field, "one of \(names)") { Value(rawValue: $0) }
+    }
+
+    /// A name that can be typed, and be that of a file.
+    fileprivate mutating func name(_ field: String) throws(DefinitionError) -> String? {
+        try value(field, "a name of letters, digits, and . _ - behind the first of them") { text in
+            let isPlain = text.utf8.allSatisfy { byte in
+                switch byte {
+                case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                    UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "_"),
+                    UInt8(ascii: "-"):
+                    true
+                default: false
+                }
+            }
+            let begins = text.utf8.first.map { $0 > UInt8(ascii: ".") && $0 != UInt8(ascii: "_") }
+            return isPlain && begins == true && text.utf8.count <= 200 ? text : nil
+        }
     }
 
     /// Megabytes, or a number with `m` or `g`.

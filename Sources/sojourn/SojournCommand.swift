@@ -5,5 +5,7 @@ import ArgumentParser
 struct SojournCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "sojourn", abstract: "Tools for those who run sojournd.",
-        subcommands: [RingCommand.self, LoadCommand.self, EchoCommand.self])
+        subcommands: [
+            RingCommand.self, DefinitionCommand.self, LoadCommand.self, EchoCommand.self,
+        ])
 }

@@ -133,6 +133,16 @@ struct ReadingTests {
             yaml: "placement: {strategy: spymemcached-ketama}\nnodes:\n- host: cache",
             error: "3: nodes[0].host: node cache:11211: give the name that spymemcached makes, "
                 + "host/address:port"),
+        Refused(
+            yaml: "nodes:\n- {host: a, name: ../b}",
+            error:
+                "2: nodes[0].name: expected a name of letters, digits, and . _ - behind the first "
+                + "of them, not '../b'"),
+        Refused(
+            yaml: "name: two words\nnodes:\n- {host: a}",
+            error:
+                "1: name: expected a name of letters, digits, and . _ - behind the first of them, "
+                + "not 'two words'"),
         Refused(yaml: "name: a\nname: b", error: "1: a field twice: name"),
         Refused(yaml: "nodes:\n- host: \"a", error: "2: not YAML: found unexpected end of stream"),
         Refused(

@@ -1,0 +1,152 @@
+import ClusterFile
+import Glibc
+import HashRing
+import Testing
+import Yams
+
+/// What lies in `cluster/`, as far as it can be checked without what it is for: that it is well formed, and that
+/// its parts agree with one another. Programs that are there check more in the end-to-end tests.
+struct ClusterFolderTests {
+    private static let folder =
+        "/" + #filePath.split(separator: "/").dropLast(3).joined(separator: "/") + "/cluster"
+
+    private func text(_ name: String) throws -> String {
+        let file = try #require(fopen("\(Self.folder)/\(name)", "r"), "no \(name)")
+        defer { fclose(file) }
+        var bytes: [UInt8] = []
+        while case let byte = getc(file), byte != EOF { bytes.append(UInt8(byte)) }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    private func documents(_ name: String) throws -> [Yams.Node] {
+        Array(try Yams.compose_all(yaml: try text(name)))
+    }
+
+    private func definition(_ name: String) throws -> ClusterDefinition {
+        try ClusterDefinition(contentsOf: "\(Self.folder)/\(name)")
+    }
+
+    @Test("The configurations of clients name the nodes of the definition, in its order")
+    func clients() throws {
+        let addresses = try definition("cluster.yaml").nodes.map { ($0.host, String($0.port)) }
+        #expect(addresses.count == 3)
+        for name in [
+            "twemproxy.yml", "php-sessions.ini", "php-memcached.php", "libmemcached.c",
+            "django_settings.py", "rails.rb", "express-session.js",
+        ] {
+            var rest = try text("clients/\(name)")[...]
+            for (host, port) in addresses {
+                let found = rest.firstRange(of: port)
+                let range = try #require(
+                    found, "\(name) does not name \(host):\(port) in its place")
+                #expect(rest[..<range.lowerBound].contains(host), "\(name): \(host)")
+                rest = rest[range.upperBound...]
+            }
+        }
+    }
+
+    @Test("twemproxy's pool has the nodes and weights of the definition")
+    func twemproxy() throws {
+        let pool = try #require(try documents("clients/twemproxy.yml").first?["shop"])
+        #expect(pool["distribution"]?.string == "ketama")
+        #expect(pool["hash"]?.string == "md5")
+        let servers = pool["servers"]?.array().compactMap(\.string)
+        let nodes = try definition("cluster.yaml").nodes
+        #expect(servers == nodes.map { "\($0.host):\($0.port):\($0.weight)" })
+    }
+
+    @Test("The services of the compose file are the nodes of its definition")
+    func compose() throws {
+        let file = try #require(try documents("container/compose.yaml").first)
+        let services = try #require(file["services"]?.mapping)
+        let definition = try definition("container/definition.yaml")
+        #expect(services.keys.compactMap(\.string) == definition.nodes.map(\.host))
+        let command = file["x-node"]?["command"]?.array().compactMap(\.string) ?? []
+        #expect(command.contains(String(definition.members[0].memoryMegabytes)))
+        let volumes = file["volumes"]?.mapping?.keys.compactMap(\.string) ?? []
+        for (name, service) in services {
+            let mount = service["volumes"]?.array().first?.string
+            #expect(mount == "memory-\(name.string ?? ""):/memory")
+            #expect(volumes.contains("memory-\(name.string ?? "")"))
+        }
+    }
+
+    @Test("What the Containerfile copies from the repository is there")
+    func containerfile() throws {
+        let lines = try text("container/Containerfile").split(separator: "\n")
+        let copied = lines.filter { $0.hasPrefix("COPY ") && !$0.contains("--from=") }
+            .flatMap { $0.split(separator: " ").dropFirst().dropLast() }
+        #expect(copied.contains("Package.swift") && copied.contains("Sources"))
+        for path in copied { #expect(access("\(Self.folder)/../\(path)", R_OK) == 0, "\(path)") }
+        #expect(access("\(Self.folder)/container/answers", X_OK) == 0)
+    }
+
+    /// The manifest's document of a kind.
+    private func manifest(_ kind: String) throws -> Yams.Node {
+        let documents = try documents("kubernetes/sojourn.yaml")
+        return try #require(documents.first { $0["kind"]?.string == kind }, "no \(kind)")
+    }
+
+    @Test("The manifest's service is headless and selects the pods of the set, as all its parts do")
+    func kubernetesLabels() throws {
+        let service = try manifest("Service")
+        let set = try manifest("StatefulSet")
+        #expect(service["spec"]?["clusterIP"]?.string == "None")
+        #expect(set["spec"]?["serviceName"]?.string == service["metadata"]?["name"]?.string)
+        let labels = try #require(set["spec"]?["template"]?["metadata"]?["labels"])
+        #expect(service["spec"]?["selector"] == labels)
+        #expect(set["spec"]?["selector"]?["matchLabels"] == labels)
+        let budget = try manifest("PodDisruptionBudget")
+        #expect(budget["spec"]?["selector"]?["matchLabels"] == labels)
+        let policy = try manifest("NetworkPolicy")
+        #expect(policy["spec"]?["podSelector"]?["matchLabels"] == labels)
+        let versions = [
+            "Service": "v1", "StatefulSet": "apps/v1", "PodDisruptionBudget": "policy/v1",
+            "NetworkPolicy": "networking.k8s.io/v1", "ConfigMap": "v1",
+        ]
+        for (kind, version) in versions {
+            #expect(try manifest(kind)["apiVersion"]?.string == version)
+        }
+    }
+
+    @Test("The manifest's definition names the pods of the set, with their memory")
+    func kubernetesDefinition() throws {
+        let set = try manifest("StatefulSet")
+        let name = try #require(set["metadata"]?["name"]?.string)
+        let service = try #require(set["spec"]?["serviceName"]?.string)
+        let count = try #require(set["spec"]?["replicas"]?.int)
+        let yaml = try #require(try manifest("ConfigMap")["data"]?["cluster.yaml"]?.string)
+        let definition = try ClusterDefinition(yaml: yaml, file: "cluster.yaml")
+        #expect(definition.nodes.map(\.name) == (0..<count).map { "\(name)-\($0)" })
+        #expect(definition.nodes.map(\.host) == (0..<count).map { "\(name)-\($0).\(service)" })
+        let container = try #require(
+            set["spec"]?["template"]?["spec"]?["containers"]?.array().first)
+        let arguments = container["args"]?.array().compactMap(\.string) ?? []
+        let flag = try #require(arguments.firstIndex(of: "-m"))
+        #expect(arguments[flag + 1] == String(definition.members[0].memoryMegabytes))
+    }
+
+    @Test("The manifest's pods have probes, are drained, and mount the memory that they are given")
+    func kubernetesPod() throws {
+        let set = try manifest("StatefulSet")
+        let pod = try #require(set["spec"]?["template"]?["spec"])
+        let container = try #require(pod["containers"]?.array().first)
+        for probe in ["startupProbe", "readinessProbe", "livenessProbe"] {
+            let command = container[probe]?["exec"]?["command"]?.array().compactMap(\.string)
+            #expect(command == ["/usr/local/bin/answers"], "\(probe)")
+        }
+        let drain = container["lifecycle"]?["preStop"]?["exec"]?["command"]?.array()
+        let drainSeconds = try #require(drain?.last?.string.flatMap { Int($0) })
+        #expect(try #require(pod["terminationGracePeriodSeconds"]?.int) >= drainSeconds + 30)
+        let mount = try #require(container["volumeMounts"]?.array().first)
+        let claim = try #require(set["spec"]?["volumeClaimTemplates"]?.array().first)
+        #expect(mount["name"]?.string == claim["metadata"]?["name"]?.string)
+        let arguments = container["args"]?.array().compactMap(\.string) ?? []
+        let path = try #require(mount["mountPath"]?.string)
+        #expect(arguments.contains { $0.hasPrefix(path + "/") })
+        let port = container["ports"]?.array().first
+        #expect(port?["containerPort"]?.int == 11_211)
+        let service = try manifest("Service")["spec"]?["ports"]?.array().first
+        #expect(service?["targetPort"]?.string == port?["name"]?.string)
+    }
+}

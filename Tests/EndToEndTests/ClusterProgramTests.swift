@@ -1,0 +1,100 @@
+import Glibc
+import HashRing
+import TestSupport
+import Testing
+
+/// What lies in `cluster/`, tried with the programs that it is for.
+struct ClusterProgramTests {
+    private static let folder =
+        "/" + #filePath.split(separator: "/").dropLast(3).joined(separator: "/") + "/cluster"
+
+    private func program(_ path: String, package: String) throws -> String {
+        guard access(path, X_OK) == 0 else {
+            throw Trouble("\(path) is not installed (Debian package \(package))")
+        }
+        return path
+    }
+
+    @Test("twemproxy takes its configuration")
+    func twemproxySyntax() throws {
+        let result = try Program.run(
+            try program("/usr/sbin/nutcracker", package: "nutcracker"),
+            ["--test-conf", "--conf-file", Self.folder + "/clients/twemproxy.yml"])
+        #expect(result.exit == .status(0), "\(result.errors)")
+        #expect((result.output + result.errors).contains("syntax is ok"))
+    }
+
+    @Test("Sessions stored through twemproxy are on the nodes that the ring of libmemcached names")
+    func twemproxyInFront() throws {
+        let running = try (0..<3).map { _ in try RunningNode.sojournd() }
+        let nodes = try running.map { Node(host: "127.0.0.1", port: try $0.port) }
+        let proxyPorts = try freePorts(2)
+        var text = try #require(contents(of: Self.folder + "/clients/twemproxy.yml"))
+        text = text.replacing("22121", with: String(proxyPorts[0]))
+        for (number, node) in nodes.enumerated() {
+            text = text.replacing(String(11_311 + number), with: String(node.port))
+        }
+        let directory = try TemporaryDirectory()
+        let file = try directory.write(text, to: "twemproxy.yml")
+        let proxy = try Program(
+            try program("/usr/sbin/nutcracker", package: "nutcracker"),
+            ["--conf-file", file, "--pid-file", directory.path + "/pid"]
+                + ["--output", directory.path + "/log", "--stats-addr", "127.0.0.1"]
+                + ["--stats-port", String(proxyPorts[1])])
+        var peer: SocketPeer?
+        try wait(for: "twemproxy") {
+            if proxy.hasEnded { throw Trouble("twemproxy ended: \(proxy.errors)") }
+            peer = try? SocketPeer(.tcp(port: UInt16(proxyPorts[0])))
+            return peer != nil
+        }
+        let throughProxy = try #require(peer)
+        let ring = try Ring(nodes: nodes)
+        for number in 0..<300 {
+            let key = "session:\(number)"
+            let stored = try throughProxy.ask("set \(key) 0 0 2\r\nhi", until: "\r\n")
+            #expect(stored == "STORED\r\n")
+        }
+        var counts = [0, 0, 0]
+        for number in 0..<300 {
+            let key = "session:\(number)"
+            let index = ring.index(for: key)
+            counts[index] += 1
+            let reply = try running[index].connect().ask("get \(key)", until: "END\r\n")
+            #expect(reply == "VALUE \(key) 0 2\r\nhi\r\nEND\r\n")
+        }
+        #expect(counts.allSatisfy { $0 > 0 })
+    }
+
+    @Test("systemd takes the unit, and finds little that it leaves open")
+    func unit() throws {
+        let analyze = try program("/usr/bin/systemd-analyze", package: "systemd")
+        let directory = try TemporaryDirectory()
+        let text = try #require(contents(of: Self.folder + "/systemd/sojournd@.service"))
+        // The one thing that is not where it will be.
+        let built = text.replacing(
+            "/usr/local/bin/sojournd", with: try RunningNode.sojourndPath())
+        let unit = try directory.write(built, to: "sojournd@a.service")
+        let verify = try Program.run(analyze, ["verify", "--man=no", unit])
+        #expect(verify.exit == .status(0), "\(verify.errors)")
+        #expect(verify.errors.isEmpty, "\(verify.errors)")
+        // From 0 to 10, in tenths: below 2 is what systemd calls fine.
+        let security = try Program.run(
+            analyze, ["security", "--offline=true", "--threshold=20", "--no-pager", unit])
+        #expect(security.exit == .status(0), "\(security.output.suffix(200))")
+    }
+
+    @Test("A container's probe believes a node that answers, and nobody else")
+    func probe() throws {
+        let answers = Self.folder + "/container/answers"
+        let node = try RunningNode.sojournd()
+        let port = try node.port
+        #expect(try Program.run(answers, ["127.0.0.1", String(port)]).exit == .status(0))
+        // One that hangs: the kernel still accepts for it.
+        node.program.send(SIGSTOP)
+        #expect(try Program.run(answers, ["127.0.0.1", String(port)]).exit != .status(0))
+        node.program.send(SIGCONT)
+        #expect(try Program.run(answers, ["127.0.0.1", String(port)]).exit == .status(0))
+        node.program.end()
+        #expect(try Program.run(answers, ["127.0.0.1", String(port)]).exit != .status(0))
+    }
+}
