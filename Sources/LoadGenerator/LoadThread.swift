@@ -200,11 +200,17 @@ final class LoadThread: @unchecked Sendable {
         loop.runOnce()
     }
 
+    /// Requests that are dealt before replies are looked for again.
+    private static let requestsPerTurn = 32
+
     /// Deals what is due by now to the connections, in turn.
     private func sendScheduled() {
-        while let progress = open, progress.next < progress.requestCount,
-            progress.schedule.due(progress.next) <= now
-        {
+        var left = Self.requestsPerTurn
+        while left > 0, let progress = open, progress.next < progress.requestCount {
+            let due = progress.schedule.due(progress.next)
+            guard due <= now else { return }
+            left -= 1
+            tally.noteDealt(due: due, at: now)
             let connection = connections[progress.next % connections.count]
             open?.next += 1
             connection.dueCount += 1
@@ -221,9 +227,7 @@ final class LoadThread: @unchecked Sendable {
             conversation.outstanding.count < plan.depth
         {
             let number = connection.number + connection.sentCount * connections.count
-            let due = open.schedule.due(number)
-            tally.noteSent(due: due, at: now)
-            conversation.ask(1, since: due, second: second)
+            conversation.ask(1, since: open.schedule.due(number), second: second)
             connection.sentCount += 1
             hasAsked = true
         }

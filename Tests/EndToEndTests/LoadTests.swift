@@ -120,7 +120,7 @@ struct LoadTests {
         let workload = hasSessions ? ["--workload", "sessions"] : ["--mix", "get=1,set=1"]
         let outcome = try LoadTool.run(
             port: nodes[0].port, Self.short + servers + workload + ["--requests", "3000"])
-        try #expect(outcome.exit == .status(0), "\(outcome.output) \(outcome.errors)")
+        #expect(outcome.exit == .status(0), "\(outcome.output) \(outcome.errors)")
         #expect(outcome.number("requests") == 3_000)
         let ring = try Ring(nodes: nodes.map { Node(host: "127.0.0.1", port: try $0.port) })
         guard !hasSessions else { return }
