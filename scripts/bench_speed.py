@@ -217,12 +217,14 @@ def compare_meta(ours):
             for meta, classic in (("mg v", "get"), ("ms", "set"), ("mg v T1800", "gat"))
             for size in ("100 B", "1 KB", "4 KB")]
     rows = [(meta, classic) for meta, classic in rows if meta in ours and classic in ours]
+    quiet = ours.get(QUIET_SETS)
+    if not rows and not quiet:
+        return
     if rows:
         say("CPU time of sojournd's meta commands by that of their classic counterparts (aimed at: "
             "at most 1.05)")
     for meta, classic in rows:
         say(f"  {meta + ' / ' + classic:32}{ours[meta] / ours[classic]:9.2f}")
-    quiet = ours.get(QUIET_SETS)
     if quiet:
         say(f"{QUIET_SETS}: {quiet:.2f} us per set (aimed at: at most 1.5)")
     say()

@@ -24,6 +24,8 @@ final class LoadThread: @unchecked Sendable {
 
     private let plan: LoadPlan
     private let origin: UInt64
+    /// Keys that a connection stores at a time: about a mebibyte, so that a refusal is seen soon.
+    private let fillCount: Int
     private var busyCount = 0
     private var requestsLeft = 0
     private var open: OpenProgress?
@@ -50,6 +52,8 @@ final class LoadThread: @unchecked Sendable {
     init(plan: LoadPlan, origin: UInt64) throws(EventLoopError) {
         self.plan = plan
         self.origin = origin
+        let mean = plan.values.meanByteCount + Double(plan.keyFormat.byteCountMax)
+        fillCount = max(1, min(Conversation.fillDepth, Int(1_048_576 / max(1, mean))))
         loop = try Loop()
         tick = try Timer(loop: loop) { [unowned self] in lookForOverdue() }
     }
@@ -149,8 +153,9 @@ final class LoadThread: @unchecked Sendable {
         switch phase {
         case .fill:
             guard conversation.isIdle else { return false }
-            guard !conversation.isExhausted else { return true }
-            conversation.ask(Conversation.fillDepth, since: now, second: second)
+            // A load that cannot be prepared is not put.
+            guard !conversation.isExhausted, !tally.hasFaults else { return true }
+            conversation.ask(fillCount, since: now, second: second)
         case .closed(let end, _):
             guard conversation.isIdle else { return false }
             guard now < end, requestsLeft > 0 else { return true }

@@ -117,6 +117,8 @@ package final class Tally {
         if examples[fault] == nil { examples[fault] = example() }
     }
 
+    var hasFaults: Bool { !examples.isEmpty }
+
     package func count(of fault: Fault) -> Int { faultCounts[fault.rawValue] }
 
     func add(_ other: Tally) {
