@@ -65,7 +65,7 @@ let package = Package(
         .executableTarget(
             name: "sojourn",
             dependencies: [
-                "EventLoop", "LoadGenerator",
+                "ClusterFile", "EventLoop", "HashRing", "LoadGenerator",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
@@ -99,7 +99,11 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "EndToEndTests",
-            dependencies: ["HashRing", "RingBenchmark", "TestSupport", "sojournd", "sojourn"],
-            exclude: ["pylibmc_placement.py", "pymemcache_checks.py"], swiftSettings: strict),
+            dependencies: ["HashRing", "RingBenchmark", "TestSupport", "sojourn", "sojournd"],
+            exclude: [
+                "dalli_checks.rb", "metamemcache_checks.py", "pylibmc_placement.py",
+                "pymemcache_checks.py",
+            ],
+            swiftSettings: strict),
     ]
 )

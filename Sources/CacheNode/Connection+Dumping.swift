@@ -7,7 +7,7 @@ import SessionMap
 /// has a few of them. Above the output's high-water mark the dump waits for its reader. Commands that
 /// follow are executed when it is over.
 extension Connection {
-    static let dumpStepsPerTurn = 8
+    static let dumpStepsPerTurn = 4
 
     func startDump(_ style: DumpStyle, _ selection: ItemSelection, now: Moment) -> OperatorReply? {
         guard context.dumps.isEnabled else { return .crawlerDisabled }

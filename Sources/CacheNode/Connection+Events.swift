@@ -11,7 +11,7 @@ extension Connection {
     /// A retrieval has been answered.
     @inline(__always)
     func noteRetrieved(_ key: Span<UInt8>, _ outcome: RetrievalOutcome, now: Moment) {
-        guard context.watchers.want(.fetchers) else { return }
+        guard wants(.fetchers) else { return }
         // Of an item that is there the size is shown; nothing else is to be seen by now.
         let size = outcome == .hit ? peek(key, now: now)?.valueByteCount ?? 0 : 0
         tellLookUp(key, outcome, valueByteCount: size)
@@ -26,7 +26,7 @@ extension Connection {
     /// Looks an item up for watchers; nothing where nobody wants to know.
     @inline(__always)
     func noteLookUp(_ key: Span<UInt8>, now: Moment) -> LookUp? {
-        guard context.watchers.want(.fetchers) || context.watchers.want(.deletions) else {
+        guard wants(.fetchers) || wants(.deletions) else {
             return nil
         }
         return lookUp(key, now: now)
@@ -35,7 +35,7 @@ extension Connection {
     private func lookUp(_ key: Span<UInt8>, now: Moment) -> LookUp {
         var found = LookUp()
         let outcome = map.peek(key, now: now.seconds) { found.valueByteCount = $0.valueByteCount }
-        if context.watchers.want(.fetchers) {
+        if wants(.fetchers) {
             tellLookUp(key, outcome, valueByteCount: found.valueByteCount ?? 0)
         }
         return found
@@ -65,7 +65,7 @@ extension Connection {
         _ key: Span<UInt8>, _ outcome: StoreOutcome, _ request: StoreRequest,
         valueByteCount: Int, now: Moment
     ) {
-        guard context.watchers.want(.mutations) else { return }
+        guard wants(.mutations) else { return }
         tellStored(key, outcome, request, valueByteCount: valueByteCount, now: now)
     }
 
@@ -111,7 +111,7 @@ extension Connection {
     /// An item has been deleted. `lookUp` is what `noteLookUp` gave before.
     @inline(__always)
     func noteDeleted(_ key: Span<UInt8>, _ lookUp: LookUp?, command: StaticString) {
-        guard let lookUp, context.watchers.want(.deletions) else { return }
+        guard let lookUp, wants(.deletions) else { return }
         context.tell(.deletions) { line in
             line.write(" type=deleted key=", key: key)
             line.write(" cmd=")

@@ -15,7 +15,7 @@ extension Connection {
             recover(error)
             return .went
         }
-        guard request.flags.contains(.encodedKey) else {
+        guard request.flags.has(.encodedKey) else {
             return execute(
                 verb, request, key: line.extracting(request.key.range), line: line, next: next,
                 now: now)
@@ -67,7 +67,7 @@ extension Connection {
         var isNew = false
         let result = map.retrieve(
             key, now: now.seconds, fraction: now.fraction,
-            isAccess: !request.flags.contains(.noAccess),
+            isAccess: !request.flags.has(.noAccess),
             creating: vivification(request, times)
         ) { hit in
             isNew = hit.isNew
@@ -78,20 +78,20 @@ extension Connection {
             output.append("\r\n")
         }
         let isHit = result.outcome == .hit
-        count(result.outcome, isTouch: isHit && request.flags.contains(.exptime))
+        count(result.outcome, isTouch: isHit && request.flags.has(.exptime))
         notePrefix(.get(isHit: isHit), key: key)
         noteRetrieved(key, isNew ? .miss : result.outcome, now: now)
         if !isHit {
-            reply("EN", request, line: line, isQuiet: request.flags.contains(.quiet))
+            reply("EN", request, line: line, isQuiet: request.flags.has(.quiet))
         }
     }
 
     @inline(__always)
     private func vivification(_ request: MetaRequest, _ times: MetaTimes) -> Vivification? {
-        guard request.flags.contains(.vivify) else { return nil }
+        guard request.flags.has(.vivify) else { return nil }
         var new = Vivification(deadline: times.vivify)
-        if request.flags.contains(.newUnique) { new.casUnique = request.casUnique }
-        new.hasEncodedKey = request.flags.contains(.encodedKey)
+        if request.flags.has(.newUnique) { new.casUnique = request.casUnique }
+        new.hasEncodedKey = request.flags.has(.encodedKey)
         return new
     }
 
@@ -100,10 +100,10 @@ extension Connection {
     private func delete(
         _ request: MetaRequest, key: Span<UInt8>, line: Span<UInt8>, now: Moment
     ) {
-        let comparison = request.flags.contains(.compare) ? request.comparison : nil
+        let comparison = request.flags.has(.compare) ? request.comparison : nil
         let lookUp = noteLookUp(key, now: now)
         let outcome: DeleteOutcome
-        if request.flags.isDisjoint(with: [.invalidate, .empty]) {
+        if !request.flags.has(.invalidate), !request.flags.has(.empty) {
             outcome = map.delete(key, comparison: comparison, now: now.seconds)
         } else {
             outcome = map.invalidate(
@@ -112,11 +112,11 @@ extension Connection {
         notePrefix(.delete, key: key)
         switch outcome {
         case .deleted:
-            if !request.flags.contains(.invalidate) {
+            if !request.flags.has(.invalidate) {
                 counters.add(.deleteHits)
                 noteDeleted(key, lookUp, command: "md")
             }
-            reply("HD", request, line: line, isQuiet: request.flags.contains(.quiet))
+            reply("HD", request, line: line, isQuiet: request.flags.has(.quiet))
         case .exists:
             counters.add(.deleteMisses)
             reply("EX", request, line: line)
@@ -131,11 +131,11 @@ extension Connection {
         let times = MetaTimes(
             request, rule: context.configuration.exptimeRule, now: now)
         var invalidation = Invalidation(
-            emptyClientFlags: request.flags.contains(.empty) ? request.clientFlags : nil,
-            marksStale: request.flags.contains(.invalidate),
-            deadline: request.flags.contains(.exptime) ? times.touch : nil)
-        if request.flags.contains(.newUnique) { invalidation.casUnique = request.casUnique }
-        invalidation.hasEncodedKey = request.flags.contains(.encodedKey)
+            emptyClientFlags: request.flags.has(.empty) ? request.clientFlags : nil,
+            marksStale: request.flags.has(.invalidate),
+            deadline: request.flags.has(.exptime) ? times.touch : nil)
+        if request.flags.has(.newUnique) { invalidation.casUnique = request.casUnique }
+        invalidation.hasEncodedKey = request.flags.has(.encodedKey)
         return invalidation
     }
 
@@ -149,7 +149,7 @@ extension Connection {
         }
         let times = MetaTimes(
             request, rule: context.configuration.exptimeRule, now: now)
-        let isQuiet = request.flags.contains(.quiet)
+        let isQuiet = request.flags.has(.quiet)
         _ = noteLookUp(key, now: now)
         let outcome = map.arithmetic(
             key, arithmetic(request, increments: increments, times), now: now.seconds
@@ -180,13 +180,13 @@ extension Connection {
         _ request: MetaRequest, increments: Bool, _ times: MetaTimes
     ) -> ArithmeticRequest {
         var change = ArithmeticRequest(delta: request.delta, increments: increments)
-        if request.flags.contains(.compare) { change.comparison = request.comparison }
-        if request.flags.contains(.newUnique) { change.casUnique = request.casUnique }
-        if request.flags.contains(.vivify) {
+        if request.flags.has(.compare) { change.comparison = request.comparison }
+        if request.flags.has(.newUnique) { change.casUnique = request.casUnique }
+        if request.flags.has(.vivify) {
             change.initial = ArithmeticRequest.Initial(
                 number: request.initial, deadline: times.vivify)
         }
-        change.hasEncodedKey = request.flags.contains(.encodedKey)
+        change.hasEncodedKey = request.flags.has(.encodedKey)
         return change
     }
 
@@ -213,7 +213,7 @@ extension Connection {
 extension MetaRequest {
     /// Up or down, as the mode of `ma` says; nothing for a mode that is none.
     fileprivate var increments: Bool? {
-        guard flags.contains(.mode) else { return true }
+        guard flags.has(.mode) else { return true }
         switch mode {
         case UInt8(ascii: "I"), UInt8(ascii: "+"): return true
         case UInt8(ascii: "D"), UInt8(ascii: "-"): return false
@@ -229,8 +229,8 @@ extension OutputBuffer {
         _ hit: Hit, _ request: MetaRequest, line: Span<UInt8>, times: MetaTimes
     ) -> HitUse {
         let isUnchanged =
-            request.flags.contains(.compare) && request.comparison == hit.casUnique
-        let showsValue = request.flags.contains(.value) && !isUnchanged
+            request.flags.has(.compare) && request.comparison == hit.casUnique
+        let showsValue = request.flags.has(.value) && !isUnchanged
         let valueByteCount = hit.valueByteCount
         let isSentLater = showsValue && valueByteCount >= Self.pinnedValueByteCountMin
         let isCopied = showsValue && !isSentLater
@@ -259,7 +259,7 @@ extension OutputBuffer {
         isQuiet: Bool
     ) -> HitUse {
         var writer = ReplyWriter(room(ReplyWriter.metaLineByteCountMax + 22))
-        let showsValue = request.flags.contains(.value)
+        let showsValue = request.flags.has(.value)
         if showsValue {
             writer.write("VA ")
             writer.write(decimal: UInt64(hit.valueByteCount))

@@ -42,15 +42,15 @@ extension Connection {
         let isCombining = mode == .append || mode == .prepend
         var request = StoreRequest(
             mode: mode, clientFlags: meta.clientFlags, deadline: times.touch,
-            comparison: flags.contains(.compare) ? meta.comparison : nil)
-        if isCombining, flags.contains(.vivify) {
+            comparison: flags.has(.compare) ? meta.comparison : nil)
+        if isCombining, flags.has(.vivify) {
             request.createsMissing = true
             request.deadline = times.vivify
         }
-        request.storesStale = flags.contains(.invalidate)
+        request.storesStale = flags.has(.invalidate)
         // As memcached has it, `E0` of `ms` is no wish; the other commands set it.
-        if flags.contains(.newUnique), meta.casUnique != 0 { request.casUnique = meta.casUnique }
-        request.hasEncodedKey = flags.contains(.encodedKey)
+        if flags.has(.newUnique), meta.casUnique != 0 { request.casUnique = meta.casUnique }
+        request.hasEncodedKey = flags.has(.encodedKey)
         request.dropsOldWhenRefused = true
         return store(
             StoreCommand(request: request, valueByteCount: meta.valueByteCount), key: key,
@@ -151,7 +151,7 @@ extension Connection {
     /// Told while the item is there to be seen, with its shard's lock held.
     @inline(__always)
     private func tellStored(_ hit: Hit, _ meta: MetaRequest, line: Span<UInt8>) {
-        if !meta.flags.contains(.quiet) { tell("HD", hit, meta, line: line) }
+        if !meta.flags.has(.quiet) { tell("HD", hit, meta, line: line) }
     }
 
     @inline(__always)
@@ -210,7 +210,7 @@ extension Connection {
         } else {
             pendingMeta = nil
             counters.add(.storeNoMemory)
-            if context.watchers.want(.mutations) {
+            if wants(.mutations) {
                 noteStored(
                     store.key.span, .outOfMemory, store.request, valueByteCount: 0, now: now)
             }
@@ -245,7 +245,7 @@ extension Connection {
         if isWell {
             let request = store.request
             let line = meta?.line ?? []
-            let isWatched = context.watchers.want(.fetchers) || context.watchers.want(.mutations)
+            let isWatched = wants(.fetchers) || wants(.mutations)
             let key = isWatched ? store.key : []
             let valueByteCount = store.valueByteCount
             if isWatched { _ = noteLookUp(key.span, now: now) }
@@ -285,7 +285,7 @@ extension StoreHeader.Verb {
 extension MetaRequest {
     /// What the mode of `ms` says; nothing for a mode that is none.
     fileprivate var storeMode: StoreMode? {
-        guard flags.contains(.mode) else { return .set }
+        guard flags.has(.mode) else { return .set }
         switch mode {
         case UInt8(ascii: "S"): return .set
         case UInt8(ascii: "E"): return .add

@@ -67,6 +67,8 @@ final class Connection {
     var pending: SessionMap.PendingStore?
     /// The line of the meta command whose value is on its way; nothing for a classic one's.
     var pendingMeta: PendingMeta?
+    /// What watchers want to be told of, as of this turn.
+    private var watched = WatchedEvents()
     /// There while the state is `dumping`.
     var dump: Dump?
     /// This connection's name among the watchers; 0 unless the state is `watching`.
@@ -117,6 +119,7 @@ final class Connection {
     func run(commandLimit: Int, now: Moment) -> Turn {
         record.lastCommandSeconds.store(now.seconds, ordering: .relaxed)
         record.note(.parsing)
+        watched = context.watchers.wantedEvents
         var commandsLeft = commandLimit
         var dumpStepsLeft = Self.dumpStepsPerTurn
         while true {
@@ -246,6 +249,9 @@ final class Connection {
         }
         return .went
     }
+
+    @inline(__always)
+    func wants(_ events: WatchedEvents) -> Bool { watched.rawValue & events.rawValue != 0 }
 
     /// Counts for `stats detail`, if that is on.
     @inline(__always)

@@ -122,7 +122,7 @@ extension ReplyWriter {
     private mutating func write(keyOf request: MetaRequest, line: Span<UInt8>) {
         write(" k")
         write(line.extracting(request.key.range))
-        if request.flags.contains(.encodedKey) { write(" b") }
+        if request.flags.has(.encodedKey) { write(" b") }
     }
 
     /// The key as it was sent by the client that stored the item.
@@ -177,8 +177,8 @@ struct MetaTimes {
     init(_ request: MetaRequest, rule: ExptimeRule, now: Moment) {
         self.now = now.seconds
         let flags = request.flags
-        if flags.contains(.exptime) { touch = rule.deadline(request.exptime, now: now) }
-        if flags.contains(.vivify) { vivify = rule.deadline(request.vivifyExptime, now: now) }
-        if flags.contains(.recache) { recache = rule.deadline(request.recacheExptime, now: now) }
+        if flags.has(.exptime) { touch = rule.deadline(request.exptime, now: now) }
+        if flags.has(.vivify) { vivify = rule.deadline(request.vivifyExptime, now: now) }
+        if flags.has(.recache) { recache = rule.deadline(request.recacheExptime, now: now) }
     }
 }

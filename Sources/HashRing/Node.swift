@@ -19,12 +19,12 @@ public struct Node: Hashable, Sendable {
     /// Whole numbers up to here are exact in the 32-bit floats that weighted ketama computes with.
     public static let weightMax = 1 << 24
 
-    /// - Parameter name: nil takes `host:port`.
+    /// - Parameter name: nil takes `host:port`, an IPv6 address in brackets.
     public init(
         name: String? = nil, host: String, port: Int = 11_211, weight: Int = 1,
         ringName: String? = nil
     ) {
-        self.name = name ?? "\(host):\(port)"
+        self.name = name ?? (host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)")
         self.host = host
         self.port = port
         self.weight = weight

@@ -108,7 +108,7 @@ package struct MetaRequest: Equatable, Sendable {
                 end = .invalidFlag
                 continue
             }
-            guard !flags.contains(flag) else {
+            guard !flags.has(flag) else {
                 end = .duplicateFlag
                 continue
             }
@@ -181,21 +181,25 @@ package struct MetaRequest: Equatable, Sendable {
 package struct MetaFlags: OptionSet, Sendable {
     package let rawValue: UInt64
 
-    package init(rawValue: UInt64) { self.rawValue = rawValue }
+    @inlinable package init(rawValue: UInt64) { self.rawValue = rawValue }
 
     /// Nothing for a letter that no command knows.
     @inline(__always)
     package init?(letter: UInt8) {
         guard letter >= UInt8(ascii: "A"), letter <= UInt8(ascii: "z") else { return nil }
-        let flag = Self.of(letter)
-        guard Self.known.contains(flag) else { return nil }
+        let flag = Self.of(Unicode.Scalar(letter))
+        guard Self.known.has(flag) else { return nil }
         self = flag
     }
 
-    @inline(__always)
-    private static func of(_ letter: UInt8) -> MetaFlags {
-        MetaFlags(rawValue: 1 << UInt64(letter - UInt8(ascii: "A")))
+    @inlinable
+    package static func of(_ letter: Unicode.Scalar) -> MetaFlags {
+        MetaFlags(rawValue: 1 << UInt64(letter.value - 65))
     }
+
+    /// As `contains`, which is a call through a witness table.
+    @inlinable
+    package func has(_ flag: MetaFlags) -> Bool { rawValue & flag.rawValue != 0 }
 
     /// What a flag may start with; a line with any other byte there is no meta command's.
     @inline(__always)
@@ -204,32 +208,32 @@ package struct MetaFlags: OptionSet, Sendable {
             || byte >= UInt8(ascii: "0") && byte <= UInt8(ascii: "9")
     }
 
-    package static let encodedKey = of(UInt8(ascii: "b"))
-    package static let showsUnique = of(UInt8(ascii: "c"))
-    package static let showsClientFlags = of(UInt8(ascii: "f"))
-    package static let showsFetched = of(UInt8(ascii: "h"))
-    package static let showsKey = of(UInt8(ascii: "k"))
-    package static let showsAccess = of(UInt8(ascii: "l"))
-    package static let quiet = of(UInt8(ascii: "q"))
-    package static let showsSize = of(UInt8(ascii: "s"))
-    package static let showsTime = of(UInt8(ascii: "t"))
-    package static let noAccess = of(UInt8(ascii: "u"))
-    package static let value = of(UInt8(ascii: "v"))
-    package static let empty = of(UInt8(ascii: "x"))
-    package static let compare = of(UInt8(ascii: "C"))
-    package static let delta = of(UInt8(ascii: "D"))
-    package static let newUnique = of(UInt8(ascii: "E"))
-    package static let clientFlags = of(UInt8(ascii: "F"))
-    package static let invalidate = of(UInt8(ascii: "I"))
-    package static let initial = of(UInt8(ascii: "J"))
-    package static let mode = of(UInt8(ascii: "M"))
-    package static let vivify = of(UInt8(ascii: "N"))
-    package static let opaque = of(UInt8(ascii: "O"))
-    package static let recache = of(UInt8(ascii: "R"))
-    package static let exptime = of(UInt8(ascii: "T"))
+    @inlinable package static var encodedKey: MetaFlags { of("b") }
+    @inlinable package static var showsUnique: MetaFlags { of("c") }
+    @inlinable package static var showsClientFlags: MetaFlags { of("f") }
+    @inlinable package static var showsFetched: MetaFlags { of("h") }
+    @inlinable package static var showsKey: MetaFlags { of("k") }
+    @inlinable package static var showsAccess: MetaFlags { of("l") }
+    @inlinable package static var quiet: MetaFlags { of("q") }
+    @inlinable package static var showsSize: MetaFlags { of("s") }
+    @inlinable package static var showsTime: MetaFlags { of("t") }
+    @inlinable package static var noAccess: MetaFlags { of("u") }
+    @inlinable package static var value: MetaFlags { of("v") }
+    @inlinable package static var empty: MetaFlags { of("x") }
+    @inlinable package static var compare: MetaFlags { of("C") }
+    @inlinable package static var delta: MetaFlags { of("D") }
+    @inlinable package static var newUnique: MetaFlags { of("E") }
+    @inlinable package static var clientFlags: MetaFlags { of("F") }
+    @inlinable package static var invalidate: MetaFlags { of("I") }
+    @inlinable package static var initial: MetaFlags { of("J") }
+    @inlinable package static var mode: MetaFlags { of("M") }
+    @inlinable package static var vivify: MetaFlags { of("N") }
+    @inlinable package static var opaque: MetaFlags { of("O") }
+    @inlinable package static var recache: MetaFlags { of("R") }
+    @inlinable package static var exptime: MetaFlags { of("T") }
     /// For proxies between client and node; of no meaning to a node.
-    package static let path = of(UInt8(ascii: "P"))
-    package static let location = of(UInt8(ascii: "L"))
+    @inlinable package static var path: MetaFlags { of("P") }
+    @inlinable package static var location: MetaFlags { of("L") }
 
     private static let known: MetaFlags = [
         encodedKey, showsUnique, showsClientFlags, showsFetched, showsKey, showsAccess, quiet,

@@ -57,15 +57,15 @@ package enum DumpStyle: Equatable, Sendable {
 /// What a watcher wants to be told of.
 package struct WatchedEvents: OptionSet, Hashable, Sendable {
     package let rawValue: UInt32
-    package init(rawValue: UInt32) { self.rawValue = rawValue }
+    @inlinable package init(rawValue: UInt32) { self.rawValue = rawValue }
 
-    package static let fetchers = WatchedEvents(rawValue: 1 << 0)
-    package static let mutations = WatchedEvents(rawValue: 1 << 1)
-    package static let evictions = WatchedEvents(rawValue: 1 << 2)
-    package static let connections = WatchedEvents(rawValue: 1 << 3)
-    package static let deletions = WatchedEvents(rawValue: 1 << 4)
+    @inlinable package static var fetchers: WatchedEvents { WatchedEvents(rawValue: 1 << 0) }
+    @inlinable package static var mutations: WatchedEvents { WatchedEvents(rawValue: 1 << 1) }
+    @inlinable package static var evictions: WatchedEvents { WatchedEvents(rawValue: 1 << 2) }
+    @inlinable package static var connections: WatchedEvents { WatchedEvents(rawValue: 1 << 3) }
+    @inlinable package static var deletions: WatchedEvents { WatchedEvents(rawValue: 1 << 4) }
     /// Of machinery that only memcached has: asked for in vain.
-    package static let foreign = WatchedEvents(rawValue: 1 << 5)
+    @inlinable package static var foreign: WatchedEvents { WatchedEvents(rawValue: 1 << 5) }
     /// The events that show keys.
     package static let ofItems: WatchedEvents = [.fetchers, .mutations, .evictions, .deletions]
 }

@@ -31,7 +31,9 @@ extension Shard {
             return .exists
         }
         if let clientFlags = invalidation.emptyClientFlags {
-            return empty(key, tag: tag, clientFlags: clientFlags, invalidation, now: now)
+            return empty(
+                Present(item: found.item, slot: found.slot, removalCount: removalCount), key,
+                tag: tag, clientFlags: clientFlags, invalidation, now: now)
         }
         let item = found.item
         region[item, .marks] = region[item, .marks] & ~ItemMark.claimed | ItemMark.stale
@@ -41,8 +43,8 @@ extension Shard {
     }
 
     private mutating func empty(
-        _ key: Span<UInt8>, tag: UInt32, clientFlags: UInt32, _ invalidation: Invalidation,
-        now: UInt32
+        _ old: Present, _ key: Span<UInt8>, tag: UInt32, clientFlags: UInt32,
+        _ invalidation: Invalidation, now: UInt32
     ) -> DeleteOutcome {
         var head = ItemHead(
             clientFlags: clientFlags, deadline: invalidation.deadline ?? .never,
@@ -51,7 +53,7 @@ extension Shard {
         if invalidation.hasEncodedKey { head.marks |= ItemMark.encodedKey }
         let item = make(
             key, tag: tag, head: head, value: UnsafeRawBufferPointer(start: nil, count: 0),
-            replaces: true, now: now)
+            replacing: old, now: now)
         guard item != nil else {
             outOfMemoryCount += 1
             return .outOfMemory

@@ -48,16 +48,16 @@ extension Shard {
     ) -> StoreOutcome {
         enter(now: now, fraction: fraction)
         let tag = Shard.tag(hash)
-        let existing = findLive(key, tag: tag, now: now)?.item ?? 0
-        switch judge(request, existing: existing) {
+        let old = findPresent(key, tag: tag, now: now)
+        switch judge(request, existing: old.item) {
         case .refuse(let outcome):
-            noteRefused(request, existing: existing)
+            noteRefused(request, existing: old.item)
             return outcome
         case .store(let head):
             guard
                 let item = make(
-                    key, tag: tag, head: head ?? ItemHead(request), value: value,
-                    replaces: existing != 0, now: now)
+                    key, tag: tag, head: head ?? ItemHead(request), value: value, replacing: old,
+                    now: now)
             else {
                 return refuseForMemory(key, tag: tag, dropsOld: request.dropsOldWhenRefused)
             }
@@ -65,7 +65,7 @@ extension Shard {
             return .stored
         case .combine:
             return combine(
-                existing, key: key, tag: tag, request: request, byteCount: value.count, now: now,
+                old, key: key, tag: tag, request: request, byteCount: value.count, now: now,
                 { $0.write(value) }, body)
         }
     }
@@ -80,16 +80,18 @@ extension Shard {
     @inline(__always)
     mutating func make(
         _ key: Span<UInt8>, tag: UInt32, head: ItemHead, value: UnsafeRawBufferPointer,
-        replaces: Bool, now: UInt32
+        replacing old: Present, now: UInt32
     ) -> Unit? {
-        guard replaces || prepareIndex(tag, now: now),
+        guard old.item != 0 || prepareIndex(tag, now: now),
             let item = allocate(
                 keyByteCount: key.count, valueByteCount: value.count, now: now)
         else { return nil }
         writeHeader(item, key: key, head: head, valueByteCount: value.count)
         var writer = ValueWriter(region: region, item: item)
         writer.write(value)
-        publish(item, key: key, tag: tag, wish: head.casUnique, now: now)
+        publish(
+            item, tag: tag, replacing: refreshed(old, key, tag: tag), wish: head.casUnique, now: now
+        )
         return item
     }
 
@@ -102,16 +104,17 @@ extension Shard {
             marks: new.hasEncodedKey ? ItemMark.encodedKey : 0, casUnique: new.casUnique)
         let item = make(
             key, tag: tag, head: head, value: UnsafeRawBufferPointer(start: nil, count: 0),
-            replaces: false, now: now)
+            replacing: .none, now: now)
         if item == nil { outOfMemoryCount += 1 }
         return item
     }
 
     /// Replaces an item by one whose value is its own and another, in either order.
     private mutating func combine(
-        _ existing: Unit, key: Span<UInt8>, tag: UInt32, request: StoreRequest, byteCount: Int,
+        _ old: Present, key: Span<UInt8>, tag: UInt32, request: StoreRequest, byteCount: Int,
         now: UInt32, _ writeAddition: (inout ValueWriter) -> Void, _ body: (Hit) -> Void
     ) -> StoreOutcome {
+        let existing = old.item
         let oldByteCount = Int(region[existing, .valueByteCount])
         let byteCount = oldByteCount + byteCount
         guard byteCount <= configuration.valueByteCountMax(keyByteCount: key.count) else {
@@ -119,11 +122,11 @@ extension Shard {
         }
         // The old item is needed while room is made for the new one: it must be the last to go.
         queues.bump(existing)
-        let removals = removalCount
         guard
             let item = allocate(keyByteCount: key.count, valueByteCount: byteCount, now: now)
         else { return refuseForMemory(key, tag: tag, dropsOld: false) }
-        guard removals == removalCount || index.find(key, tag: tag)?.item == existing else {
+        let old = refreshed(old, key, tag: tag)
+        guard old.item == existing else {
             extents.giveChain(item)
             return refuseForMemory(key, tag: tag, dropsOld: false)
         }
@@ -134,7 +137,7 @@ extension Shard {
         if prepends { writeAddition(&writer) }
         writer.write(valueOf: existing)
         if !prepends { writeAddition(&writer) }
-        publish(item, key: key, tag: tag, wish: request.casUnique, now: now)
+        publish(item, tag: tag, replacing: old, wish: request.casUnique, now: now)
         body(look(at: item, now: now))
         return .stored
     }
@@ -210,24 +213,21 @@ extension Shard {
     /// Lets a written item be the one of its key: the last step of every store. The index has room
     /// for it. An item whose deadline has passed is stored like any other and found to be expired.
     private mutating func publish(
-        _ item: Unit, key: Span<UInt8>, tag: UInt32, wish: UInt64?, now: UInt32
+        _ item: Unit, tag: UInt32, replacing old: Present, wish: UInt64?, now: UInt32
     ) {
-        let old = index.find(key, tag: tag)
-        let isReplacement =
-            old.map { !isFlushed($0.item) && !isExpired($0.item, now: now) } ?? false
         region.setCASUnique(item, casUnique(wish))
         region[item, .epoch] = epoch
-        queues.stamp(item, replacing: isReplacement ? old?.item ?? 0 : 0, time: time(now))
+        queues.stamp(item, replacing: old.item, time: time(now))
         // From the item's header to the old one's both are there; recovery is told which one lost.
-        if let old { region[0, .superseded] = old.item }
+        if old.item != 0 { region[0, .superseded] = old.item }
         region.setKind(item, .item)
         noteStored(item)
         queues.insert(item, unitCount: chainSize(item).unitCount)
         if region[item, .deadline] != 0 {
             wheel.schedule(item, deadline: region[item, .deadline])
         }
-        if let old {
-            index.replace(old.slot, with: item)
+        if let slot = old.slot {
+            index.replace(slot, with: item)
             retire(old.item)
             region[0, .superseded] = 0
         } else {
@@ -245,14 +245,16 @@ extension Shard {
     ) -> ArithmeticOutcome {
         enter(now: now)
         let tag = Shard.tag(hash)
-        let item = findLive(key, tag: tag, now: now)?.item ?? 0
+        let present = findPresent(key, tag: tag, now: now)
+        let item = present.item
         guard item != 0 else {
             guard let initial = request.initial else { return .notFound }
             let head = ItemHead(
                 clientFlags: 0, deadline: initial.deadline,
                 marks: request.hasEncodedKey ? ItemMark.encodedKey : 0,
                 casUnique: request.casUnique)
-            return write(initial.number, key, tag: tag, head: head, replaces: false, now: now, body)
+            return write(
+                initial.number, key, tag: tag, head: head, replacing: present, now: now, body)
                 ? .created : .outOfMemory
         }
         guard request.comparison == 0 || request.comparison == region.casUnique(item) else {
@@ -263,24 +265,24 @@ extension Shard {
         var head = head(of: item, keeping: .max)
         head.casUnique = request.casUnique
         queues.bump(item)
-        return write(new, key, tag: tag, head: head, replaces: true, now: now, body)
+        return write(new, key, tag: tag, head: head, replacing: present, now: now, body)
             ? .value(new) : .outOfMemory
     }
 
     private mutating func write(
-        _ number: UInt64, _ key: Span<UInt8>, tag: UInt32, head: ItemHead, replaces: Bool,
-        now: UInt32, _ body: (Hit, UInt64) -> HitUse
+        _ number: UInt64, _ key: Span<UInt8>, tag: UInt32, head: ItemHead,
+        replacing old: Present, now: UInt32, _ body: (Hit, UInt64) -> HitUse
     ) -> Bool {
         var digits = InlineArray<20, UInt8>(repeating: 0)
         let digitCount = Self.writeDigits(number, to: &digits)
         let made = digits.span.extracting(first: digitCount).withUnsafeBytes { value in
-            make(key, tag: tag, head: head, value: value, replaces: replaces, now: now)
+            make(key, tag: tag, head: head, value: value, replacing: old, now: now)
         }
         guard let item = made else {
             outOfMemoryCount += 1
             return false
         }
-        apply(body(look(at: item, now: now, isNew: !replaces), number), to: item)
+        apply(body(look(at: item, now: now, isNew: old.item == 0), number), to: item)
         return true
     }
 
@@ -395,14 +397,14 @@ extension Shard {
     ) -> StoreOutcome {
         enter(now: now, fraction: fraction)
         let tag = Shard.tag(hash)
-        let existing = findLive(key, tag: tag, now: now)?.item ?? 0
-        switch judge(request, existing: existing) {
+        let old = findPresent(key, tag: tag, now: now)
+        switch judge(request, existing: old.item) {
         case .refuse(let outcome):
-            noteRefused(request, existing: existing)
+            noteRefused(request, existing: old.item)
             abandon(item)
             return outcome
         case .store(let head):
-            guard existing != 0 || prepareIndex(tag, now: now) else {
+            guard old.item != 0 || prepareIndex(tag, now: now) else {
                 abandon(item)
                 return refuseForMemory(key, tag: tag, dropsOld: request.dropsOldWhenRefused)
             }
@@ -411,12 +413,12 @@ extension Shard {
                 region[item, .marks] = head.marks
             }
             heldUnitCount -= chainSize(item).unitCount
-            publish(item, key: key, tag: tag, wish: request.casUnique, now: now)
+            publish(item, tag: tag, replacing: old, wish: request.casUnique, now: now)
             body(look(at: item, now: now))
             return .stored
         case .combine:
             let outcome = combine(
-                existing, key: key, tag: tag, request: request,
+                old, key: key, tag: tag, request: request,
                 byteCount: Int(region[item, .valueByteCount]), now: now,
                 { $0.write(valueOf: item) }, body)
             abandon(item)

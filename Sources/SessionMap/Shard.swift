@@ -149,6 +149,33 @@ struct Shard: ~Copyable {
         return (found.item, found.slot, .hit)
     }
 
+    /// What holds a key's place in the index. Eviction may take it away, or move its slot.
+    struct Present {
+        /// 0: nothing does.
+        var item: Unit
+        var slot: ItemIndex.Slot?
+        let removalCount: UInt64
+
+        static let none = Present(item: 0, slot: nil, removalCount: 0)
+    }
+
+    /// The live item of a key, for another to take its place.
+    @inline(__always)
+    mutating func findPresent(_ key: Span<UInt8>, tag: UInt32, now: UInt32) -> Present {
+        guard let found = findLive(key, tag: tag, now: now), found.outcome == .hit else {
+            return .none
+        }
+        return Present(item: found.item, slot: found.slot, removalCount: removalCount)
+    }
+
+    /// The same, after room was made.
+    @inline(__always)
+    func refreshed(_ old: Present, _ key: Span<UInt8>, tag: UInt32) -> Present {
+        guard old.item != 0, old.removalCount != removalCount else { return old }
+        guard let found = index.find(key, tag: tag) else { return .none }
+        return Present(item: found.item, slot: found.slot, removalCount: removalCount)
+    }
+
     /// Takes an item out of index, queue and wheel, and frees it unless a reply still reads it.
     mutating func remove(_ item: Unit, slot: ItemIndex.Slot, tag: UInt32) {
         index.remove(slot)

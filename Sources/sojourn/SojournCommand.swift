@@ -5,5 +5,5 @@ import ArgumentParser
 struct SojournCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "sojourn", abstract: "Tools for those who run sojournd.",
-        subcommands: [LoadCommand.self, EchoCommand.self])
+        subcommands: [RingCommand.self, LoadCommand.self, EchoCommand.self])
 }

@@ -33,9 +33,35 @@ struct ChunkInvarianceTests {
         "a browser": bytes("mn\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\nmn\r\n"),
         "an endless line": bytes("mn\r\n" + String(repeating: "a", count: 2_049)),
         "the binary protocol": [0x80, 0x0b] + [UInt8](repeating: 0, count: 22) + bytes("mn\r\n"),
+        "operators": bytes(
+            "set a 0 0 1 noreply\r\nx\r\nlru_crawler mgdump all\r\nget a\r\nlru_crawler mgdump 1\r\n"
+                + "lru_crawler crawl 1,2\r\nlru_crawler disable\r\nlru_crawler metadump all\r\n"
+                + "slabs automove x\r\nlru mode flat\r\nslabs reassign 1 2 noreply\r\nlru\r\n"
+                + "refresh_certs\r\nwatch x\r\n"),
+        "a watcher": bytes("watch mutations\r\nset a 0 0 1\r\nx\r\nquit\r\n\u{1}\u{2}"),
         "prefixes": bytes(
             "stats detail on\r\nset p:a 0 0 1\r\nx\r\nget p:a p:b q:c none\r\ndelete p:a\r\n"
                 + "stats detail dump\r\nstats detail off\r\n"),
+        "every meta command": bytes(
+            "mg a v\r\nms a 3 T90 F7 c k O1\r\nabc\r\nmg a s v t f c k h l O2\r\nms a 2 ME\r\nxy\r\n"
+                + "ms a 2 MA s\r\nde\r\nms a 1 MP q\r\nx\r\nms a 1 C1 k\r\ny\r\nmg b N30 v k\r\n"
+                + "mg b v\r\nma c N60 J5 v\r\nma c D7 v t\r\nma c MD q\r\nma a\r\nmd a I T50\r\n"
+                + "mg a v t\r\nmg a R99\r\nms a 3 C1 I\r\nnew\r\nmg a v\r\nmd b x T9\r\nmd b C1 O3\r\n"
+                + "md b q\r\nmd b q k\r\nme a\r\nme b\r\nmn\r\nflush_all\r\nmg a v q\r\nmn\r\nquit\r\n"
+                + "mg a\r\n"),
+        "meta commands in base64": bytes(
+            "ms YQ== 2 b k\r\nhi\r\nmg YQ== b k v\r\nget a\r\nmg a k\r\nmg YQ b\r\nms YQ 3 b\r\n"
+                + "mg\r\nma Yg== b N0 k v\r\nme YQ== b\r\nmd YQ== b k\r\nmd YQ== b k\r\n"),
+        "meta commands that are wrong": bytes(
+            "mg\r\nms a\r\nms a x\r\nms a 4 T\r\nmn\r\n\r\nms a 4 Mx\r\nmn\r\n\r\nms a 4 !\r\nmn\r\n\r\n"
+                + "ms a 3 q\r\nabcdmn\r\nmg a v v\r\nmg a !\r\nma a D\r\nmd a S1\r\nms a 1\nx\r\n"
+                + "mg a\(String(repeating: " v", count: 19))\r\nmg \(String(repeating: "k", count: 251))\r\n"
+                + "ms \(String(repeating: "k", count: 251)) 4 q\r\nmn\r\n\r\n"
+                + "mg a O\(String(repeating: "o", count: 32))\r\nmg a v O\(String(repeating: "o", count: 31))\r\n"
+        ),
+        "a quiet pipeline": bytes(
+            "ms a 4 q\r\nmn\r\n\r\nms b 2 q\r\nhi\r\nms c 0 q\r\n\r\nmg a q v k\r\nmg x q v k\r\n"
+                + "mg b q v k\r\nmg c q v k\r\nmd b q\r\nma x q\r\nmn\r\n"),
     ]
 
     /// What a cut must not change.
@@ -57,7 +83,8 @@ struct ChunkInvarianceTests {
         let counts = Counter.allCases.filter { $0 != .bytesRead && $0 != .connectionYields }
             .map { node.count($0) }
         let held = node.pool.lentCount
-        let items = try node.reply(to: bytes("gets a b c p:a\r\n"), cuts: .whole)
+        let items = try node.reply(
+            to: bytes("gets a b c p:a\r\nmg a t u k\r\nmg b t u k\r\nmg c t u k\r\n"), cuts: .whole)
         return Outcome(
             replies: peer.received, hasEnded: peer.hasEnded, counts: counts, items: items,
             heldBufferCount: held)

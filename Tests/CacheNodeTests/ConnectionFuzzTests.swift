@@ -5,93 +5,6 @@ import Testing
 
 @testable import CacheNode
 
-/// Bytes that look a little like a conversation. Their lines are short enough to be served however
-/// they arrive, and nothing in them asks for the time.
-func randomConversation(using generator: inout SeededGenerator) -> [UInt8] {
-    var input: [UInt8] = []
-    let count = Int.random(in: 1...30, using: &generator)
-    for _ in 0..<count { input += randomCommand(using: &generator) }
-    // Now and then a byte is another.
-    for _ in 0..<Int.random(in: 0...3, using: &generator) where Bool.random(using: &generator) {
-        let place = Int.random(in: 0..<input.count, using: &generator)
-        input[place] = .random(in: .min ... .max, using: &generator)
-    }
-    return input
-}
-
-private func randomKey(using generator: inout SeededGenerator) -> String {
-    let keys = ["a", "b", "p:a", "p:b", "n", String(repeating: "k", count: 250)]
-    if Int.random(in: 0..<30, using: &generator) == 0 {
-        return String(repeating: "k", count: 251)
-    }
-    return keys.randomElement(using: &generator) ?? "a"
-}
-
-private func randomNumber(using generator: inout SeededGenerator) -> String {
-    let numbers = [
-        "0", "1", "5", "-1", "100", "2592000", "2592001", "2678400", "1000000000", "2147483647",
-        "4294967296", "18446744073709551615", "x", "",
-    ]
-    return numbers.randomElement(using: &generator) ?? "0"
-}
-
-private func randomCommand(using generator: inout SeededGenerator) -> [UInt8] {
-    let key = randomKey(using: &generator)
-    let number = randomNumber(using: &generator)
-    let quiet = Int.random(in: 0..<4, using: &generator) == 0 ? " noreply" : ""
-    let end = Int.random(in: 0..<8, using: &generator) == 0 ? "\n" : "\r\n"
-    switch Int.random(in: 0..<16, using: &generator) {
-    case 0...4: return randomStore(key, quiet, using: &generator)
-    case 5: return bytes("get \(key) \(randomKey(using: &generator))\(end)")
-    case 6: return bytes("gets \(key)\(end)")
-    case 7: return bytes("gat \(number) \(key)\(end)")
-    case 8: return bytes("incr \(key) \(number)\(quiet)\(end)")
-    case 9: return bytes("decr \(key) \(number)\(quiet)\(end)")
-    case 10: return bytes("delete \(key)\(quiet)\(end)")
-    case 11: return bytes("touch \(key) \(number)\(quiet)\(end)")
-    case 12:
-        let others = [
-            "flush_all", "flush_all 0", "flush_all -1", "flush_all 10", "flush_all x", "version",
-            "verbosity 2", "mn", "stats detail on", "stats detail dump", "stats detail off",
-            "stats reset", "shutdown", "cache_memlimit 64", "cache_memlimit 7", "nonsense",
-            "stats what", "gats", "get", "slabs automove 0",
-        ]
-        return bytes((others.randomElement(using: &generator) ?? "mn") + quiet + end)
-    case 13:
-        return bytes(["\r\n", "\n", " get a\r\n", "a\r\n"].randomElement(using: &generator) ?? "")
-    case 14:
-        // A get of many keys.
-        let count = Int.random(in: 1...200, using: &generator)
-        return bytes("get" + String(repeating: " a b", count: count) + end)
-    default:
-        if Int.random(in: 0..<40, using: &generator) == 0 { return bytes("quit\r\n") }
-        let count = Int.random(in: 0...60, using: &generator)
-        return (0..<count).map { _ in UInt8.random(in: .min ... .max, using: &generator) } + [10]
-    }
-}
-
-private func randomStore(
-    _ key: String, _ quiet: String, using generator: inout SeededGenerator
-) -> [UInt8] {
-    let verbs = ["set", "set", "set", "add", "replace", "append", "prepend", "cas"]
-    let verb = verbs.randomElement(using: &generator) ?? "set"
-    let counts = [0, 1, 2, 10, 500, 16_350, 16_370, 20_000, 40_000, 600_000, 1_100_000]
-    let isLarge = Int.random(in: 0..<6, using: &generator) == 0
-    let bound = isLarge ? counts.count : 5
-    let count = counts[Int.random(in: 0..<bound, using: &generator)]
-    var value = [UInt8](repeating: UInt8(ascii: "7"), count: count)
-    // Were it read as commands, its lines are short.
-    for place in stride(from: 700, to: count, by: 700) { value[place] = 10 }
-    let unique = verb == "cas" ? " \(Int.random(in: 0...5, using: &generator))" : ""
-    let flags = Int.random(in: 0..<10, using: &generator) == 0 ? "x" : "3"
-    let exptime = Int.random(in: 0..<3, using: &generator) == 0 ? "-1" : "0"
-    // The length is wrong now and then.
-    let wrong = Int.random(in: 0..<12, using: &generator) == 0 ? 1 : 0
-    let end = Int.random(in: 0..<15, using: &generator) == 0 ? "\n" : "\r\n"
-    return bytes("\(verb) \(key) \(flags) \(exptime) \(count + wrong)\(unique)\(quiet)\r\n") + value
-        + bytes(end)
-}
-
 /// One fuzz run: a conversation of one connection, cut in several ways. The replies and the items
 /// must be the same each time, and memory within its bounds. Returns what is wrong.
 func checkConversation(_ input: [UInt8], cuts: [Cuts]) throws -> String? {
@@ -152,6 +65,12 @@ struct ConnectionFuzzTests {
             "\u{0}\u{0}\r\n",
             "set k 0 0 1 noreply\r\nxx\r\nmn\r\n", "gat 0\r\ngat 0 k\r\n", "verbosity noreply\r\n",
             "stats cachedump 1 1\r\nstats items\r\nstats slabs\r\nstats sizes\r\n",
+            "ms", "ms k", "ms k 0", "ms k 0\r\n\r", "ms k 2147483645 T\r\nmn\r\n",
+            "mg\r\nmg \r\nmg k\r\n",
+            "ms k 2 q\r\n\r\n\r\nmn\r\n", "me k b\r\nme", "mg k N0 q\r\nmg k v\r\nmg k",
+            "ms k 1 MA N0\r\nxmg k v\r\n", "ma k N0 J5\r\nma k D\r\nma k v\r\n",
+            "mn\r\nms k 1 b\r\nx\r\n",
+            "ms k 3 c\r\nmn\n\r\nmg k v E C1\r\nmd k x I\r\nmg k v t\r\n",
         ])
     func corpus(input: String) throws {
         let input = bytes(input)

@@ -47,7 +47,7 @@ struct DumpTests {
 
     private func times(_ count: Int) -> String { String(repeating: "#", count: count) }
 
-    @Test("A turn of a dump ends after eight steps, that others may have theirs")
+    @Test("A turn of a dump ends after four steps, that others may have theirs")
     func turns() throws {
         let node = try InProcessNode()
         try fill(node, 2_000) { "\($0)" }
@@ -58,11 +58,11 @@ struct DumpTests {
         var before = 0
         while case .yielded = connection.run(commandLimit: 20, now: node.now) {
             let grown = connection.output.pendingByteCount - before
-            #expect(grown > 0 && grown < 2 * 8 * ItemWalk.itemsPerStep * 10)
+            #expect(grown > 0 && grown < 2 * 4 * ItemWalk.itemsPerStep * 10)
             before = connection.output.pendingByteCount
             turnCount += 1
         }
-        #expect(turnCount >= 2_000 / (2 * 8 * ItemWalk.itemsPerStep))
+        #expect(turnCount >= 2_000 / (2 * 4 * ItemWalk.itemsPerStep))
         // What followed in the input has been executed by now.
         #expect(connection.input.count == 0)
         #expect(connection.state == .command)

@@ -64,35 +64,3 @@ struct LibmemcachedTests {
         #expect(try run("memcping", [], on: node).exit == .status(0))
     }
 }
-
-/// pymemcache, a client in Python.
-struct PymemcacheTests {
-    private static let root =
-        "/" + #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
-    private static let script =
-        "/" + #filePath.split(separator: "/").dropLast().joined(separator: "/")
-        + "/pymemcache_checks.py"
-
-    private func python() throws -> String {
-        let path =
-            getenv("SOJOURN_TEST_PYTHON").map { String(cString: $0) }
-            ?? Self.root + "/.build/venv/bin/python"
-        guard access(path, X_OK) == 0 else {
-            throw Trouble(
-                "no Python with pymemcache at \(path): make it with `python3 -m venv .build/venv` "
-                    + "and `.build/venv/bin/pip install pymemcache`, or set SOJOURN_TEST_PYTHON")
-        }
-        return path
-    }
-
-    @Test("pymemcache's commands work over TCP and over a Unix socket", arguments: [false, true])
-    func checks(usesUnixSocket: Bool) throws {
-        let directory = try TemporaryDirectory()
-        let path = directory.path + "/socket"
-        let node = try RunningNode.sojournd(usesUnixSocket ? ["-s", path] : [])
-        let address = usesUnixSocket ? path : "127.0.0.1:\(try node.port)"
-        let result = try Program.run(try python(), [Self.script, address], seconds: 60)
-        #expect(result.exit == .status(0), "\(result.output)\(result.errors)")
-        #expect(result.output.hasSuffix(" checks passed\n"), "\(result.output)")
-    }
-}

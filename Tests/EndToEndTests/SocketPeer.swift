@@ -109,7 +109,7 @@ final class SocketPeer: TranscriptPeer {
             milliseconds: isUnexpected ? Self.quietMilliseconds : Self.patienceMilliseconds)
     }
 
-    private func receive(milliseconds: Int32) -> Bool {
+    func receive(milliseconds: Int32) -> Bool {
         guard !hasEnded, isReady(Int32(POLLIN), milliseconds: milliseconds) else { return false }
         let before = received.count
         received.reserveCapacity(before + 262_144)

@@ -43,7 +43,7 @@ struct MetaRequestTests {
     func flagsStart() throws {
         for (line, rest) in [
             ("mg key v s", " v s"), ("mg key", ""), ("ms key 12 T5 q", " T5 q"), ("ms key 0", ""),
-            ("me key b", " b"),
+            ("me Zm9v b", " b"),
         ] {
             let start = try metaRequest(line).flagsStart
             #expect(String(decoding: Array(line.utf8)[start...], as: UTF8.self) == rest)

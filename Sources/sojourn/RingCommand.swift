@@ -1,0 +1,86 @@
+import ArgumentParser
+import ClusterFile
+import Glibc
+import HashRing
+
+struct RingCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "ring",
+        abstract: "Shows which node has a key, and how evenly and steadily keys are placed.",
+        discussion: """
+            With keys: for each its node, why, and which nodes are next. The key - stands for the lines of \
+            standard input.
+
+            With --simulate: how the keys of many sessions are spread, and how many move when a node \
+            fails, goes or comes, or, with --to, when another definition takes effect.
+            """)
+
+    @Argument(help: ArgumentHelp("Keys, as they are sent to the nodes.", valueName: "key"))
+    var keys: [String] = []
+
+    @OptionGroup var placement: PlacementOptions
+
+    @Flag(help: "For each key one line: the key, a tab, the node's name.") var brief = false
+    @Flag(help: "Show balance and movement instead.") var simulate = false
+
+    @Option(
+        name: .customLong("keys"), help: ArgumentHelp("Simulated keys.", valueName: "number"))
+    var keyCount = 100_000
+
+    @Option(help: ArgumentHelp("Also write the plot, as SVG.", valueName: "file"))
+    var svg: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "The definition file that is to follow: which keys change their node?",
+            valueName: "file"))
+    var to: String?
+
+    func validate() throws {
+        guard simulate != !keys.isEmpty else {
+            throw ValidationError("give keys, or --simulate, and not both")
+        }
+        guard simulate || (svg == nil && to == nil) else {
+            throw ValidationError("--svg and --to belong to --simulate")
+        }
+        guard (1...100_000_000).contains(keyCount) else {
+            throw ValidationError("--keys must be 1 to 100000000, not \(keyCount)")
+        }
+    }
+
+    func run() throws {
+        let ring = try placement.ring()
+        if simulate {
+            return try runSimulation(ring)
+        }
+        for key in keys {
+            if key == "-" {
+                while let line = readLine() { show(line, on: ring) }
+            } else {
+                show(key, on: ring)
+            }
+        }
+    }
+
+    private func runSimulation(_ ring: Ring) throws {
+        let next = try to.map { try ClusterDefinition(contentsOf: $0).ring() }
+        let simulation = Simulation(ring, keyCount: keyCount, next: next)
+        print(SimulationReport(simulation).text)
+        guard let svg else { return }
+        guard let file = fopen(svg, "we") else {
+            throw ValidationError("\(svg) cannot be written: \(String(cString: strerror(errno)))")
+        }
+        defer { fclose(file) }
+        guard fputs(SimulationPlot(simulation).svg, file) >= 0 else {
+            throw ValidationError("\(svg) cannot be written: \(String(cString: strerror(errno)))")
+        }
+    }
+
+    private func show(_ key: String, on ring: Ring) {
+        if brief {
+            print("\(key)\t\(ring.node(for: key).name)")
+        } else {
+            print(RingAnswer(key, on: ring).text)
+        }
+    }
+}
