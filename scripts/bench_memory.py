@@ -44,21 +44,21 @@ def lognormal(random_source):
     return min(200_000, max(1, int(random_source.lognormvariate(math.log(600), 1))))
 
 
-def bench_item_bytes(servers):
-    say("Bytes per item beyond key (40) and value, 64 MB full, index included: of -m, and of what "
-        "became resident since the start")
+def bench_item_bytes(servers, megabytes):
+    say(f"Bytes per item beyond key (40) and value, {megabytes} MB full, index included: of -m, and of "
+        "all memory that is resident,")
+    say("the program's files left out")
     source = random.Random(1)
     shapes = [(f"{size:,} B", lambda size=size: size)
               for size in (100, 300, 600, 1_000, 4_000, 60_000)]
     shapes.append(("log-normal, median 600", lambda: lognormal(source)))
-    limit = 64 << 20
+    limit = megabytes << 20
     say(f"{'':26}" + "".join(f"{name:>26}" for name in servers)
         + "".join(f"{'ratio':>9}{'':9}" for _ in list(servers)[1:]))
     for title, size in shapes:
         cells = []
         for server in servers.values():
-            with Node(server, megabytes=64) as node:
-                before = node.resident_bytes()
+            with Node(server, megabytes=megabytes) as node:
                 filler = Filler(node)
                 written = 0
                 while written < 2.5 * limit:
@@ -69,7 +69,7 @@ def bench_item_bytes(servers):
                 # What is there are the last ones stored.
                 payload = sum(filler.stored[-items:])
                 cells.append(((limit - payload) / items,
-                              (node.resident_bytes() - before - payload) / items))
+                              (node.private_bytes() - payload) / items))
                 if filler.refused:
                     raise SystemExit(f"bench: {filler.refused} stores were refused")
         text = "".join(f"{of_limit:13,.1f}{resident:13,.1f}" for of_limit, resident in cells)

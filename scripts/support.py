@@ -75,6 +75,12 @@ class Node:
         status = open(f"/proc/{self.process.pid}/status").read()
         return int(re.search(r"VmRSS:\s+(\d+)", status).group(1)) * 1024
 
+    def private_bytes(self):
+        """Resident, without what comes from the program's files."""
+        status = open(f"/proc/{self.process.pid}/status").read()
+        return sum(int(re.search(rf"{name}:\s+(\d+)", status).group(1)) * 1024
+                   for name in ("RssAnon", "RssShmem"))
+
     def stats(self):
         with self.connect() as peer:
             peer.sendall(b"stats\r\n")

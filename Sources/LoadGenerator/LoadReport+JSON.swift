@@ -13,7 +13,7 @@ extension LoadReport {
             ("sentBytes", .integer(result.tally.sentByteCount)),
             ("receivedBytes", .integer(result.tally.receivedByteCount)),
             ("latency", latency(latencies)),
-            ("sentAfterDue", latency(result.tally.delays)),
+            ("loadLateness", latency(result.tally.delays)),
             ("operations", .object(operations.map { ($0.name, object(result.tally[$0])) })),
             ("loadCPU", cpu(result.ownTimes)),
             ("serverCPU", result.serverTimes.map(cpu) ?? .null),

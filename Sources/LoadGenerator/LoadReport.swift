@@ -114,8 +114,8 @@ package struct LoadReport {
                 "\(name) \(Figures.decimal(delays.milliseconds(at: percentile), 3))"
             }
             lines.append(
-                "sent after they were due, ms: \(figures.joined(separator: ", ")) (a part of the "
-                    + "latencies; it is the server's only where it let no connection free)")
+                "the load itself was late, ms: \(figures.joined(separator: ", ")) (a part of the "
+                    + "latencies; not the server's)")
         }
         if let times = result.serverTimes {
             lines.append("CPU time per request of the server: \(perRequest(times))")

@@ -24,6 +24,8 @@ final class LoadThread: @unchecked Sendable {
 
     private let plan: LoadPlan
     private let origin: UInt64
+    /// Keys that a connection stores at a time: about a mebibyte, so that a refusal is seen soon.
+    private let fillCount: Int
     private var busyCount = 0
     private var requestsLeft = 0
     private var open: OpenProgress?
@@ -50,6 +52,8 @@ final class LoadThread: @unchecked Sendable {
     init(plan: LoadPlan, origin: UInt64) throws(EventLoopError) {
         self.plan = plan
         self.origin = origin
+        let mean = plan.values.meanByteCount + Double(plan.keyFormat.byteCountMax)
+        fillCount = max(1, min(Conversation.fillDepth, Int(1_048_576 / max(1, mean))))
         loop = try Loop()
         tick = try Timer(loop: loop) { [unowned self] in lookForOverdue() }
     }
@@ -149,8 +153,9 @@ final class LoadThread: @unchecked Sendable {
         switch phase {
         case .fill:
             guard conversation.isIdle else { return false }
-            guard !conversation.isExhausted else { return true }
-            conversation.ask(Conversation.fillDepth, since: now, second: second)
+            // A load that cannot be prepared is not put.
+            guard !conversation.isExhausted, !tally.hasFaults else { return true }
+            conversation.ask(fillCount, since: now, second: second)
         case .closed(let end, _):
             guard conversation.isIdle else { return false }
             guard now < end, requestsLeft > 0 else { return true }
@@ -200,11 +205,17 @@ final class LoadThread: @unchecked Sendable {
         loop.runOnce()
     }
 
+    /// Requests that are dealt before replies are looked for again.
+    private static let requestsPerTurn = 32
+
     /// Deals what is due by now to the connections, in turn.
     private func sendScheduled() {
-        while let progress = open, progress.next < progress.requestCount,
-            progress.schedule.due(progress.next) <= now
-        {
+        var left = Self.requestsPerTurn
+        while left > 0, let progress = open, progress.next < progress.requestCount {
+            let due = progress.schedule.due(progress.next)
+            guard due <= now else { return }
+            left -= 1
+            tally.noteDealt(due: due, at: now)
             let connection = connections[progress.next % connections.count]
             open?.next += 1
             connection.dueCount += 1
@@ -221,9 +232,7 @@ final class LoadThread: @unchecked Sendable {
             conversation.outstanding.count < plan.depth
         {
             let number = connection.number + connection.sentCount * connections.count
-            let due = open.schedule.due(number)
-            tally.noteSent(due: due, at: now)
-            conversation.ask(1, since: due, second: second)
+            conversation.ask(1, since: open.schedule.due(number), second: second)
             connection.sentCount += 1
             hasAsked = true
         }

@@ -66,7 +66,8 @@ package final class Tally {
     package private(set) var faultCounts = [Int](repeating: 0, count: Fault.allCases.count)
     /// Of each kind of fault the first one, in a sentence.
     package private(set) var examples: [Fault: String] = [:]
-    /// Of an open loop: how long after they were due requests were sent.
+    /// Of an open loop: how long after they were due the load came to its requests, whether or not a
+    /// connection was free for them. This lateness is the load's own.
     package private(set) var delays = Histogram<UInt64>(
         highestTrackableValue: Tally.latencyMax, numberOfSignificantValueDigits: .three)
     /// Right replies by the tenth of a second in which they came.
@@ -97,7 +98,7 @@ package final class Tally {
         slots[slot] += 1
     }
 
-    func noteSent(due: UInt64, at now: UInt64) {
+    func noteDealt(due: UInt64, at now: UInt64) {
         guard start != nil else { return }
         delays.record(min(now > due ? now - due : 0, Self.latencyMax))
     }
@@ -115,6 +116,8 @@ package final class Tally {
         faultCounts[fault.rawValue] += count
         if examples[fault] == nil { examples[fault] = example() }
     }
+
+    var hasFaults: Bool { !examples.isEmpty }
 
     package func count(of fault: Fault) -> Int { faultCounts[fault.rawValue] }
 

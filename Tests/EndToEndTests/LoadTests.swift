@@ -98,6 +98,31 @@ struct LoadTests {
         #expect(outcome.output.contains("CPU time per request of the server: "))
     }
 
+    @Test("An open loop charges a server that stalls with every request that was due meanwhile")
+    func stall() throws {
+        let node = try RunningNode.sojournd()
+        let directory = try TemporaryDirectory()
+        let json = directory.path + "/result.json"
+        let load = try Program(
+            LoadTool.path(),
+            ["load", "--server", "127.0.0.1:\(try node.port)", "--json", json, "--rate", "1000"]
+                + ["--connections", "4", "--warm-up", "0", "--duration", "2"])
+        try wait(for: "some load") { try (node.counter("get_hits") ?? 0) > 100 }
+        node.program.send(SIGSTOP)
+        let end = ContinuousClock.now + .milliseconds(800)
+        try wait(for: "the stall's end") { ContinuousClock.now >= end }
+        node.program.send(SIGCONT)
+        #expect(try load.waitForExit() == .status(0))
+        let outcome = LoadTool.Outcome(
+            exit: .status(0), output: load.output, errors: "", json: contents(of: json) ?? "",
+            svg: "")
+        #expect(outcome.number("requests") == 2_000)
+        // 800 of the 2,000 were due in the stall, though at most 4 were on their way: of all, a
+        // quarter waited longer than 300 ms.
+        let p90 = try #require(outcome.number("latency", "p90"))
+        #expect(p90 > 300_000, "\(load.output)")
+    }
+
     @Test("A node with too little memory: missing items are wrong, or allowed misses")
     func evictions() throws {
         let node = try RunningNode.memcached(["-m", "2"])
