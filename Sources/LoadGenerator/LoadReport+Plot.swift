@@ -76,7 +76,7 @@ extension LoadReport {
 
     /// Without zeros that say nothing.
     private static func plain(_ number: Double) -> String {
-        guard number < 1 else { return Figures.grouped(Int(number.rounded())) }
+        guard number < 1_000 else { return Figures.grouped(Int(number.rounded())) }
         var text = Figures.decimal(number, 6)
         while text.hasSuffix("0") { text.removeLast() }
         if text.hasSuffix(".") { text.removeLast() }
