@@ -54,7 +54,7 @@ extension LoadReport {
                 ticks: times.map { (place: $0, text: Self.plain($0)) }),
             y: Chart.Axis(
                 title: "per second", range: 0...(ticks.last ?? 1),
-                ticks: ticks.map { (place: $0, text: Figures.grouped(Int($0))) }),
+                ticks: ticks.map { (place: $0, text: Self.plain($0)) }),
             lines: [Chart.Line(name: "", points: points)])
     }
 
