@@ -26,9 +26,8 @@ class Writer(Knowledge):
     def connect(self, port):
         self.peers = [Peer(port, number) for number in range(self.peer_count)]
 
-    def write(self, port):
-        """Writes until the node is gone."""
-        self.connect(port)
+    def write(self):
+        """Writes on the connections that were made until the node is gone."""
         peers = list(self.peers)
         while peers:
             for peer in list(peers):
