@@ -40,7 +40,15 @@ struct Cluster {
     /// The largest that a node can be told to take.
     static let valueByteCountMax = 134_217_728
 
+    /// Copies that the client library takes at most.
+    private static let replicaCountMax = 5
+
     init(_ definition: ClusterDefinition, seconds: Double) throws {
+        guard definition.replicaCount <= Self.replicaCountMax else {
+            throw ValidationError(
+                "the definition has replicas: \(definition.replicaCount); items can be reached with at "
+                    + "most \(Self.replicaCountMax)")
+        }
         let timeout = Duration.seconds(seconds)
         var configuration = CacheClientConfiguration()
         configuration.strategy = definition.strategy

@@ -16,8 +16,8 @@ struct StatusCommand: AsyncParsableCommand {
               used, of    bytes of items, and the limit that they are a share of
               gets/s      keys asked for since the look before, and stores
               hits        of all keys asked for since the counters were 0
-              logged out  evicted_live_proven: items that were in use, and evicted all the same
-              share       of all copies of keys, by the ring; from the places of 20,000 keys
+              logged out  evicted_live_proven: evicted although they were in use
+              share       of all copies of keys, by the ring, from 20,000 keys
 
             Examples:
               sojourn status --cluster cluster/cluster.yaml

@@ -233,6 +233,17 @@ struct ItemToolTests {
         #expect(result.output.isEmpty)
     }
 
+    @Test("More replicas than the client takes are refused")
+    func replicaLimit() throws {
+        let directory = try TemporaryDirectory()
+        let nodes = (1...6).map { "- host: 10.0.0.\($0)\n" }.joined()
+        let file = try directory.write("replicas: 6\nnodes:\n" + nodes, to: "cluster.yaml")
+        let result = try Program.run(
+            try RunningNode.builtProgram("sojourn"), ["get", "--cluster", file, "k"])
+        #expect(result.exit == .status(64))
+        #expect(result.errors.contains("replicas: 6; items can be reached with at most 5"))
+    }
+
     @Test("A value that is no UTF-8 is not taken for another one")
     func notText() throws {
         let cluster = try ToolCluster()
