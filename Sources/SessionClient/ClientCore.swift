@@ -32,7 +32,9 @@ final class ClientCore: Sendable {
 
     /// Nodes that stay keep their connections and their health.
     func setNodes(_ nodes: [Node]) throws(RingError) {
-        let ring = try Ring(nodes: nodes, strategy: configuration.strategy)
+        let ring = try Ring(
+            nodes: nodes, strategy: configuration.strategy, keyHash: configuration.keyHash,
+            hashTag: configuration.hashTag)
         let waiters: [Exchange] = state.withLock { state in
             switch state {
             case .shutDown: return []

@@ -30,7 +30,7 @@ private enum Arrows {
         ],
         "sojournd": ["Logging", "ArgumentParser"],
         "LoadGenerator": ["Histogram"],
-        "sojourn": ["ArgumentParser"],
+        "sojourn": ["ArgumentParser", "Logging", "NIOCore", "NIOPosix"],
     ]
 
     static func allowed(in module: String) -> Set<String>? {
