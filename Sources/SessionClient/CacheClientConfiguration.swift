@@ -15,6 +15,9 @@ public struct CacheClientConfiguration: Sendable {
 
     /// Which node a key belongs to. All clients of a cluster have to have the same.
     public var strategy: Ring.Strategy = .ketamaWeighted
+    /// Nil takes the strategy's own.
+    public var keyHash: Ring.KeyHash?
+    public var hashTag: Ring.HashTag?
     /// With replicas `.fail`: the other copies are there already.
     public var deadNodes: DeadNodes = .fail
     public var replication = Replication()

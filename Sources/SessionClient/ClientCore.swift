@@ -32,7 +32,9 @@ final class ClientCore: Sendable {
 
     /// Nodes that stay keep their connections and their health.
     func setNodes(_ nodes: [Node]) throws(RingError) {
-        let ring = try Ring(nodes: nodes, strategy: configuration.strategy)
+        let ring = try Ring(
+            nodes: nodes, strategy: configuration.strategy, keyHash: configuration.keyHash,
+            hashTag: configuration.hashTag)
         let waiters: [Exchange] = state.withLock { state in
             switch state {
             case .shutDown: return []
@@ -57,6 +59,10 @@ final class ClientCore: Sendable {
                     logger: logger)
         }
         return Topology(ring: ring, pools: pools)
+    }
+
+    var currentTopology: Topology? {
+        state.withLock { if case .open(let topology) = $0 { topology } else { nil } }
     }
 
     /// The nodes as they are known now. While none is known yet it waits, until the deadline.
