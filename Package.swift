@@ -94,8 +94,9 @@ let package = Package(
                     name: "Hummingbird", package: "hummingbird",
                     condition: .when(traits: ["Hummingbird"])),
                 .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "Logging", package: "swift-log"),
             ],
-            path: "cluster/example", sources: ["Shop.swift", "main.swift"],
+            path: "cluster/example", exclude: ["run"],
             swiftSettings: strict),
         .executableTarget(
             name: "sojournd",
@@ -171,7 +172,7 @@ let package = Package(
         .testTarget(
             name: "HummingbirdSojournTests",
             dependencies: [
-                "ClusterFile", "HashRing", "HummingbirdSojourn", "SessionClient", "TestSupport",
+                "HashRing", "HummingbirdSojourn", "SessionClient", "TestSupport",
                 "shop", "sojournd",
                 .product(
                     name: "Hummingbird", package: "hummingbird",

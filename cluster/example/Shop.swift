@@ -1,6 +1,7 @@
 #if Hummingbird
     import Hummingbird
     import HummingbirdSojourn
+    import Logging
     import SessionClient
 
     /// What the shop knows of a visitor. It is the session's value.
