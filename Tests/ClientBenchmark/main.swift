@@ -83,7 +83,7 @@ func report(_ latencies: [UInt64], operationCount: Int, seconds: Double, cpu: Do
 
 // MARK: A socket
 
-/// The least that a client can do: one request at a time on a blocking socket.
+/// The least that a client can do: requests on a blocking socket, and their replies compared.
 final class RawClient {
     private let descriptor: Int32
     private var input = [UInt8](repeating: 0, count: 1 << 20)
@@ -114,44 +114,47 @@ final class RawClient {
             guard read > 0 else { fail("receiving") }
             count += read
         }
-        guard count == reply.count, input[..<count].elementsEqual(reply) else {
+        guard count == reply.count, memcmp(input, reply, count) == 0 else {
             fail("a wrong reply")
         }
     }
 }
 
+/// - Parameter run: as many requests as it has tasks are sent at once, and all replies awaited.
 func runRaw(_ run: Run) {
     let client = RawClient(run)
-    let keys = (0..<Run.keyCount).map { run.key($0) }
-    let values = (0..<Run.keyCount).map { run.value($0) }
-    let stores = (0..<Run.keyCount).map { number in
-        Array("ms \(keys[number]) \(run.valueByteCount)\r\n".utf8) + values[number] + [13, 10]
-    }
-    for store in stores { client.ask(store, expecting: Array("HD\r\n".utf8)) }
-    let gets = keys.map { Array("mg \($0) v\r\n".utf8) }
-    let hits = values.map { Array("VA \(run.valueByteCount)\r\n".utf8) + $0 + [13, 10] }
     let done = Array("HD\r\n".utf8)
+    let stores = (0..<Run.keyCount).map { number in
+        Array("ms \(run.key(number)) \(run.valueByteCount)\r\n".utf8) + run.value(number) + [
+            13, 10,
+        ]
+    }
+    for store in stores { client.ask(store, expecting: done) }
+    let isStore = run.operation == "set"
+    let requests =
+        isStore ? stores : (0..<Run.keyCount).map { Array("mg \(run.key($0)) v\r\n".utf8) }
+    let replies = (0..<Run.keyCount).map { number in
+        isStore ? done : Array("VA \(run.valueByteCount)\r\n".utf8) + run.value(number) + [13, 10]
+    }
+    let turns = stride(from: 0, to: Run.keyCount, by: run.taskCount).map { first in
+        let numbers = (first..<first + run.taskCount).map { $0 % Run.keyCount }
+        return (numbers.flatMap { requests[$0] }, numbers.flatMap { replies[$0] })
+    }
     var latencies: [UInt64] = []
     latencies.reserveCapacity(1 << 20)
     let (start, cpu) = (nanoseconds(), cpuSeconds())
     let end = start + UInt64(run.seconds * 1e9)
     var before = start
-    var number = 0
     while before < end {
-        let place = number % Run.keyCount
-        if run.operation == "set" {
-            client.ask(stores[place], expecting: done)
-        } else {
-            client.ask(gets[place], expecting: hits[place])
-        }
+        let (request, reply) = turns[latencies.count % turns.count]
+        client.ask(request, expecting: reply)
         let now = nanoseconds()
         latencies.append(now - before)
         before = now
-        number += 1
     }
     report(
-        latencies, operationCount: number, seconds: Double(before - start) / 1e9,
-        cpu: cpuSeconds() - cpu)
+        latencies, operationCount: latencies.count * run.taskCount,
+        seconds: Double(before - start) / 1e9, cpu: cpuSeconds() - cpu)
 }
 
 // MARK: The client

@@ -10,7 +10,7 @@
         private var shops: [Program?] = []
         let browser = Browser(ports: [])
 
-        init(instanceCount: Int = 2) throws {
+        init(instanceCount: Int = 2, replicaCount: Int = 2) throws {
             let directory = try TemporaryDirectory()
             self.directory = directory
             nodes = try (0..<3).map { number in
@@ -19,7 +19,8 @@
                     try RunningNode.sojourndPath(), flags: ["-e", file, "-m", "32", "-t", "1"])
             }
             let list = nodes.map { "- {host: \($0.host), port: \($0.port)}\n" }.joined()
-            _ = try directory.write("replicas: 2\nnodes:\n\(list)", to: "cluster.yaml")
+            _ = try directory.write(
+                "replicas: \(replicaCount)\nnodes:\n\(list)", to: "cluster.yaml")
             for number in 0..<instanceCount {
                 shops.append(nil)
                 browser.ports.append(0)
@@ -166,6 +167,29 @@
                 try wait(for: "the return of node \(number)") {
                     try shop.browser.ask("POST", "/cart", "an item", cookie: ann).status == 200
                 }
+            }
+        }
+
+        @Test(
+            "Without replicas a dead node's visitors are told to try again, and are still logged in later"
+        )
+        func deadNodeWithoutReplicas() throws {
+            let shop = try ShopCluster(replicaCount: 1)
+            let cookies = try (0..<30).map { number in
+                shop.browser.cookie = ""
+                let answer = try shop.browser.ask("POST", "/login", "visitor \(number)")
+                #expect(answer.status == 200)
+                return shop.browser.cookie
+            }
+            func statuses() throws -> [Int] {
+                try cookies.map { try shop.browser.ask("GET", "/me", cookie: $0).status }
+            }
+            shop.nodes[1].kill()
+            // 30 sessions and three nodes: each has some.
+            #expect(Set(try statuses()) == [200, 503])
+            try shop.nodes[1].start()
+            try wait(for: "the return of the node") {
+                try statuses().allSatisfy { $0 == 200 }
             }
         }
 
