@@ -19,15 +19,22 @@ let package = Package(
     name: "sojourn",
     products: [
         .library(name: "SessionClient", targets: ["SessionClient"]),
+        .library(name: "HummingbirdSojourn", targets: ["HummingbirdSojourn"]),
         .library(name: "HashRing", targets: ["HashRing"]),
         .library(name: "ClusterFile", targets: ["ClusterFile"]),
         .executable(name: "sojournd", targets: ["sojournd"]),
         .executable(name: "sojourn", targets: ["sojourn"]),
     ],
+    traits: [
+        .trait(
+            name: "Hummingbird",
+            description: "HummingbirdSojourn, a PersistDriver, and the example application.")
+    ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
@@ -66,10 +73,35 @@ let package = Package(
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
             swiftSettings: strict),
+        // Empty without the trait.
+        .target(
+            name: "HummingbirdSojourn",
+            dependencies: [
+                "SessionClient",
+                .product(
+                    name: "Hummingbird", package: "hummingbird",
+                    condition: .when(traits: ["Hummingbird"])),
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "NIOCore", package: "swift-nio"),
+            ],
+            swiftSettings: strict),
+        // The same: without the trait it only says so.
+        .executableTarget(
+            name: "shop",
+            dependencies: [
+                "ClusterFile", "HashRing", "HummingbirdSojourn", "SessionClient",
+                .product(
+                    name: "Hummingbird", package: "hummingbird",
+                    condition: .when(traits: ["Hummingbird"])),
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            path: "cluster/example", exclude: ["run"],
+            swiftSettings: strict),
         .executableTarget(
             name: "sojournd",
             dependencies: [
-                "CacheNode",
+                "CacheNode", "ClusterFile", "HashRing",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -96,6 +128,14 @@ let package = Package(
         .testTarget(
             name: "HashRingTests", dependencies: ["HashRing", "TestSupport"], exclude: ["Golden"],
             swiftSettings: strict),
+        .executableTarget(
+            name: "ClientBenchmark",
+            dependencies: [
+                "HashRing", "SessionClient",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            path: "Tests/ClientBenchmark", swiftSettings: strict),
         .executableTarget(
             name: "RingBenchmark", dependencies: ["HashRing"], path: "Tests/RingBenchmark",
             swiftSettings: strict),
@@ -133,11 +173,24 @@ let package = Package(
             ],
             swiftSettings: strict),
         .testTarget(
+            name: "HummingbirdSojournTests",
+            dependencies: [
+                "HashRing", "HummingbirdSojourn", "SessionClient", "TestSupport",
+                "shop", "sojournd",
+                .product(
+                    name: "Hummingbird", package: "hummingbird",
+                    condition: .when(traits: ["Hummingbird"])),
+            ],
+            swiftSettings: strict),
+        .testTarget(
             name: "EndToEndTests",
-            dependencies: ["HashRing", "RingBenchmark", "TestSupport", "sojourn", "sojournd"],
+            dependencies: [
+                "HashRing", "RingBenchmark", "SessionClient", "TestSupport", "sojourn", "sojournd",
+                .product(name: "NIOCore", package: "swift-nio"),
+            ],
             exclude: [
-                "dalli_checks.rb", "metamemcache_checks.py", "pylibmc_placement.py",
-                "pymemcache_checks.py",
+                "autodiscovery_checks.py", "dalli_checks.rb", "metamemcache_checks.py",
+                "pylibmc_placement.py", "pymemcache_checks.py",
             ],
             swiftSettings: strict),
     ]

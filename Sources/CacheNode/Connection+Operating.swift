@@ -1,7 +1,7 @@
 import MemcacheProtocol
 import Synchronization
 
-/// What an operator asks for: `lru`, `lru_crawler`, `slabs`, `watch`, `refresh_certs`.
+/// What an operator asks for: `lru`, `lru_crawler`, `slabs`, `watch`, `refresh_certs`, `config`.
 extension Connection {
     func operate(_ command: OperatorCommand, isQuiet: Bool, now: Moment) {
         // Nothing where the command has answered by itself.
@@ -34,6 +34,11 @@ extension Connection {
             return startDump(style, selection, now: now).map { .refused($0) }
         case .watch(let events): return startWatching(events).map { .refused($0) }
         case .refreshCertificates: return .refused(.noTLS)
+        case .showCluster:
+            // Without a cluster the command does not exist, as in memcached.
+            guard let listing = context.cluster.withLock({ $0 }) else { return .refused(.error) }
+            listing.reply.withUnsafeBytes { output.append($0) }
+            return nil
         case .refused(let reply): return .refused(reply)
         }
     }

@@ -15,6 +15,7 @@ package final class Node {
     private var threads: [WorkerThread] = []
     private var signals: [SignalSource] = []
     private var stopRequest: WakeUp?
+    private let cluster: ClusterFollower?
 
     /// Makes everything that can fail, but listens only once it runs.
     package init(_ configuration: NodeConfiguration) throws(NodeError) {
@@ -22,6 +23,8 @@ package final class Node {
         memoryFile = file
         let context = NodeContext(configuration: configuration, map: map, clock: clock)
         self.context = context
+        cluster = configuration.cluster.map { ClusterFollower($0, context: context) }
+        do { try cluster?.read() } catch { throw NodeError(message: "\(error)") }
         do {
             loop = try Loop()
             var workers: [Worker] = []
@@ -161,11 +164,13 @@ package final class Node {
                 logger.notice("Gracefully stopping")
                 loop.stop()
             })
-        // memcached rereads credentials and certificates here; there are none yet.
+        // memcached rereads credentials and certificates here; there are none.
         signals.append(
-            try SignalSource(loop: loop, signal: SIGHUP) {
-                logger.info("SIGHUP: nothing to read again")
+            try SignalSource(loop: loop, signal: SIGHUP) { [unowned self] in
+                guard let cluster else { return logger.info("SIGHUP: nothing to read again") }
+                cluster.readAgain()
             })
+        try cluster?.watch(on: loop)
         let stopRequest = try WakeUp(loop: loop) { [unowned self] in loop.stop() }
         self.stopRequest = stopRequest
         context.onShutdownRequest { mode in
@@ -185,6 +190,7 @@ package final class Node {
         threads.removeAll()
         context.onShutdownRequest { _ in }
         signals.removeAll()
+        cluster?.stop()
         stopRequest = nil
     }
 

@@ -51,6 +51,8 @@ package struct NodeConfiguration: Sendable {
     /// Whether `lru_crawler` does what it says from the start.
     package var isCrawlerEnabled = true
     package var tuning = Tuning()
+    /// For clients that ask for the cluster's nodes; without it the node knows of none.
+    package var cluster: ClusterSource?
     package var isShutdownAllowed = false
     package var knowsDebugtime = false
     package var tracksSizes = false

@@ -17,6 +17,8 @@ final class NodeContext: Sendable {
     let watchers = Watchers()
     let dumps: DumpRecord
     let tuning: Mutex<Tuning>
+    /// What `config get cluster` answers.
+    let cluster = Mutex<ClusterListing?>(nil)
     let verbosity: Atomic<Int>
     let memoryLimitByteCount: Atomic<Int>
     /// The counters' values that `stats` shows as zero: those at the last `stats reset`.

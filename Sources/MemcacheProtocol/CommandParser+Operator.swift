@@ -1,6 +1,6 @@
 import Glibc
 
-/// `lru`, `lru_crawler`, `slabs`, `watch` and `refresh_certs`.
+/// `lru`, `lru_crawler`, `slabs`, `watch`, `refresh_certs` and `config`.
 ///
 /// Sub-commands are whole words; memcached 1.6.45 takes any beginning of one for it.
 extension CommandParser {
@@ -17,6 +17,8 @@ extension CommandParser {
             command = slabs(line, words)
         } else if line.holds("refresh_certs", at: verb) {
             command = .refreshCertificates
+        } else if line.holds("config", at: verb) {
+            command = configuration(line, words)
         } else if line.holds("watch", at: verb) {
             // The one that does not know `noreply`: it would be an event.
             return .operate(watch(line, after: verb), isQuiet: false)
@@ -24,6 +26,13 @@ extension CommandParser {
             return nil
         }
         return .operate(command, isQuiet: isQuiet(line, words))
+    }
+
+    private static func configuration(_ line: Span<UInt8>, _ words: Words) -> OperatorCommand {
+        guard words.count == 3, let what = words[1], let name = words[2],
+            line.holds("get", at: what), line.holds("cluster", at: name)
+        else { return .refused(.error) }
+        return .showCluster
     }
 
     // MARK: lru

@@ -13,6 +13,8 @@ package enum OperatorCommand: Equatable, Sendable {
     /// Nothing where an event is unknown.
     case watch(WatchedEvents?)
     case refreshCertificates
+    /// `config get cluster`, which ElastiCache added: clients ask any node for all of them.
+    case showCluster
     /// Cannot be carried out by any node.
     case refused(OperatorReply)
 }

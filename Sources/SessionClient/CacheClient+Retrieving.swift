@@ -20,10 +20,11 @@ extension CacheClient {
     /// keys: they are among the failures.
     public func get(_ keys: some Collection<CacheKey>) async -> CacheItems {
         let start = NIODeadline.now()
-        let items = await core.get(Set(keys), deadline: deadline)
+        let keys = Set(keys)
+        let items = await core.get(keys, deadline: deadline)
         core.metrics.record(.get, since: start)
         for error in items.failures.values { core.metrics.countError(error) }
-        let missCount = Set(keys).count - items.hits.count - items.failures.count
+        let missCount = keys.count - items.hits.count - items.failures.count
         core.metrics.countHits(items.hits.count, misses: missCount)
         return items
     }

@@ -65,6 +65,9 @@ public struct CacheClient: Sendable {
     /// Ends the client: what is under way is completed, new commands fail with `.shutDown`.
     public func shutDown() { core.shutDown() }
 
+    /// The nodes as they are known now; none before the first answer, and none after the shut-down.
+    public var nodes: [Node] { core.currentTopology?.ring.nodes ?? [] }
+
     var deadline: NIODeadline { .now() + timeout }
 
     /// Counts and times a command.

@@ -38,6 +38,13 @@ extension CacheKey: ExpressibleByStringLiteral {
     }
 }
 
+extension CacheKey {
+    /// All bytes at once: an array's own way, one call for each, was a fifth of a `get` of 50 keys.
+    public func hash(into hasher: inout Hasher) {
+        bytes.withUnsafeBytes { hasher.combine(bytes: $0) }
+    }
+}
+
 extension CacheKey: CustomStringConvertible {
     public var description: String { String(decoding: bytes, as: UTF8.self) }
 }

@@ -14,9 +14,13 @@ private struct Share: Sendable {
         do throws(CacheError) {
             let requests = keys.map { NodeRequest.get(.init(key: $0, wantsTimeLeft: true)) }
             let replies = try await pool.ask(requests, deadline: deadline)
+            items.hits.reserveCapacity(keys.count)
             for (key, reply) in zip(keys, replies) {
-                items.failures[key] = reply.refusal(of: pool.node.name)
-                items.hits[key] = CacheItem(reply)
+                if let item = CacheItem(reply) {
+                    items.hits[key] = item
+                } else if let refusal = reply.refusal(of: pool.node.name) {
+                    items.failures[key] = refusal
+                }
             }
         } catch {
             for key in keys { items.failures[key] = error }

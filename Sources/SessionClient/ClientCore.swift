@@ -61,6 +61,10 @@ final class ClientCore: Sendable {
         return Topology(ring: ring, pools: pools)
     }
 
+    var currentTopology: Topology? {
+        state.withLock { if case .open(let topology) = $0 { topology } else { nil } }
+    }
+
     /// The nodes as they are known now. While none is known yet it waits, until the deadline.
     func topology(deadline: NIODeadline) async throws(CacheError) -> Topology {
         let waiter: Exchange

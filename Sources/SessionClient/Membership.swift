@@ -22,6 +22,12 @@ public enum Membership: Sendable {
     ///
     /// - Parameter refreshInterval: 10 ms to 1 h.
     case clusterConfiguration(seeds: [Node], refreshInterval: Duration = .seconds(30))
+    /// What a function returns: for other sources, such as a definition read by `ClusterFile`, or etcd.
+    /// What it throws is logged, and changes nothing.
+    ///
+    /// - Parameter refreshInterval: 10 ms to 1 h.
+    case custom(
+        refreshInterval: Duration = .seconds(30), nodes: @Sendable () async throws -> [Node])
 }
 
 extension Membership {
@@ -30,7 +36,7 @@ extension Membership {
         switch self {
         case .fixed: nil
         case .file(_, let interval), .dns(_, _, let interval),
-            .clusterConfiguration(_, let interval):
+            .clusterConfiguration(_, let interval), .custom(let interval, _):
             interval
         }
     }

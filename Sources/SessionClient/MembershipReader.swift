@@ -43,7 +43,7 @@ struct MembershipReader: Sendable {
             lastText = text
             knownNodes = try NodeList.parse(text)
             return knownNodes
-        case .dns, .clusterConfiguration: return nil
+        case .dns, .clusterConfiguration, .custom: return nil
         }
     }
 
@@ -61,6 +61,7 @@ struct MembershipReader: Sendable {
             // In another order it is the same cluster.
             return changed(Set(addresses).sorted().map { Node(host: $0, port: port) })
         case .clusterConfiguration(let seeds, _): return try await askCluster(seeds)
+        case .custom(_, let nodes): return changed(try await nodes())
         }
     }
 

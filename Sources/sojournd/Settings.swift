@@ -1,5 +1,7 @@
 import CacheNode
+import ClusterFile
 import Glibc
+import HashRing
 
 /// A command line that cannot be served: one line for the user, and memcached's exit status.
 struct Refusal: Error, Equatable {
@@ -316,6 +318,13 @@ struct Settings {
         case "show_keys": node.showsKeys = true
         case "lru_crawler": node.isCrawlerEnabled = true
         case "no_lru_crawler": node.isCrawlerEnabled = false
+        case "cluster_file":
+            guard let value else { throw Refusal("cluster_file needs the path of a definition") }
+            node.cluster = ClusterSource(path: value) { path in
+                try ClusterDefinition(contentsOf: path).nodes.map {
+                    ClusterListing.Place(host: $0.host, port: $0.port)
+                }
+            }
         case "eviction": try readEviction(value)
         case "probation":
             probationPercent = try Self.number(

@@ -201,7 +201,9 @@ struct SojourndCommand: ParsableCommand {
             eviction=probation or eviction=lru, probation=PERCENT (share of memory that items never \
             read back keep, default 5), proof_age=SECONDS (from which age a read proves an item, \
             default 1), track_sizes, classic_exptime, show_keys (keys are shown over TCP \
-            too, see -X), no_lru_crawler (no dumps until \"lru_crawler enable\"), debugtime (for tests: clients may move the clock). \
+            too, see -X), no_lru_crawler (no dumps until \"lru_crawler enable\"), cluster_file=PATH \
+            (the definition of the cluster, whose nodes \"config get cluster\" then names; read again \
+            when it changes), debugtime (for tests: clients may move the clock). \
             memcached's tuning of slabs, LRU and hash table is accepted, noted at -v, and has no \
             effect.
             """, valueName: "options"))

@@ -10,7 +10,8 @@ private enum Arrows {
         "EventLoop": ["CLibevent"],
         "CacheNode": ["EventLoop", "MemcacheProtocol", "SessionMap", "HashRing"],
         "SessionClient": ["MemcacheProtocol", "HashRing"],
-        "sojournd": ["CacheNode"],
+        "HummingbirdSojourn": ["SessionClient"],
+        "sojournd": ["CacheNode", "ClusterFile", "HashRing"],
         "LoadGenerator": ["EventLoop", "MemcacheProtocol", "HashRing"],
         "sojourn": [
             "SessionClient", "EventLoop", "MemcacheProtocol", "HashRing", "ClusterFile",
@@ -28,6 +29,7 @@ private enum Arrows {
             "Crypto",
             "FoundationEssentials",
         ],
+        "HummingbirdSojourn": ["Hummingbird", "NIOCore", "Crypto", "FoundationEssentials"],
         "sojournd": ["Logging", "ArgumentParser"],
         "LoadGenerator": ["Histogram"],
         "sojourn": ["ArgumentParser", "Logging", "NIOCore", "NIOPosix"],

@@ -4,7 +4,7 @@ import Testing
 
 /// Other people's clients that are libraries: a script in their language holds their commands against
 /// a node, and ends with the number of its checks.
-private enum Script {
+enum Script {
     private static let tests =
         "/" + #filePath.split(separator: "/").dropLast().joined(separator: "/")
     private static let root =

@@ -86,6 +86,17 @@ struct OperatorCommandTests {
         }
     }
 
+    @Test("config knows get cluster, and nothing else")
+    func configuration() {
+        #expect(operation("config get cluster") == .showCluster)
+        for line in [
+            "config", "config get", "config get clusters", "config set cluster 0 5",
+            "config get cluster now", "config delete cluster",
+        ] {
+            #expect(operation(line) == .refused(.error), "\(line)")
+        }
+    }
+
     @Test("noreply as the last word silences all but watch, and counts as a word")
     func quiet() {
         #expect(

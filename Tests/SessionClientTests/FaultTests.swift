@@ -263,13 +263,12 @@ struct FaultTests {
 
     @Test("A node that restarts is found again", arguments: ServerKind.allCases)
     func restarted(kind: ServerKind) async throws {
-        let node = RestartableNode(kind)
-        try await node.start()
+        let node = try RestartableNode(kind)
         try await withClient([node.ringNode]) { cache async throws in
             try await cache.set("k", to: .text("v"))
             node.kill()
             #expect(await code { _ = try await cache.get("k") } == .nodeUnavailable)
-            try await node.start()
+            try node.start()
             try await eventually("the node") { (try? await cache.set("k", to: .text("w"))) != nil }
             #expect(try await cache.get("k")?.text == "w")
         }

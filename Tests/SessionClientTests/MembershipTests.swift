@@ -112,6 +112,23 @@ struct MembershipTests {
         #expect(try await reader.changedNodes() == [Node(host: "10.0.0.3")])
     }
 
+    @Test("A function of the application's own may name the nodes")
+    func custom() async throws {
+        let nodes = Mutex<[Node]?>([Node(host: "a")])
+        let membership = Membership.custom(refreshInterval: interval) {
+            guard let nodes = nodes.withLock({ $0 }) else { throw Trouble("no answer") }
+            return nodes
+        }
+        try await withClient(membership) { client in
+            #expect(try await hosts(of: client) == ["a"])
+            nodes.withLock { $0 = nil }
+            try await Task.sleep(for: interval * 3)
+            #expect(try await hosts(of: client) == ["a"])
+            nodes.withLock { $0 = [Node(host: "b")] }
+            try await eventually("the change") { try await hosts(of: client) == ["b"] }
+        }
+    }
+
     @Test("A name without an address fails")
     func unknownName() {
         #expect(throws: MembershipReader.Trouble.self) {

@@ -1,4 +1,3 @@
-import Glibc
 import HashRing
 import Logging
 import NIOCore
@@ -29,43 +28,12 @@ enum ServerKind: String, CaseIterable, Sendable {
     }
 }
 
-/// A node that can be killed and started again at the same place. It has a loopback address of its own:
-/// on the common one somebody else may take its port meanwhile.
-final class RestartableNode {
-    private let kind: ServerKind
-    private let flags: [String]
-    private(set) var program: Program?
-    let ringNode: Node
-
-    init(_ kind: ServerKind, flags: [String] = []) {
-        self.kind = kind
-        self.flags = flags
-        let bytes = (0..<3).map { _ in Int.random(in: 1...254) }
-        ringNode = Node(
-            host: "127.\(bytes[0]).\(bytes[1]).\(bytes[2])", port: .random(in: 20_000...60_000))
+extension RestartableNode {
+    convenience init(_ kind: ServerKind, flags: [String] = []) throws {
+        try self.init(try kind.path, flags: flags)
     }
 
-    func start() async throws {
-        let user = getuid() == 0 && kind == .memcached ? ["-u", "root"] : []
-        let place = ["-l", ringNode.host, "-p", "\(ringNode.port)"]
-        let program = try Program(try kind.path, user + place + flags)
-        self.program = program
-        try await eventually("the start of \(kind)") {
-            guard !program.hasEnded else { throw Trouble("it does not start: \(program.errors)") }
-            let address = try SocketAddress(ipAddress: ringNode.host, port: ringNode.port)
-            let bootstrap = ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-            guard let channel = try? await bootstrap.connect(to: address).get() else {
-                return false
-            }
-            try await channel.close()
-            return true
-        }
-    }
-
-    func kill() {
-        program?.end()
-        program = nil
-    }
+    var ringNode: Node { Node(host: host, port: port) }
 }
 
 extension RunningNode {

@@ -11,6 +11,8 @@ package final class RunningNode {
         case tcp(port: UInt16)
         case tcp6(port: UInt16)
         case unix(path: String)
+        /// An IPv4 address in dotted form.
+        case address(String, port: UInt16)
     }
 
     package static func sojourndPath() throws -> String { try builtProgram("sojournd") }

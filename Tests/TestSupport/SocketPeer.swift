@@ -24,6 +24,14 @@ package final class SocketPeer: TranscriptPeer {
             address.sin6_port = port.bigEndian
             address.sin6_addr = in6addr_loopback
             descriptor = try Self.connect(AF_INET6, address)
+        case .address(let host, let port):
+            var address = sockaddr_in()
+            address.sin_family = sa_family_t(AF_INET)
+            address.sin_port = port.bigEndian
+            guard inet_pton(AF_INET, host, &address.sin_addr) == 1 else {
+                throw Trouble("\(host) is no address")
+            }
+            descriptor = try Self.connect(AF_INET, address)
         case .unix(let path):
             var address = sockaddr_un()
             address.sun_family = sa_family_t(AF_UNIX)

@@ -1,0 +1,102 @@
+import EventLoop
+import Glibc
+import Logging
+import Synchronization
+
+/// Where a node learns which nodes its cluster has: a file, and the way to read it.
+package struct ClusterSource: Sendable {
+    package let path: String
+    /// What the file names, or an error that tells in one line what is wrong with which file.
+    package let read: @Sendable (_ path: String) throws -> [ClusterListing.Place]
+
+    package init(
+        path: String, read: @escaping @Sendable (_ path: String) throws -> [ClusterListing.Place]
+    ) {
+        self.path = path
+        self.read = read
+    }
+}
+
+/// Keeps what `config get cluster` answers up to date: reads the cluster's file at the start, within a
+/// second of each change, and when told to.
+///
+/// A file that is wrong or gone later on is logged once, and changes nothing. On the main thread only,
+/// which a large file keeps from accepting connections for some tens of milliseconds.
+final class ClusterFollower {
+    /// What tells one state of a file from another.
+    private struct Signature: Equatable {
+        var inode: ino_t
+        var byteCount: off_t
+        var seconds: Int
+        var nanoseconds: Int
+    }
+
+    private let source: ClusterSource
+    private let context: NodeContext
+    private var signature: Signature?
+    private var timer: Timer?
+
+    private static let checkMilliseconds = 1_000
+
+    init(_ source: ClusterSource, context: NodeContext) {
+        self.source = source
+        self.context = context
+    }
+
+    /// - Throws: what is wrong with the file; the answer stays as it was.
+    func read() throws {
+        let signature = currentSignature()
+        self.signature = signature
+        let places = try source.read(source.path)
+        let known = context.cluster.withLock { $0 }
+        guard places != known?.places else { return }
+        // Nodes do not talk to each other, and each may restart: the time of the change is what they
+        // agree on best. It is that of the inode, which no copying tool sets back.
+        let version = max(signature?.seconds ?? 0, (known?.version ?? 0) + 1)
+        do {
+            let listing = try ClusterListing(places, version: version)
+            context.cluster.withLock { $0 = listing }
+        } catch {
+            throw NodeError(message: "\(source.path): \(error)")
+        }
+    }
+
+    func readAgain() {
+        do {
+            try read()
+            let count = context.cluster.withLock { $0?.places.count ?? 0 }
+            context.logger.notice("read \(source.path) again: \(count) nodes")
+        } catch {
+            context.logger.error("the cluster's nodes stay as they were: \(error)")
+        }
+    }
+
+    func watch(on loop: Loop) throws(EventLoopError) {
+        let timer = try Timer(loop: loop) { [unowned self] in
+            let current = currentSignature()
+            // A file that is about to be replaced may be gone for a moment.
+            if let current, current != signature { readAgain() }
+            start()
+        }
+        self.timer = timer
+        try timer.start(afterMilliseconds: Self.checkMilliseconds)
+    }
+
+    private func start() {
+        do {
+            try timer?.start(afterMilliseconds: Self.checkMilliseconds)
+        } catch {
+            context.logger.error("\(source.path) is no longer watched: \(error)")
+        }
+    }
+
+    func stop() { timer = nil }
+
+    private func currentSignature() -> Signature? {
+        var status = stat()
+        guard stat(source.path, &status) == 0 else { return nil }
+        return Signature(
+            inode: status.st_ino, byteCount: status.st_size, seconds: status.st_ctim.tv_sec,
+            nanoseconds: status.st_ctim.tv_nsec)
+    }
+}
