@@ -56,8 +56,8 @@ def bench_item_bytes(servers, megabytes):
     say(f"{'':26}" + "".join(f"{name:>26}" for name in servers)
         + "".join(f"{'ratio':>9}{'':9}" for _ in list(servers)[1:]))
     for title, size in shapes:
-        cells = []
-        for server in servers.values():
+        cells, notes = [], []
+        for name, server in servers.items():
             with Node(server, megabytes=megabytes) as node:
                 filler = Filler(node)
                 written = 0
@@ -71,7 +71,8 @@ def bench_item_bytes(servers, megabytes):
                 cells.append(((limit - payload) / items,
                               (node.private_bytes() - payload) / items))
                 if filler.refused:
-                    raise SystemExit(f"bench: {filler.refused} stores were refused")
+                    # A memcached whose maintenance thread gets no processor does this.
+                    notes.append(f"  {name} refused {filler.refused} stores")
         text = "".join(f"{of_limit:13,.1f}{resident:13,.1f}" for of_limit, resident in cells)
         for other in cells[1:]:
             ratio = cells[0][0] / other[0]
@@ -81,6 +82,8 @@ def bench_item_bytes(servers, megabytes):
             else:
                 text += f"{'':9}"
         say(f"{title:26}" + text.rstrip())
+        for note in notes:
+            say(note)
     say()
 
 
