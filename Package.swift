@@ -116,8 +116,11 @@ let package = Package(
         .executableTarget(
             name: "sojourn",
             dependencies: [
-                "ClusterFile", "EventLoop", "HashRing", "LoadGenerator",
+                "ClusterFile", "EventLoop", "HashRing", "LoadGenerator", "SessionClient",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
             ],
             swiftSettings: strict),
         .testTarget(

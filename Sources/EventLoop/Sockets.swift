@@ -165,23 +165,22 @@ package final class ListeningSocket {
         }
         var status = stat()
         if lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFSOCK { unlink(path) }
-        let oldMask = umask(~(mode & 0o777))
+        // The file gets the descriptor's mode, but for what the process's umask takes; that is added
+        // when it is there. Another umask would for a moment be one for all threads' files.
+        fchmod(descriptor, mode & 0o777)
         let result = withUnsafePointer(to: &address) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
                 bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
             }
         }
-        let reason = errno
-        umask(oldMask)
-        guard result == 0 else {
-            close(descriptor)
-            throw .failed(call: "bind", address: path, errno: reason)
-        }
-        guard Glibc.listen(descriptor, backlog) == 0 else {
+        func fail(_ call: String) -> SocketError {
             let reason = errno
             close(descriptor)
-            throw .failed(call: "listen", address: path, errno: reason)
+            return .failed(call: call, address: path, errno: reason)
         }
+        guard result == 0 else { throw fail("bind") }
+        guard chmod(path, mode & 0o777) == 0 else { throw fail("chmod") }
+        guard Glibc.listen(descriptor, backlog) == 0 else { throw fail("listen") }
         return ListeningSocket(descriptor: descriptor, address: .unix(path: path))
     }
 }

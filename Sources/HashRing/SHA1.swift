@@ -18,15 +18,17 @@ enum SHA1 {
     }
 
     private static func add(_ block: ArraySlice<UInt8>, to state: inout [UInt32]) {
-        var words = (0..<16).map { word in
-            (0..<4).reduce(UInt32(0)) { $0 << 8 | UInt32(block[block.startIndex + word * 4 + $1]) }
+        var words: [UInt32] = []
+        words.reserveCapacity(80)
+        block.withUnsafeBytes { bytes in
+            for word in 0..<16 { words.append(bytes.word32(at: word * 4).byteSwapped) }
         }
         for index in 16..<80 {
             let mixed = words[index - 3] ^ words[index - 8] ^ words[index - 14] ^ words[index - 16]
             words.append(mixed.rotated(left: 1))
         }
         var (a, b, c, d, e) = (state[0], state[1], state[2], state[3], state[4])
-        for (index, word) in words.enumerated() {
+        for index in 0..<80 {
             let (mixed, constant): (UInt32, UInt32) =
                 switch index / 20 {
                 case 0: (b & c | ~b & d, 0x5a82_7999)
@@ -34,7 +36,7 @@ enum SHA1 {
                 case 2: (b & c | b & d | c & d, 0x8f1b_bcdc)
                 default: (b ^ c ^ d, 0xca62_c1d6)
                 }
-            let next = a.rotated(left: 5) &+ mixed &+ e &+ constant &+ word
+            let next = a.rotated(left: 5) &+ mixed &+ e &+ constant &+ words[index]
             (a, b, c, d, e) = (next, a, b.rotated(left: 30), c, d)
         }
         for (index, value) in [a, b, c, d, e].enumerated() { state[index] &+= value }

@@ -31,7 +31,7 @@ struct Chart {
 
     static let width = 760.0
     static let height = 320.0
-    private static let left = 70.0
+    private static let left = 80.0
     private static let right = 20.0
     private static let top = 40.0
     private static let bottom = 50.0
@@ -66,7 +66,7 @@ struct Chart {
         parts.append(
             Self.text(
                 x.title, (Self.width + Self.left - Self.right) / 2, Self.height - 10, "middle"))
-        parts.append(Self.text(y.title, 8, Self.top - 8, "start"))
+        parts.append(Self.text(y.title, Self.left - 8, Self.top - 12, "end"))
         for (number, line) in lines.enumerated() { parts += svg(line, number) }
         return (parts + ["</g>"]).joined(separator: "\n")
     }

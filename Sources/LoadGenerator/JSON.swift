@@ -1,5 +1,5 @@
 /// A value in JSON, for those who read results by program.
-enum JSON {
+package enum JSON {
     case null
     case number(Double)
     case integer(Int)
@@ -8,7 +8,7 @@ enum JSON {
     /// Keeps its order.
     case object([(String, JSON)])
 
-    var text: String {
+    package var text: String {
         switch self {
         case .null: "null"
         case .number(let number): number.isFinite ? "\(number)" : "null"

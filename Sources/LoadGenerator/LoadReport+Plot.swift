@@ -54,7 +54,7 @@ extension LoadReport {
                 ticks: times.map { (place: $0, text: Self.plain($0)) }),
             y: Chart.Axis(
                 title: "per second", range: 0...(ticks.last ?? 1),
-                ticks: ticks.map { (place: $0, text: Figures.grouped(Int($0))) }),
+                ticks: ticks.map { (place: $0, text: Self.plain($0)) }),
             lines: [Chart.Line(name: "", points: points)])
     }
 
@@ -76,7 +76,7 @@ extension LoadReport {
 
     /// Without zeros that say nothing.
     private static func plain(_ number: Double) -> String {
-        guard number < 1 else { return Figures.grouped(Int(number.rounded())) }
+        guard number < 1_000 else { return Figures.grouped(Int(number.rounded())) }
         var text = Figures.decimal(number, 6)
         while text.hasSuffix("0") { text.removeLast() }
         if text.hasSuffix(".") { text.removeLast() }

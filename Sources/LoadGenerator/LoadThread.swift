@@ -193,6 +193,8 @@ final class LoadThread: @unchecked Sendable {
             } else if due - now > Self.pollNanoseconds {
                 waitForDue(milliseconds: Int((due - now) / 1_000_000) - 1)
             } else {
+                // A server that has to share this processor is let through.
+                sched_yield()
                 loop.poll()
             }
         }

@@ -190,7 +190,8 @@ final class NodeConnection: @unchecked Sendable {
             case .success(let channel): self.connected(channel, attempt: attempt)
             case .failure(let error):
                 guard attempt == self.attempt else { return }
-                self.lose(CacheError(.nodeUnavailable, reason: "\(error)"))
+                let reason = ConnectingFailure(error).description
+                self.lose(CacheError(.nodeUnavailable, reason: reason))
             }
         }
     }

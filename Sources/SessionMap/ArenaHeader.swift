@@ -14,7 +14,7 @@
 package struct ArenaHeader: Equatable, Sendable {
     package static let byteCount = 4_096
     /// Changes whenever a region's layout, an item's or this page's does.
-    package static let layoutVersion: UInt32 = 2
+    package static let layoutVersion: UInt32 = 3
     private static let magic: UInt64 = 0x534F_4A4F_5552_4E21
     private static let byteOrder: UInt32 = 0x0102_0304
 

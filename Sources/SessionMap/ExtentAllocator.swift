@@ -3,8 +3,9 @@
 /// Goals: constant time; a good fit (the best of the first few candidates of a class); free
 /// neighbours are always one extent. Not a goal: deciding what to evict; that is the shard's.
 ///
-/// Free extents hang in lists by length: one list for each length below 64 units, then 16 lists for
-/// each power of two. A bit per list says whether it is empty.
+/// Free extents hang in lists by length: one list for each length below 128 units, then 16 lists for
+/// each power of two. A bit per list says whether it is empty. Extents of one unit are in no list:
+/// nothing asks for so little, and they come back when a neighbour is given back.
 ///
 /// A region starts and ends with a border extent, so that every other extent has two neighbours:
 ///
@@ -17,13 +18,14 @@
 /// Invariants, checked by the shard's `checkInvariants()`:
 /// - walking from border to border meets every extent once;
 /// - no two free extents touch; an extent's "previous is free" bit tells the truth;
-/// - every free extent is in the list of its length, and `freeUnitCount` is their sum.
+/// - every free extent of two units or more is in the list of its length; `freeUnitCount` is the
+///   sum of all free ones.
 struct ExtentAllocator: ~Copyable {
     /// Units at the region's start that belong to no extent: 64 bytes, the border's header and
     /// behind it what a shard keeps for recovery.
-    static let headUnitCount: UInt32 = 4
-    private static let exactClassCount = 64
-    private static let classCount = exactClassCount + 16 * 22
+    static let headUnitCount: UInt32 = 8
+    private static let exactClassCount = 128
+    private static let classCount = exactClassCount + 16 * 20
     private static let wordCount = (classCount + 63) / 64
     /// How many extents of one list are looked at for the best fit.
     private static let candidateCount = 8
@@ -267,21 +269,24 @@ struct ExtentAllocator: ~Copyable {
     // MARK: Lists
 
     private mutating func insertFree(_ extent: Unit, length: UInt32, previousIsFree: Bool) {
-        let sizeClass = Self.sizeClass(length)
-        let next = heads[sizeClass]
         region.setHeader(extent, length: length, kind: .free, previousIsFree: previousIsFree)
         region.setFreeFooter(extent, length: length)
+        freeUnitCount += length
+        region.setPreviousIsFree(extent + length, true)
+        guard length > 1 else { return }
+        let sizeClass = Self.sizeClass(length)
+        let next = heads[sizeClass]
         region[extent, .link] = next
         region[extent, .freePrevious] = 0
         if next != 0 { region[next, .freePrevious] = extent }
         heads[sizeClass] = extent
         occupied[sizeClass / 64] |= 1 << UInt64(sizeClass % 64)
-        freeUnitCount += length
-        region.setPreviousIsFree(extent + length, true)
     }
 
     private mutating func removeFree(_ extent: Unit) {
         let length = region.length(extent)
+        freeUnitCount -= length
+        guard length > 1 else { return }
         let next = region[extent, .link]
         let previous = region[extent, .freePrevious]
         if next != 0 { region[next, .freePrevious] = previous }
@@ -292,7 +297,6 @@ struct ExtentAllocator: ~Copyable {
             heads[sizeClass] = next
             if next == 0 { occupied[sizeClass / 64] &= ~(1 << UInt64(sizeClass % 64)) }
         }
-        freeUnitCount -= length
     }
 
     @inline(__always)
@@ -300,10 +304,10 @@ struct ExtentAllocator: ~Copyable {
         if length < UInt32(exactClassCount) { return Int(length) }
         let power = 31 - length.leadingZeroBitCount
         let step = Int(length >> UInt32(power - 4)) & 15
-        return exactClassCount + (power - 6) * 16 + step
+        return exactClassCount + (power - 7) * 16 + step
     }
 
-    /// Calls `body` with the head of every list and the lengths it may hold; for invariants.
+    /// Calls `body` with every extent of every list; for invariants.
     func forEachFree(_ body: (Unit) -> Void) {
         for sizeClass in 0..<Self.classCount {
             var extent = heads[sizeClass]

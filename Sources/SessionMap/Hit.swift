@@ -8,7 +8,7 @@ package struct Hit {
     /// It was made for want of another by the operation that shows it.
     package let isNew: Bool
 
-    package var clientFlags: UInt32 { region[item, .clientFlags] }
+    package var clientFlags: UInt32 { region.clientFlags(item) }
     package var casUnique: UInt64 { region.casUnique(item) }
     package var valueByteCount: Int { Int(region[item, .valueByteCount]) }
     package var keyByteCount: Int { Int(region[item, .keyByteCount]) }
@@ -79,7 +79,7 @@ struct ValuePieces {
     init(region: Region, item: Unit) {
         self.region = region
         extent = item
-        offset = Region.itemHeaderByteCount + Int(region[item, .keyByteCount])
+        offset = region.valueOffset(item)
         left = Int(region[item, .valueByteCount])
     }
 

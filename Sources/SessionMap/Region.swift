@@ -1,7 +1,7 @@
 import Glibc
 import Synchronization
 
-/// A place in a region, counted in units of 16 bytes. 0 stands for "none": the first units of a
+/// A place in a region, counted in units of 8 bytes. 0 stands for "none": the first units of a
 /// region hold no extent.
 typealias Unit = UInt32
 
@@ -13,27 +13,30 @@ typealias Unit = UInt32
 /// An **extent** is a run of units. Its first 8 bytes are its header, whatever it holds:
 ///
 ///     byte 0    length in units (27 bits) · kind (4 bits) · the extent before is free (1 bit)
-///     byte 4    link: the next extent of the item, or of the free list (27) · item's epoch (5)
+///     byte 4    link: the next extent of the item, or of the free list (27)
+///               · the item has client flags (1) · item's epoch (4)
 ///
 /// The head extent of an item goes on like this; a continuation goes on with value bytes.
 ///
 ///     byte 8    CAS unique (64)
 ///     byte 16   recency queue: next, previous
 ///     byte 24   timing wheel: next, previous
-///     byte 32   deadline
-///     byte 36   client flags
-///     byte 40   last access or creation (24, see `EvictionQueues`) · bytes of the key (8)
-///     byte 44   bytes of the value (27) · marks (5), which say what byte 40 means
-///     byte 48   key, then the value's beginning
+///     byte 32   last access or creation (24, see `EvictionQueues`) · bytes of the key (8)
+///     byte 36   bytes of the value (27) · marks (5), which say what byte 32 means
+///     byte 40   deadline
+///     byte 44   client flags, if they are not 0; many clients' always are
+///     then      key, then the value's beginning
 ///
-/// Every byte of these 48 counts: three more cost 16 at half of all sizes.
+/// Every byte of these counts: an item of a few hundred bytes is what there is millions of. So a unit
+/// is no larger than an extent's header.
 ///
 /// A free extent keeps the back link of its list at byte 8 and its length once more in its last 4
-/// bytes, so that its successor finds its start.
+/// bytes, so that its successor finds its start. One of a single unit has room for header and
+/// length only, and is in no list.
 struct Region {
-    static let unitByteCount = 16
+    static let unitByteCount = 8
     static let guardByteCount = 64
-    /// 27 bits of length: an extent, and with it a region, is at most 2 GiB less one unit.
+    /// 27 bits of length: an extent, and with it a region, is at most 1 GiB less one unit.
     static let unitCountMax: UInt32 = (1 << 27) - 1
 
     let base: UnsafeMutableRawPointer
@@ -86,22 +89,24 @@ struct Region {
 
         static let lengthAndKind = Field(offset: 0)
         static let link = Field(offset: 4, bits: 27)
-        static let epoch = Field(offset: 4, shift: 27, bits: 5)
+        static let hasClientFlags = Field(offset: 4, shift: 27, bits: 1)
+        static let epoch = Field(offset: 4, shift: 28, bits: 4)
         static let freePrevious = Field(offset: 8)
         static let recencyNext = Field(offset: 16)
         static let recencyPrevious = Field(offset: 20)
         static let wheelNext = Field(offset: 24)
         static let wheelPrevious = Field(offset: 28)
-        static let deadline = Field(offset: 32)
-        static let clientFlags = Field(offset: 36)
-        static let accessed = Field(offset: 40, bits: 24)
-        static let keyByteCount = Field(offset: 40, shift: 24, bits: 8)
-        static let valueByteCount = Field(offset: 44, bits: 27)
-        static let marks = Field(offset: 44, shift: 27, bits: 5)
+        static let accessed = Field(offset: 32, bits: 24)
+        static let keyByteCount = Field(offset: 32, shift: 24, bits: 8)
+        static let valueByteCount = Field(offset: 36, bits: 27)
+        static let marks = Field(offset: 36, shift: 27, bits: 5)
+        static let deadline = Field(offset: 40)
+        fileprivate static let clientFlags = Field(offset: 44)
     }
     static let casUniqueOffset = 8
     /// Where an item's key starts in its head extent.
-    static let itemHeaderByteCount = 48
+    @inline(__always)
+    static func itemHeaderByteCount(clientFlags: UInt32) -> Int { clientFlags == 0 ? 44 : 48 }
     /// Where value bytes start in a continuation.
     static let continuationHeaderByteCount = 8
 
@@ -137,6 +142,31 @@ struct Region {
         willStore()
         address(unit).storeBytes(
             of: value, toByteOffset: Region.casUniqueOffset, as: UInt64.self)
+    }
+
+    @inline(__always)
+    func clientFlags(_ item: Unit) -> UInt32 {
+        self[item, .hasClientFlags] == 0 ? 0 : self[item, .clientFlags]
+    }
+
+    /// The item's key goes behind them, so they are set before it and never again.
+    @inline(__always)
+    func setClientFlags(_ item: Unit, _ value: UInt32) {
+        self[item, .hasClientFlags] = value == 0 ? 0 : 1
+        if value != 0 { self[item, .clientFlags] = value }
+    }
+
+    /// Where an item's key starts in its head extent.
+    @inline(__always)
+    func keyOffset(_ item: Unit) -> Int {
+        // No branch: it would wait for the item's cache line.
+        44 &+ Int(self[item, .hasClientFlags]) &* 4
+    }
+
+    /// Where an item's value starts in its head extent, or in the one behind it if it ends there.
+    @inline(__always)
+    func valueOffset(_ item: Unit) -> Int {
+        keyOffset(item) &+ Int(self[item, .keyByteCount])
     }
 
     /// Sets marks and the time stamp, whose meaning they change, by one aligned store.
@@ -206,12 +236,12 @@ struct Region {
 
     /// The length that a free extent repeats in its last 4 bytes, read from the unit behind it.
     func freeLength(before unit: Unit) -> UInt32 {
-        address(unit - 1).load(fromByteOffset: 12, as: UInt32.self)
+        address(unit - 1).load(fromByteOffset: 4, as: UInt32.self)
     }
 
     func setFreeFooter(_ unit: Unit, length: UInt32) {
         willStore()
-        address(unit + length - 1).storeBytes(of: length, toByteOffset: 12, as: UInt32.self)
+        address(unit + length - 1).storeBytes(of: length, toByteOffset: 4, as: UInt32.self)
     }
 
     /// What an extent and all that are linked behind it take together.
@@ -244,7 +274,7 @@ struct Region {
     func key(_ item: Unit) -> UnsafeRawBufferPointer {
         UnsafeRawBufferPointer(
             bytes(
-                item, offset: Region.itemHeaderByteCount, count: Int(self[item, .keyByteCount])))
+                item, offset: keyOffset(item), count: Int(self[item, .keyByteCount])))
     }
 
     /// Whether the item's key is `key`.

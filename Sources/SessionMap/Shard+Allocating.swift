@@ -1,12 +1,14 @@
 /// Finding extents for items.
 extension Shard {
     /// Pieces below this are left for smaller items: a piece costs 8 bytes and a cache line.
-    private static let pieceUnitCountMin: UInt32 = 4
+    private static let pieceUnitCountMin: UInt32 = 8
 
     /// Takes extents for an item of `keyByteCount` and `valueByteCount`, evicting as needed. The
     /// chain is linked, its head's kind is `held`; nothing else is written.
-    mutating func allocate(keyByteCount: Int, valueByteCount: Int, now: UInt32) -> Unit? {
-        let headByteCount = Region.itemHeaderByteCount + keyByteCount
+    mutating func allocate(
+        clientFlags: UInt32, keyByteCount: Int, valueByteCount: Int, now: UInt32
+    ) -> Unit? {
+        let headByteCount = Region.itemHeaderByteCount(clientFlags: clientFlags) + keyByteCount
         return allocateChain(
             byteCount: headByteCount + valueByteCount, headByteCount: headByteCount, now: now)
     }
@@ -42,7 +44,7 @@ extension Shard {
         let free = extents.freeUnitCount
         guard free > wanted else { return 0 }
         let slack = free - wanted
-        let atEase = 2 + Int(wanted / 4096)
+        let atEase = 2 + Int(wanted / 8192)
         if slack < extents.capacity / 256 { return atEase }
         if slack < extents.capacity / 128 { return atEase * 2 }
         if slack < extents.capacity / 80 { return atEase * 8 }

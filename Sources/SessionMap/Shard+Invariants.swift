@@ -34,8 +34,7 @@ extension Shard {
                 size.unitCount * Region.unitByteCount
                 - (size.extentCount - 1) * Region.continuationHeaderByteCount
             let needed =
-                Region.itemHeaderByteCount + Int(region[item, .keyByteCount])
-                + Int(region[item, .valueByteCount])
+                region.valueOffset(item) + Int(region[item, .valueByteCount])
             precondition(room >= needed, "an item that does not fit its extents")
             if wheel.isScheduled(item) {
                 scheduled += 1
@@ -115,7 +114,7 @@ extension Shard {
                 precondition(
                     region.freeLength(before: unit + length) == length, "a wrong footer")
                 freeUnits += length
-                freeCount += 1
+                if length > 1 { freeCount += 1 }
             case .item, .continuation:
                 if reachable[unit] == nil {
                     precondition(kind == .continuation, "an item that is not in the index")

@@ -242,8 +242,7 @@ private struct Survey {
             case .item:
                 let keyByteCount = Int(region[unit, .keyByteCount])
                 guard keyByteCount > 0,
-                    Int(length) * Region.unitByteCount
-                        >= Region.itemHeaderByteCount + keyByteCount
+                    Int(length) * Region.unitByteCount >= region.valueOffset(unit)
                 else { throw DamagedRegion(reason: "an item without a key at unit \(unit)") }
                 starts.append(unit)
             case .continuation: kept[Int(unit / 64)] |= 1 << UInt64(unit % 64)
@@ -277,8 +276,7 @@ private struct Survey {
         _ item: Unit, continuations: [UInt64]
     ) throws(DamagedRegion) {
         var bytesLeft =
-            Region.itemHeaderByteCount + Int(region[item, .keyByteCount])
-            + Int(region[item, .valueByteCount])
+            region.valueOffset(item) + Int(region[item, .valueByteCount])
         var extent = item
         while true {
             kept[Int(extent / 64)] |= 1 << UInt64(extent % 64)

@@ -84,7 +84,8 @@ extension Shard {
     ) -> Unit? {
         guard old.item != 0 || prepareIndex(tag, now: now),
             let item = allocate(
-                keyByteCount: key.count, valueByteCount: value.count, now: now)
+                clientFlags: head.clientFlags, keyByteCount: key.count,
+                valueByteCount: value.count, now: now)
         else { return nil }
         writeHeader(item, key: key, head: head, valueByteCount: value.count)
         var writer = ValueWriter(region: region, item: item)
@@ -123,7 +124,9 @@ extension Shard {
         // The old item is needed while room is made for the new one: it must be the last to go.
         queues.bump(existing)
         guard
-            let item = allocate(keyByteCount: key.count, valueByteCount: byteCount, now: now)
+            let item = allocate(
+                clientFlags: region.clientFlags(existing), keyByteCount: key.count,
+                valueByteCount: byteCount, now: now)
         else { return refuseForMemory(key, tag: tag, dropsOld: false) }
         let old = refreshed(old, key, tag: tag)
         guard old.item == existing else {
@@ -183,7 +186,7 @@ extension Shard {
     /// proven is the queues' business.
     func head(of item: Unit, keeping marks: UInt32) -> ItemHead {
         ItemHead(
-            clientFlags: region[item, .clientFlags],
+            clientFlags: region.clientFlags(item),
             deadline: Deadline(stored: region[item, .deadline]),
             marks: region[item, .marks] & marks & ~ItemMark.proven)
     }
@@ -200,12 +203,12 @@ extension Shard {
     func writeHeader(_ item: Unit, key: Span<UInt8>, head: ItemHead, valueByteCount: Int) {
         region[item, .wheelPrevious] = TimingWheel.unscheduled
         region[item, .deadline] = head.deadline.seconds
-        region[item, .clientFlags] = head.clientFlags
+        region.setClientFlags(item, head.clientFlags)
         region[item, .valueByteCount] = UInt32(valueByteCount)
         region[item, .keyByteCount] = UInt32(key.count)
         region[item, .marks] = head.marks
         key.withUnsafeBytes {
-            region.bytes(item, offset: Region.itemHeaderByteCount, count: key.count)
+            region.bytes(item, offset: region.keyOffset(item), count: key.count)
                 .copyMemory(from: $0)
         }
     }
@@ -344,7 +347,8 @@ extension Shard {
         _ key: Span<UInt8>, request: StoreRequest, valueByteCount: Int, now: UInt32
     ) -> (item: Unit, writer: ValueWriter)? {
         enter(now: now)
-        let headByteCount = Region.itemHeaderByteCount + key.count
+        let headByteCount =
+            Region.itemHeaderByteCount(clientFlags: request.clientFlags) + key.count
         let first = min(headByteCount + valueByteCount, headByteCount + Self.firstPartByteCount)
         guard
             let item = allocateChain(

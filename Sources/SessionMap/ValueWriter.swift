@@ -8,7 +8,7 @@ struct ValueWriter {
     init(region: Region, item: Unit) {
         self.region = region
         extent = item
-        offset = Region.itemHeaderByteCount + Int(region[item, .keyByteCount])
+        offset = region.valueOffset(item)
     }
 
     /// What is left of the present extent.

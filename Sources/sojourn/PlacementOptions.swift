@@ -65,11 +65,6 @@ struct PlacementOptions: ParsableArguments {
         })
     var hashTag: Ring.HashTag?
 
-    @Option(
-        name: .customLong("without"),
-        help: ArgumentHelp("A node that is ejected, by its name.", valueName: "node"))
-    var leftOut: [String] = []
-
     func definition() throws -> ClusterDefinition {
         var definition: ClusterDefinition
         switch (cluster, nodes.isEmpty) {
@@ -87,23 +82,6 @@ struct PlacementOptions: ParsableArguments {
         if let hash { definition.keyHash = hash }
         if let hashTag { definition.hashTag = hashTag }
         return definition
-    }
-
-    /// The ring, without those nodes that are ejected.
-    func ring() throws -> Ring {
-        let definition = try definition()
-        let whole = try definition.ring()
-        let indices = leftOut.compactMap { name in whole.nodes.firstIndex { $0.name == name } }
-        return try whole.leavingOut(Set(indices))
-    }
-
-    func validate() throws {
-        guard !leftOut.isEmpty, let definition = try? definition() else { return }
-        let names = definition.nodes.map(\.name)
-        for name in leftOut where !names.contains(name) {
-            throw ValidationError(
-                "--without \(name): the nodes are \(names.joined(separator: ", "))")
-        }
     }
 }
 

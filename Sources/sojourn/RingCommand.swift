@@ -20,6 +20,11 @@ struct RingCommand: ParsableCommand {
 
     @OptionGroup var placement: PlacementOptions
 
+    @Option(
+        name: .customLong("without"),
+        help: ArgumentHelp("A node that is ejected, by its name.", valueName: "node"))
+    var leftOut: [String] = []
+
     @Flag(help: "For each key one line: the key, a tab, the node's name.") var brief = false
     @Flag(help: "Show balance and movement instead.") var simulate = false
 
@@ -46,10 +51,16 @@ struct RingCommand: ParsableCommand {
         guard (1...100_000_000).contains(keyCount) else {
             throw ValidationError("--keys must be 1 to 100000000, not \(keyCount)")
         }
+        guard !leftOut.isEmpty, let definition = try? placement.definition() else { return }
+        let names = definition.nodes.map(\.name)
+        for name in leftOut where !names.contains(name) {
+            throw ValidationError(
+                "--without \(name): the nodes are \(names.joined(separator: ", "))")
+        }
     }
 
     func run() throws {
-        let ring = try placement.ring()
+        let ring = try ring()
         if simulate {
             return try runSimulation(ring)
         }
@@ -60,6 +71,13 @@ struct RingCommand: ParsableCommand {
                 show(key, on: ring)
             }
         }
+    }
+
+    /// The ring, without those nodes that are ejected.
+    private func ring() throws -> Ring {
+        let whole = try placement.definition().ring()
+        let indices = leftOut.compactMap { name in whole.nodes.firstIndex { $0.name == name } }
+        return try whole.leavingOut(Set(indices))
     }
 
     private func runSimulation(_ ring: Ring) throws {

@@ -51,7 +51,7 @@ struct Simulation {
     }
 
     /// The same for a number in every run: `session:` and 32 hexadecimal digits.
-    private static func key(_ number: Int) -> [UInt8] {
+    static func key(_ number: Int) -> [UInt8] {
         let digits = Array("0123456789abcdef".utf8)
         var key = Array("session:".utf8)
         for half in 0..<2 {

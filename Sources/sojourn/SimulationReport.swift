@@ -127,5 +127,8 @@ extension Double {
             + String(repeating: "0", count: decimals - fraction.count) + fraction
     }
 
+    /// Without decimals if it is whole.
+    var shortest: String { Int(exactly: self).map(String.init) ?? String(self) }
+
     var percent: String { (self * 100).fixed(1) + " %" }
 }

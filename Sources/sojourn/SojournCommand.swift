@@ -2,10 +2,12 @@ import ArgumentParser
 
 /// The operator's tool.
 @main
-struct SojournCommand: ParsableCommand {
+struct SojournCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "sojourn", abstract: "Tools for those who run sojournd.",
         subcommands: [
-            RingCommand.self, DefinitionCommand.self, LoadCommand.self, EchoCommand.self,
+            StatusCommand.self, GetCommand.self, SetCommand.self, TouchCommand.self,
+            DeleteCommand.self, RingCommand.self, DefinitionCommand.self, LoadCommand.self,
+            EchoCommand.self,
         ])
 }

@@ -32,7 +32,7 @@ private enum Arrows {
         "HummingbirdSojourn": ["Hummingbird", "NIOCore", "Crypto", "FoundationEssentials"],
         "sojournd": ["Logging", "ArgumentParser"],
         "LoadGenerator": ["Histogram"],
-        "sojourn": ["ArgumentParser"],
+        "sojourn": ["ArgumentParser", "Logging", "NIOCore", "NIOPosix"],
     ]
 
     static func allowed(in module: String) -> Set<String>? {

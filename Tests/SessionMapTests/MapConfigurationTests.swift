@@ -22,18 +22,18 @@ import Testing
         #expect(Self.shardCount(1 << 30, 8 << 20) == 16)
         #expect(Self.shardCount((256 << 20) - 1, 16 << 20) == 1)
         #expect(Self.shardCount(256 << 20, 16 << 20) == 2)
-        // A region cannot be larger than 2 GiB, which then counts for more.
-        #expect(Self.shardCount(16 << 30, 1 << 30) == 16)
+        // A region cannot be larger than 1 GiB, which then counts for more.
+        #expect(Self.shardCount(16 << 30, 1 << 30) == 32)
     }
 
     @Test func thereAre64ShardsUnlessARegionWouldBeTooLarge() {
         #expect(Self.shardCount(8 << 30) == 64)
-        // 2 GiB less one unit is the largest region.
+        // 1 GiB less one unit is the largest region.
         let most = 64 * Int(Region.unitCountMax) * Region.unitByteCount
         #expect(Self.shardCount(most) == 64)
         #expect(Self.shardCount(most + 64) == 128)
-        #expect(Self.shardCount(128 << 30) == 128)
-        #expect(Self.shardCount(1 << 40) == 1024)
+        #expect(Self.shardCount(64 << 30) == 128)
+        #expect(Self.shardCount(1 << 40) == 2048)
     }
 
     @Test func aCountOfShardsThatIsGivenIsTaken() {

@@ -107,9 +107,9 @@ final class ModelRun {
         try compareEverything()
         let all = map.statistics(now: now)
         try require(all.itemCount == 0 && all.itemByteCount == 0, "items are left at the end")
-        // Without items, the index is back at one segment per shard (257 units).
+        // Without items, the index is back at one segment per shard (514 units).
         try require(
-            all.indexByteCount <= map.shardCount * 257 * 16 + 65_536, "index memory is left")
+            all.indexByteCount <= map.shardCount * 514 * 8 + 65_536, "index memory is left")
     }
 
     // MARK: Choices

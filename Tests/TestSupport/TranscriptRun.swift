@@ -57,9 +57,18 @@ package struct TranscriptRun<Node: TranscriptNode> {
     }
 
     private mutating func start() throws {
+        try awaitControl()
         if transcript.readsCounters { counters = try readCounters() }
         if transcript.movesClock { try node.pauseClock(through: control) }
         _ = try peer()
+    }
+
+    /// Waits until the node has taken the control connection. memcached gives connections to its
+    /// threads, and one that is late would tell a watcher of `connevents` that this one has come.
+    private func awaitControl() throws {
+        try control.send(Array("version\r\n".utf8))
+        while !control.received.contains(10), try control.receive(isUnexpected: false) {}
+        control.received.removeAll()
     }
 
     /// Nothing may be left unread: each connection is ended, and what arrives until the node hangs

@@ -1,0 +1,99 @@
+import ClusterFile
+import HashRing
+
+/// How the nodes of a cluster are doing, from one look at all of them.
+struct ClusterStatus: Sendable {
+    /// One node, as it was found.
+    struct Report: Sendable {
+        let node: Node
+        /// The node's share of all copies of keys.
+        let share: Double
+        let outcome: Result<NodeStatistics, NodeInquiry.Trouble>
+        /// What it answered at the look before.
+        let earlier: NodeStatistics?
+
+        var statistics: NodeStatistics? { try? outcome.get() }
+
+        func perSecond(_ name: String) -> Double? {
+            statistics?.perSecond(name, since: earlier)
+        }
+    }
+
+    let definition: ClusterDefinition
+    let reports: [Report]
+
+    var downCount: Int { reports.count { $0.statistics == nil } }
+
+    /// Nodes that are asked at the same time. Each takes a socket.
+    private static let concurrencyMax = 256
+
+    /// Asks every node.
+    ///
+    /// - Parameter shares: by the ring's indices.
+    init(of definition: ClusterDefinition, shares: [Double], seconds: Double) async {
+        self.definition = definition
+        let outcomes = await Self.ask(definition.nodes, seconds: seconds)
+        reports = definition.nodes.indices.map {
+            Report(
+                node: definition.nodes[$0], share: shares[$0], outcome: outcomes[$0], earlier: nil)
+        }
+    }
+
+    private init(definition: ClusterDefinition, reports: [Report]) {
+        self.definition = definition
+        self.reports = reports
+    }
+
+    /// The next look.
+    ///
+    /// - Parameter leavesDown: nodes that were down stay so without being asked.
+    func next(seconds: Double, leavesDown: Bool = false) async -> ClusterStatus {
+        let asked = reports.indices.filter { !leavesDown || reports[$0].statistics != nil }
+        let outcomes = await Self.ask(asked.map { reports[$0].node }, seconds: seconds)
+        var next = reports
+        for (index, outcome) in zip(asked, outcomes) {
+            next[index] = Report(
+                node: reports[index].node, share: reports[index].share, outcome: outcome,
+                earlier: reports[index].statistics)
+        }
+        return ClusterStatus(definition: definition, reports: next)
+    }
+
+    /// - Returns: the outcomes, in the order of the nodes.
+    private static func ask(
+        _ nodes: [Node], seconds: Double
+    ) async -> [Result<NodeStatistics, NodeInquiry.Trouble>] {
+        typealias Outcome = Result<NodeStatistics, NodeInquiry.Trouble>
+        return await withTaskGroup(of: (Int, Outcome).self) { tasks in
+            var rest = nodes.enumerated().makeIterator()
+            func askNext() {
+                guard let (index, node) = rest.next() else { return }
+                tasks.addTask { (index, await NodeInquiry.ask(node, seconds: seconds)) }
+            }
+            for _ in 0..<concurrencyMax { askNext() }
+            var outcomes = [Outcome](
+                repeating: .failure(.init("not asked")), count: nodes.count)
+            for await (index, outcome) in tasks {
+                outcomes[index] = outcome
+                askNext()
+            }
+            return outcomes
+        }
+    }
+
+    /// What part of all copies of keys each node has, from the places of many sessions.
+    static func shares(of definition: ClusterDefinition) throws -> [Double] {
+        let ring = try definition.ring()
+        var counts = Array(repeating: 0, count: ring.nodes.count)
+        for number in 0..<keyCount {
+            let key = Simulation.key(number)
+            for index in ring.indices(for: key, count: definition.replicaCount) {
+                counts[index] += 1
+            }
+        }
+        let total = counts.reduce(0, +)
+        return counts.map { Double($0) / Double(total) }
+    }
+
+    private static let keyCount = 20_000
+}

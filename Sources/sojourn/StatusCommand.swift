@@ -1,0 +1,74 @@
+import ArgumentParser
+import ClusterFile
+import Glibc
+
+struct StatusCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "status",
+        abstract: "Shows how all nodes of a cluster are doing, in one table.",
+        discussion: """
+            On a terminal the table is refreshed until the command is interrupted. Otherwise, and with \
+            --once, every node is asked twice, a second apart, and the table is shown once.
+
+            All nodes are asked at the same time, each on a new connection, as a client would come: one \
+            that is dead or hangs costs --timeout, and hides no other. memcached's nodes are shown, too.
+
+              used, of    bytes of items, and the limit that they are a share of
+              gets/s      keys asked for since the look before, and stores
+              hits        of all keys asked for since the counters were 0
+              logged out  evicted_live_proven: evicted although they were in use
+              share       of all copies of keys, by the ring, from 20,000 keys
+
+            Examples:
+              sojourn status --cluster cluster/cluster.yaml
+              sojourn status --node 10.0.0.1 --node 10.0.0.2 --once || page-somebody
+              sojourn status --cluster shop.yaml --json --interval 10 >> shop.json
+
+            Status: 0 when all nodes are up, 1 when one is down, 64 when the command line is wrong.
+            """)
+
+    @OptionGroup var placement: PlacementOptions
+
+    @Option(
+        help: ArgumentHelp(
+            "Between two looks (default 2; with --once 1). Given, it refreshes without a terminal, too.",
+            valueName: "seconds"))
+    var interval: Double?
+
+    @Option(help: ArgumentHelp("Until a node counts as down.", valueName: "seconds"))
+    var timeout = 1.0
+
+    @Flag(help: "Show the table once.") var once = false
+    @Flag(help: "For each look one line, an object in JSON, with the counters as numbers.")
+    var json = false
+
+    func validate() throws {
+        if let interval { try check("interval", interval, 0.1...86_400) }
+        try check("timeout", timeout, 0.01...3_600)
+    }
+
+    func run() async throws {
+        let definition = try placement.definition()
+        let shares = try ClusterStatus.shares(of: definition)
+        let isTerminal = isatty(1) == 1
+        let isRepeated = !once && (isTerminal || interval != nil)
+        let pause = Duration.seconds(interval ?? (isRepeated ? 2 : 1))
+        var status = await ClusterStatus(of: definition, shares: shares, seconds: timeout)
+        guard isRepeated else {
+            if status.downCount < status.reports.count { try await Task.sleep(for: pause) }
+            status = await status.next(seconds: timeout, leavesDown: true)
+            try show(status)
+            throw ExitCode(status.downCount == 0 ? 0 : 1)
+        }
+        while true {
+            // From the top left corner, over what was there.
+            try show(status, before: isTerminal && !json ? "\u{1B}[H\u{1B}[2J" : "")
+            try await Task.sleep(for: pause)
+            status = await status.next(seconds: timeout)
+        }
+    }
+
+    private func show(_ status: ClusterStatus, before prefix: String = "") throws {
+        try StandardStreams.write(prefix + (json ? status.json : status.text) + "\n")
+    }
+}
