@@ -18,9 +18,9 @@
         ) async throws {
             let node = try RunningNode.sojournd()
             var configuration = CacheClientConfiguration()
-            configuration.requestTimeout = .seconds(60)
-            configuration.connectTimeout = .seconds(60)
-            configuration.silenceTimeout = .seconds(60)
+            configuration.requestTimeout = .seconds(300)
+            configuration.connectTimeout = .seconds(300)
+            configuration.silenceTimeout = .seconds(300)
             let client = try CacheClient(
                 nodes: [Node(host: "127.0.0.1", port: try node.port)],
                 configuration: configuration)
