@@ -208,7 +208,7 @@ struct FaultTests {
         }
         let configuration = quickConfiguration { $0.connectionCountPerNode = 1 }
         try await withClient([server.node], configuration) { cache async throws in
-            let task = Task { try await cache.get("k") }
+            let task = ownTask { try await cache.get("k") }
             try await eventually("a request") { server.received.count == 2 }
             task.cancel()
             #expect(await code { _ = try await task.value } == .cancelled)
@@ -221,7 +221,7 @@ struct FaultTests {
     func cancelledEarly() async throws {
         let server = try await FaultServer.greeting { hit($0) }
         try await withClient([server.node]) { cache async throws in
-            let task = Task {
+            let task = ownTask {
                 withUnsafeCurrentTask { $0?.cancel() }
                 _ = try await cache.get("secret")
             }
@@ -288,12 +288,12 @@ struct BackPressureTests {
         try await withClient([server.node], configuration) { cache async throws in
             let pool = try await cache.topology().pools[0]
             let tasks = (0..<(9 + min(excess, 0) + 1)).map { _ in
-                Task { _ = try await cache.get("k") }
+                ownTask { _ = try await cache.get("k") }
             }
             try await eventually("commands under way") {
                 pool.outstandingCount == 10 + min(excess, 0)
             }
-            let last = Task { _ = try await cache.withTimeout(.seconds(1)).get("k") }
+            let last = ownTask { _ = try await cache.withTimeout(.seconds(1)).get("k") }
             let lastCode = await code { try await last.value }
             #expect(lastCode == (excess < 0 ? .deadlineExceeded : .overloaded))
             // Only so many are sent.
@@ -315,12 +315,15 @@ struct BackPressureTests {
         }
         try await withClient([server.node], configuration) { cache async throws in
             let pool = try await cache.topology().pools[0]
-            let first = Task { _ = try await cache.get("k") }
-            let waiting = (0..<7).map { _ in Task { _ = try await cache.get("k") } }
+            let first = ownTask { _ = try await cache.get("k") }
+            let waiting = (0..<7).map { _ in ownTask { _ = try await cache.get("k") } }
             try await eventually("commands under way") { pool.outstandingCount == 8 }
             for task in waiting { task.cancel() }
             try await eventually("room") { pool.outstandingCount == 1 }
             first.cancel()
+            for task in waiting + [first] {
+                #expect(await code { try await task.value } == .cancelled)
+            }
         }
     }
 
@@ -337,7 +340,7 @@ struct BackPressureTests {
             let value = ByteBuffer(repeating: 0x76, count: 500_000)
             let quick = cache.withTimeout(.milliseconds(300))
             let tasks = (0..<200).map { number in
-                Task { try await quick.set(try CacheKey("key-\(number)"), to: value) }
+                ownTask { try await quick.set(try CacheKey("key-\(number)"), to: value) }
             }
             var sentCount = 0
             for task in tasks {

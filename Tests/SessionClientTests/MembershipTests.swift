@@ -82,8 +82,8 @@ struct MembershipTests {
             name: "localhost", port: try node.port, refreshInterval: interval)
         // Commands go to the node, if it has the name's address: 127.0.0.1 is among localhost's.
         let client = try CacheClient(membership: membership, configuration: quickConfiguration())
-        let early = Task { try await client.topology().ring.nodes }
-        let run = Task { try await client.run() }
+        let early = ownTask { try await client.topology().ring.nodes }
+        let run = ownTask { try await client.run() }
         #expect(try await early.value.contains(Node(host: "127.0.0.1", port: try node.port)))
         run.cancel()
         try await run.value

@@ -7,6 +7,9 @@ import Testing
 /// seconds; what measures time, or is measured, cannot wait for them. Only a few run at the same time, so
 /// that short deadlines mean something.
 struct OwnThread: TestTrait, SuiteTrait, TestScoping {
+    /// The event loop of the test that runs; nil in suites without this trait.
+    @TaskLocal static var executor: (any TaskExecutor)?
+
     var isRecursive: Bool { true }
 
     func provideScope(
@@ -17,8 +20,9 @@ struct OwnThread: TestTrait, SuiteTrait, TestScoping {
         defer { Turns.shared.end() }
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         do {
-            try await withTaskExecutorPreference(LoopExecutor(group.next())) {
-                try await function()
+            let executor = LoopExecutor(group.next())
+            try await Self.$executor.withValue(executor) {
+                try await withTaskExecutorPreference(executor) { try await function() }
             }
         } catch {
             try await group.shutdownGracefully()
@@ -26,6 +30,14 @@ struct OwnThread: TestTrait, SuiteTrait, TestScoping {
         }
         try await group.shutdownGracefully()
     }
+}
+
+/// A task on the test's own event loop, which has to be waited for. An unstructured `Task` does not inherit
+/// the executor: it would wait for a thread that other suites block.
+func ownTask<Success: Sendable>(
+    _ operation: sending @escaping () async throws -> Success
+) -> Task<Success, any Error> {
+    Task(executorPreference: OwnThread.executor, operation: operation)
 }
 
 extension Trait where Self == OwnThread {
