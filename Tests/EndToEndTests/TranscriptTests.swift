@@ -57,7 +57,7 @@ struct SocketTranscriptTests {
         "The node answers over a socket what the transcript says", arguments: TranscriptFiles.names)
     func own(name: String) throws {
         let transcript = try TranscriptFiles.read(name)
-        let clock = transcript.movesClock ? ["-o", "debugtime"] : []
+        let clock = transcript.needsClockStopped ? ["-o", "debugtime"] : []
         let node = try RunningNode.sojournd(
             clock + transcript.flags + transcript.ownFlags)
         defer { node.program.end() }
@@ -74,8 +74,17 @@ struct OracleTranscriptTests {
             print("memcached was not asked about \(name): \(reason)")
             try Test.cancel("\(reason)")
         }
-        let node = try RunningNode.memcached(transcript.flags)
-        defer { node.program.end() }
-        try TranscriptRun.hold(transcript, with: OracleNode(node), as: .oracle)
+        // memcached's clock cannot be stopped: where times are told, a second may end in between.
+        let attemptCountMax = transcript.tellsSeconds ? 5 : 1
+        for attempt in 1...attemptCountMax {
+            let node = try RunningNode.memcached(transcript.flags)
+            defer { node.program.end() }
+            do {
+                return try TranscriptRun.hold(transcript, with: OracleNode(node), as: .oracle)
+            } catch {
+                if attempt == attemptCountMax { throw error }
+                print("asked again, because it tells times: \(error)")
+            }
+        }
     }
 }

@@ -57,6 +57,32 @@ package struct Transcript: Sendable {
         steps.contains { if case .clock = $0.action { true } else { false } }
     }
 
+    /// Whether a reply is expected to tell a time in seconds: `t100`, `l0`, `exp=100`, `la=0`. It is
+    /// another one if a second ends between two commands.
+    package var tellsSeconds: Bool {
+        steps.contains { step in
+            switch step.action {
+            case .expect(let segments), .skip(let segments):
+                segments.contains { segment in
+                    guard case .literal(let bytes) = segment else { return false }
+                    return String(decoding: bytes, as: UTF8.self)
+                        .split(whereSeparator: \.isWhitespace).contains(where: Self.isTime)
+                }
+            default: false
+            }
+        }
+    }
+
+    package var needsClockStopped: Bool { movesClock || tellsSeconds }
+
+    private static func isTime(_ word: Substring) -> Bool {
+        ["t", "l", "exp=", "la="].contains { prefix in
+            guard word.hasPrefix(prefix) else { return false }
+            let number = word.dropFirst(prefix.count)
+            return !number.isEmpty && number.allSatisfy { "0"..."9" ~= $0 }
+        }
+    }
+
     package var readsCounters: Bool {
         steps.contains {
             switch $0.action {

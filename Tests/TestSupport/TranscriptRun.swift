@@ -59,7 +59,7 @@ package struct TranscriptRun<Node: TranscriptNode> {
     private mutating func start() throws {
         try awaitControl()
         if transcript.readsCounters { counters = try readCounters() }
-        if transcript.movesClock { try node.pauseClock(through: control) }
+        if transcript.needsClockStopped { try node.pauseClock(through: control) }
         _ = try peer()
     }
 
