@@ -118,8 +118,6 @@ package final class SocketPeer: TranscriptPeer {
 
     package func receive(milliseconds: Int32) -> Bool {
         guard !hasEnded, isReady(Int32(POLLIN), milliseconds: milliseconds) else { return false }
-        let before = received.count
-        received.reserveCapacity(before + 262_144)
         let part = [UInt8](unsafeUninitializedCapacity: 262_144) { buffer, count in
             count = max(0, read(descriptor, buffer.baseAddress, buffer.count))
         }
