@@ -104,9 +104,13 @@ struct Region {
         fileprivate static let clientFlags = Field(offset: 44)
     }
     static let casUniqueOffset = 8
+    private static let plainHeaderByteCount = 44
+    private static let clientFlagsByteCount = 4
     /// Where an item's key starts in its head extent.
     @inline(__always)
-    static func itemHeaderByteCount(clientFlags: UInt32) -> Int { clientFlags == 0 ? 44 : 48 }
+    static func itemHeaderByteCount(clientFlags: UInt32) -> Int {
+        plainHeaderByteCount + (clientFlags == 0 ? 0 : clientFlagsByteCount)
+    }
     /// Where value bytes start in a continuation.
     static let continuationHeaderByteCount = 8
 
@@ -159,8 +163,8 @@ struct Region {
     /// Where an item's key starts in its head extent.
     @inline(__always)
     func keyOffset(_ item: Unit) -> Int {
-        // No branch: it would wait for the item's cache line.
-        44 &+ Int(self[item, .hasClientFlags]) &* 4
+        Region.plainHeaderByteCount &+ Int(self[item, .hasClientFlags])
+            &* Region.clientFlagsByteCount
     }
 
     /// Where an item's value starts in its head extent, or in the one behind it if it ends there.

@@ -113,6 +113,13 @@ import Testing
         map.checkInvariants(now: 10)
         #expect(!map.setLimit(byteCount: 65 << 20))
     }
+
+    @Test func aLimitLeavesEachShardLessThanAGibibyte() throws {
+        let map = try SessionMap(MapConfiguration(byteCount: 64 << 20), now: 10)
+        #expect(map.setLimit(byteCount: (1 << 30) - Region.unitByteCount))
+        #expect(!map.setLimit(byteCount: 1 << 30))
+        #expect(map.set("key", [UInt8](repeating: 1, count: 10)) == .stored)
+    }
 }
 
 extension SessionMap {
