@@ -39,10 +39,12 @@ final class ClientSocket {
         commandsPerTurn = worker.commandsPerTurn
         stream = EventLoop.Stream(descriptor: descriptor)
         self.connection = connection
-        // The events belong to this object, so their handlers cannot outlive it.
+        // The events belong to this object, so their handlers cannot outlive it; and the worker keeps
+        // it to the end of the turn in which it closes.
+        let socket = Unmanaged.passUnretained(self)
         let event = try DescriptorEvent(
             loop: worker.loop, descriptor: descriptor, interest: .readable
-        ) { [unowned(unsafe) self] _ in becameReadable() }
+        ) { _ in socket._withUnsafeGuaranteedRef { $0.becameReadable() } }
         readable = event
         try event.enable()
     }

@@ -55,6 +55,9 @@ final class Connection {
     }
 
     let context: NodeContext
+    /// The context's: what every command needs is at hand.
+    let map: SessionMap
+    private let watchers: Watchers
     let worker: WorkerRecord
     let counters: Counters
     let record: ConnectionRecord
@@ -79,6 +82,8 @@ final class Connection {
         descriptor: Int32 = -1
     ) {
         self.context = context
+        map = context.map
+        watchers = context.watchers
         self.worker = worker
         counters = worker.counters
         record = ConnectionRecord(descriptor: descriptor, now: now.seconds)
@@ -93,8 +98,6 @@ final class Connection {
         if let dump { context.dumps.end(dump.ticket) }
         if watcherID != 0 { context.watchers.remove(watcherID) }
     }
-
-    var map: SessionMap { context.map }
 
     // MARK: Receiving
 
@@ -119,7 +122,7 @@ final class Connection {
     func run(commandLimit: Int, now: Moment) -> Turn {
         record.lastCommandSeconds.store(now.seconds, ordering: .relaxed)
         record.note(.parsing)
-        watched = context.watchers.wantedEvents
+        watched = watchers.wantedEvents
         var commandsLeft = commandLimit
         var dumpStepsLeft = Self.dumpStepsPerTurn
         while true {

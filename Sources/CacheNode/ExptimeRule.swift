@@ -28,7 +28,8 @@ package enum ExptimeRule: Equatable, Sendable {
     /// libmemcached's `memcached_exist`, and with it PHP's strict sessions on every request, sends
     /// `add KEY 0 2678400 0` and relies on nothing being stored: 31 days were a date in 1970.
     package func isExistenceProbe(_ header: StoreHeader) -> Bool {
-        self == .asWritten && header.verb == .add && header.valueByteCount == 0
+        guard case .add = header.verb, self == .asWritten else { return false }
+        return header.valueByteCount == 0
             && header.exptime > ProtocolLimits.classicRelativeExptimeMax
             && header.exptime < ProtocolLimits.relativeExptimeEnd
     }

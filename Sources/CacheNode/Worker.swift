@@ -22,6 +22,9 @@ final class Worker: @unchecked Sendable {
     /// Those whose replies wait for the end of the turn; of `sockets`, so that they need not be
     /// retained here.
     private var owing: [Unmanaged<ClientSocket>?] = []
+    /// Closed in this turn. Until its end they are there for whoever is in the middle of one of them,
+    /// so that nobody needs to retain them.
+    private var closed: [ClientSocket] = []
     /// The moment of this turn of the loop, once it was asked for.
     private var turnMoment: Moment?
     /// Those of `sockets` that watch.
@@ -58,7 +61,7 @@ final class Worker: @unchecked Sendable {
         record.attention.withLock { $0 = wakeUp }
         watchTimer = try Timer(loop: loop) { [unowned self] in attendWatchers() }
         tick = try Timer(loop: loop) { [unowned self] in maintain() }
-        loop.onEndOfTurn { [unowned self] in endTurn() }
+        loop.onEndOfTurn { [unowned(unsafe) self] in endTurn() }
         owing.reserveCapacity(Self.owingCountMax)
     }
 
@@ -87,6 +90,7 @@ final class Worker: @unchecked Sendable {
         for socket in sockets.values { socket.detach() }
         watching.removeAll()
         sockets.removeAll()
+        bury()
         wakeUp = nil
         watchTimer = nil
         tick = nil
@@ -146,7 +150,14 @@ final class Worker: @unchecked Sendable {
         }
         sockets[descriptor] = nil
         watching[descriptor] = nil
-        context.acceptance.noteClosed()
+        closed.append(socket)
+        loop.requestEndOfTurn()
+    }
+
+    /// Lets go of closed sockets; their descriptors close with them.
+    private func bury() {
+        for _ in closed { context.acceptance.noteClosed() }
+        closed.removeAll()
     }
 
     // MARK: Replies
@@ -157,13 +168,21 @@ final class Worker: @unchecked Sendable {
     @inline(__always)
     func sendSoon(_ socket: ClientSocket) {
         owing.append(.passUnretained(socket))
-        if owing.count >= Self.owingCountMax { endTurn() } else { loop.requestEndOfTurn() }
+        if owing.count >= Self.owingCountMax { sendOwed() } else { loop.requestEndOfTurn() }
     }
 
+    /// Called by the loop, so while none of the sockets is in the middle of anything.
     private func endTurn() {
         turnMoment = nil
+        sendOwed()
+        if !closed.isEmpty { bury() }
+    }
+
+    private func sendOwed() {
         // Sending may close the socket that sends, and touches no other.
-        for number in owing.indices { owing[number]?.takeUnretainedValue().sendReplies() }
+        for number in owing.indices {
+            owing[number]?._withUnsafeGuaranteedRef { $0.sendReplies() }
+        }
         owing.removeAll(keepingCapacity: true)
     }
 

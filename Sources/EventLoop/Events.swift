@@ -16,7 +16,7 @@ package struct Readiness: OptionSet, Sendable {
 /// whoever wants to be called keeps the object.
 package class EventSource {
     private let event: OpaquePointer
-    private let loop: Unmanaged<Loop>
+    fileprivate let loop: Unmanaged<Loop>
     private(set) package var isEnabled = false
 
     fileprivate init(
@@ -58,15 +58,14 @@ package class EventSource {
     fileprivate func noteFired() { isEnabled = false }
 
     fileprivate func fired(_ readiness: Readiness) {}
-
-    fileprivate func noteHandled() { loop._withUnsafeGuaranteedRef { $0.noteHandled() } }
 }
 
 private let eventFired: event_callback_fn = { _, what, context in
     guard let context else { return }
+    // Retained, as a handler may let go of its own event.
     let source = Unmanaged<EventSource>.fromOpaque(context).takeUnretainedValue()
     source.fired(Readiness(rawValue: what))
-    source.noteHandled()
+    source.loop._withUnsafeGuaranteedRef { $0.noteHandled() }
 }
 
 /// Calls when a descriptor is ready, again and again while it stays so. Does not own it.

@@ -61,6 +61,33 @@ package func nextWord(in line: Span<UInt8>, from position: Int) -> ByteRange? {
     return ByteRange(start: start, count: rest.firstSpace ?? rest.count)
 }
 
+/// The next word, if it is a decimal number of at most 11 bytes, and where it ends.
+@inline(__always)
+func nextNumber(
+    in line: Span<UInt8>, from position: Int, isSigned: Bool = false
+) -> (number: Int64, end: Int)? {
+    var start = position
+    while start < line.count, line[start] == UInt8(ascii: " ") { start += 1 }
+    let isNegative = isSigned && start < line.count && line[start] == UInt8(ascii: "-")
+    let firstDigit = isNegative ? start + 1 : start
+    var end = firstDigit
+    var number: Int64 = 0
+    while end < line.count {
+        let digit = line[end] &- UInt8(ascii: "0")
+        guard digit < 10 else {
+            guard line[end] == UInt8(ascii: " ") else { return nil }
+            break
+        }
+        // Wraps only in a number that is too long.
+        number = number &* 10 &+ Int64(digit)
+        end += 1
+    }
+    guard end > firstDigit, end - start <= ProtocolLimits.shortNumberByteCountMax else {
+        return nil
+    }
+    return (isNegative ? -number : number, end)
+}
+
 extension Span where Element == UInt8 {
     var firstByte: UInt8? { isEmpty ? nil : self[0] }
 
@@ -92,6 +119,13 @@ extension Span where Element == UInt8 {
             for index in 0..<length where self[start + index] != wanted[index] { return false }
             return true
         }
+    }
+
+    /// Whether `text` is the first word.
+    @inline(__always)
+    func hasVerb(_ text: StaticString) -> Bool {
+        let length = text.utf8CodeUnitCount
+        return starts(with: text) && (count == length || self[length] == UInt8(ascii: " "))
     }
 
     /// An unsigned decimal number: digits only, at most 22 of them, at most `UInt64.max`.

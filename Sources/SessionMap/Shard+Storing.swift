@@ -8,11 +8,15 @@ extension Shard {
         case refuse(StoreOutcome)
     }
 
-    private func judge(_ request: StoreRequest, existing: Unit) -> Verdict {
-        existing == 0 ? judgeMissing(request) : judge(request, present: existing)
+    // Static, with the one thing they need: a borrowed shard would be copied for each call.
+    private static func judge(
+        _ request: StoreRequest, existing: Unit, region: Region
+    ) -> Verdict {
+        existing == 0
+            ? judgeMissing(request) : judge(request, present: existing, region: region)
     }
 
-    private func judgeMissing(_ request: StoreRequest) -> Verdict {
+    private static func judgeMissing(_ request: StoreRequest) -> Verdict {
         switch request.mode {
         case .set where request.comparison == nil: .store(inheriting: nil)
         case .add: .store(inheriting: nil)
@@ -22,7 +26,9 @@ extension Shard {
         }
     }
 
-    private func judge(_ request: StoreRequest, present item: Unit) -> Verdict {
+    private static func judge(
+        _ request: StoreRequest, present item: Unit, region: Region
+    ) -> Verdict {
         switch request.mode {
         case .add: return .refuse(.notStored)
         case .append, .prepend:
@@ -36,7 +42,7 @@ extension Shard {
             guard request.storesStale, comparison != 0, comparison < unique else {
                 return .refuse(.exists)
             }
-            return .store(inheriting: staleHead(request, replacing: item))
+            return .store(inheriting: staleHead(request, replacing: item, region: region))
         }
     }
 
@@ -49,7 +55,7 @@ extension Shard {
         enter(now: now, fraction: fraction)
         let tag = Shard.tag(hash)
         let old = findPresent(key, tag: tag, now: now)
-        switch judge(request, existing: old.item) {
+        switch Self.judge(request, existing: old.item, region: region) {
         case .refuse(let outcome):
             noteRefused(request, existing: old.item)
             return outcome
@@ -192,7 +198,9 @@ extension Shard {
     }
 
     /// The head of a value that is out of date already when it is stored.
-    private func staleHead(_ request: StoreRequest, replacing item: Unit) -> ItemHead {
+    private static func staleHead(
+        _ request: StoreRequest, replacing item: Unit, region: Region
+    ) -> ItemHead {
         var head = ItemHead(request)
         head.deadline = Deadline(stored: region[item, .deadline])
         head.marks |= ItemMark.stale | region[item, .marks] & ItemMark.claimed
@@ -402,7 +410,7 @@ extension Shard {
         enter(now: now, fraction: fraction)
         let tag = Shard.tag(hash)
         let old = findPresent(key, tag: tag, now: now)
-        switch judge(request, existing: old.item) {
+        switch Self.judge(request, existing: old.item, region: region) {
         case .refuse(let outcome):
             noteRefused(request, existing: old.item)
             abandon(item)
