@@ -64,23 +64,21 @@ extension Connection {
     ) {
         let times = MetaTimes(
             request, rule: context.configuration.exptimeRule, now: now)
-        var isNew = false
         let result = map.retrieve(
             key, now: now.seconds, fraction: now.fraction,
             isAccess: !request.flags.has(.noAccess),
             creating: vivification(request, times)
-        ) { hit in
-            isNew = hit.isNew
-            return output.append(hit, request, line: line, times: times)
-        }
+        ) { output.append($0, request, line: line, times: times) }
         if let pinned = result.pinned {
             output.append(pinned)
             output.append("\r\n")
         }
         let isHit = result.outcome == .hit
         count(result.outcome, isTouch: isHit && request.flags.has(.exptime))
+        // Made anew: a hit, and a miss of its kind all the same.
+        if isHit, let absence = result.absence { count(absence: absence) }
         notePrefix(.get(isHit: isHit), key: key)
-        noteRetrieved(key, isNew ? .miss : result.outcome, now: now)
+        noteRetrieved(key, result.absence ?? result.outcome, now: now)
         if !isHit {
             reply("EN", request, line: line, isQuiet: request.flags.has(.quiet))
         }

@@ -70,12 +70,18 @@ extension Connection {
         switch outcome {
         case .hit: counters.add(isTouch ? .touchHits : .getHits)
         case .miss: counters.add(isTouch ? .touchMisses : .getMisses)
-        case .expired:
+        case .expired, .flushed:
             counters.add(isTouch ? .touchMisses : .getMisses)
-            counters.add(.getExpired)
-        case .flushed:
-            counters.add(isTouch ? .touchMisses : .getMisses)
-            counters.add(.getFlushed)
+            count(absence: outcome)
+        }
+    }
+
+    /// Counts why an item that was asked for is not there any more.
+    func count(absence: RetrievalOutcome) {
+        switch absence {
+        case .expired: counters.add(.getExpired)
+        case .flushed: counters.add(.getFlushed)
+        case .hit, .miss: break
         }
     }
 }

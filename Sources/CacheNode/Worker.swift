@@ -144,13 +144,14 @@ final class Worker: @unchecked Sendable {
         if context.isVerbose(2) { context.logger.debug("<\(descriptor) connection closed") }
         if context.watchers.want(.connections) { socket.tellClosed(reason) }
         _ = record.connections.withLock { $0.removeValue(forKey: descriptor) }
+        // Before anything lets go of it.
+        closed.append(socket)
         socket.detach()
         for number in owing.indices where owing[number]?.takeUnretainedValue() === socket {
             owing[number] = nil
         }
         sockets[descriptor] = nil
         watching[descriptor] = nil
-        closed.append(socket)
         loop.requestEndOfTurn()
     }
 

@@ -45,7 +45,7 @@ package struct Stream: ~Copyable {
     package func read(into target: UnsafeMutableRawBufferPointer) -> Transfer {
         while true {
             // Not `read`, which takes the longer way into the kernel: through the file system.
-            let count = recv(descriptor, target.baseAddress, target.count, 0)
+            let count = uncancelled_recv(descriptor, target.baseAddress, target.count)
             if count > 0 { return .bytes(count) }
             if count == 0 { return .ended }
             let reason = errno
@@ -77,8 +77,7 @@ package struct Stream: ~Copyable {
     package func write(_ bytes: UnsafeRawBufferPointer) -> Transfer {
         while true {
             // MSG_NOSIGNAL: a peer that has gone is an error here, not a signal to the process.
-            let count = send(
-                descriptor, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL))
+            let count = uncancelled_send(descriptor, bytes.baseAddress, bytes.count)
             if count >= 0 { return .bytes(count) }
             let reason = errno
             if reason == EAGAIN || reason == EWOULDBLOCK { return .wouldBlock }

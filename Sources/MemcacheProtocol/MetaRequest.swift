@@ -198,7 +198,7 @@ package struct MetaFlags: OptionSet, Sendable {
     }
 
     /// As `contains`, which is a call through a witness table.
-    @inlinable
+    @inline(__always)
     package func has(_ flag: MetaFlags) -> Bool { rawValue & flag.rawValue != 0 }
 
     /// What a flag may start with; a line with any other byte there is no meta command's.

@@ -173,6 +173,16 @@ struct Region {
         keyOffset(item) &+ Int(self[item, .keyByteCount])
     }
 
+    /// Sets the sizes and marks of an item that is being made; its time stamp comes later.
+    @inline(__always)
+    func setSizes(_ item: Unit, keyByteCount: Int, valueByteCount: Int, marks: UInt32) {
+        precondition(keyByteCount <= 0xFF && valueByteCount <= Field.valueByteCount.mask)
+        setWords(
+            item, offset: Field.accessed.offset,
+            UInt32(keyByteCount) << Field.keyByteCount.shift,
+            UInt32(valueByteCount) | marks << Field.marks.shift)
+    }
+
     /// Sets marks and the time stamp, whose meaning they change, by one aligned store.
     func setMarks(_ item: Unit, _ marks: UInt32, accessed: UInt32) {
         setWords(

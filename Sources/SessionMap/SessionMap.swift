@@ -148,12 +148,12 @@ package final class SessionMap: @unchecked Sendable {
     // MARK: Reading
 
     /// Reads the item of a key, or one that it makes for want of it. `body` sees the item as it was
-    /// before, with the lock held, and says what becomes of it. Returns the pinned value if `body`
-    /// asked for it.
+    /// before, with the lock held, and says what becomes of it. Returns why there was none, if so, and
+    /// the pinned value if `body` asked for it.
     package func retrieve(
         _ key: Span<UInt8>, now: UInt32, fraction: UInt32 = 0, isAccess: Bool = true,
         creating new: Vivification? = nil, _ body: (Hit) -> HitUse
-    ) -> (outcome: RetrievalOutcome, pinned: PinnedValue?) {
+    ) -> (outcome: RetrievalOutcome, absence: RetrievalOutcome?, pinned: PinnedValue?) {
         let hash = hash.hash(key)
         return withShard(shardNumber(hash)) { shard in
             shard.retrieve(

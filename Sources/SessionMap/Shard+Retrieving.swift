@@ -1,20 +1,22 @@
 /// Reading and touching.
 extension Shard {
     /// Reads the item of a key, or one that it makes for want of it. `body` sees the item as it was
-    /// before this access, and says what becomes of it.
+    /// before this access, and says what becomes of it. Of an item that was made, `absence` says why
+    /// there was none.
     @inline(__always)
     mutating func retrieve(
         _ key: Span<UInt8>, hash: UInt64, now: UInt32, fraction: UInt32, isAccess: Bool = true,
         creating new: Vivification? = nil, _ body: (Hit) -> HitUse
-    ) -> (outcome: RetrievalOutcome, pinned: PinnedValue?) {
+    ) -> (outcome: RetrievalOutcome, absence: RetrievalOutcome?, pinned: PinnedValue?) {
         enter(now: now, fraction: fraction)
         let tag = Shard.tag(hash)
         let found = findLive(key, tag: tag, now: now)
         var item = found?.item ?? 0
         let isNew = item == 0
+        let absence = found?.outcome ?? .miss
         if isNew {
             guard let new, let made = vivify(key, tag: tag, new, now: now) else {
-                return (found?.outcome ?? .miss, nil)
+                return (absence, absence, nil)
             }
             item = made
         }
@@ -25,7 +27,7 @@ extension Shard {
             queues.noteHit(item, time: time(now))
         }
         apply(use, to: item)
-        return (.hit, pinned)
+        return (.hit, isNew ? absence : nil, pinned)
     }
 
     /// Looks at the item of a key, and leaves everything as it is.

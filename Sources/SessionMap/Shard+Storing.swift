@@ -212,9 +212,8 @@ extension Shard {
         region[item, .wheelPrevious] = TimingWheel.unscheduled
         region[item, .deadline] = head.deadline.seconds
         region.setClientFlags(item, head.clientFlags)
-        region[item, .valueByteCount] = UInt32(valueByteCount)
-        region[item, .keyByteCount] = UInt32(key.count)
-        region[item, .marks] = head.marks
+        region.setSizes(
+            item, keyByteCount: key.count, valueByteCount: valueByteCount, marks: head.marks)
         key.withUnsafeBytes {
             region.bytes(item, offset: region.keyOffset(item), count: key.count)
                 .copyMemory(from: $0)
@@ -286,6 +285,7 @@ extension Shard {
     ) -> Bool {
         var digits = InlineArray<20, UInt8>(repeating: 0)
         let digitCount = Self.writeDigits(number, to: &digits)
+        let oldByteCount = old.item == 0 ? 0 : Int(region[old.item, .valueByteCount])
         let made = digits.span.extracting(first: digitCount).withUnsafeBytes { value in
             make(key, tag: tag, head: head, value: value, replacing: old, now: now)
         }
@@ -293,6 +293,8 @@ extension Shard {
             outOfMemoryCount += 1
             return false
         }
+        // To whoever counts it is the same item, unless it has become longer: so memcached has it.
+        if digitCount <= oldByteCount { totalItemCount -= 1 }
         apply(body(look(at: item, now: now, isNew: old.item == 0), number), to: item)
         return true
     }

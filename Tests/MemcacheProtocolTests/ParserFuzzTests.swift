@@ -7,6 +7,9 @@ import Testing
 /// lie inside the line. Returns what is wrong.
 func checkParser(_ line: [UInt8]) -> String? {
     let command = parse(line, knowsDebugtime: true)
+    if let wanted = storageCommand(line), command != wanted {
+        return "\(command) instead of \(wanted)"
+    }
     func isOutside(_ range: ByteRange) -> Bool {
         range.start < 0 || range.count < 0 || range.end > line.count
     }
@@ -61,13 +64,86 @@ private func checkWords(_ line: [UInt8]) -> String? {
     return nil
 }
 
+/// What a storage command's line says, read from its words by the standard library; nothing for
+/// another line.
+private func storageCommand(_ line: [UInt8]) -> Command? {
+    let words = line.split(separator: UInt8(ascii: " "), omittingEmptySubsequences: true)
+    guard line.first != UInt8(ascii: " "), let first = words.first else { return nil }
+    let verbs: [String: StoreHeader.Verb] = [
+        "set": .set, "add": .add, "replace": .replace, "append": .append, "prepend": .prepend,
+        "cas": .cas(0),
+    ]
+    guard var verb = verbs[String(decoding: first, as: UTF8.self)] else { return nil }
+    func number<Number: FixedWidthInteger>(
+        _ place: Int, byteCountMax: Int = 11, _ type: Number.Type
+    ) -> Number? {
+        guard words.indices.contains(place), words[place].count <= byteCountMax,
+            words[place].first != UInt8(ascii: "+")
+        else { return nil }
+        return Number(String(decoding: words[place], as: UTF8.self))
+    }
+    func isUnsigned(_ place: Int) -> Bool {
+        words.indices.contains(place) && words[place].first != UInt8(ascii: "-")
+    }
+    guard let length = number(4, UInt32.self), isUnsigned(4),
+        length <= ProtocolLimits.valueByteCountMax
+    else { return failure(.badFormat) }
+    let isQuiet = words.last.map { $0.elementsEqual("noreply".utf8) } ?? false
+    let mistake = failure(
+        .badFormat, .swallow(byteCount: Int(length) + 2), isQuiet: isQuiet)
+    guard words[1].count <= ProtocolLimits.keyByteCountMax, isUnsigned(2),
+        let clientFlags = number(2, UInt32.self), let exptime = number(3, Int32.self)
+    else { return mistake }
+    if case .cas = verb {
+        guard let unique = number(5, byteCountMax: 22, UInt64.self), isUnsigned(5) else {
+            return mistake
+        }
+        verb = .cas(unique)
+    }
+    return .store(
+        StoreHeader(
+            verb: verb, key: ByteRange(start: words[1].startIndex, count: words[1].count),
+            clientFlags: clientFlags, exptime: exptime, valueByteCount: Int(length),
+            isQuiet: isQuiet))
+}
+
+/// A storage command's line, mostly a right one.
+private func randomStorageLine(using generator: inout SeededGenerator) -> [UInt8] {
+    let numbers = [
+        "0", "1", "7", "00000000001", "000000000001", "-1", "-0", "--1", "-", "+1", "1x", "x1",
+        "2147483645", "2147483646", "2147483647", "-2147483648", "-2147483649", "2147483648",
+        "4294967295", "4294967296", "99999999999", "18446744073709551615",
+        "18446744073709551616", times(22, "0"), times(23, "0"), "noreply",
+    ]
+    var words = [
+        ["set", "add", "replace", "append", "prepend", "cas", "sets", "se"]
+            .randomElement(using: &generator) ?? "",
+        ["k", times(250), times(251)].randomElement(using: &generator) ?? "",
+    ]
+    for _ in 0..<Int.random(in: 2...6, using: &generator) {
+        let isPlain = Int.random(in: 0..<3, using: &generator) > 0
+        words.append(isPlain ? "0" : numbers.randomElement(using: &generator) ?? "")
+    }
+    if Bool.random(using: &generator) { words.append("noreply") }
+    let gaps = [" ", " ", " ", "  ", "\t"]
+    var line = words.reduce(into: "") {
+        $0 += ($0.isEmpty ? "" : gaps.randomElement(using: &generator) ?? "") + $1
+    }
+    if Int.random(in: 0..<8, using: &generator) == 0 { line += " " }
+    return Array(line.utf8)
+}
+
 /// A line that looks a little like a command.
 func randomLine(using generator: inout SeededGenerator) -> [UInt8] {
     if Int.random(in: 0..<4, using: &generator) == 0 {
         let count = Int.random(in: 0...300, using: &generator)
         return (0..<count).map { _ in UInt8.random(in: .min ... .max, using: &generator) }
     }
-    if Int.random(in: 0..<3, using: &generator) == 0 { return randomMetaLine(using: &generator) }
+    switch Int.random(in: 0..<6, using: &generator) {
+    case 0, 1: return randomMetaLine(using: &generator)
+    case 2, 3: return randomStorageLine(using: &generator)
+    default: break
+    }
     let words = [
         "get", "gets", "gat", "gats", "set", "add", "replace", "append", "prepend", "cas",
         "delete", "touch", "incr", "decr", "flush_all", "version", "verbosity",
