@@ -10,8 +10,8 @@ QUIET_SETS = "ms 1 KB quiet, 50 and mn"
 class Echo(Node):
     """The floor: `sojourn echo`, the same event loop without a protocol and a map."""
 
-    def __init__(self, sojourn):
-        self.start_command(lambda port: [sojourn, "echo", "--port", str(port)])
+    def __init__(self, sojourn, prefix=()):
+        self.start_command(lambda port: [*prefix, sojourn, "echo", "--port", str(port)])
 
     def answers(self, peer):
         peer.sendall(b"x")
@@ -106,16 +106,22 @@ def workloads():
 class Bench:
     """Where the executables are, how long a measurement takes, and how often it is repeated."""
 
+    # A server with one thread and the load each keep to a core of their own, where there are two:
+    # both stay what they are, but the figures of one workload lie closer together.
+    CORES = sorted(os.sched_getaffinity(0))
+    SERVER_PREFIX = ["taskset", "-c", str(CORES[0])] if len(CORES) > 1 else []
+    LOAD_PREFIX = ["taskset", "-c", str(CORES[1])] if len(CORES) > 1 else []
+
     def __init__(self, binaries, servers, repetitions, seconds, warm_up):
         self.sojourn = os.path.join(binaries, "sojourn")
         self.servers, self.repetitions = servers, repetitions
         self.seconds, self.warm_up = seconds, warm_up
 
-    def load(self, node, args, extent=None):
+    def load(self, node, args, extent=None, prefix=()):
         """Puts a load and returns its result. A wrong reply ends the benchmark."""
         with tempfile.NamedTemporaryFile("r") as result:
-            command = [self.sojourn, "load", "--server", f"127.0.0.1:{node.port}", "--json",
-                       result.name, "--server-pid", str(node.process.pid),
+            command = [*prefix, self.sojourn, "load", "--server", f"127.0.0.1:{node.port}",
+                       "--json", result.name, "--server-pid", str(node.process.pid),
                        *(extent or ["--duration", str(self.seconds),
                                     "--warm-up", str(self.warm_up)]), *args]
             done = subprocess.run(command, capture_output=True, text=True)
@@ -124,13 +130,14 @@ class Bench:
                                  f"{done.stdout}{done.stderr}")
             return json.load(result)
 
-    def measure(self, name, server, workload, threads=1, extra=()):
+    def measure(self, name, server, workload, threads=1, extra=(), is_pinned=False):
+        before, beside = (self.SERVER_PREFIX, self.LOAD_PREFIX) if is_pinned else ((), ())
         if name == "echo":
-            with Echo(self.sojourn) as node:
-                return self.load(node, workload.echo_args())
+            with Echo(self.sojourn, prefix=before) as node:
+                return self.load(node, workload.echo_args(), prefix=beside)
         with Node(server, megabytes=1024, threads=threads,
-                  extra=[*workload.node_flags(), *extra]) as node:
-            return self.load(node, workload.load_args())
+                  extra=[*workload.node_flags(), *extra], prefix=before) as node:
+            return self.load(node, workload.load_args(), prefix=beside)
 
     def calls_per_request(self, name, server, workload):
         counts = []
@@ -176,6 +183,8 @@ def bench_speed(bench, match, has_calls):
         "(strace), latency in ms,")
     say("medians; ratio is sojournd's CPU time by the other's. echo: as many bytes on the same event "
         "loop, the floor.")
+    if bench.SERVER_PREFIX:
+        say("Each server keeps to one core, and the load to another (taskset).")
     say(f"{'':34}{'per second':>12}{'CPU':>9}{'user':>8}{'system':>8}{'calls':>8}{'p50':>9}"
         f"{'p99':>9}{'p99.9':>9}{'ratio':>8}")
     ratios, ours_by_title = {}, {}
@@ -185,7 +194,8 @@ def bench_speed(bench, match, has_calls):
         names = list(bench.servers) + (["echo"] if workload.bytes_each_way else [])
         results = {name: [] for name in names}
         for name in bench.rounds(names):
-            results[name].append(bench.measure(name, bench.servers.get(name), workload))
+            results[name].append(bench.measure(
+                name, bench.servers.get(name), workload, is_pinned=True))
         say(workload.title)
         ours = median(results["sojournd"], "serverCPU", "total")
         ours_by_title[workload.title] = ours

@@ -21,10 +21,11 @@ def build():
 class Node:
     """A fresh process of one of the servers."""
 
-    def __init__(self, binary, megabytes=256, threads=1, extra=(), log=subprocess.DEVNULL):
+    def __init__(self, binary, megabytes=256, threads=1, extra=(), log=subprocess.DEVNULL,
+                 prefix=()):
         user = ["-u", "root"] if os.geteuid() == 0 else []
         self.start_command(lambda port: [
-            binary, "-l", "127.0.0.1", "-p", str(port), "-U", "0", "-m", str(megabytes), "-t",
+            *prefix, binary, "-l", "127.0.0.1", "-p", str(port), "-U", "0", "-m", str(megabytes), "-t",
             str(threads), *extra, *user], log)
 
     def start_command(self, command_for_port, log=subprocess.DEVNULL):
