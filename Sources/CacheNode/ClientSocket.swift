@@ -33,6 +33,8 @@ final class ClientSocket {
     /// How often in a row the output may be filled and sent before other connections get their turn:
     /// a peer that reads as fast as it is sent to must not hold the thread.
     private static let fillsPerTurn = 4
+    /// After so much of a large value others get their turn.
+    private static let bytesPerTurn = 256 << 10
 
     init(worker: Worker, descriptor: Int32, connection: Connection) throws(EventLoopError) {
         self.worker = .passUnretained(worker)
@@ -70,31 +72,42 @@ final class ClientSocket {
         takeTurns(now: now)
     }
 
-    /// False when the socket is gone.
+    /// False when there is nothing to do, or the socket is gone.
     private func receive(now: Moment) -> Bool {
-        let direct = connection.directTarget
-        let result: EventLoop.Stream.Transfer
-        if direct.isEmpty {
-            result = stream.read(into: connection.input.room())
-        } else {
-            result = stream.read(into: direct, then: connection.input.room())
-        }
-        switch result {
-        case .bytes(let count):
-            let directCount = min(count, direct.count)
-            connection.noteReceived(
-                direct: directCount, buffered: count - directCount, now: now)
-            return true
-        case .wouldBlock:
-            connection.input.releaseIfEmpty()
-            return false
-        case .ended:
-            // The peer may have closed only its side: it gets what it is owed.
-            finish(.normal)
-            return false
-        case .failed:
-            close()
-            return false
+        var received = 0
+        while true {
+            let direct = connection.directTarget
+            // Nothing but the value's end makes it worth to read past the target: what of the value
+            // itself came there would have to be copied.
+            let isFilled = !direct.isEmpty && connection.goesOnBehindDirectTarget
+            let result: EventLoop.Stream.Transfer
+            if direct.isEmpty {
+                result = stream.read(into: connection.input.room())
+            } else if isFilled {
+                result = stream.read(into: direct)
+            } else {
+                result = stream.read(into: direct, then: connection.input.room())
+            }
+            switch result {
+            case .bytes(let count):
+                let directCount = min(count, direct.count)
+                connection.noteReceived(
+                    direct: directCount, buffered: count - directCount, now: now)
+                received += count
+                // The next target is another place, and there is more as a rule.
+                if isFilled, directCount == direct.count, received < Self.bytesPerTurn { continue }
+                return true
+            case .wouldBlock:
+                connection.input.releaseIfEmpty()
+                return received > 0
+            case .ended:
+                // The peer may have closed only its side: it gets what it is owed.
+                finish(.normal)
+                return false
+            case .failed:
+                close()
+                return false
+            }
         }
     }
 

@@ -109,6 +109,11 @@ final class Connection {
         return pending?.target ?? UnsafeMutableRawBufferPointer(start: nil, count: 0)
     }
 
+    /// Whether more of the value is to come than `directTarget` takes.
+    var goesOnBehindDirectTarget: Bool {
+        (pending?.bytesLeft ?? 0) > (pending?.target.count ?? 0)
+    }
+
     /// Takes note of bytes that were written to `directTarget`, and of more behind it to the input.
     func noteReceived(direct: Int, buffered: Int, now: Moment) {
         counters.add(.bytesRead, direct + buffered)

@@ -14,7 +14,7 @@
 package final class SessionMap: @unchecked Sendable {
     package let configuration: MapConfiguration
     private let arena: Arena
-    private let hash: KeyHash
+    let hash: KeyHash
     /// Apart from the shards: whoever takes a lock must not touch what another thread changes.
     private let locks: UnsafeMutablePointer<ShardLock>
     private let shards: UnsafeMutablePointer<Shard>
@@ -131,7 +131,7 @@ package final class SessionMap: @unchecked Sendable {
     package var shardCount: Int { configuration.shardCount }
 
     @inline(__always)
-    private func withShard<R: ~Copyable>(_ number: Int, _ body: (inout Shard) -> R) -> R {
+    func withShard<R: ~Copyable>(_ number: Int, _ body: (inout Shard) -> R) -> R {
         precondition(number >= 0 && number < configuration.shardCount)
         locks[number].lock()
         let result = body(&shards[number])
@@ -141,7 +141,7 @@ package final class SessionMap: @unchecked Sendable {
 
     /// Upper half of the hash: the shard. Lower half: the place in its index.
     @inline(__always)
-    private func shardNumber(_ hash: UInt64) -> Int {
+    func shardNumber(_ hash: UInt64) -> Int {
         Int(hash >> 32) & (configuration.shardCount - 1)
     }
 
@@ -209,7 +209,7 @@ package final class SessionMap: @unchecked Sendable {
         }
     }
 
-    private func refuseTooLarge(
+    func refuseTooLarge(
         _ key: Span<UInt8>, _ request: StoreRequest, now: UInt32
     ) -> StoreOutcome {
         if request.dropsOldWhenRefused { _ = delete(key, now: now) }
@@ -246,119 +246,6 @@ package final class SessionMap: @unchecked Sendable {
         let hash = hash.hash(key)
         return withShard(shardNumber(hash)) { shard in
             shard.arithmetic(key, hash: hash, request: request, now: now, body)
-        }
-    }
-
-    // MARK: Values that arrive in parts
-
-    /// A value on its way into the map: its bytes go straight into their extents.
-    ///
-    /// Ends with `commit` or `abandon`, exactly once; until then it holds memory.
-    package struct PendingStore: ~Copyable {
-        package let request: StoreRequest
-        package let valueByteCount: Int
-        fileprivate let hash: UInt64
-        fileprivate let shard: Int
-        fileprivate let item: Unit
-        /// In the item's own head extent.
-        fileprivate let keyBytes: UnsafeRawBufferPointer
-        fileprivate var writer: ValueWriter
-        fileprivate var window: UnsafeMutableRawBufferPointer
-        /// Bytes that have not arrived yet.
-        package fileprivate(set) var bytesLeft: Int
-
-        /// Where the next bytes go; empty when all have arrived. Only its front part may be
-        /// written before `SessionMap.received` is told.
-        package var target: UnsafeMutableRawBufferPointer { window }
-
-        /// A copy of the key.
-        package var key: [UInt8] { Array(keyBytes) }
-    }
-
-    package enum BeginOutcome: ~Copyable {
-        case pending(PendingStore)
-        case refused(StoreOutcome)
-    }
-
-    /// Begins to store a value of `valueByteCount` bytes that has not arrived yet.
-    package func begin(
-        _ key: Span<UInt8>, _ request: StoreRequest, valueByteCount: Int, now: UInt32
-    ) -> BeginOutcome {
-        guard valueByteCount <= configuration.valueByteCountMax(keyByteCount: key.count) else {
-            return .refused(refuseTooLarge(key, request, now: now))
-        }
-        let hash = hash.hash(key)
-        let number = shardNumber(hash)
-        return withShard(number) { shard in
-            guard
-                let (item, writer) = shard.begin(
-                    key, request: request, valueByteCount: valueByteCount, now: now)
-            else {
-                if request.dropsOldWhenRefused {
-                    _ = shard.delete(key, hash: hash, now: now)
-                }
-                return .refused(.outOfMemory)
-            }
-            return .pending(
-                PendingStore(
-                    request: request, valueByteCount: valueByteCount, hash: hash, shard: number,
-                    item: item, keyBytes: shard.region.key(item), writer: writer,
-                    window: writer.window(atMost: valueByteCount), bytesLeft: valueByteCount))
-        }
-    }
-
-    /// Takes note of `count` bytes that were written to the target. False when there is no memory
-    /// for the rest; the pending store must then be abandoned.
-    package func received(_ count: Int, in pending: inout PendingStore, now: UInt32) -> Bool {
-        precondition(count <= pending.window.count)
-        pending.bytesLeft -= count
-        pending.window = UnsafeMutableRawBufferPointer(rebasing: pending.window[count...])
-        guard pending.window.isEmpty, pending.bytesLeft > 0 else { return true }
-        var writer = pending.writer
-        let left = pending.bytesLeft
-        let arrived = pending.valueByteCount - left
-        let window = withShard(pending.shard) { shard -> UnsafeMutableRawBufferPointer? in
-            guard shard.extend(&writer, arrived: arrived, left: left, now: now) else { return nil }
-            return writer.window(atMost: left)
-        }
-        guard let window else { return false }
-        pending.writer = writer
-        pending.window = window
-        return true
-    }
-
-    package func commit(
-        _ pending: consuming PendingStore, now: UInt32, fraction: UInt32 = 0,
-        _ body: (Hit) -> Void = { _ in }
-    ) -> StoreOutcome {
-        precondition(pending.bytesLeft == 0, "a value that has not arrived")
-        let item = pending.item
-        let hash = pending.hash
-        let request = pending.request
-        let keyBytes = pending.keyBytes
-        return withShard(pending.shard) { shard in
-            // The key lies in the item's own head extent, which the shard may give back.
-            let key = Array(keyBytes)
-            return shard.commit(
-                item, key: key.span, hash: hash, request: request, now: now,
-                fraction: fraction, body)
-        }
-    }
-
-    /// Lets go of a value that will not be complete. With a time, the item it was to replace goes
-    /// too.
-    package func abandon(
-        _ pending: consuming PendingStore, deletingOldAt now: UInt32? = nil
-    ) {
-        let item = pending.item
-        let hash = pending.hash
-        let keyBytes = pending.keyBytes
-        withShard(pending.shard) { shard in
-            if let now {
-                let key = Array(keyBytes)
-                _ = shard.delete(key.span, hash: hash, now: now)
-            }
-            shard.abandon(item)
         }
     }
 

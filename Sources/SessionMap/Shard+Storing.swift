@@ -1,7 +1,7 @@
-/// Storing and counting.
+/// Storing.
 extension Shard {
     /// What a store makes of the item that is there.
-    private enum Verdict {
+    enum Verdict {
         /// With a head, the value is out of date, and this is what it takes over.
         case store(inheriting: ItemHead?)
         case combine
@@ -9,7 +9,7 @@ extension Shard {
     }
 
     // Static, with the one thing they need: a borrowed shard would be copied for each call.
-    private static func judge(
+    static func judge(
         _ request: StoreRequest, existing: Unit, region: Region
     ) -> Verdict {
         existing == 0
@@ -77,7 +77,7 @@ extension Shard {
     }
 
     /// An `add` that meets an item counts as an access of it, though not as a hit.
-    private mutating func noteRefused(_ request: StoreRequest, existing: Unit) {
+    mutating func noteRefused(_ request: StoreRequest, existing: Unit) {
         if request.mode == .add, existing != 0 { queues.bump(existing) }
     }
 
@@ -117,7 +117,7 @@ extension Shard {
     }
 
     /// Replaces an item by one whose value is its own and another, in either order.
-    private mutating func combine(
+    mutating func combine(
         _ old: Present, key: Span<UInt8>, tag: UInt32, request: StoreRequest, byteCount: Int,
         now: UInt32, _ writeAddition: (inout ValueWriter) -> Void, _ body: (Hit) -> Void
     ) -> StoreOutcome {
@@ -152,7 +152,7 @@ extension Shard {
     }
 
     /// Memory is short. What `set` would have replaced must not stay: it is out of date.
-    private mutating func refuseForMemory(
+    mutating func refuseForMemory(
         _ key: Span<UInt8>, tag: UInt32, dropsOld: Bool
     ) -> StoreOutcome {
         outOfMemoryCount += 1
@@ -222,7 +222,7 @@ extension Shard {
 
     /// Lets a written item be the one of its key: the last step of every store. The index has room
     /// for it. An item whose deadline has passed is stored like any other and found to be expired.
-    private mutating func publish(
+    mutating func publish(
         _ item: Unit, tag: UInt32, replacing old: Present, wish: UInt64?, now: UInt32
     ) {
         region.setCASUnique(item, casUnique(wish))
@@ -242,201 +242,6 @@ extension Shard {
             region[0, .superseded] = 0
         } else {
             index.insert(item, tag: tag)
-        }
-    }
-
-    // MARK: Numbers
-
-    /// Adds to or subtracts from the decimal number that an item holds. Up wraps at 2^64, down stops
-    /// at 0. `body` sees the new item and its number, and may set another deadline.
-    mutating func arithmetic(
-        _ key: Span<UInt8>, hash: UInt64, request: ArithmeticRequest, now: UInt32,
-        _ body: (Hit, UInt64) -> HitUse = { _, _ in .copied }
-    ) -> ArithmeticOutcome {
-        enter(now: now)
-        let tag = Shard.tag(hash)
-        let present = findPresent(key, tag: tag, now: now)
-        let item = present.item
-        guard item != 0 else {
-            guard let initial = request.initial else { return .notFound }
-            let head = ItemHead(
-                clientFlags: 0, deadline: initial.deadline,
-                marks: request.hasEncodedKey ? ItemMark.encodedKey : 0,
-                casUnique: request.casUnique)
-            return write(
-                initial.number, key, tag: tag, head: head, replacing: present, now: now, body)
-                ? .created : .outOfMemory
-        }
-        guard request.comparison == 0 || request.comparison == region.casUnique(item) else {
-            return .exists
-        }
-        guard let old = number(in: item) else { return .notANumber }
-        let new = request.increments ? old &+ request.delta : old - min(old, request.delta)
-        var head = head(of: item, keeping: .max)
-        head.casUnique = request.casUnique
-        queues.bump(item)
-        return write(new, key, tag: tag, head: head, replacing: present, now: now, body)
-            ? .value(new) : .outOfMemory
-    }
-
-    private mutating func write(
-        _ number: UInt64, _ key: Span<UInt8>, tag: UInt32, head: ItemHead,
-        replacing old: Present, now: UInt32, _ body: (Hit, UInt64) -> HitUse
-    ) -> Bool {
-        var digits = InlineArray<20, UInt8>(repeating: 0)
-        let digitCount = Self.writeDigits(number, to: &digits)
-        let oldByteCount = old.item == 0 ? 0 : Int(region[old.item, .valueByteCount])
-        let made = digits.span.extracting(first: digitCount).withUnsafeBytes { value in
-            make(key, tag: tag, head: head, value: value, replacing: old, now: now)
-        }
-        guard let item = made else {
-            outOfMemoryCount += 1
-            return false
-        }
-        // To whoever counts it is the same item, unless it has become longer: so memcached has it.
-        if digitCount <= oldByteCount { totalItemCount -= 1 }
-        apply(body(look(at: item, now: now, isNew: old.item == 0), number), to: item)
-        return true
-    }
-
-    /// The number that an item holds, as memcached's `strtoull` reads it: white space and a `+` may
-    /// stand before it, anything behind it must begin with white space. A minus, no digits and more
-    /// than 64 bits are no number.
-    private func number(in item: Unit) -> UInt64? {
-        var number: UInt64 = 0
-        var hasSign = false
-        var hasDigit = false
-        var pieces = ValuePieces(region: region, item: item)
-        while let piece = pieces.next() {
-            for byte in piece {
-                switch byte {
-                case UInt8(ascii: "0")...UInt8(ascii: "9"):
-                    let (times10, overflow) = number.multipliedReportingOverflow(by: 10)
-                    let (sum, carry) = times10.addingReportingOverflow(
-                        UInt64(byte - UInt8(ascii: "0")))
-                    guard !overflow, !carry else { return nil }
-                    number = sum
-                    hasDigit = true
-                case UInt8(ascii: " "), 9...13:
-                    if hasDigit { return number }
-                    guard !hasSign else { return nil }
-                case UInt8(ascii: "+") where !hasSign && !hasDigit: hasSign = true
-                default: return nil
-                }
-            }
-        }
-        return hasDigit ? number : nil
-    }
-
-    private static func writeDigits(
-        _ number: UInt64, to digits: inout InlineArray<20, UInt8>
-    ) -> Int {
-        var reversed = InlineArray<20, UInt8>(repeating: 0)
-        var count = 0
-        var left = number
-        repeat {
-            reversed[count] = UInt8(ascii: "0") + UInt8(left % 10)
-            left /= 10
-            count += 1
-        } while left > 0
-        for place in 0..<count { digits[place] = reversed[count - 1 - place] }
-        return count
-    }
-}
-
-/// Values that arrive in parts.
-extension Shard {
-    /// Extents of a value in parts are taken as it arrives: at first so much, then as much again as
-    /// has arrived, up to a bound. So announcing a large value takes next to nothing from anybody.
-    private static let firstPartByteCount = 16 << 10
-    private static let partByteCountMax = 256 << 10
-
-    /// Takes the first extents for a value in parts and writes the header. The writer stands where
-    /// the first value byte goes, which may be in the second extent.
-    mutating func begin(
-        _ key: Span<UInt8>, request: StoreRequest, valueByteCount: Int, now: UInt32
-    ) -> (item: Unit, writer: ValueWriter)? {
-        enter(now: now)
-        let headByteCount =
-            Region.itemHeaderByteCount(clientFlags: request.clientFlags) + key.count
-        let first = min(headByteCount + valueByteCount, headByteCount + Self.firstPartByteCount)
-        guard
-            let item = allocateChain(
-                byteCount: first, headByteCount: headByteCount, now: now)
-        else {
-            outOfMemoryCount += 1
-            return nil
-        }
-        writeHeader(
-            item, key: key, head: ItemHead(request), valueByteCount: valueByteCount)
-        heldUnitCount += chainSize(item).unitCount
-        var writer = ValueWriter(region: region, item: item)
-        if writer.room == 0, valueByteCount > 0 { _ = writer.nextExtent() }
-        return (item, writer)
-    }
-
-    /// Lets the writer go on: in the next extent, or in new ones for the `left` bytes to come.
-    mutating func extend(
-        _ writer: inout ValueWriter, arrived: Int, left: Int, now: UInt32
-    ) -> Bool {
-        if writer.nextExtent() { return true }
-        enter(now: now)
-        let byteCount =
-            min(left, max(Self.firstPartByteCount, min(arrived, Self.partByteCountMax)))
-            + Region.continuationHeaderByteCount
-        guard
-            let part = allocateChain(
-                byteCount: byteCount, headByteCount: Region.continuationHeaderByteCount + 1,
-                now: now)
-        else {
-            outOfMemoryCount += 1
-            return false
-        }
-        region.setKind(part, .continuation)
-        region[writer.extent, .link] = part
-        heldUnitCount += chainSize(part).unitCount
-        return writer.nextExtent()
-    }
-
-    /// Lets go of a value in parts.
-    mutating func abandon(_ item: Unit) {
-        heldUnitCount -= chainSize(item).unitCount
-        extents.giveChain(item)
-    }
-
-    /// Stores a value that has arrived in parts.
-    mutating func commit(
-        _ item: Unit, key: Span<UInt8>, hash: UInt64, request: StoreRequest, now: UInt32,
-        fraction: UInt32, _ body: (Hit) -> Void = { _ in }
-    ) -> StoreOutcome {
-        enter(now: now, fraction: fraction)
-        let tag = Shard.tag(hash)
-        let old = findPresent(key, tag: tag, now: now)
-        switch Self.judge(request, existing: old.item, region: region) {
-        case .refuse(let outcome):
-            noteRefused(request, existing: old.item)
-            abandon(item)
-            return outcome
-        case .store(let head):
-            guard old.item != 0 || prepareIndex(tag, now: now) else {
-                abandon(item)
-                return refuseForMemory(key, tag: tag, dropsOld: request.dropsOldWhenRefused)
-            }
-            if let head {
-                region[item, .deadline] = head.deadline.seconds
-                region[item, .marks] = head.marks
-            }
-            heldUnitCount -= chainSize(item).unitCount
-            publish(item, tag: tag, replacing: old, wish: request.casUnique, now: now)
-            body(look(at: item, now: now))
-            return .stored
-        case .combine:
-            let outcome = combine(
-                old, key: key, tag: tag, request: request,
-                byteCount: Int(region[item, .valueByteCount]), now: now,
-                { $0.write(valueOf: item) }, body)
-            abandon(item)
-            return outcome
         }
     }
 }

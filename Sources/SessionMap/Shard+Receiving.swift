@@ -1,0 +1,96 @@
+/// Values that arrive in parts.
+extension Shard {
+    /// Extents of a value in parts are taken as it arrives: at first so much, then as much again as
+    /// has arrived, up to a bound. So announcing a large value takes next to nothing from anybody.
+    private static let firstPartByteCount = 16 << 10
+    private static let partByteCountMax = 256 << 10
+
+    /// Takes the first extents for a value in parts and writes the header. The writer stands where
+    /// the first value byte goes, which may be in the second extent.
+    mutating func begin(
+        _ key: Span<UInt8>, request: StoreRequest, valueByteCount: Int, now: UInt32
+    ) -> (item: Unit, writer: ValueWriter)? {
+        enter(now: now)
+        let headByteCount =
+            Region.itemHeaderByteCount(clientFlags: request.clientFlags) + key.count
+        let first = min(headByteCount + valueByteCount, headByteCount + Self.firstPartByteCount)
+        guard
+            let item = allocateChain(
+                byteCount: first, headByteCount: headByteCount, now: now)
+        else {
+            outOfMemoryCount += 1
+            return nil
+        }
+        writeHeader(
+            item, key: key, head: ItemHead(request), valueByteCount: valueByteCount)
+        heldUnitCount += chainSize(item).unitCount
+        var writer = ValueWriter(region: region, item: item)
+        if writer.room == 0, valueByteCount > 0 { _ = writer.nextExtent() }
+        return (item, writer)
+    }
+
+    /// Lets the writer go on: in the next extent, or in new ones for the `left` bytes to come.
+    mutating func extend(
+        _ writer: inout ValueWriter, arrived: Int, left: Int, now: UInt32
+    ) -> Bool {
+        if writer.nextExtent() { return true }
+        enter(now: now)
+        let byteCount =
+            min(left, max(Self.firstPartByteCount, min(arrived, Self.partByteCountMax)))
+            + Region.continuationHeaderByteCount
+        guard
+            let part = allocateChain(
+                byteCount: byteCount, headByteCount: Region.continuationHeaderByteCount + 1,
+                now: now)
+        else {
+            outOfMemoryCount += 1
+            return false
+        }
+        region.setKind(part, .continuation)
+        region[writer.extent, .link] = part
+        heldUnitCount += chainSize(part).unitCount
+        return writer.nextExtent()
+    }
+
+    /// Lets go of a value in parts.
+    mutating func abandon(_ item: Unit) {
+        heldUnitCount -= chainSize(item).unitCount
+        extents.giveChain(item)
+    }
+
+    /// Stores a value that has arrived in parts.
+    mutating func commit(
+        _ item: Unit, key: Span<UInt8>, hash: UInt64, request: StoreRequest, now: UInt32,
+        fraction: UInt32, _ body: (Hit) -> Void = { _ in }
+    ) -> StoreOutcome {
+        enter(now: now, fraction: fraction)
+        let tag = Shard.tag(hash)
+        let old = findPresent(key, tag: tag, now: now)
+        switch Self.judge(request, existing: old.item, region: region) {
+        case .refuse(let outcome):
+            noteRefused(request, existing: old.item)
+            abandon(item)
+            return outcome
+        case .store(let head):
+            guard old.item != 0 || prepareIndex(tag, now: now) else {
+                abandon(item)
+                return refuseForMemory(key, tag: tag, dropsOld: request.dropsOldWhenRefused)
+            }
+            if let head {
+                region[item, .deadline] = head.deadline.seconds
+                region[item, .marks] = head.marks
+            }
+            heldUnitCount -= chainSize(item).unitCount
+            publish(item, tag: tag, replacing: old, wish: request.casUnique, now: now)
+            body(look(at: item, now: now))
+            return .stored
+        case .combine:
+            let outcome = combine(
+                old, key: key, tag: tag, request: request,
+                byteCount: Int(region[item, .valueByteCount]), now: now,
+                { $0.write(valueOf: item) }, body)
+            abandon(item)
+            return outcome
+        }
+    }
+}
