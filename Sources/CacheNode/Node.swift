@@ -12,7 +12,8 @@ package final class Node {
     private let loop: Loop
     private let workers: [Worker]
     private let acceptor: Acceptor
-    private var threads: [WorkerThread] = []
+    private let preparer: MemoryPreparer
+    private var threads: [NodeThread] = []
     private var signals: [SignalSource] = []
     private var stopRequest: WakeUp?
     private let cluster: ClusterFollower?
@@ -23,6 +24,7 @@ package final class Node {
         memoryFile = file
         let context = NodeContext(configuration: configuration, map: map, clock: clock)
         self.context = context
+        preparer = MemoryPreparer(map: map)
         cluster = configuration.cluster.map { ClusterFollower($0, context: context) }
         do { try cluster?.read() } catch { throw NodeError(message: "\(error)") }
         do {
@@ -177,7 +179,8 @@ package final class Node {
             if mode == .graceful { logger.notice("Gracefully stopping") }
             stopRequest.wake()
         }
-        for worker in workers { threads.append(try WorkerThread(worker)) }
+        for worker in workers { threads.append(try NodeThread { worker.run() }) }
+        threads.append(try NodeThread { [preparer] in preparer.run() })
         loop.run()
         stop()
     }
@@ -185,6 +188,7 @@ package final class Node {
     private func stop() {
         acceptor.stop()
         for worker in workers { worker.stop() }
+        preparer.stop()
         for thread in threads { thread.join() }
         context.map.save(context.clock.saved())
         threads.removeAll()
@@ -196,36 +200,6 @@ package final class Node {
 
     /// Lets `run` return; for tests in one process. Call on the thread that runs the node.
     package func stopRunning() { loop.stop() }
-}
-
-/// The thread of one worker.
-private struct WorkerThread {
-    private let thread: pthread_t
-
-    init(_ worker: Worker) throws {
-        // Signals are the main thread's: workers start with all of them blocked.
-        var all = sigset_t()
-        var before = sigset_t()
-        sigfillset(&all)
-        pthread_sigmask(SIG_SETMASK, &all, &before)
-        defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
-        var thread = pthread_t()
-        let context = Unmanaged.passRetained(worker)
-        let result = pthread_create(
-            &thread, nil,
-            { context in
-                guard let context else { return nil }
-                Unmanaged<Worker>.fromOpaque(context).takeRetainedValue().run()
-                return nil
-            }, context.toOpaque())
-        guard result == 0 else {
-            context.release()
-            throw NodeError(message: "cannot start a thread: \(String(cString: strerror(result)))")
-        }
-        self.thread = thread
-    }
-
-    func join() { pthread_join(thread, nil) }
 }
 
 /// Why a node cannot start, in one line for its operator.

@@ -41,6 +41,7 @@ struct Arena: ~Copyable {
         }
         self.base = base
         self.ownedByteCount = mapped
+        growsByUse = !locksPages
         self.regionByteCountMax = regionByteCountMax
         self.regionCount = regionCount
     }
@@ -57,6 +58,7 @@ struct Arena: ~Copyable {
         try Self.advise(base, memory.count, locksPages: locksPages)
         self.base = base + ArenaHeader.byteCount
         ownedByteCount = 0
+        growsByUse = false
         regionByteCountMax = regionByteCount
         self.regionCount = regionCount
     }
@@ -71,6 +73,19 @@ struct Arena: ~Copyable {
             throw .cannotLock(byteCount: byteCount, errno: errno)
         }
     }
+
+    /// Whether pages come into use one by one.
+    let growsByUse: Bool
+
+    /// Makes pages present that nobody has touched yet, and leaves alone those that are. Another
+    /// thread may use the memory meanwhile. A kernel older than 5.14 does not know this.
+    static func makePresent(_ memory: UnsafeMutableRawBufferPointer) {
+        guard let base = memory.baseAddress, memory.count > 0 else { return }
+        _ = madvise(base, memory.count, populateWrite)
+    }
+
+    /// `MADV_POPULATE_WRITE`, which Glibc's module leaves out.
+    private static let populateWrite: Int32 = 23
 
     deinit {
         if ownedByteCount > 0 { munmap(base, ownedByteCount) }

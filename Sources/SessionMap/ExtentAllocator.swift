@@ -34,6 +34,8 @@ struct ExtentAllocator: ~Copyable {
     private(set) var freeUnitCount: UInt32
     /// The unit behind the last border.
     private(set) var end: UInt32
+    /// No unit from here on was ever taken, of a region that was laid out empty.
+    private(set) var frontier: UInt32 = 0
     private let heads: UnsafeMutablePointer<Unit>
     private let occupied: UnsafeMutablePointer<UInt64>
 
@@ -158,6 +160,7 @@ struct ExtentAllocator: ~Copyable {
         }
         region[extent, .link] = 0
         region.setHeader(extent, length: length, kind: .held, previousIsFree: previousIsFree)
+        frontier = max(frontier, extent + length)
     }
 
     private func find(atLeast length: UInt32) -> Unit? {

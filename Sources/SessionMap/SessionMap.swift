@@ -355,6 +355,21 @@ package final class SessionMap: @unchecked Sendable {
         }
     }
 
+    /// Tells `observer` of a shard, with its lock held, when memory that was never used will be needed
+    /// there soon; `prepareMemory` makes it present. Until then, or without anybody who does, whoever
+    /// comes first to a page waits for the kernel. Nothing is told of memory that is all there.
+    package func observeGrowth(_ observer: @escaping (_ shard: Int) -> Void) {
+        guard arena.growsByUse else { return }
+        for number in 0..<shardCount {
+            withShard(number) { $0.observeGrowth { observer(number) } }
+        }
+    }
+
+    /// Takes the kernel's time, so it is not for a thread that others wait for. Without the lock.
+    package func prepareMemory(shard number: Int) {
+        Arena.makePresent(withShard(number) { $0.wantedPage })
+    }
+
     /// Checks everything that the map's types promise; traps with a sentence where one is broken.
     /// For tests: it takes time proportional to what is stored.
     package func checkInvariants(now: UInt32) {

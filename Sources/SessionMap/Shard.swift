@@ -58,6 +58,9 @@ struct Shard: ~Copyable {
     var evictedAge: UInt32 = 0
     /// Items by size in steps of `sizeStepByteCount`, when the configuration asks for it.
     private(set) var sizes: [Int: Int] = [:]
+    /// How far the region may come into use before `growthObserver` is told.
+    var growthMark = Int.max
+    var growthObserver: (() -> Void)?
     /// Shown every item that is evicted while it is alive.
     var evictionObserver: ((Hit) -> Void)?
 
@@ -227,6 +230,7 @@ struct Shard: ~Copyable {
         itemUnitCount += size.unitCount
         extraExtentCount += size.extentCount - 1
         if configuration.tracksSizes { sizes[Self.sizeStep(size.unitCount), default: 0] += 1 }
+        if Int(extents.frontier) > growthMark { noteGrowth() }
     }
 
     @inline(__always)

@@ -1,0 +1,76 @@
+import Glibc
+import Testing
+
+@testable import SessionMap
+
+struct MemoryGrowthTests {
+    private final class Tally {
+        var count = 0
+    }
+
+    private func presentPages(of memory: UnsafeMutableRawBufferPointer) throws -> (Int, of: Int) {
+        let pageByteCount = sysconf(Int32(_SC_PAGESIZE))
+        var marks = [UInt8](
+            repeating: 0, count: (memory.count + pageByteCount - 1) / pageByteCount)
+        let result = mincore(memory.baseAddress, memory.count, &marks)
+        try #require(result == 0, "mincore: \(errno)")
+        return (marks.count { $0 & 1 != 0 }, marks.count)
+    }
+
+    @Test("A large page is wanted before anything is stored in it, and can be made present")
+    func pageAhead() throws {
+        let map = try SessionMap(
+            MapConfiguration(byteCount: 32 << 20, itemByteCountMax: 1 << 20, shardCount: 1),
+            now: 10)
+        let told = Tally()
+        map.observeGrowth { _ in told.count += 1 }
+        let values = (0..<450).map { [UInt8](repeating: UInt8($0 % 251), count: 64 << 10) }
+        var seen = 0
+        for (number, value) in values.enumerated() {
+            #expect(map.set("key \(number)", value) == .stored)
+            guard told.count > seen else { continue }
+            #expect(told.count == seen + 1)
+            seen = told.count
+            let page = map.withShard(0) { $0.wantedPage }
+            #expect(page.count == 2 << 20)
+            #expect(Int(bitPattern: page.baseAddress) % (2 << 20) == 0)
+            // Only the first may be in use already: the region begins where it happens to. The last
+            // has held the region's border from the start.
+            if seen > 1, seen < 14 { #expect(try presentPages(of: page).0 == 0) }
+            map.prepareMemory(shard: 0)
+            let present = try presentPages(of: page)
+            #expect(present.0 == present.of)
+        }
+        #expect((13...15).contains(seen))
+        for (number, value) in values.enumerated() { #expect(map.value("key \(number)") == value) }
+        map.checkInvariants(now: 10)
+    }
+
+    @Test("A page at the region's end is made present up to there")
+    func lastPage() throws {
+        let map = try SessionMap(
+            MapConfiguration(byteCount: 3 << 20, itemByteCountMax: 1 << 20, shardCount: 1), now: 10)
+        map.observeGrowth { _ in }
+        for number in 0..<200 {
+            _ = map.set("key \(number)", [UInt8](repeating: 1, count: 32 << 10))
+            let page = map.withShard(0) { $0.wantedPage }
+            let end = map.withShard(0) { $0.region.base + (3 << 20) }
+            #expect(Int(bitPattern: page.baseAddress) + page.count <= Int(bitPattern: end))
+            map.prepareMemory(shard: 0)
+        }
+    }
+
+    @Test("Nobody is told of memory that is all there")
+    func nothingToPrepare() throws {
+        let memory = OutlivingMemory(
+            MapConfiguration(byteCount: 8 << 20, itemByteCountMax: 1 << 20, shardCount: 1))
+        let map = try memory.makeMap()
+        let told = Tally()
+        map.observeGrowth { _ in told.count += 1 }
+        for number in 0..<200 {
+            _ = map.set("key \(number)", [UInt8](repeating: 1, count: 32 << 10))
+            map.prepareMemory(shard: 0)
+        }
+        #expect(told.count == 0)
+    }
+}
