@@ -148,7 +148,9 @@ let package = Package(
         .testTarget(
             name: "MemcacheProtocolTests", dependencies: ["MemcacheProtocol", "TestSupport"],
             swiftSettings: strict),
-        .testTarget(name: "EventLoopTests", dependencies: ["EventLoop"], swiftSettings: strict),
+        .testTarget(
+            name: "EventLoopTests", dependencies: ["EventLoop", "TestSupport"],
+            swiftSettings: strict),
         .testTarget(
             name: "CacheNodeTests",
             dependencies: ["CacheNode", "MemcacheProtocol", "SessionMap", "TestSupport"],

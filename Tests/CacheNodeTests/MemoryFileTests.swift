@@ -1,4 +1,5 @@
 import Glibc
+import TestSupport
 import Testing
 
 @testable import CacheNode
@@ -6,34 +7,14 @@ import Testing
 
 /// The file of `-e`. One at a time: a test lowers the process's limit for files.
 @Suite(.serialized) struct MemoryFileTests {
-    /// A directory that goes with the test.
+    /// A directory that goes with the test, and files of bytes in it.
     private final class Directory {
-        let path: String
+        private let directory: TemporaryDirectory
 
-        init() throws {
-            var template = Array("/tmp/sojourn-memory-XXXXXX".utf8CString)
-            path = try template.withUnsafeMutableBufferPointer { buffer in
-                String(cString: try #require(mkdtemp(buffer.baseAddress!)))
-            }
-        }
+        init() throws { directory = try TemporaryDirectory() }
 
-        deinit {
-            for name in names { unlink("\(path)/\(name)") }
-            rmdir(path)
-        }
-
-        var names: [String] {
-            guard let stream = opendir(path) else { return [] }
-            defer { closedir(stream) }
-            var names: [String] = []
-            while let entry = readdir(stream) {
-                let name = withUnsafeBytes(of: entry.pointee.d_name) { bytes in
-                    String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-                }
-                if name != ".", name != ".." { names.append(name) }
-            }
-            return names.sorted()
-        }
+        var path: String { directory.path }
+        var names: [String] { directory.names }
 
         func write(_ name: String, _ bytes: [UInt8]) {
             let descriptor = open("\(path)/\(name)", O_RDWR | O_CREAT | O_TRUNC, 0o644)

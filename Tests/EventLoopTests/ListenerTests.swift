@@ -1,4 +1,5 @@
 import Glibc
+import TestSupport
 import Testing
 
 @testable import EventLoop
@@ -87,18 +88,6 @@ struct ListenerTests {
         try run(loop) { hasPassed }
     }
 
-    private func temporaryPath() throws -> String {
-        var template = Array("/tmp/sojourn-XXXXXX".utf8CString)
-        try #require(mkdtemp(&template) != nil)
-        return String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
-            + "/socket"
-    }
-
-    private func remove(_ path: String) {
-        unlink(path)
-        rmdir(String(path.dropLast("/socket".count)))
-    }
-
     @Test("Peers are accepted on an IPv4 address, on a port that is free")
     func tcp() throws {
         let sockets = try ListeningSocket.tcp(host: "127.0.0.1", port: 0, backlog: 16)
@@ -125,8 +114,9 @@ struct ListenerTests {
 
     @Test("Peers are accepted on a Unix socket, whose path goes with it")
     func unix() throws {
-        let path = try temporaryPath()
-        defer { remove(path) }
+        let directory = try TemporaryDirectory()
+        defer { withExtendedLifetime(directory) {} }
+        let path = directory.path + "/socket"
         try expectService(try ListeningSocket.unix(path: path, mode: 0o700, backlog: 16))
         #expect(access(path, F_OK) != 0)
     }
@@ -137,8 +127,9 @@ struct ListenerTests {
             UInt32(0o700), 0o600, 0o777, 0o750,
         ])
     func accessMask(mode: UInt32) throws {
-        let path = try temporaryPath()
-        defer { remove(path) }
+        let directory = try TemporaryDirectory()
+        defer { withExtendedLifetime(directory) {} }
+        let path = directory.path + "/socket"
         let socket = try ListeningSocket.unix(path: path, mode: mode, backlog: 16)
         var status = stat()
         #expect(stat(path, &status) == 0)
@@ -148,8 +139,9 @@ struct ListenerTests {
 
     @Test("A stale Unix socket is replaced, another kind of file is not")
     func staleSocket() throws {
-        let path = try temporaryPath()
-        defer { remove(path) }
+        let directory = try TemporaryDirectory()
+        defer { withExtendedLifetime(directory) {} }
+        let path = directory.path + "/socket"
         let stale = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         var name = sockaddr_un()
         name.sun_family = sa_family_t(AF_UNIX)
@@ -173,15 +165,15 @@ struct ListenerTests {
 
     @Test("A Unix socket's path has at most 107 bytes")
     func pathLength() throws {
-        let path = try temporaryPath()
-        let directory = String(path.dropLast("socket".count))
-        defer { rmdir(directory) }
+        let directory = try TemporaryDirectory()
+        defer { withExtendedLifetime(directory) {} }
+        let start = directory.path + "/"
         for count in [106, 107] {
-            let long = directory + String(repeating: "s", count: count - directory.utf8.count)
+            let long = start + String(repeating: "s", count: count - start.utf8.count)
             let socket = try ListeningSocket.unix(path: long, mode: 0o700, backlog: 16)
             #expect(socket.address == .unix(path: long))
         }
-        let longer = directory + String(repeating: "s", count: 108 - directory.utf8.count)
+        let longer = start + String(repeating: "s", count: 108 - start.utf8.count)
         #expect(throws: SocketError.pathTooLong(longer)) {
             _ = try ListeningSocket.unix(path: longer, mode: 0o700, backlog: 16)
         }

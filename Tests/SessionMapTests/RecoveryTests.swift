@@ -98,7 +98,7 @@ import Testing
     }
 #else
     @Suite struct RecoveryTests {
-        @Test(.disabled("stores are observed in debug builds only"))
+        @Test(.disabled("stores are observed in debug builds only, as ./scripts/test makes them"))
         func everyMomentOfAShortHistoryIsRecovered() {}
     }
 #endif

@@ -22,22 +22,29 @@ package final class TemporaryDirectory {
     package let path: String
 
     package init() throws {
+        // Not TMPDIR, which may be long: a Unix socket's path has at most 107 bytes.
         var template = Array("/tmp/sojourn-XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else { throw Trouble("cannot make a directory in /tmp") }
         path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 
     deinit {
-        if let stream = opendir(path) {
-            while let entry = readdir(stream) {
-                let name = withUnsafeBytes(of: entry.pointee.d_name) { bytes in
-                    String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-                }
-                unlink(path + "/" + name)
-            }
-            closedir(stream)
-        }
+        for name in names { unlink("\(path)/\(name)") }
         rmdir(path)
+    }
+
+    /// What is in it.
+    package var names: [String] {
+        guard let stream = opendir(path) else { return [] }
+        defer { closedir(stream) }
+        var names: [String] = []
+        while let entry = readdir(stream) {
+            let name = withUnsafeBytes(of: entry.pointee.d_name) { bytes in
+                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            if name != ".", name != ".." { names.append(name) }
+        }
+        return names.sorted()
     }
 
     package func write(_ text: String, to name: String) throws -> String {
