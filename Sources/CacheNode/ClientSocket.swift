@@ -4,8 +4,9 @@ import Synchronization
 
 /// A connection's socket: reads and writes for the state machine, and waits for readiness.
 ///
-/// The pattern of a request is read once, execute everything in it, write once. After a short read
-/// there is no second one: the loop says when there is more.
+/// The pattern of a request is read once, execute everything in it, write once; the worker has all
+/// that are ready do each of the three together. After a short read there is no second one: the loop
+/// says when there is more.
 ///
 /// Confined to its worker's thread.
 final class ClientSocket {
@@ -69,7 +70,7 @@ final class ClientSocket {
         } else {
             guard receive(now: now) else { return }
         }
-        takeTurns(now: now)
+        worker._withUnsafeGuaranteedRef { $0.runSoon(self) }
     }
 
     /// False when there is nothing to do, or the socket is gone.
@@ -112,6 +113,12 @@ final class ClientSocket {
     }
 
     // MARK: Turns
+
+    /// What the worker was asked to do, now that others have received, too.
+    func runReceived(now: Moment) {
+        guard !isClosing, !hasYielded else { return }
+        takeTurns(now: now)
+    }
 
     private func takeTurns(now: Moment) {
         var fillsLeft = Self.fillsPerTurn
