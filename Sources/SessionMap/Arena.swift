@@ -10,10 +10,12 @@ import Glibc
 /// it.
 struct Arena: ~Copyable {
     private let base: UnsafeMutableRawPointer
-    /// To be unmapped in the end; 0 for somebody else's memory.
-    private let ownedByteCount: Int
+    /// To be unmapped in the end; empty for somebody else's memory.
+    private let owned: UnsafeMutableRawBufferPointer
     /// What a region may grow to.
     let regionByteCountMax: Int
+    /// From one region to the next.
+    private let stride: Int
     let regionCount: Int
 
     /// Maps memory for `regionCount` regions that begin with `regionByteCount` bytes each and may
@@ -27,24 +29,44 @@ struct Arena: ~Copyable {
         let regionByteCountMax =
             locksPages
             ? regionByteCount : max(regionByteCount, min(limit, regionByteCount * growth))
+        // Each region begins with a large page of its own, as it needs one of them at once.
+        let alignment = locksPages ? 1 : Self.largePageByteCount
+        let stride = (regionByteCountMax + alignment - 1) / alignment * alignment
         // A spare row behind the last region: a header field of the last unit can be read with the
         // unit's number alone checked.
-        let mapped = regionByteCountMax * regionCount + Region.guardByteCount
+        let mapped = stride * regionCount + Region.guardByteCount + alignment - 1
         let flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE
-        guard let base = mmap(nil, mapped, PROT_READ | PROT_WRITE, flags, -1, 0), base != MAP_FAILED
+        guard let start = mmap(nil, mapped, PROT_READ | PROT_WRITE, flags, -1, 0),
+            start != MAP_FAILED
         else { throw .cannotMap(byteCount: byteCount, errno: errno) }
         do {
-            try Self.advise(base, mapped, locksPages: locksPages)
+            try Self.advise(start, mapped, locksPages: locksPages)
         } catch {
-            munmap(base, mapped)
+            munmap(start, mapped)
             throw error
         }
-        self.base = base
-        self.ownedByteCount = mapped
+        owned = UnsafeMutableRawBufferPointer(start: start, count: mapped)
+        base = start.alignedUp(toMultipleOf: alignment)
         growsByUse = !locksPages
         self.regionByteCountMax = regionByteCountMax
         self.regionCount = regionCount
+        self.stride = stride
+        if growsByUse {
+            for number in 0..<regionCount {
+                Self.keepSmall(base + number * stride, regionByteCount: regionByteCount)
+            }
+        }
     }
+
+    /// A region's end is marked when it is laid out, long before items come there: that shall not
+    /// take a large page.
+    private static func keepSmall(_ region: UnsafeMutableRawPointer, regionByteCount: Int) {
+        let start = (regionByteCount - 1) / largePageByteCount * largePageByteCount
+        if start > 0 { _ = madvise(region + start, largePageByteCount, MADV_NOHUGEPAGE) }
+    }
+
+    /// On x86, and on ARM with pages of 4 KiB; elsewhere it is as good as any.
+    static let largePageByteCount = 2 << 20
 
     /// Takes `memory`, which outlives the arena, for `regionCount` regions behind a header.
     init(
@@ -57,9 +79,10 @@ struct Arena: ~Copyable {
         }
         try Self.advise(base, memory.count, locksPages: locksPages)
         self.base = base + ArenaHeader.byteCount
-        ownedByteCount = 0
+        owned = UnsafeMutableRawBufferPointer(start: nil, count: 0)
         growsByUse = false
         regionByteCountMax = regionByteCount
+        stride = regionByteCount
         self.regionCount = regionCount
     }
 
@@ -88,13 +111,13 @@ struct Arena: ~Copyable {
     private static let populateWrite: Int32 = 23
 
     deinit {
-        if ownedByteCount > 0 { munmap(base, ownedByteCount) }
+        if let start = owned.baseAddress { munmap(start, owned.count) }
     }
 
     func region(_ number: Int) -> Region {
         precondition(number >= 0 && number < regionCount, "no such region")
         return Region(
-            base: base + number * regionByteCountMax,
+            base: base + number * stride,
             unitCount: UInt32(regionByteCountMax / Region.unitByteCount))
     }
 }

@@ -27,8 +27,7 @@ extension Shard {
 }
 
 extension Region {
-    /// A large page's, on x86 and on ARM with pages of 4 KiB; elsewhere it is as good as any.
-    private static let pageByteCount = 2 << 20
+    private static let pageByteCount = Arena.largePageByteCount
     static let pageUnitCount = pageByteCount / unitByteCount
 
     /// The middle of the page that `unit` is in, which may lie before the region.

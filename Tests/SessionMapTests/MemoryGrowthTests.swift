@@ -24,7 +24,7 @@ struct MemoryGrowthTests {
             now: 10)
         let told = Tally()
         map.observeGrowth { _ in told.count += 1 }
-        let values = (0..<450).map { [UInt8](repeating: UInt8($0 % 251), count: 64 << 10) }
+        let values = (0..<480).map { [UInt8](repeating: UInt8($0 % 251), count: 64 << 10) }
         var seen = 0
         for (number, value) in values.enumerated() {
             #expect(map.set("key \(number)", value) == .stored)
@@ -34,15 +34,31 @@ struct MemoryGrowthTests {
             let page = map.withShard(0) { $0.wantedPage }
             #expect(page.count == 2 << 20)
             #expect(Int(bitPattern: page.baseAddress) % (2 << 20) == 0)
-            // Only the first may be in use already: the region begins where it happens to. The last
-            // has held the region's border from the start.
-            if seen > 1, seen < 14 { #expect(try presentPages(of: page).0 == 0) }
+            // The last page has held the region's border from the start.
+            #expect(try presentPages(of: page).0 == (seen < 15 ? 0 : 1))
             map.prepareMemory(shard: 0)
             let present = try presentPages(of: page)
             #expect(present.0 == present.of)
         }
-        #expect((13...15).contains(seen))
+        #expect(seen == 15)
         for (number, value) in values.enumerated() { #expect(map.value("key \(number)") == value) }
+        map.checkInvariants(now: 10)
+    }
+
+    @Test("An empty map has one large page of each region, and a small one at its end")
+    func empty() throws {
+        let shardCount = 4
+        let map = try SessionMap(
+            MapConfiguration(
+                byteCount: shardCount * (9 << 20), itemByteCountMax: 1 << 20,
+                shardCount: shardCount), now: 10)
+        for shard in 0..<shardCount {
+            let region = map.withShard(shard) { $0.region.base }
+            #expect(Int(bitPattern: region) % (2 << 20) == 0)
+            let memory = UnsafeMutableRawBufferPointer(start: region, count: 9 << 20)
+            let firstPage = UnsafeMutableRawBufferPointer(rebasing: memory[..<(2 << 20)])
+            #expect(try presentPages(of: memory).0 - presentPages(of: firstPage).0 == 1)
+        }
         map.checkInvariants(now: 10)
     }
 
