@@ -250,9 +250,15 @@ def compare_meta(ours):
 
 
 def bench_threads(bench):
-    say("Requests per second with one and two threads of the node; the load has two threads, too, "
-        "and takes its share of the cores")
-    say(f"{'':34}{'1 thread':>14}{'2 threads':>14}{'gain':>9}")
+    cores = len(bench.CORES)
+    say("One and two threads of the node; the load has two threads, too, and takes its share of the "
+        f"{cores} cores.")
+    say("CPU: the node's per request in us, and by how much it grows with the second thread. possible: "
+        "what the gain would be if both")
+    say("threads' work and the load's filled all cores: the less a node takes, the less a second "
+        "thread can gain here")
+    say(f"{'':34}{'1 thread':>12}{'2 threads':>12}{'gain':>8}{'possible':>10}{'CPU 1':>9}{'CPU 2':>9}"
+        f"{'growth':>8}")
     for workload in (Workload("get 100 B, 50 connections", ["--mix", "get", "--threads", "2"]),
                      Workload("set 100 B, 50 connections", ["--mix", "set", "--threads", "2"]),
                      Workload("get 100 B, pipelined 16",
@@ -264,8 +270,12 @@ def bench_threads(bench):
                 results[name, threads].append(
                     bench.measure(name, bench.servers[name], workload, threads=threads))
         for name in bench.servers:
-            one, two = (median(results[name, threads], "perSecond") for threads in (1, 2))
-            say(f"  {name:32}{one:14,.0f}{two:14,.0f}{two / one:9.2f}")
+            one, two = results[name, 1], results[name, 2]
+            rates = [median(each, "perSecond") for each in (one, two)]
+            node = [median(each, "serverCPU", "total") for each in (one, two)]
+            possible = cores * 1e6 / (node[1] + median(two, "loadCPU", "total")) / rates[0]
+            say(f"  {name:32}{rates[0]:12,.0f}{rates[1]:12,.0f}{rates[1] / rates[0]:8.2f}"
+                f"{possible:10.2f}{node[0]:9.2f}{node[1]:9.2f}{median_ratio(two, one):8.2f}")
     say()
 
 
