@@ -39,13 +39,15 @@ extension Connection {
         }
         let times = MetaTimes(meta, rule: context.configuration.exptimeRule, now: now)
         let flags = meta.flags
-        let isCombining = mode == .append || mode == .prepend
         var request = StoreRequest(
             mode: mode, clientFlags: meta.clientFlags, deadline: times.touch,
             comparison: flags.has(.compare) ? meta.comparison : nil)
-        if isCombining, flags.has(.vivify) {
+        switch mode {
+        case .append, .prepend:
+            guard flags.has(.vivify) else { break }
             request.createsMissing = true
             request.deadline = times.vivify
+        case .set, .add, .replace: break
         }
         request.storesStale = flags.has(.invalidate)
         // As memcached has it, `E0` of `ms` is no wish; the other commands set it.

@@ -178,10 +178,13 @@ package struct MetaRequest: Equatable, Sendable {
 }
 
 /// The letters of meta flags, each at most once in a line.
-package struct MetaFlags: OptionSet, Sendable {
-    package let rawValue: UInt64
+///
+/// Public, though no application needs it: what is `package` is never inlined into other modules, with
+/// `@inlinable` or without (Swift 6.3), and each of these is one instruction.
+public struct MetaFlags: OptionSet, Sendable {
+    public let rawValue: UInt64
 
-    @inlinable package init(rawValue: UInt64) { self.rawValue = rawValue }
+    @inlinable public init(rawValue: UInt64) { self.rawValue = rawValue }
 
     /// Nothing for a letter that no command knows.
     @inline(__always)
@@ -192,14 +195,14 @@ package struct MetaFlags: OptionSet, Sendable {
         self = flag
     }
 
-    @inlinable
-    package static func of(_ letter: Unicode.Scalar) -> MetaFlags {
+    @inlinable @inline(__always)
+    public static func of(_ letter: Unicode.Scalar) -> MetaFlags {
         MetaFlags(rawValue: 1 << UInt64(letter.value - 65))
     }
 
     /// As `contains`, which is a call through a witness table.
-    @inline(__always)
-    package func has(_ flag: MetaFlags) -> Bool { rawValue & flag.rawValue != 0 }
+    @inlinable @inline(__always)
+    public func has(_ flag: MetaFlags) -> Bool { rawValue & flag.rawValue != 0 }
 
     /// What a flag may start with; a line with any other byte there is no meta command's.
     @inline(__always)
@@ -208,32 +211,32 @@ package struct MetaFlags: OptionSet, Sendable {
             || byte >= UInt8(ascii: "0") && byte <= UInt8(ascii: "9")
     }
 
-    @inlinable package static var encodedKey: MetaFlags { of("b") }
-    @inlinable package static var showsUnique: MetaFlags { of("c") }
-    @inlinable package static var showsClientFlags: MetaFlags { of("f") }
-    @inlinable package static var showsFetched: MetaFlags { of("h") }
-    @inlinable package static var showsKey: MetaFlags { of("k") }
-    @inlinable package static var showsAccess: MetaFlags { of("l") }
-    @inlinable package static var quiet: MetaFlags { of("q") }
-    @inlinable package static var showsSize: MetaFlags { of("s") }
-    @inlinable package static var showsTime: MetaFlags { of("t") }
-    @inlinable package static var noAccess: MetaFlags { of("u") }
-    @inlinable package static var value: MetaFlags { of("v") }
-    @inlinable package static var empty: MetaFlags { of("x") }
-    @inlinable package static var compare: MetaFlags { of("C") }
-    @inlinable package static var delta: MetaFlags { of("D") }
-    @inlinable package static var newUnique: MetaFlags { of("E") }
-    @inlinable package static var clientFlags: MetaFlags { of("F") }
-    @inlinable package static var invalidate: MetaFlags { of("I") }
-    @inlinable package static var initial: MetaFlags { of("J") }
-    @inlinable package static var mode: MetaFlags { of("M") }
-    @inlinable package static var vivify: MetaFlags { of("N") }
-    @inlinable package static var opaque: MetaFlags { of("O") }
-    @inlinable package static var recache: MetaFlags { of("R") }
-    @inlinable package static var exptime: MetaFlags { of("T") }
+    @inlinable public static var encodedKey: MetaFlags { of("b") }
+    @inlinable public static var showsUnique: MetaFlags { of("c") }
+    @inlinable public static var showsClientFlags: MetaFlags { of("f") }
+    @inlinable public static var showsFetched: MetaFlags { of("h") }
+    @inlinable public static var showsKey: MetaFlags { of("k") }
+    @inlinable public static var showsAccess: MetaFlags { of("l") }
+    @inlinable public static var quiet: MetaFlags { of("q") }
+    @inlinable public static var showsSize: MetaFlags { of("s") }
+    @inlinable public static var showsTime: MetaFlags { of("t") }
+    @inlinable public static var noAccess: MetaFlags { of("u") }
+    @inlinable public static var value: MetaFlags { of("v") }
+    @inlinable public static var empty: MetaFlags { of("x") }
+    @inlinable public static var compare: MetaFlags { of("C") }
+    @inlinable public static var delta: MetaFlags { of("D") }
+    @inlinable public static var newUnique: MetaFlags { of("E") }
+    @inlinable public static var clientFlags: MetaFlags { of("F") }
+    @inlinable public static var invalidate: MetaFlags { of("I") }
+    @inlinable public static var initial: MetaFlags { of("J") }
+    @inlinable public static var mode: MetaFlags { of("M") }
+    @inlinable public static var vivify: MetaFlags { of("N") }
+    @inlinable public static var opaque: MetaFlags { of("O") }
+    @inlinable public static var recache: MetaFlags { of("R") }
+    @inlinable public static var exptime: MetaFlags { of("T") }
     /// For proxies between client and node; of no meaning to a node.
-    @inlinable package static var path: MetaFlags { of("P") }
-    @inlinable package static var location: MetaFlags { of("L") }
+    @inlinable public static var path: MetaFlags { of("P") }
+    @inlinable public static var location: MetaFlags { of("L") }
 
     private static let known: MetaFlags = [
         encodedKey, showsUnique, showsClientFlags, showsFetched, showsKey, showsAccess, quiet,

@@ -63,12 +63,15 @@ package struct StoreRequest: Equatable, Sendable {
         self.clientFlags = clientFlags
         self.deadline = deadline
         self.comparison = comparison
-        dropsOldWhenRefused = mode == .set && comparison == nil
+        dropsOldWhenRefused = if case .set = mode { comparison == nil } else { false }
     }
 
     /// Whether this is a compare-and-swap, which is counted as one and finds no item missing.
     package var isCompareAndSwap: Bool {
-        comparison != nil && (mode == .set || mode == .replace)
+        switch mode {
+        case .set, .replace: comparison != nil
+        case .add, .append, .prepend: false
+        }
     }
 }
 

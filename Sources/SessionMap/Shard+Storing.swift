@@ -78,7 +78,7 @@ extension Shard {
 
     /// An `add` that meets an item counts as an access of it, though not as a hit.
     mutating func noteRefused(_ request: StoreRequest, existing: Unit) {
-        if request.mode == .add, existing != 0 { queues.bump(existing) }
+        if case .add = request.mode, existing != 0 { queues.bump(existing) }
     }
 
     /// Makes an item of a value that is there, and lets it be the one of its key; nothing when memory
