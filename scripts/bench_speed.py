@@ -37,6 +37,10 @@ class Workload:
         return ["--connections", str(self.connections), "--depth", depth, "--protocol", "echo",
                 "--value-bytes", str(self.bytes_each_way)]
 
+    def patience(self):
+        """By how much longer than others this takes to warm up and to measure."""
+        return 3 if self.large else 1
+
     def node_flags(self):
         return ["-c", "4096"] + (["-I", "2m"] if self.large else [])
 
@@ -117,13 +121,16 @@ class Bench:
         self.servers, self.repetitions = servers, repetitions
         self.seconds, self.warm_up = seconds, warm_up
 
-    def load(self, node, args, extent=None, prefix=()):
+    def extent(self, workload):
+        longer = workload.patience()
+        return ["--duration", str(self.seconds * longer), "--warm-up", str(self.warm_up * longer)]
+
+    def load(self, node, args, extent, prefix=()):
         """Puts a load and returns its result. A wrong reply ends the benchmark."""
         with tempfile.NamedTemporaryFile("r") as result:
             command = [*prefix, self.sojourn, "load", "--server", f"127.0.0.1:{node.port}",
                        "--json", result.name, "--server-pid", str(node.process.pid),
-                       *(extent or ["--duration", str(self.seconds),
-                                    "--warm-up", str(self.warm_up)]), *args]
+                       *extent, *args]
             done = subprocess.run(command, capture_output=True, text=True)
             if done.returncode:
                 raise SystemExit(f"bench: {' '.join(command)}: status {done.returncode}\n"
@@ -140,7 +147,7 @@ class Bench:
         before, beside = (self.SERVER_PREFIX, self.LOAD_PREFIX) if is_pinned else ((), ())
         args = workload.echo_args() if name == "echo" else workload.load_args()
         with self.node(name, server, workload, threads, extra, before) as node:
-            return self.load(node, args, prefix=beside)
+            return self.load(node, args, self.extent(workload), prefix=beside)
 
     def calls_per_request(self, name, server, workload):
         counts = []
@@ -191,7 +198,7 @@ def bench_speed(bench, match, has_calls):
         "(strace), latency in ms,")
     say("medians; ratio: sojournd's CPU time by the other's, the median of those of each round. echo: "
         "as many bytes on")
-    say("the same event loop, the floor.")
+    say("the same event loop, the floor. Values of 1 MB are warmed up and measured three times as long.")
     if bench.SERVER_PREFIX:
         say("Each server keeps to one core, and the load to another (taskset).")
     say(f"{'':34}{'per second':>12}{'CPU':>9}{'user':>8}{'system':>8}{'calls':>8}{'p50':>9}"
