@@ -16,7 +16,10 @@ package final class Node {
     private var threads: [NodeThread] = []
     private var signals: [SignalSource] = []
     private var stopRequest: WakeUp?
+    private var tick: Timer?
     private let cluster: ClusterFollower?
+
+    private static let tickMilliseconds = 1_000
 
     /// Makes everything that can fail, but listens only once it runs.
     package init(_ configuration: NodeConfiguration) throws(NodeError) {
@@ -179,13 +182,27 @@ package final class Node {
             if mode == .graceful { logger.notice("Gracefully stopping") }
             stopRequest.wake()
         }
+        let tick = try Timer(loop: loop) { [unowned self] in keepUp() }
+        self.tick = tick
+        try tick.start(afterMilliseconds: Self.tickMilliseconds)
         for worker in workers { threads.append(try NodeThread { worker.run() }) }
         threads.append(try NodeThread { [preparer] in preparer.run() })
         loop.run()
         stop()
     }
 
+    /// Every second: expiry and the like, which each worker does for its share of the shards.
+    private func keepUp() {
+        for worker in workers { worker.requestMaintenance() }
+        do {
+            try tick?.start(afterMilliseconds: Self.tickMilliseconds)
+        } catch {
+            context.logger.critical("the node's timer failed, nothing expires any more: \(error)")
+        }
+    }
+
     private func stop() {
+        tick = nil
         acceptor.stop()
         for worker in workers { worker.stop() }
         preparer.stop()

@@ -10,7 +10,7 @@ import Synchronization
 /// Everything in it is confined to its thread, but for the queue of new connections and the record
 /// that others read.
 ///
-/// `@unchecked Sendable`: other threads call `adopt` and `stop` only, which touch `inbox` (a mutex)
+/// `@unchecked Sendable`: other threads call `adopt`, `requestMaintenance` and `stop` only, which touch `inbox` (a mutex)
 /// and the loop's wake-up (safe to call from anywhere).
 final class Worker: @unchecked Sendable {
     private let number: Int
@@ -33,17 +33,19 @@ final class Worker: @unchecked Sendable {
     private var watchTimer: Timer?
     private let inbox = Mutex(Inbox())
     private var wakeUp: WakeUp?
-    private var tick: Timer?
+    /// Goes on with what maintenance left undone. The loop has no timer as a rule: one would be set
+    /// and taken back each time that it waits, which takes a virtual machine as long as a request.
+    private var goOn: Timer?
     let commandsPerTurn: Int
 
     private struct Inbox {
         var descriptors: [Int32] = []
+        var isMaintenanceDue = false
         var isStopping = false
     }
 
     /// Items that one turn of maintenance may move before connections get their turn again.
     private static let itemsPerTurn = 256
-    private static let tickMilliseconds = 1_000
     /// Each holds a block of input, and what is in the caches must not be gone when it is executed.
     private static let receivedCountMax = 16
     /// How long events are gathered for watchers: many go out by one write.
@@ -62,7 +64,7 @@ final class Worker: @unchecked Sendable {
         self.wakeUp = wakeUp
         record.attention.withLock { $0 = wakeUp }
         watchTimer = try Timer(loop: loop) { [unowned self] in attendWatchers() }
-        tick = try Timer(loop: loop) { [unowned self] in maintain() }
+        goOn = try Timer(loop: loop) { [unowned self] in maintain() }
         loop.onEndOfTurn { [unowned(unsafe) self] in endTurn() }
     }
 
@@ -81,12 +83,6 @@ final class Worker: @unchecked Sendable {
 
     /// Runs until `stop`; called on the worker's own thread.
     func run() {
-        do {
-            try tick?.start(afterMilliseconds: Self.tickMilliseconds)
-        } catch {
-            context.logger.critical("a worker has no timer: \(error)")
-            return
-        }
         loop.run()
         for socket in sockets.values { socket.detach() }
         watching.removeAll()
@@ -94,7 +90,7 @@ final class Worker: @unchecked Sendable {
         bury()
         wakeUp = nil
         watchTimer = nil
-        tick = nil
+        goOn = nil
     }
 
     // MARK: Called from other threads
@@ -102,6 +98,12 @@ final class Worker: @unchecked Sendable {
     /// Takes over a connected descriptor.
     func adopt(_ descriptor: Int32) {
         inbox.withLock { $0.descriptors.append(descriptor) }
+        wakeUp?.wake()
+    }
+
+    /// To be called every second.
+    func requestMaintenance() {
+        inbox.withLock { $0.isMaintenanceDue = true }
         wakeUp?.wake()
     }
 
@@ -113,11 +115,15 @@ final class Worker: @unchecked Sendable {
     // MARK: Connections
 
     private func readInbox() {
-        let (descriptors, isStopping) = inbox.withLock { inbox in
-            defer { inbox.descriptors.removeAll(keepingCapacity: true) }
-            return (inbox.descriptors, inbox.isStopping)
+        let (descriptors, isMaintenanceDue, isStopping) = inbox.withLock { inbox in
+            defer {
+                inbox.descriptors.removeAll(keepingCapacity: true)
+                inbox.isMaintenanceDue = false
+            }
+            return (inbox.descriptors, inbox.isMaintenanceDue, inbox.isStopping)
         }
         for descriptor in descriptors { open(descriptor) }
+        if isMaintenanceDue { maintain() }
         if isStopping { loop.stop() }
     }
 
@@ -248,10 +254,11 @@ final class Worker: @unchecked Sendable {
         if !hasMore { kickIdle(now: now) }
         record.lentBufferCount.store(pool.lentCount, ordering: .relaxed)
         record.freeBufferCount.store(pool.freeCount, ordering: .relaxed)
+        guard hasMore else { return }
         do {
-            try tick?.start(afterMilliseconds: hasMore ? 0 : Self.tickMilliseconds)
+            try goOn?.start(afterMilliseconds: 0)
         } catch {
-            context.logger.critical("a worker's timer failed, nothing expires any more: \(error)")
+            context.logger.error("a worker's timer failed, the rest expires in a second: \(error)")
         }
     }
 
