@@ -10,8 +10,8 @@ import Synchronization
 /// Everything in it is confined to its thread, but for the queue of new connections and the record
 /// that others read.
 ///
-/// `@unchecked Sendable`: other threads call `adopt`, `requestMaintenance` and `stop` only, which touch `inbox` (a mutex)
-/// and the loop's wake-up (safe to call from anywhere).
+/// `@unchecked Sendable`: other threads call `adopt`, `requestMaintenance` and `stop` only, which touch
+/// `inbox` (a mutex) and the loop's wake-up (safe to call from anywhere).
 final class Worker: @unchecked Sendable {
     private let number: Int
     private let context: NodeContext
@@ -33,8 +33,9 @@ final class Worker: @unchecked Sendable {
     private var watchTimer: Timer?
     private let inbox = Mutex(Inbox())
     private var wakeUp: WakeUp?
-    /// Goes on with what maintenance left undone. The loop has no timer as a rule: one would be set
-    /// and taken back each time that it waits, which takes a virtual machine as long as a request.
+    /// Goes on with what maintenance left undone. The loop has no other timer: one would be set and
+    /// taken back each time that it waits, which on a virtual machine made a request that had to be
+    /// waited for an eighth dearer.
     private var goOn: Timer?
     let commandsPerTurn: Int
 
