@@ -290,6 +290,8 @@ def bench_latency(bench):
     say("Open loop at 70 % of what each memcached takes in a closed one; latency in ms from the moment "
         "a request was due, medians;")
     say("late: p99.9 of how late the load itself came to a request (a part of the latency)")
+    if bench.SERVER_PREFIX:
+        say("The server keeps to one core, and the load, which polls, to another (taskset).")
     say(f"{'':34}{'per second':>12}{'p50':>9}{'p99':>9}{'p99.9':>9}{'max':>9}{'late':>9}"
         f"{'p99.9 ratio':>13}")
     cases = (Workload("get 100 B", ["--mix", "get"]),
@@ -297,13 +299,14 @@ def bench_latency(bench):
              Workload("sessions: people and bots", ["--workload", "sessions"]))
     for workload in cases:
         for other in list(bench.servers)[1:]:
-            closed = [bench.measure(other, bench.servers[other], workload)
+            closed = [bench.measure(other, bench.servers[other], workload, is_pinned=True)
                       for _ in range(bench.repetitions)]
             rate = 0.7 * median(closed, "perSecond")
             opened = Workload(workload.title, [*workload.args, "--rate", f"{rate:.0f}"])
             results = {"sojournd": [], other: []}
             for name in bench.rounds(list(results)):
-                results[name].append(bench.measure(name, bench.servers[name], opened))
+                results[name].append(
+                    bench.measure(name, bench.servers[name], opened, is_pinned=True))
             say(f"{workload.title}, {rate:,.0f} per second")
             ours = median(results["sojournd"], "latency", "p99.9")
             for name, one in results.items():

@@ -33,9 +33,9 @@ final class Worker: @unchecked Sendable {
     private var watchTimer: Timer?
     private let inbox = Mutex(Inbox())
     private var wakeUp: WakeUp?
-    /// Goes on with what maintenance left undone. The loop has no other timer: one would be set and
-    /// taken back each time that it waits, which on a virtual machine made a request that had to be
-    /// waited for an eighth dearer.
+    /// Goes on with what maintenance left undone. As a rule no timer runs here: it would be set and
+    /// taken back each time that the loop waits, which on a virtual machine made a request that had
+    /// to be waited for an eighth dearer.
     private var goOn: Timer?
     let commandsPerTurn: Int
 
