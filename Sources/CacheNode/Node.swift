@@ -123,9 +123,11 @@ package final class Node {
         }
     }
 
-    /// Listens, and says where.
+    /// Listens, and says where. From here on a signal ends the node in order: whoever learns that it is
+    /// there may send one.
     package func listen() throws(NodeError) -> [Place] {
         do {
+            try attendSignals()
             let sockets = try makeSockets()
             let places = sockets.map { Place($0.address) }
             try acceptor.start(loop: loop, sockets: sockets)
@@ -152,8 +154,7 @@ package final class Node {
         }
     }
 
-    /// Serves until a signal or a client's `shutdown`; then closes everything in order.
-    package func run() throws {
+    private func attendSignals() throws(EventLoopError) {
         // A peer that has gone is an error of one write.
         signal(SIGPIPE, SIG_IGN)
         let logger = context.logger
@@ -175,9 +176,14 @@ package final class Node {
                 guard let cluster else { return logger.info("SIGHUP: nothing to read again") }
                 cluster.readAgain()
             })
+    }
+
+    /// Serves until a signal or a client's `shutdown`; then closes everything in order.
+    package func run() throws {
         try cluster?.watch(on: loop)
         let stopRequest = try WakeUp(loop: loop) { [unowned self] in loop.stop() }
         self.stopRequest = stopRequest
+        let logger = context.logger
         context.onShutdownRequest { mode in
             if mode == .graceful { logger.notice("Gracefully stopping") }
             stopRequest.wake()
