@@ -5,38 +5,46 @@ import SessionMap
 extension Connection {
     /// Goes on with the keys of a retrieval until its line ends, the output is full, or the rest of
     /// the line has not arrived. Only a line that is longer than the input buffer comes in parts.
-    func runRetrieval(_ retrieval: RetrievalInProgress, now: Moment) -> Progress {
+    ///
+    /// - Parameter newline: where the input's first line ends, if it has arrived.
+    func runRetrieval(
+        _ retrieval: RetrievalInProgress, newline: Int?, now: Moment
+    ) -> Progress {
         let span = input.bytes.span
-        let newline = input.newline()
         var line = span
         if let newline {
             let hasReturn = newline > 0 && span[newline - 1] == UInt8(ascii: "\r")
             line = span.extracting(first: hasReturn ? newline - 1 : newline)
         }
         var position = 0
-        while let word = nextWord(in: line, from: position) {
+        while position < line.count, let word = nextWord(in: line, from: position) {
             if newline == nil, word.end == span.count {
                 // The key may go on.
                 guard word.count <= ProtocolLimits.keyByteCountMax else { return giveUp() }
-                input.use(word.start)
-                return .stuck
+                return retrieveLater(retrieval, from: word.start, .stuck)
             }
             guard word.count <= ProtocolLimits.keyByteCountMax else { return giveUp() }
             if output.isAboveHighWater {
-                input.use(word.start)
-                return .full
+                return retrieveLater(retrieval, from: word.start, .full)
             }
             retrieve(line.extracting(word.range), retrieval, now: now)
             position = word.end
         }
         guard let newline else {
-            input.use(input.count)
-            return .stuck
+            return retrieveLater(retrieval, from: input.count, .stuck)
         }
         input.use(newline + 1)
         state = .command
         reply(.end)
         return .went
+    }
+
+    private func retrieveLater(
+        _ retrieval: RetrievalInProgress, from position: Int, _ progress: Progress
+    ) -> Progress {
+        input.use(position)
+        state = .retrieving(retrieval)
+        return progress
     }
 
     /// An over-long key in a part of a line whose first values may have been sent already.

@@ -143,7 +143,8 @@ final class Connection {
                 }
                 progress = runCommand(now: now)
                 if progress == .went { commandsLeft -= 1 }
-            case .retrieving(let retrieval): progress = runRetrieval(retrieval, now: now)
+            case .retrieving(let retrieval):
+                progress = runRetrieval(retrieval, newline: input.newline(), now: now)
             case .swallowingLine: progress = swallowLine()
             case .receivingValue(let isQuiet): progress = receiveValue(isQuiet, now: now)
             case .terminator(let isQuiet): progress = finishValue(isQuiet, now: now)
@@ -244,8 +245,9 @@ final class Connection {
             let touch = retrieval.exptime.map {
                 context.configuration.exptimeRule.deadline($0, now: now)
             }
-            state = .retrieving(
-                RetrievalInProgress(showsCASUnique: retrieval.showsCASUnique, touch: touch))
+            return runRetrieval(
+                RetrievalInProgress(showsCASUnique: retrieval.showsCASUnique, touch: touch),
+                newline: next - 1 - retrieval.keysStart, now: now)
         case .store(let header): return store(header, line: line, next: next, now: now)
         case .meta(let verb): return executeMeta(verb, line: line, next: next, now: now)
         case .failure(let failure):

@@ -15,7 +15,8 @@ final class LoadConnection {
 
     private var lastReceived: UInt64 = 0
     private let stream: EventLoop.Stream
-    private unowned let thread: LoadThread
+    /// Owns this object and outlives it; a counted reference would cost atomic operations each time.
+    private unowned(unsafe) let thread: LoadThread
     private var readable: DescriptorEvent?
     private var writable: DescriptorEvent?
 
@@ -30,10 +31,10 @@ final class LoadConnection {
         let descriptor = self.stream.descriptor
         readable = try DescriptorEvent(
             loop: thread.loop, descriptor: descriptor, interest: .readable
-        ) { [unowned self] _ in receive() }
+        ) { [unowned(unsafe) self] _ in receive() }
         writable = try DescriptorEvent(
             loop: thread.loop, descriptor: descriptor, interest: .writable
-        ) { [unowned self] _ in
+        ) { [unowned(unsafe) self] _ in
             send(at: thread.second)
             thread.goOn(self)
         }
@@ -84,7 +85,7 @@ final class LoadConnection {
         case .ended: close(.closed, "a server closed a connection")
         case .failed(let number): close(.failed, Self.text(of: number))
         }
-        thread.goOn(self)
+        thread.goOnSoon(self)
     }
 
     /// The oldest request's reply is overdue.

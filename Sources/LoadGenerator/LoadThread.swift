@@ -27,6 +27,8 @@ final class LoadThread: @unchecked Sendable {
     /// Keys that a connection stores at a time: about a mebibyte, so that a refusal is seen soon.
     private let fillCount: Int
     private var busyCount = 0
+    /// Numbers of the connections that have received in this turn of the loop, or have ended.
+    private var answered: [Int] = []
     private var requestsLeft = 0
     private var open: OpenProgress?
     private var tick: Timer?
@@ -56,6 +58,7 @@ final class LoadThread: @unchecked Sendable {
         fillCount = max(1, min(Conversation.fillDepth, Int(1_048_576 / max(1, mean))))
         loop = try Loop()
         tick = try Timer(loop: loop) { [unowned self] in lookForOverdue() }
+        loop.onEndOfTurn { [unowned(unsafe) self] in goOnTogether() }
     }
 
     deinit { buffer.deallocate() }
@@ -134,6 +137,28 @@ final class LoadThread: @unchecked Sendable {
     @inline(__always)
     private func noteCompleted() {
         completedCount.store(tally.rightCount, ordering: .relaxed)
+    }
+
+    /// So many go on together at most.
+    private static let answeredCountMax = 64
+
+    /// A connection has received, or has ended: it goes on when all that are ready have received. Both
+    /// the kernel's way of sending and ours of comparing stay in the processor's caches longer, and a
+    /// server that is the faster one finds more requests at a time.
+    func goOnSoon(_ connection: LoadConnection) {
+        answered.append(connection.number)
+        if answered.count == Self.answeredCountMax {
+            goOnTogether()
+        } else {
+            loop.requestEndOfTurn()
+        }
+    }
+
+    private func goOnTogether() {
+        guard !answered.isEmpty else { return }
+        readClock()
+        for number in answered { goOn(connections[number]) }
+        answered.removeAll(keepingCapacity: true)
     }
 
     /// A connection has received, can send again, or has ended: it does what comes next.

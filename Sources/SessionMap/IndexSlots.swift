@@ -7,9 +7,14 @@ struct IndexSlots {
     private let memory: UnsafeMutablePointer<UInt64>
     let count: UInt32
 
-    @inline(__always)
     init(region: Region, segment: Unit) {
-        count = region[segment, .segmentShape] >> 8
+        self.init(region: region, segment: segment, count: region[segment, .segmentShape] >> 8)
+    }
+
+    /// - Parameter count: what the segment's header says, known without reading it.
+    @inline(__always)
+    init(region: Region, segment: Unit, count: UInt32) {
+        self.count = count
         let bytes = region.bytes(
             segment, offset: Self.headerByteCount, count: Int(count) * Self.slotByteCount)
         memory = bytes.assumingMemoryBound(to: UInt64.self).baseAddress.unsafelyUnwrapped

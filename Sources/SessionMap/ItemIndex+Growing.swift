@@ -56,6 +56,7 @@ extension ItemIndex {
         let old = segment(tag)
         if let smaller = Self.sizes.last(where: { $0 < slotCount(old) }) {
             shorten(old, toSlotCount: smaller, extents: &extents)
+            point(tag, depth: segmentDepth(old), to: old)
         } else {
             merge(old, tag: tag, extents: &extents)
         }

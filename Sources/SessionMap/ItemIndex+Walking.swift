@@ -3,7 +3,10 @@ extension ItemIndex {
     /// Calls `body` with every item and its tag, segment after segment; for invariants.
     func forEachItem(_ body: (Unit, _ tag: UInt32) -> Void) {
         for place in 0..<(1 << Int(depth)) {
-            let segment = directory[place]
+            let segment = directory[place].segment
+            precondition(
+                directory[place].slotCount == slotCount(segment),
+                "the directory has another size of a segment than its header")
             // A segment of lesser depth has several places; it is visited at the first.
             guard place < 1 << Int(segmentDepth(segment)) else { continue }
             let slots = IndexSlots(region: region, segment: segment)

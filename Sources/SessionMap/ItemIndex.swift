@@ -5,9 +5,9 @@
 /// rehash; 10 to 12 bytes per item. Not a goal: iteration order.
 ///
 /// A slot is 8 bytes: the item's unit and a 32-bit tag of its hash. The directory (in ordinary
-/// memory, 4 bytes per segment) is indexed by the tag's low bits; the tag's high bits give the first
-/// slot to probe. So neither growing nor removing has to touch an item. Linear probing, removal by
-/// shifting back.
+/// memory, 4 bytes per segment) is indexed by the tag's low bits, and has the segment's size, too, so
+/// that a look-up need not wait for its header; the tag's high bits give the first slot to probe. So
+/// neither growing nor removing has to touch an item. Linear probing, removal by shifting back.
 ///
 ///     segment: | extent header | count, slots, depth | slot | slot | ...        512 ... 896 slots
 ///
@@ -24,7 +24,25 @@ struct ItemIndex: ~Copyable {
     private(set) var count = 0
     var unitCount: UInt32 = 0
     private(set) var depth: UInt32 = 0
-    private(set) var directory: UnsafeMutablePointer<Unit>
+    private(set) var directory: UnsafeMutablePointer<DirectoryPlace>
+
+    /// What a place of the directory leads to: a segment, and how many slots it has.
+    struct DirectoryPlace: Sendable {
+        private let bits: UInt32
+
+        private static let unitBits: UInt32 = 27
+        private static let slotStep: UInt32 = 128
+
+        init(_ segment: Unit, slotCount: UInt32) {
+            assert(segment <= Region.unitCountMax && slotCount % Self.slotStep == 0)
+            bits = segment | (slotCount / Self.slotStep) << Self.unitBits
+        }
+
+        @inline(__always)
+        var segment: Unit { bits & Region.unitCountMax }
+        @inline(__always)
+        var slotCount: UInt32 { (bits >> Self.unitBits) * Self.slotStep }
+    }
 
     /// An empty index.
     init?(region: Region, extents: inout ExtentAllocator) {
@@ -40,7 +58,7 @@ struct ItemIndex: ~Copyable {
     ) {
         self.region = region
         directory = .allocate(capacity: 1)
-        directory.initialize(to: 0)
+        directory.initialize(to: DirectoryPlace(0, slotCount: 0))
         var parts: [Part] = []
         for fill in [Fill.usual, .tight, .tightest, .full] {
             parts = Self.parts(tags, fill: fill)
@@ -127,20 +145,30 @@ struct ItemIndex: ~Copyable {
 
     /// A slot that was found; valid until the index changes.
     struct Slot {
-        let segment: Unit
+        fileprivate let place: DirectoryPlace
         fileprivate let number: UInt32
+
+        var segment: Unit { place.segment }
     }
 
     // MARK: Look-up and change
 
     @inline(__always)
-    func segment(_ tag: UInt32) -> Unit {
+    private func place(_ tag: UInt32) -> DirectoryPlace {
         directory[Int(tag & ((1 << depth) &- 1))]
     }
 
+    @inline(__always)
+    private func slots(_ place: DirectoryPlace) -> IndexSlots {
+        IndexSlots(region: region, segment: place.segment, count: place.slotCount)
+    }
+
+    @inline(__always)
+    func segment(_ tag: UInt32) -> Unit { place(tag).segment }
+
     func find(_ key: Span<UInt8>, tag: UInt32) -> (item: Unit, slot: Slot)? {
-        let segment = segment(tag)
-        let slots = IndexSlots(region: region, segment: segment)
+        let place = place(tag)
+        let slots = slots(place)
         var number = slots.home(tag)
         while true {
             let slot = slots[number]
@@ -148,7 +176,7 @@ struct ItemIndex: ~Copyable {
             if UInt32(truncatingIfNeeded: slot >> 32) == tag {
                 let item = Unit(truncatingIfNeeded: slot)
                 if region.hasKey(item, key) {
-                    return (item, Slot(segment: segment, number: number))
+                    return (item, Slot(place: place, number: number))
                 }
             }
             number = slots.after(number)
@@ -157,21 +185,21 @@ struct ItemIndex: ~Copyable {
 
     /// The slot of an item that is in the index.
     func slot(of item: Unit, tag: UInt32) -> Slot {
-        let segment = segment(tag)
-        let slots = IndexSlots(region: region, segment: segment)
+        let place = place(tag)
+        let slots = slots(place)
         var number = slots.home(tag)
         while true {
             let slot = slots[number]
             precondition(slot != 0, "an item that is not in the index")
             if Unit(truncatingIfNeeded: slot) == item {
-                return Slot(segment: segment, number: number)
+                return Slot(place: place, number: number)
             }
             number = slots.after(number)
         }
     }
 
     func replace(_ slot: Slot, with item: Unit) {
-        let slots = IndexSlots(region: region, segment: slot.segment)
+        let slots = slots(slot.place)
         slots[slot.number] = (slots[slot.number] >> 32) << 32 | UInt64(item)
     }
 
@@ -185,25 +213,26 @@ struct ItemIndex: ~Copyable {
     }
 
     mutating func remove(_ slot: Slot) {
-        IndexSlots(region: region, segment: slot.segment).remove(slot.number)
+        slots(slot.place).remove(slot.number)
         setItemCount(slot.segment, itemCount(slot.segment) - 1)
         count -= 1
     }
 
     // MARK: The directory
 
-    /// Lets every directory place whose low `segmentDepth` bits are the tag's lead to `segment`.
+    /// Lets every directory place whose low `segmentDepth` bits are the tag's lead to `segment`, as
+    /// large as it is now.
     func point(_ tag: UInt32, depth segmentDepth: UInt32, to segment: Unit) {
         var place = Int(tag & ((1 << segmentDepth) - 1))
         while place < 1 << Int(depth) {
-            directory[place] = segment
+            directory[place] = DirectoryPlace(segment, slotCount: slotCount(segment))
             place += 1 << Int(segmentDepth)
         }
     }
 
     mutating func doubleDirectory() {
         let size = 1 << Int(depth)
-        let larger = UnsafeMutablePointer<Unit>.allocate(capacity: size * 2)
+        let larger = UnsafeMutablePointer<DirectoryPlace>.allocate(capacity: size * 2)
         larger.initialize(from: directory, count: size)
         (larger + size).initialize(from: directory, count: size)
         directory.deallocate()
