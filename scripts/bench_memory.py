@@ -179,7 +179,7 @@ def bench_idle(servers, connections):
 
 
 def bench_restart(servers, megabytes, repetitions):
-    say(f"Restart with -e on tmpfs, {megabytes:,} MB full of log-normal sessions: seconds from the "
+    say(f"Restart with -e on tmpfs and -t 4, {megabytes:,} MB full of log-normal sessions: seconds from the "
         "start to the first answer, median, and items kept;")
     say("sojournd after SIGKILL; memcached after SIGUSR1 and two seconds, the only death it survives")
     source = random.Random(1)
@@ -188,7 +188,7 @@ def bench_restart(servers, megabytes, repetitions):
         for _ in range(repetitions):
             with tempfile.TemporaryDirectory(dir="/dev/shm") as directory:
                 extra = ["-e", os.path.join(directory, "arena")]
-                with Node(server, megabytes=megabytes, extra=extra) as node:
+                with Node(server, megabytes=megabytes, threads=4, extra=extra) as node:
                     filler = Filler(node)
                     written = 0
                     while written < megabytes << 20:
@@ -201,7 +201,7 @@ def bench_restart(servers, megabytes, repetitions):
                     node.process.wait()
                     if not is_ours:
                         time.sleep(2)
-                again = Node(server, megabytes=megabytes, extra=extra)
+                again = Node(server, megabytes=megabytes, threads=4, extra=extra)
                 seconds.append(again.wait(60))
                 with again:
                     kept.append(int(again.stats()["curr_items"]) / before)

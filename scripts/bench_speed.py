@@ -1,5 +1,5 @@
 """The part of scripts/bench that asks for speed: CPU time, throughput, latency, system calls."""
-import json, os, statistics, subprocess, sys, tempfile
+import json, math, os, re, statistics, subprocess, sys, tempfile
 
 from support import Node, say
 
@@ -149,11 +149,11 @@ class Bench:
         with self.node(name, server, workload, threads, extra, before) as node:
             return self.load(node, args, self.extent(workload), prefix=beside)
 
-    def calls_per_request(self, name, server, workload):
+    def calls_per_request(self, name, server, workload, threads=1):
         counts = []
         asked = (workload.connections, workload.connections + workload.calls)
         for count in asked:
-            node = self.node(name, server, workload)
+            node = self.node(name, server, workload, threads)
             with node, tempfile.NamedTemporaryFile("r") as report:
                 tracer = subprocess.Popen(["strace", "-f", "-c", "-o", report.name, "-p",
                                            str(node.process.pid)], stderr=subprocess.PIPE,
@@ -184,10 +184,32 @@ def median(results, *path):
     return statistics.median(value(result) for result in results)
 
 
-def median_ratio(ours, others):
-    """The median of the ratios of CPU time between neighbours in time."""
-    return statistics.median(mine["serverCPU"]["total"] / other["serverCPU"]["total"]
-                             for mine, other in zip(ours, others))
+def ratios_of_cpu(ours, others):
+    """The ratios of CPU time between neighbours in time."""
+    return [mine["serverCPU"]["total"] / other["serverCPU"]["total"]
+            for mine, other in zip(ours, others)]
+
+
+def interval(values):
+    """Where the median of many more values would lie in 19 of 20 cases: between these two of them (the
+    sign test's interval)."""
+    ordered = sorted(values)
+    place = max(0, math.floor(len(ordered) / 2 - 0.98 * math.sqrt(len(ordered))))
+    return ordered[place], ordered[-1 - place]
+
+
+HEADINGS = (f"{'per second':>12}{'CPU':>9}{'user':>8}{'system':>8}{'calls':>8}{'p50':>9}{'p99':>9}"
+            f"{'p99.9':>9}")
+
+
+def figures(results, calls):
+    """What `HEADINGS` announces; `calls` may be none."""
+    shown = f"{calls:8.2f}" if calls is not None else f"{'-':>8}"
+    return (f"{median(results, 'perSecond'):12,.0f}{median(results, 'serverCPU', 'total'):9.2f}"
+            f"{median(results, 'serverCPU', 'user'):8.2f}"
+            f"{median(results, 'serverCPU', 'system'):8.2f}{shown}"
+            + "".join(f"{median(results, 'latency', which) / 1e3:9.3f}"
+                      for which in ("p50", "p99", "p99.9")))
 
 
 def bench_speed(bench, match, has_calls):
@@ -196,16 +218,17 @@ def bench_speed(bench, match, has_calls):
         "node per request in us")
     say("(user + system: the sum is exact, its parts are sampled by the kernel's timer), system calls "
         "(strace), latency in ms,")
-    say("medians; ratio: sojournd's CPU time by the other's, the median of those of each round. echo: "
-        "as many bytes on")
-    say("the same event loop, the floor. Values of 1 MB are warmed up and measured three times as long.")
+    say("medians; ratio: sojournd's CPU time by the other's, the median of those of each round, and "
+        "where that of many more rounds")
+    say("would lie in 19 of 20 cases. echo: as many bytes on the same event loop, the floor. Values of "
+        "1 MB are warmed up and")
+    say("measured three times as long.")
     if bench.SERVER_PREFIX:
         say("Each server keeps to one core, and the load to another (taskset).")
-    say(f"{'':34}{'per second':>12}{'CPU':>9}{'user':>8}{'system':>8}{'calls':>8}{'p50':>9}"
-        f"{'p99':>9}{'p99.9':>9}{'ratio':>8}")
+    say(f"{'':34}{HEADINGS}{'ratio':>8}{'95 %':>9}")
     ratios, ours_by_title = {}, {}
     for workload in workloads():
-        if match and match not in workload.title:
+        if match and not re.search(match, workload.title):
             continue
         servers = bench.servers | ({"echo": None} if workload.bytes_each_way else {})
         results = {name: [] for name in servers}
@@ -215,19 +238,15 @@ def bench_speed(bench, match, has_calls):
         ours = median(results["sojournd"], "serverCPU", "total")
         ours_by_title[workload.title] = ours
         for name, server in servers.items():
-            calls = (f"{bench.calls_per_request(name, server, workload):8.2f}"
-                     if has_calls else f"{'-':>8}")
+            calls = bench.calls_per_request(name, server, workload) if has_calls else None
             one = results[name]
-            total = median(one, "serverCPU", "total")
-            text = (f"  {name:32}{median(one, 'perSecond'):12,.0f}{total:9.2f}"
-                    f"{median(one, 'serverCPU', 'user'):8.2f}"
-                    f"{median(one, 'serverCPU', 'system'):8.2f}{calls}")
-            text += "".join(f"{median(one, 'latency', which) / 1e3:9.3f}"
-                            for which in ("p50", "p99", "p99.9"))
+            text = f"  {name:32}{figures(one, calls)}"
             if name != "sojournd":
-                ratio = median_ratio(results["sojournd"], one)
+                of_rounds = ratios_of_cpu(results["sojournd"], one)
+                ratio = statistics.median(of_rounds)
                 ratios.setdefault(workload.title, {})[name] = ratio
-                text += f"{ratio:8.2f}"
+                low, high = interval(of_rounds)
+                text += f"{ratio:8.2f}   {low:.2f}-{high:.2f}"
                 limit = workload.target(name)
                 if limit is not None:
                     text += f"  <= {limit:.2f}" + ("" if ratio <= limit else " missed")
@@ -256,33 +275,39 @@ def compare_meta(ours):
     say()
 
 
-def bench_threads(bench):
+def bench_threads(bench, has_calls):
     cores = len(bench.CORES)
     say("One and two threads of the node; the load has two threads, too, and takes its share of the "
         f"{cores} cores.")
-    say("CPU: the node's per request in us, and by how much it grows with the second thread. possible: "
-        "what the gain would be if both")
-    say("threads' work and the load's filled all cores: the less a node takes, the less a second "
-        "thread can gain here")
-    say(f"{'':34}{'1 thread':>12}{'2 threads':>12}{'gain':>8}{'possible':>10}{'CPU 1':>9}{'CPU 2':>9}"
-        f"{'growth':>8}")
+    say("CPU time per request in us and system calls (strace): the node's; latency in ms; growth: of the "
+        "CPU time with the second")
+    say("thread, the median of the rounds'. possible: the gain if both threads' work and the load's "
+        "filled all cores: the less a")
+    say("node takes, the less a second thread can gain here")
+    say(f"{'':34}{HEADINGS}{'gain':>8}{'possible':>10}{'growth':>8}")
     for workload in (Workload("get 100 B, 50 connections", ["--mix", "get", "--threads", "2"]),
                      Workload("set 100 B, 50 connections", ["--mix", "set", "--threads", "2"]),
                      Workload("get 100 B, pipelined 16",
-                              ["--mix", "get", "--threads", "2", "--depth", "16"])):
+                              ["--mix", "get", "--threads", "2", "--depth", "16"], calls=50_000)):
         say(workload.title)
         results = {(name, threads): [] for name in bench.servers for threads in (1, 2)}
         for name in bench.rounds(list(bench.servers)):
             for threads in (1, 2):
                 results[name, threads].append(
                     bench.measure(name, bench.servers[name], workload, threads=threads))
-        for name in bench.servers:
-            one, two = results[name, 1], results[name, 2]
-            rates = [median(each, "perSecond") for each in (one, two)]
-            node = [median(each, "serverCPU", "total") for each in (one, two)]
-            possible = cores * 1e6 / (node[1] + median(two, "loadCPU", "total")) / rates[0]
-            say(f"  {name:32}{rates[0]:12,.0f}{rates[1]:12,.0f}{rates[1] / rates[0]:8.2f}"
-                f"{possible:10.2f}{node[0]:9.2f}{node[1]:9.2f}{median_ratio(two, one):8.2f}")
+        for name, server in bench.servers.items():
+            for threads in (1, 2):
+                calls = (bench.calls_per_request(name, server, workload, threads)
+                         if has_calls else None)
+                each = results[name, threads]
+                text = f"  {name + (', 2 threads' if threads == 2 else ''):32}{figures(each, calls)}"
+                if threads == 2:
+                    before = median(results[name, 1], "perSecond")
+                    taken = median(each, "serverCPU", "total") + median(each, "loadCPU", "total")
+                    text += (f"{median(each, 'perSecond') / before:8.2f}"
+                             f"{cores * 1e6 / taken / before:10.2f}"
+                             f"{statistics.median(ratios_of_cpu(each, results[name, 1])):8.2f}")
+                say(text)
     say()
 
 

@@ -62,7 +62,9 @@ package final class Node {
             let clock = NodeClock(resuming: file.savedClock)
             let map =
                 if let header = file.header {
-                    try recover(mapConfiguration, file, header, clock, configuration.logger)
+                    try recover(
+                        mapConfiguration, file, header, clock,
+                        threadCount: configuration.threadCount, configuration.logger)
                 } else {
                     try SessionMap(mapConfiguration, in: file.memory, now: clock.now().seconds)
                 }
@@ -80,7 +82,7 @@ package final class Node {
 
     private static func recover(
         _ configuration: MapConfiguration, _ file: MemoryFile, _ header: ArenaHeader,
-        _ clock: NodeClock, _ logger: Logger
+        _ clock: NodeClock, threadCount: Int, _ logger: Logger
     ) throws -> SessionMap {
         let regionByteCount = header.regionByteCount
         guard configuration.itemByteCountMax <= regionByteCount / 2 else {
@@ -93,7 +95,10 @@ package final class Node {
         var report = RecoveryReport()
         let map = try SessionMap(
             configuration, recovering: file.memory, header: header, now: clock.now().seconds,
-            report: &report)
+            report: &report
+        ) { count, body in
+            NodeThread.each(count, threadCount: threadCount, body)
+        }
         let milliseconds = Int((ContinuousClock.now - start) / .milliseconds(1))
         logger.notice(
             """

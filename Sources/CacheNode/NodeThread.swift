@@ -1,4 +1,5 @@
 import Glibc
+import Synchronization
 
 /// A thread of the node's own: a worker's, or one that works in the background.
 struct NodeThread {
@@ -33,4 +34,28 @@ struct NodeThread {
     }
 
     func join() { pthread_join(thread, nil) }
+
+    /// Calls `body` once with each number below `count`, in this thread and up to `threadCount` - 1
+    /// others, and returns when all calls have.
+    static func each(_ count: Int, threadCount: Int, _ body: @escaping @Sendable (Int) -> Void) {
+        let next = SharedNumber()
+        let work: @Sendable () -> Void = {
+            while let number = next.take(below: count) { body(number) }
+        }
+        // One that cannot be had is none: whoever is there does the work.
+        let others = (1..<max(1, min(threadCount, count))).compactMap { _ in
+            try? NodeThread(work)
+        }
+        work()
+        for thread in others { thread.join() }
+    }
+
+    private final class SharedNumber: Sendable {
+        private let next = Atomic<Int>(0)
+
+        func take(below count: Int) -> Int? {
+            let number = next.wrappingAdd(1, ordering: .relaxed).oldValue
+            return number < count ? number : nil
+        }
+    }
 }

@@ -63,34 +63,68 @@ package final class SessionMap: @unchecked Sendable {
 
     /// The map that another process has left in `memory`, whenever it died. `header` is the memory's;
     /// its shards and its hash seed replace the configuration's.
+    ///
+    /// - Parameter eachShard: calls its body once with each number below a count, in several threads if
+    ///   it likes, and returns when all calls have.
     package init(
         _ configuration: MapConfiguration, recovering memory: UnsafeMutableRawBufferPointer,
-        header: ArenaHeader, now: UInt32, report: inout RecoveryReport
+        header: ArenaHeader, now: UInt32, report: inout RecoveryReport,
+        eachShard: (_ count: Int, _ body: @escaping @Sendable (Int) -> Void) -> Void = {
+            count, body in
+            for number in 0..<count { body(number) }
+        }
     ) throws(MapError) {
         precondition(header.arenaByteCount == memory.count)
-        self.configuration = configuration.with(
-            shardCount: header.regionCount, hashSeed: header.hashSeed)
-        arena = try Arena(
-            memory: memory, regionByteCount: header.regionByteCount,
-            regionCount: header.regionCount, locksPages: configuration.locksPages)
-        page = memory.baseAddress
-        hash = KeyHash(seed: header.hashSeed)
-        let shards = UnsafeMutablePointer<Shard>.allocate(capacity: header.regionCount)
-        for number in 0..<header.regionCount {
-            do {
+        let count = header.regionCount
+        let configuration = configuration.with(shardCount: count, hashSeed: header.hashSeed)
+        let hash = KeyHash(seed: header.hashSeed)
+        let arena = try Arena(
+            memory: memory, regionByteCount: header.regionByteCount, regionCount: count,
+            locksPages: configuration.locksPages)
+        // Each call has a place of its own in all of them.
+        nonisolated(unsafe) let regions = (0..<count).map { arena.region($0) }
+        nonisolated(unsafe) let shards = UnsafeMutablePointer<Shard>.allocate(capacity: count)
+        nonisolated(unsafe) let outcomes =
+            UnsafeMutablePointer<Result<RecoveryReport, DamagedRegion>?>.allocate(capacity: count)
+        outcomes.initialize(repeating: nil, count: count)
+        defer {
+            outcomes.deinitialize(count: count)
+            outcomes.deallocate()
+        }
+        eachShard(count) { number in
+            var report = RecoveryReport()
+            do throws(DamagedRegion) {
                 let shard = try Shard(
-                    recovering: arena.region(number), byteCount: header.regionByteCount,
-                    number: number, configuration: self.configuration, hash: hash, now: now,
+                    recovering: regions[number], byteCount: header.regionByteCount,
+                    number: number, configuration: configuration, hash: hash, now: now,
                     report: &report)
                 (shards + number).initialize(to: shard)
+                outcomes[number] = .success(report)
             } catch {
-                shards.deinitialize(count: number)
-                shards.deallocate()
-                throw .damaged(error)
+                outcomes[number] = .failure(error)
             }
         }
+        var damage: DamagedRegion?
+        for number in 0..<count {
+            switch outcomes[number] {
+            case .success(let found): report.add(found)
+            case .failure(let error): damage = damage ?? error
+            case nil: preconditionFailure("a shard that was left out")
+            }
+        }
+        if let damage {
+            for number in 0..<count {
+                if case .success = outcomes[number] { (shards + number).deinitialize(count: 1) }
+            }
+            shards.deallocate()
+            throw .damaged(damage)
+        }
+        self.configuration = configuration
+        self.arena = arena
+        self.hash = hash
         self.shards = shards
-        locks = Self.makeLocks(header.regionCount)
+        page = memory.baseAddress
+        locks = Self.makeLocks(count)
     }
 
     private static func makeLocks(_ count: Int) -> UnsafeMutablePointer<ShardLock> {

@@ -65,16 +65,18 @@ extension Shard {
         report: inout RecoveryReport
     ) throws(DamagedRegion) {
         let end = UInt32(byteCount / Region.unitByteCount)
-        let survey = try Survey(region: region, end: end, now: now, hash: hash)
-        var extents = ExtentAllocator(region: region, unitCount: end) { survey.isKept($0) }
-        var items = survey.items
         let queues = EvictionQueues(region: region, policy: configuration.eviction)
         // The second's end: what was stored in it is not from the future.
         let time = MapTime(seconds: now, fraction: 15)
-        items.sort {
-            queues.secondsSinceAccess($0, time: time) > queues.secondsSinceAccess($1, time: time)
+        var survey = try Survey(region: region, end: end, now: now) { item in
+            FoundItem(
+                item: item, tag: Shard.tag(hash.hash(region.key(item))),
+                age: queues.secondsSinceAccess(item, time: time))
         }
-        let tags = items.map { Shard.tag(hash.hash(region.key($0))) }
+        var extents = ExtentAllocator(region: region, unitCount: end) { survey.isKept($0) }
+        survey.found.sort { $0.age > $1.age }
+        var items = survey.found.map(\.item)
+        let tags = survey.found.map(\.tag)
         // The old index has left its room, perhaps in pieces: items are moved to join them, and go only
         // if that does not do.
         var mover = Mover(region: region)
@@ -187,37 +189,50 @@ private struct Mover {
     }
 }
 
+/// What recovery needs to know of an item that is kept, so that it meets each but once before it is
+/// taken in: most of the time of a restart is waiting for memory.
+private struct FoundItem {
+    let item: Unit
+    let tag: UInt32
+    /// Seconds since it was accessed; of one on probation, since it was stored.
+    let age: UInt32
+}
+
 /// A walk over a region that another process has left: which items and extents are kept.
 private struct Survey {
-    private(set) var items: [Unit] = []
+    /// The kept items, in the order of their places.
+    var found: [FoundItem] = []
     private(set) var report = RecoveryReport()
     private let region: Region
     private let end: Unit
+    /// A bit for each unit: a continuation starts there, of whatever item.
+    private var continuations: [UInt64]
     /// A bit for each unit: an extent of a kept item starts there.
     private var kept: [UInt64]
 
     init(
-        region: Region, end: Unit, now: UInt32, hash: KeyHash
+        region: Region, end: Unit, now: UInt32, _ look: (Unit) -> FoundItem
     ) throws(DamagedRegion) {
         self.region = region
         self.end = end
         kept = Array(repeating: 0, count: Int(end) / 64 + 1)
+        continuations = kept
         let starts = try walk()
         let epoch = region.shardFlushes.epoch
+        let superseded = superseded(among: starts, now: now)
+        found.reserveCapacity(starts.count)
         for item in starts {
             if region[item, .epoch] != epoch {
                 report.flushedCount += 1
             } else if Deadline(stored: region[item, .deadline]).isPassed(at: now) {
                 report.expiredCount += 1
+            } else if item == superseded {
+                report.supersededCount += 1
             } else {
-                items.append(item)
+                try keep(item)
+                found.append(look(item))
             }
         }
-        dropSuperseded(hash: hash)
-        // From here on the bits mean: kept.
-        let continuations = kept
-        for index in kept.indices { kept[index] = 0 }
-        for item in items { try keep(item, continuations: continuations) }
     }
 
     func isKept(_ unit: Unit) -> Bool { kept[Int(unit / 64)] & (1 << UInt64(unit % 64)) != 0 }
@@ -245,7 +260,7 @@ private struct Survey {
                     Int(length) * Region.unitByteCount >= region.valueOffset(unit)
                 else { throw DamagedRegion(reason: "an item without a key at unit \(unit)") }
                 starts.append(unit)
-            case .continuation: kept[Int(unit / 64)] |= 1 << UInt64(unit % 64)
+            case .continuation: continuations[Int(unit / 64)] |= 1 << UInt64(unit % 64)
             case .free, .held, .index: break
             case .border, nil:
                 throw DamagedRegion(reason: "an extent of an unknown kind at unit \(unit)")
@@ -255,26 +270,23 @@ private struct Survey {
         return starts
     }
 
-    /// The one item whose successor may be there as well: it was being replaced.
-    private mutating func dropSuperseded(hash: KeyHash) {
+    /// The one item whose successor may be there as well, if it is: it was being replaced.
+    private func superseded(among starts: [Unit], now: UInt32) -> Unit? {
         let loser = region[0, .superseded]
-        guard loser != 0, let place = items.firstIndex(of: loser) else { return }
+        guard loser != 0, starts.contains(loser) else { return nil }
+        let epoch = region.shardFlushes.epoch
         let key = region.key(loser)
-        let hasSuccessor = items.contains { item in
-            guard item != loser, Int(region[item, .keyByteCount]) == key.count else {
-                return false
-            }
-            return region.key(item).elementsEqual(key)
+        let hasSuccessor = starts.contains { item in
+            item != loser && Int(region[item, .keyByteCount]) == key.count
+                && region[item, .epoch] == epoch
+                && !Deadline(stored: region[item, .deadline]).isPassed(at: now)
+                && region.key(item).elementsEqual(key)
         }
-        guard hasSuccessor else { return }
-        items.remove(at: place)
-        report.supersededCount += 1
+        return hasSuccessor ? loser : nil
     }
 
     /// Marks an item's extents, each of which must be there and nobody else's.
-    private mutating func keep(
-        _ item: Unit, continuations: [UInt64]
-    ) throws(DamagedRegion) {
+    private mutating func keep(_ item: Unit) throws(DamagedRegion) {
         var bytesLeft =
             region.valueOffset(item) + Int(region[item, .valueByteCount])
         var extent = item

@@ -18,9 +18,9 @@
         ) async throws {
             let node = try RunningNode.sojournd()
             var configuration = CacheClientConfiguration()
-            configuration.requestTimeout = .seconds(300)
-            configuration.connectTimeout = .seconds(300)
-            configuration.silenceTimeout = .seconds(300)
+            configuration.requestTimeout = .seconds(1_500)
+            configuration.connectTimeout = .seconds(1_500)
+            configuration.silenceTimeout = .seconds(1_500)
             let client = try CacheClient(
                 nodes: [Node(host: "127.0.0.1", port: try node.port)],
                 configuration: configuration)

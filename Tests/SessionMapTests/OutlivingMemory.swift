@@ -1,3 +1,5 @@
+import Dispatch
+
 @testable import SessionMap
 
 /// Memory as a file gives it to a map: it is there before the map and after it.
@@ -36,7 +38,10 @@ final class OutlivingMemory {
         var report = RecoveryReport()
         let map = try SessionMap(
             configuration.with(shardCount: 1, hashSeed: ~configuration.hashSeed),
-            recovering: bytes, header: header, now: now, report: &report)
+            recovering: bytes, header: header, now: now, report: &report
+        ) { count, body in
+            DispatchQueue.concurrentPerform(iterations: count, execute: body)
+        }
         return (map, report)
     }
 
