@@ -18,7 +18,7 @@ extension Connection {
         }
         var position = 0
         while position < line.count, let word = nextWord(in: line, from: position) {
-            if newline == nil, word.end == span.count {
+            if newline == nil, word.start + word.count == span.count {
                 // The key may go on.
                 guard word.count <= ProtocolLimits.keyByteCountMax else { return giveUp() }
                 return retrieveLater(retrieval, from: word.start, .stuck)
@@ -27,8 +27,8 @@ extension Connection {
             if output.isAboveHighWater {
                 return retrieveLater(retrieval, from: word.start, .full)
             }
-            retrieve(line.extracting(word.range), retrieval, now: now)
-            position = word.end
+            position = word.start + word.count
+            retrieve(line.extracting(word.start..<position), retrieval, now: now)
         }
         guard let newline else {
             return retrieveLater(retrieval, from: input.count, .stuck)
@@ -68,7 +68,11 @@ extension Connection {
             output.append("\r\n")
         }
         count(result.outcome, isTouch: retrieval.touch != nil)
-        notePrefix(.get(isHit: result.outcome == .hit), key: key)
+        if case .hit = result.outcome {
+            notePrefix(.get(isHit: true), key: key)
+        } else {
+            notePrefix(.get(isHit: false), key: key)
+        }
         noteRetrieved(key, result.outcome, now: now)
     }
 

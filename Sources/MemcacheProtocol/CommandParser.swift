@@ -72,13 +72,15 @@ package enum CommandParser {
     private static func getAndTouch(
         _ line: Span<UInt8>, from start: Int, showsCASUnique: Bool
     ) -> Command {
+        if let expiry = nextNumber(in: line, from: start, isSigned: true),
+            let exptime = Int32(exactly: expiry.number)
+        {
+            return keys(line, from: expiry.end, showsCASUnique: showsCASUnique, exptime: exptime)
+        }
         guard let exptime = nextWord(in: line, from: start),
             nextWord(in: line, from: exptime.end) != nil
         else { return .failure(Failure(.badFormat)) }
-        guard let value = line.signed32(at: exptime) else {
-            return .failure(Failure(.invalidExptime))
-        }
-        return keys(line, from: exptime.end, showsCASUnique: showsCASUnique, exptime: value)
+        return .failure(Failure(.invalidExptime))
     }
 
     // MARK: Meta commands

@@ -114,10 +114,12 @@ extension Span where Element == UInt8 {
     @inline(__always)
     package func starts(with text: StaticString, at start: Int = 0) -> Bool {
         let length = text.utf8CodeUnitCount
+        precondition(start >= 0)
         guard start + length <= count else { return false }
-        return text.withUTF8Buffer { wanted in
-            for index in 0..<length where self[start + index] != wanted[index] { return false }
-            return true
+        return withUnsafeBytes { bytes in
+            // The length is known when this is compiled: it becomes a comparison or two, and no call.
+            guard let base = bytes.baseAddress else { return length == 0 }
+            return memcmp(base + start, text.utf8Start, length) == 0
         }
     }
 

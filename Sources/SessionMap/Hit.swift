@@ -7,11 +7,24 @@ package struct Hit {
     let keepsCreation: Bool
     /// It was made for want of another by the operation that shows it.
     package let isNew: Bool
+    // What every reply asks for. Another module reads a stored property without a call.
+    package let keyByteCount: Int
+    package let valueByteCount: Int
+    package let clientFlags: UInt32
 
-    package var clientFlags: UInt32 { region.clientFlags(item) }
+    @inline(__always)
+    init(region: Region, item: Unit, time: MapTime, keepsCreation: Bool, isNew: Bool) {
+        self.region = region
+        self.item = item
+        self.time = time
+        self.keepsCreation = keepsCreation
+        self.isNew = isNew
+        keyByteCount = Int(region[item, .keyByteCount])
+        valueByteCount = Int(region[item, .valueByteCount])
+        clientFlags = region.clientFlags(item)
+    }
+
     package var casUnique: UInt64 { region.casUnique(item) }
-    package var valueByteCount: Int { Int(region[item, .valueByteCount]) }
-    package var keyByteCount: Int { Int(region[item, .keyByteCount]) }
     package var deadline: Deadline { Deadline(stored: region[item, .deadline]) }
     /// Seconds until the item expires; none is never.
     package var secondsLeft: UInt32? { deadline.secondsLeft(at: time.seconds) }
@@ -40,6 +53,13 @@ package struct Hit {
     /// Copies the value to the front of `target`, which must hold it.
     package func copyValue(into target: UnsafeMutableRawBufferPointer) {
         precondition(target.count >= valueByteCount)
+        let offset = region.valueOffset(item)
+        if offset + valueByteCount <= Int(region.length(item)) * Region.unitByteCount {
+            // In one piece, as nearly all are.
+            return target.copyMemory(
+                from: UnsafeRawBufferPointer(
+                    region.bytes(item, offset: offset, count: valueByteCount)))
+        }
         var pieces = ValuePieces(region: region, item: item)
         var position = 0
         while let piece = pieces.next() {
