@@ -143,8 +143,8 @@ class Bench:
         return Node(server, megabytes=1024, threads=threads,
                     extra=[*workload.node_flags(), *extra], prefix=prefix)
 
-    def measure(self, name, server, workload, threads=1, extra=(), is_pinned=False):
-        before, beside = (self.SERVER_PREFIX, self.LOAD_PREFIX) if is_pinned else ((), ())
+    def measure(self, name, server, workload, threads=1, extra=(), is_pinned=False, prefix=()):
+        before, beside = (self.SERVER_PREFIX, self.LOAD_PREFIX) if is_pinned else (prefix, ())
         args = workload.echo_args() if name == "echo" else workload.load_args()
         with self.node(name, server, workload, threads, extra, before) as node:
             return self.load(node, args, self.extent(workload), prefix=beside)
@@ -275,6 +275,70 @@ def compare_meta(ours):
     say()
 
 
+THREADED = (Workload("get 100 B, 50 connections", ["--mix", "get", "--threads", "2"]),
+            Workload("set 100 B, 50 connections", ["--mix", "set", "--threads", "2"]),
+            Workload("get 100 B, pipelined 16", ["--mix", "get", "--threads", "2", "--depth", "16"],
+                     calls=50_000))
+
+
+class Quota:
+    """A quarter of a processor for each thread of a server, by the kernel's bandwidth control (a cgroup
+    of version 1 or 2). So the load finds as much as it needs, however few cores there are."""
+    PERIOD_US, THREAD_US = 20_000, 5_000
+
+    def __init__(self, threads):
+        controller = "/sys/fs/cgroup/cpu"
+        self.is_first = os.path.isdir(controller)
+        self.directory = os.path.join(controller if self.is_first else "/sys/fs/cgroup",
+                                      f"sojourn-bench-{os.getpid()}")
+        self.quota_us = threads * self.THREAD_US
+
+    def __enter__(self):
+        os.mkdir(self.directory)
+        if self.is_first:
+            self.write("cpu.cfs_period_us", self.PERIOD_US)
+            self.write("cpu.cfs_quota_us", self.quota_us)
+        else:
+            self.write("cpu.max", f"{self.quota_us} {self.PERIOD_US}")
+        return ["sh", "-c", f'echo $$ > {self.directory}/cgroup.procs && exec "$@"', "sh"]
+
+    def __exit__(self, *_):
+        os.rmdir(self.directory)
+
+    def write(self, name, value):
+        with open(os.path.join(self.directory, name), "w") as file:
+            file.write(str(value))
+
+
+def bench_quotas(bench):
+    say("One and two threads of the node, each with a quarter of a processor (cgroup), so that the load "
+        "is no limit: requests per")
+    say("second; gain: the median of the rounds', and where that of many more would lie in 19 of 20 "
+        "cases")
+    try:
+        with Quota(1):
+            pass
+    except OSError as error:
+        return say(f"not measured: it takes root and the cgroup controller cpu ({error})\n")
+    say(f"{'':34}{'1 thread':>12}{'2 threads':>12}{'gain':>8}{'95 %':>9}")
+    for workload in THREADED:
+        say(workload.title)
+        results = {(name, threads): [] for name in bench.servers for threads in (1, 2)}
+        for name in bench.rounds(list(bench.servers)):
+            for threads in (1, 2):
+                with Quota(threads) as prefix:
+                    results[name, threads].append(bench.measure(
+                        name, bench.servers[name], workload, threads=threads, prefix=prefix))
+        for name in bench.servers:
+            gains = [two["perSecond"] / one["perSecond"]
+                     for one, two in zip(results[name, 1], results[name, 2])]
+            low, high = interval(gains)
+            say(f"  {name:32}" + "".join(f"{median(results[name, threads], 'perSecond'):12,.0f}"
+                                         for threads in (1, 2))
+                + f"{statistics.median(gains):8.2f}   {low:.2f}-{high:.2f}")
+    say()
+
+
 def bench_threads(bench, has_calls):
     cores = len(bench.CORES)
     say("One and two threads of the node; the load has two threads, too, and takes its share of the "
@@ -285,10 +349,7 @@ def bench_threads(bench, has_calls):
         "filled all cores: the less a")
     say("node takes, the less a second thread can gain here")
     say(f"{'':34}{HEADINGS}{'gain':>8}{'possible':>10}{'growth':>8}")
-    for workload in (Workload("get 100 B, 50 connections", ["--mix", "get", "--threads", "2"]),
-                     Workload("set 100 B, 50 connections", ["--mix", "set", "--threads", "2"]),
-                     Workload("get 100 B, pipelined 16",
-                              ["--mix", "get", "--threads", "2", "--depth", "16"], calls=50_000)):
+    for workload in THREADED:
         say(workload.title)
         results = {(name, threads): [] for name in bench.servers for threads in (1, 2)}
         for name in bench.rounds(list(bench.servers)):
