@@ -101,7 +101,7 @@ let package = Package(
         .executableTarget(
             name: "sojournd",
             dependencies: [
-                "CacheNode", "ClusterFile", "HashRing",
+                "CacheNode", "ClusterFile", "EventLoop", "HashRing",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],

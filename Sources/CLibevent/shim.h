@@ -5,6 +5,7 @@
 #include <event2/listener.h>
 // What Glibc's own module leaves out.
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -16,4 +17,9 @@ static inline ssize_t uncancelled_recv(int descriptor, void *bytes, size_t count
 }
 static inline ssize_t uncancelled_send(int descriptor, const void *bytes, size_t count) {
     return syscall(SYS_sendto, descriptor, bytes, count, MSG_NOSIGNAL, NULL, 0);
+}
+
+// prctl(2) takes a variable number of arguments, which Swift cannot pass.
+static inline int die_with_parent(int signal) {
+    return prctl(PR_SET_PDEATHSIG, signal, 0, 0, 0);
 }

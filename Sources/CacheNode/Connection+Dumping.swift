@@ -11,7 +11,7 @@ extension Connection {
 
     func startDump(_ style: DumpStyle, _ selection: ItemSelection, now: Moment) -> OperatorReply? {
         guard context.dumps.isEnabled else { return .crawlerDisabled }
-        guard context.configuration.areKeysShown else {
+        guard areKeysShown else {
             context.noteKeysRefused()
             return style == .metadata ? .metadumpNotAllowed : .keyDumpNotAllowed
         }

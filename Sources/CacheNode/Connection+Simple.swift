@@ -145,7 +145,7 @@ extension Connection {
     }
 
     private func showDetail(_ detail: StatsPage.Detail) {
-        guard context.configuration.areKeysShown else {
+        guard areKeysShown else {
             context.noteKeysRefused()
             return fail(.statsDetailNotAllowed, isQuiet: false)
         }

@@ -8,7 +8,7 @@ extension Connection {
         guard context.configuration.isWatchAllowed else { return .watchNotAllowed }
         guard output.isEmpty else { return .watchPipelined }
         guard let events else { return .error }
-        if !events.isDisjoint(with: .ofItems), !context.configuration.areKeysShown {
+        if !events.isDisjoint(with: .ofItems), !areKeysShown {
             context.noteKeysRefused()
             return .watchNotAllowed
         }

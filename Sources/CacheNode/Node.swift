@@ -133,29 +133,14 @@ package final class Node {
     package func listen() throws(NodeError) -> [Place] {
         do {
             try attendSignals()
-            let sockets = try makeSockets()
+            let sockets = try context.configuration.makeSockets()
             let places = sockets.map { Place($0.address) }
             try acceptor.start(loop: loop, sockets: sockets)
             return places
-        } catch let error as SocketError {
-            throw NodeError(error)
+        } catch let error as NodeError {
+            throw error
         } catch {
             throw NodeError(message: "cannot listen: \(error)")
-        }
-    }
-
-    private func makeSockets() throws(SocketError) -> [ListeningSocket] {
-        let backlog = Int32(clamping: context.configuration.backlog)
-        switch context.configuration.listening {
-        case .unix(let path, let mode):
-            return [try .unix(path: path, mode: mode, backlog: backlog)]
-        case .tcp(let places):
-            var sockets: [ListeningSocket] = []
-            for place in places {
-                sockets += try ListeningSocket.tcp(
-                    host: place.host, port: place.port, backlog: backlog)
-            }
-            return sockets
         }
     }
 
@@ -163,6 +148,7 @@ package final class Node {
         // A peer that has gone is an error of one write.
         signal(SIGPIPE, SIG_IGN)
         let logger = context.logger
+        let follow = context.configuration.follow
         for number in [SIGINT, SIGTERM] {
             signals.append(
                 try SignalSource(loop: loop, signal: number) { [unowned self] in
@@ -179,7 +165,9 @@ package final class Node {
         signals.append(
             try SignalSource(loop: loop, signal: SIGHUP) { [unowned self] in
                 guard let cluster else { return logger.info("SIGHUP: nothing to read again") }
+                follow(.reloading)
                 cluster.readAgain()
+                follow(.serving)
             })
     }
 
@@ -199,6 +187,7 @@ package final class Node {
         for worker in workers { threads.append(try NodeThread { worker.run() }) }
         threads.append(try NodeThread { [preparer] in preparer.run() })
         loop.run()
+        context.configuration.follow(.stopping)
         stop()
     }
 

@@ -21,6 +21,8 @@ package struct NodeConfiguration: Sendable {
         /// Host and port; no host is every address.
         case tcp([(host: String?, port: Int)])
         case unix(path: String, mode: UInt32)
+        /// Sockets that another process made, and keeps while this node is not there.
+        case handedOver([Int32])
     }
 
     package var memoryByteCount = 64 << 20
@@ -63,14 +65,17 @@ package struct NodeConfiguration: Sendable {
     package var interfaces: String?
     package var version = "0.1.0"
     package var logger = Logger(label: "sojournd")
+    /// Is told what the node does, on the thread that runs it.
+    package var follow: @Sendable (NodeStage) -> Void = { _ in }
 
     package init() {}
 
-    /// Whether commands that show keys may do so.
-    var areKeysShown: Bool {
-        guard isDumpAllowed else { return false }
-        if case .unix = listening { return true }
-        return showsKeys
+    /// What whoever started a node wants to know of it.
+    package enum NodeStage: Sendable {
+        /// It reads again what it was started with; `serving` follows.
+        case reloading
+        case serving
+        case stopping
     }
 
     /// What `version` answers: clients parse it, and take memcached's newest for granted.

@@ -119,7 +119,7 @@ extension NodeContext {
 extension Connection {
     /// `stats cachedump`: keys of the most recently used items. There is one class, number 1.
     func showKeys(_ request: StatsPage.Cachedump, now: Moment) {
-        guard context.configuration.areKeysShown else {
+        guard areKeysShown else {
             context.noteKeysRefused()
             return fail(.cachedumpNotAllowed, isQuiet: false)
         }

@@ -14,11 +14,10 @@ extension NodeContext {
         writer.line("verbosity", verbosity.load(ordering: .relaxed))
         writer.line("oldest", map.statistics(now: clock.now().seconds).oldestAge)
         writer.line("evictions", configuration.evicts, yes: "on", no: "off")
-        if case .unix(let path, let mode) = configuration.listening {
-            writer.line("domain_socket", path)
+        writer.line("domain_socket", listeningPath ?? "NULL")
+        if case .unix(_, let mode) = configuration.listening {
             writer.line("umask", String(mode, radix: 8))
         } else {
-            writer.line("domain_socket", "NULL")
             writer.line("umask", "700")
         }
         writer.line("shutdown_command", configuration.isShutdownAllowed)
@@ -45,7 +44,7 @@ extension NodeContext {
         writer.line("lru_crawler_tocrawl", tuning.crawlerItemCount)
         writer.line("tail_repair_time", 0)
         writer.line("flush_enabled", configuration.isFlushAllowed)
-        writer.line("dump_enabled", configuration.areKeysShown)
+        writer.line("dump_enabled", areKeysShownSomewhere)
         writer.line("hash_algorithm", "wyhash")
         writeSegmentSettings(tuning, to: &writer)
         writer.line("idle_timeout", configuration.idleTimeoutSeconds)
@@ -102,8 +101,19 @@ extension NodeContext {
     }
 
     private var listeningPort: Int {
-        acceptance.listeners.withLock { listeners in
-            listeners.lazy.compactMap { SocketAddress.local(of: $0.descriptor).port }.first ?? 0
-        }
+        listeningAddresses.lazy.compactMap(\.port).first ?? 0
+    }
+
+    private var listeningPath: String? {
+        for case .unix(let path) in listeningAddresses { return path }
+        return nil
+    }
+
+    private var listeningAddresses: [SocketAddress] {
+        acceptance.listeners.withLock { $0.map { SocketAddress.local(of: $0.descriptor) } }
+    }
+
+    private var areKeysShownSomewhere: Bool {
+        configuration.isDumpAllowed && (configuration.showsKeys || listeningPath != nil)
     }
 }

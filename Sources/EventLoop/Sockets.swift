@@ -24,6 +24,10 @@ package enum SocketAddress: Equatable, Sendable, CustomStringConvertible {
         }
     }
 
+    package var isUnix: Bool {
+        if case .unix = self { true } else { false }
+    }
+
     /// The local address of a socket.
     package static func local(of descriptor: Int32) -> SocketAddress {
         read { getsockname(descriptor, $0, $1) }
@@ -85,19 +89,22 @@ package enum SocketError: Error, Equatable {
     case pathTooLong(String)
 }
 
-/// A socket that listens. Closes its descriptor, and removes a Unix socket's path, when it goes.
+/// A socket that listens. Closes its descriptor when it goes, and removes a Unix socket's path if it
+/// made it.
 package final class ListeningSocket {
     package let descriptor: Int32
     package let address: SocketAddress
+    private let isAdopted: Bool
 
-    private init(descriptor: Int32, address: SocketAddress) {
+    init(descriptor: Int32, address: SocketAddress, isAdopted: Bool = false) {
         self.descriptor = descriptor
         self.address = address
+        self.isAdopted = isAdopted
     }
 
     deinit {
         close(descriptor)
-        if case .unix(let path) = address { unlink(path) }
+        if case .unix(let path) = address, !isAdopted { unlink(path) }
     }
 
     /// Listens on every address that `host` and `port` stand for; port 0 takes a free one for each.

@@ -2,6 +2,7 @@ import CacheNode
 import ClusterFile
 import Glibc
 import HashRing
+import Logging
 
 /// A command line that cannot be served: one line for the user, and memcached's exit status.
 struct Refusal: Error, Equatable {
@@ -23,6 +24,7 @@ struct Refusal: Error, Equatable {
 /// What the command line says, checked.
 struct Settings {
     var node = NodeConfiguration()
+    var supervises = false
     var runsAsDaemon = false
     var raisesCoreLimit = false
     var user: String?
@@ -33,9 +35,10 @@ struct Settings {
     private var probationPercent: Int?
     private var proofAgeSeconds: Int?
 
-    init(_ command: SojourndCommand) throws(Refusal) {
+    init(_ command: SojourndCommand, _ handedOver: HandedOver) throws(Refusal) {
         node.verbosity = command.verbose
         node.version = Version.own
+        supervises = command.supervise
         runsAsDaemon = command.daemon
         raisesCoreLimit = command.enableCoredumps
         user = command.user
@@ -43,6 +46,7 @@ struct Settings {
         try readMemory(command)
         try readConnections(command)
         try readListening(command)
+        try take(handedOver, command)
         try readProtocol(command)
         for option in command.extended.flatMap({ $0.split(separator: ",") }) {
             try readExtended(option)
@@ -184,6 +188,39 @@ struct Settings {
             places.append(try Self.place(String(host), port: port ?? 0))
         }
         node.listening = .tcp(places)
+    }
+
+    /// Sockets that are there already are listened on, and nothing else.
+    private mutating func take(
+        _ handedOver: HandedOver, _ command: SojourndCommand
+    ) throws(Refusal) {
+        if handedOver.isSupervised {
+            // These are the supervisor's.
+            (supervises, runsAsDaemon, pidFile) = (false, false, nil)
+        } else if !handedOver.sockets.isEmpty {
+            let flags = [
+                ("-p", command.port != nil), ("-l", !command.listen.isEmpty),
+                ("-s", command.unixSocket != nil), ("-a", command.unixMask != nil),
+                ("-b", command.backlog != nil),
+            ]
+            if let flag = flags.first(where: \.1)?.0 {
+                throw Refusal(
+                    "\(flag) has no meaning where the listening sockets are handed over "
+                        + "(LISTEN_FDS): leave it out, or say it in systemd's socket unit",
+                    status: Refusal.usage)
+            }
+        }
+        if !handedOver.sockets.isEmpty { node.listening = .handedOver(handedOver.sockets) }
+    }
+
+    func writePIDFile(_ logger: Logger) {
+        if let path = pidFile, let problem = Process.write("\(getpid())\n", to: path) {
+            logger.error("\(problem)")
+        }
+    }
+
+    func removePIDFile() {
+        if let path = pidFile { unlink(path) }
     }
 
     /// Nothing for 0, which is off; 0, which is any port, for -1.

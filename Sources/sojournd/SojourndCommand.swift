@@ -55,6 +55,14 @@ struct SojourndCommand: ParsableCommand {
     var daemon = false
 
     @Flag(
+        name: .customLong("supervise"),
+        help: """
+            Run the node as a process of its own, hold its listening sockets, and start it again when it \
+            dies: who connects meanwhile waits. SIGUSR2 replaces the node by a new one.
+            """)
+    var supervise = false
+
+    @Flag(
         name: [.customShort("r"), .customLong("enable-coredumps")],
         help: "Raise the limit on core files.")
     var enableCoredumps = false

@@ -29,7 +29,7 @@ func makeLogger(verbosity: Int) -> Logger {
     return logger
 }
 
-func run(_ settings: Settings) throws {
+func run(_ settings: Settings, _ handedOver: HandedOver) throws {
     var settings = settings
     if settings.raisesCoreLimit { try Process.raiseCoreLimit() }
     try Process.raiseDescriptorLimit(to: settings.node.connectionCountMax)
@@ -46,6 +46,28 @@ func run(_ settings: Settings) throws {
     if Process.isRoot, settings.user == nil {
         logger.warning("runs as root; -u USER makes it another user, -u root says it is meant")
     }
+    if settings.supervises {
+        exit(try supervise(settings, handedOver, logger))
+    }
+    try serve(settings, handedOver, logger)
+}
+
+func supervise(
+    _ settings: Settings, _ handedOver: HandedOver, _ logger: Logger
+) throws -> Int32 {
+    let supervisor = try Supervisor(
+        arguments: Array(CommandLine.arguments.dropFirst()),
+        sockets: try settings.node.makeSockets(), superior: handedOver.superior, logger: logger)
+    settings.writePIDFile(logger)
+    defer { settings.removePIDFile() }
+    return try supervisor.run()
+}
+
+func serve(_ settings: Settings, _ handedOver: HandedOver, _ logger: Logger) throws {
+    var settings = settings
+    let superior = handedOver.superior
+    settings.node.follow = { superior.tell($0) }
+    superior.tell("STATUS=Starting, \(settings.node.memoryByteCount >> 20) MB")
     let node = try Node(settings.node)
     let places = try node.listen()
     if let path = Process.environment("MEMCACHED_PORT_FILENAME"),
@@ -53,14 +75,15 @@ func run(_ settings: Settings) throws {
     {
         logger.error("\(problem)")
     }
-    if let path = settings.pidFile, let problem = Process.write("\(getpid())\n", to: path) {
-        logger.error("\(problem)")
-    }
+    settings.writePIDFile(logger)
+    defer { settings.removePIDFile() }
     let listing = places.map(\.description).joined(separator: ", ")
     logger.notice(
         "sojournd \(Version.own) listens on \(listing), \(settings.node.memoryByteCount >> 20) MB")
+    if let problem = superior.tell("READY=1", "STATUS=Listens on \(listing)") {
+        logger.error("cannot tell who started this node that it is ready: \(problem)")
+    }
     try node.run()
-    if let path = settings.pidFile { unlink(path) }
 }
 
 let command = parseCommandLine()
@@ -68,14 +91,16 @@ if command.version {
     print("sojournd \(Version.own) (speaks the protocol of memcached 1.6.45)")
     exit(0)
 }
+let handedOver: HandedOver
 let settings: Settings
 do {
-    settings = try Settings(command)
+    handedOver = try HandedOver.take()
+    settings = try Settings(command, handedOver)
 } catch {
     refuse(error)
 }
 do {
-    try run(settings)
+    try run(settings, handedOver)
 } catch let refusal as Refusal {
     refuse(refusal)
 } catch {

@@ -11,7 +11,7 @@ private enum Arrows {
         "CacheNode": ["EventLoop", "MemcacheProtocol", "SessionMap", "HashRing"],
         "SessionClient": ["MemcacheProtocol", "HashRing"],
         "HummingbirdSojourn": ["SessionClient"],
-        "sojournd": ["CacheNode", "ClusterFile", "HashRing"],
+        "sojournd": ["CacheNode", "ClusterFile", "EventLoop", "HashRing"],
         "LoadGenerator": ["EventLoop", "MemcacheProtocol", "HashRing"],
         "sojourn": [
             "SessionClient", "EventLoop", "MemcacheProtocol", "HashRing", "ClusterFile",

@@ -1,0 +1,206 @@
+import Glibc
+import TestSupport
+import Testing
+
+/// Sockets that the service manager holds, and what it is told: systemd's protocols.
+struct ActivationTests {
+    private static let user = getuid() == 0 ? ["-u", "root"] : []
+
+    /// systemd's own program for trying out socket activation.
+    private func activate(_ places: [String], _ flags: [String] = []) throws -> Program {
+        let path = "/usr/bin/systemd-socket-activate"
+        guard access(path, X_OK) == 0 else {
+            throw Trouble("\(path) is not installed (Debian package systemd)")
+        }
+        return try Program(
+            path,
+            places.flatMap { ["-l", $0] } + [try RunningNode.sojourndPath()] + Self.user + flags)
+    }
+
+    @Test("systemd's sockets are served, and keys are shown on the Unix socket only")
+    func activated() throws {
+        let directory = try TemporaryDirectory()
+        let path = directory.path + "/socket"
+        let port = try freePorts(1)[0]
+        let node = try activate(["127.0.0.1:\(port)", path])
+        var peer: SocketPeer?
+        try wait(for: "systemd-socket-activate") {
+            peer = try? SocketPeer(.tcp(port: UInt16(port)))
+            return peer != nil
+        }
+        let tcp = try #require(peer)
+        #expect(try tcp.ask("set session 0 0 2\r\nhi", until: "\r\n") == "STORED\r\n")
+        let settings = try tcp.ask("stats settings", until: "END\r\n")
+        #expect(settings.contains("STAT tcpport \(port)\r\n"))
+        #expect(settings.contains("STAT domain_socket \(path)\r\n"))
+        #expect(try tcp.ask("lru_crawler metadump all") == "ERROR metadump not allowed\r\n")
+        let unix = try SocketPeer(.unix(path: path))
+        let dump = try unix.ask("lru_crawler metadump all", until: "END\r\n")
+        #expect(dump.contains("key=session "), "\(dump)")
+        node.send(SIGTERM)
+        #expect(try node.waitForExit() == .status(0))
+        // It is systemd's, for the next one.
+        #expect(access(path, F_OK) == 0)
+    }
+
+    /// Starts a node with one descriptor handed over, which a line of Python makes.
+    private func handOver(
+        _ socket: String, _ flags: [String], count: String = "1", to process: String = "os.getpid()"
+    ) throws -> (exit: Program.Exit, output: String, errors: String) {
+        let script = """
+            import os, socket, sys
+            from socket import AF_INET, AF_UNIX, SOCK_DGRAM, SOCK_STREAM
+            s = \(socket)
+            os.dup2(s.fileno(), 3)
+            os.set_inheritable(3, True)
+            os.environ.update(LISTEN_FDS="\(count)", LISTEN_PID=str(\(process)))
+            os.execv(sys.argv[1], sys.argv[1:])
+            """
+        return try Program.run(
+            "/usr/bin/env",
+            ["python3", "-c", script, try RunningNode.sojourndPath()] + Self.user + flags,
+            seconds: 20)
+    }
+
+    private static let listening = "socket.create_server((\"127.0.0.1\", 0))"
+
+    @Test(
+        "An address on the command line beside systemd's sockets is refused",
+        arguments: [
+            ["-p", "11211"], ["-l", "127.0.0.1"], ["-s", "/tmp/no.sock"], ["-a", "700"],
+            ["-b", "5"],
+        ])
+    func contradiction(flags: [String]) throws {
+        let result = try handOver(Self.listening, flags)
+        #expect(result.exit == .status(64))
+        #expect(
+            result.errors
+                == "\(flags[0]) has no meaning where the listening sockets are handed over "
+                + "(LISTEN_FDS): leave it out, or say it in systemd's socket unit\n")
+    }
+
+    @Test(
+        "A descriptor that cannot be listened on is named, with the reason",
+        arguments: [
+            ("socket.socket(AF_INET, SOCK_DGRAM)", "is not a stream socket"),
+            ("socket.socket(AF_INET, SOCK_STREAM)", "does not listen"),
+            ("open('/dev/null')", "is not a socket"),
+        ])
+    func unsuitable(socket: String, reason: String) throws {
+        let result = try handOver(socket, [])
+        #expect(result.exit == .status(64))
+        #expect(
+            result.errors
+                == "descriptor 3, handed over by LISTEN_FDS, \(reason); "
+                + "a systemd socket unit needs ListenStream= and Accept=no\n")
+        let closed = try handOver(Self.listening, [], count: "2")
+        #expect(closed.errors.hasPrefix("descriptor 4, handed over by LISTEN_FDS, is not open;"))
+    }
+
+    @Test("Sockets that were meant for another process are left alone")
+    func otherProcess() throws {
+        // Served, they would make -p a contradiction.
+        let result = try handOver(Self.listening, ["-p", "99999"], to: "1")
+        #expect(result.errors == "ERROR: Invalid port number 99999.\n")
+        let node = try handOver(Self.listening, ["-p", "-1", "-e", "/dev/zero"], to: "1")
+        #expect(node.exit == .status(71))
+    }
+
+    // MARK: Telling
+
+    /// A datagram socket as systemd has one for `Type=notify`.
+    private final class NotifySocket {
+        let descriptor: Int32
+
+        /// - Parameter address: a path, or an abstract address that begins with `@`.
+        init(_ address: String) throws {
+            descriptor = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+            var name = sockaddr_un()
+            name.sun_family = sa_family_t(AF_UNIX)
+            var bytes = Array(address.utf8)
+            if bytes[0] == UInt8(ascii: "@") { bytes[0] = 0 }
+            withUnsafeMutableBytes(of: &name.sun_path) { $0.copyBytes(from: bytes) }
+            let length = socklen_t(MemoryLayout<sa_family_t>.size + bytes.count)
+            let result = withUnsafePointer(to: &name) { pointer in
+                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    bind(descriptor, $0, length)
+                }
+            }
+            guard result == 0 else { throw Trouble("cannot bind \(address)") }
+            var patience = timeval(tv_sec: 60, tv_usec: 0)
+            setsockopt(
+                descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience,
+                socklen_t(MemoryLayout<timeval>.size))
+        }
+
+        deinit { close(descriptor) }
+
+        func next() throws -> [Substring] {
+            var bytes = [UInt8](repeating: 0, count: 4_096)
+            let count = recv(descriptor, &bytes, bytes.count, 0)
+            guard count > 0 else { throw Trouble("nothing was told") }
+            return String(decoding: bytes.prefix(count), as: UTF8.self).split(separator: "\n")
+        }
+
+        /// The next message with a line that begins so.
+        func next(_ beginning: String) throws -> [Substring] {
+            while true {
+                let lines = try next()
+                if lines.contains(where: { $0.hasPrefix(beginning) }) { return lines }
+            }
+        }
+    }
+
+    @Test(
+        "systemd is told when the node is ready, reads again, and ends",
+        arguments: [false, true], [[], ["--supervise"]])
+    func notifies(isAbstract: Bool, flags: [String]) throws {
+        let directory = try TemporaryDirectory()
+        let address =
+            (isAbstract ? "@" : "") + directory.path + "/notify"
+        let definition = try directory.write(
+            "nodes: [{name: a, host: 127.0.0.1}]", to: "cluster.yaml")
+        let socket = try NotifySocket(address)
+        let node = try Program(
+            try RunningNode.sojourndPath(),
+            Self.user + ["-p", "-1", "-o", "cluster_file=\(definition)"] + flags,
+            environment: ["NOTIFY_SOCKET": address])
+        #expect(try socket.next() == ["STATUS=Starting, 64 MB"])
+        let ready = try socket.next("READY=1")
+        #expect(ready.last?.hasPrefix("STATUS=Listens on tcp:127.0.0.1:") == true)
+        node.send(SIGHUP)
+        let reloading = try socket.next("RELOADING=1")
+        #expect(reloading.last?.hasPrefix("MONOTONIC_USEC=") == true)
+        #expect(try socket.next() == ["READY=1"])
+        node.send(SIGTERM)
+        #expect(try socket.next() == ["STOPPING=1"])
+        #expect(try node.waitForExit() == .status(0))
+    }
+
+    @Test("systemd is not told that the service stops when a supervisor only replaces the node")
+    func replacingTellsNothing() throws {
+        let directory = try TemporaryDirectory()
+        let socket = try NotifySocket(directory.path + "/notify")
+        let node = try Program(
+            try RunningNode.sojourndPath(), Self.user + ["-p", "-1", "--supervise"],
+            environment: ["NOTIFY_SOCKET": directory.path + "/notify"])
+        _ = try socket.next("READY=1")
+        node.send(SIGUSR2)
+        #expect(try socket.next() == ["STATUS=Starting, 64 MB"])
+        _ = try socket.next("READY=1")
+        node.send(SIGTERM)
+        #expect(try socket.next() == ["STOPPING=1"])
+    }
+
+    @Test("A service manager that has gone ends no node")
+    func nobodyThere() throws {
+        let node = try Program(
+            try RunningNode.sojourndPath(), Self.user + ["-p", "-1"],
+            environment: ["NOTIFY_SOCKET": "/nonexistent/notify"])
+        try wait(for: "the node's line") {
+            node.errors.contains("is ready: No such file or directory")
+        }
+        node.send(SIGTERM)
+        #expect(try node.waitForExit() == .status(0))
+    }
+}
