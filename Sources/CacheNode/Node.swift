@@ -24,6 +24,7 @@ package final class Node {
     /// Makes everything that can fail, but listens only once it runs.
     package init(_ configuration: NodeConfiguration) throws(NodeError) {
         let (map, clock, file) = try Self.makeMap(configuration)
+        if configuration.shouldStop() { throw .stopped }
         memoryFile = file
         let context = NodeContext(configuration: configuration, map: map, clock: clock)
         self.context = context
@@ -133,6 +134,8 @@ package final class Node {
     package func listen() throws(NodeError) -> [Place] {
         do {
             try attendSignals()
+            // What came before; from here on the loop knows.
+            if context.configuration.shouldStop() { throw NodeError.stopped }
             let sockets = try context.configuration.makeSockets()
             let places = sockets.map { Place($0.address) }
             try acceptor.start(loop: loop, sockets: sockets)
@@ -145,8 +148,6 @@ package final class Node {
     }
 
     private func attendSignals() throws(EventLoopError) {
-        // A peer that has gone is an error of one write.
-        signal(SIGPIPE, SIG_IGN)
         let logger = context.logger
         let follow = context.configuration.follow
         for number in [SIGINT, SIGTERM] {
@@ -225,6 +226,9 @@ package struct NodeError: Error, Equatable, CustomStringConvertible {
     package var description: String { message }
 
     init(message: String) { self.message = message }
+
+    /// Not a failure: somebody asked the node to stop before it listened.
+    package static let stopped = NodeError(message: "stopped before it listened")
 
     init(_ error: SocketError) {
         switch error {

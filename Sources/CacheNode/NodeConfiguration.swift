@@ -68,6 +68,9 @@ package struct NodeConfiguration: Sendable {
     /// Is told what the node does, on the thread that runs it.
     package var follow: @Sendable (NodeStage) -> Void = { _ in }
 
+    /// Whether the node has been asked to stop, which the work of its start looks at now and then.
+    package var shouldStop: @Sendable () -> Bool = { false }
+
     package init() {}
 
     /// What whoever started a node wants to know of it.

@@ -2,6 +2,15 @@ import Glibc
 
 /// What the process does to itself before and while it serves: user, limits, daemon, files.
 enum Process {
+    /// To be called before anything is opened. Without these three the next file that is opened gets
+    /// the number of one of them, and is written to as if it were the log.
+    static func openStandardDescriptors() {
+        for descriptor in STDIN_FILENO...STDERR_FILENO where fcntl(descriptor, F_GETFD) < 0 {
+            // The lowest that is free: this one.
+            guard open("/dev/null", O_RDWR) == descriptor else { exit(Refusal.osError) }
+        }
+    }
+
     static var isRoot: Bool { getuid() == 0 || geteuid() == 0 }
 
     /// Becomes another user, which only root can; anybody else stays who they are.

@@ -40,6 +40,7 @@ func run(_ settings: Settings, _ handedOver: HandedOver) throws {
     }
     let logger = makeLogger(verbosity: settings.node.verbosity)
     settings.node.logger = logger
+    settings.node.shouldStop = { StopSignals.haveCome }
     if settings.node.verbosity > 0 {
         for note in settings.notes { logger.notice("\(note)") }
     }
@@ -86,6 +87,9 @@ func serve(_ settings: Settings, _ handedOver: HandedOver, _ logger: Logger) thr
     try node.run()
 }
 
+Process.openStandardDescriptors()
+StopSignals.attend()
+
 let command = parseCommandLine()
 if command.version {
     print("sojournd \(Version.own) (speaks the protocol of memcached 1.6.45)")
@@ -103,6 +107,8 @@ do {
     try run(settings, handedOver)
 } catch let refusal as Refusal {
     refuse(refusal)
+} catch let error as NodeError where error == .stopped {
+    exit(0)
 } catch {
     refuse(Refusal("\(error)", status: Refusal.osError))
 }
