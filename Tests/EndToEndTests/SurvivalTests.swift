@@ -20,6 +20,24 @@ struct SurvivalTests {
         #expect(result.output.contains("acknowledged sessions lost"))
     }
 
+    @Test(
+        "Nobody whose request begins while a killed node starts again is logged out by Django, PHP or pymemcache: a short run of scripts/kill-clients"
+    )
+    func killedUnderClients() throws {
+        let clients =
+            "pymemcache,django-pymemcache,django-asks-twice,django-pylibmc,php,php-strict"
+        let result = try Program.run(
+            "/usr/bin/env",
+            [
+                "python3", Self.root + "/scripts/kill-clients",
+                "--binary", try RunningNode.sojourndPath(), "--python", try Script.python(),
+                "--kills", "5", "--seconds", "1", "--megabytes", "64", "--seed", "1",
+                "--clients", clients,
+            ], seconds: 120)
+        #expect(result.exit == .status(0), "\(result.output)\(result.errors)")
+        #expect(result.output.contains("5 kills; from kill to the next node's first answer"))
+    }
+
     @Test("Two restarts within a second keep what was stored")
     func restarts() throws {
         let directory = try TemporaryDirectory()

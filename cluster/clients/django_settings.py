@@ -13,7 +13,10 @@ CACHES = {
     "pymemcache": {
         "BACKEND": "django.core.cache.backends.memcached.PyMemcacheCache",
         "LOCATION": SERVERS,
-        "OPTIONS": {"connect_timeout": 1, "timeout": 1},
+        # Without the last two an error makes it answer "no such session" for a second, without asking.
+        "OPTIONS": {
+            "connect_timeout": 1, "timeout": 1, "retry_timeout": 0, "retry_attempts": 1_000_000,
+        },
     },
 }
 SESSION_ENGINE = "django.contrib.sessions.backends.cache"
