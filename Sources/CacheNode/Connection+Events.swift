@@ -51,6 +51,7 @@ extension Connection {
             case .miss: line.write(" status=not_found clsid=0")
             case .flushed: line.write(" status=flushed clsid=0")
             case .expired: line.write(" status=expired clsid=0")
+            case .outOfMemory: line.write(" status=found clsid=1")
             }
             line.write(" cfd=", record.descriptor)
             line.write(" size=", valueByteCount)

@@ -64,6 +64,7 @@ extension Connection {
     ) {
         let times = MetaTimes(
             request, rule: context.configuration.exptimeRule, now: now)
+        let pendingByteCount = output.pendingByteCount
         let result = map.retrieve(
             key, now: now.seconds, fraction: now.fraction,
             isAccess: !request.flags.has(.noAccess),
@@ -79,7 +80,10 @@ extension Connection {
         if isHit, let absence = result.absence { count(absence: absence) }
         notePrefix(.get(isHit: isHit), key: key)
         noteRetrieved(key, result.absence ?? result.outcome, now: now)
-        if !isHit {
+        if result.outcome == .outOfMemory {
+            output.takeBack(output.pendingByteCount - pendingByteCount)
+            fail(.outOfMemoryForReply, isQuiet: false)
+        } else if !isHit {
             reply("EN", request, line: line, isQuiet: request.flags.has(.quiet))
         }
     }

@@ -28,7 +28,9 @@ extension Connection {
                 return retrieveLater(retrieval, from: word.start, .full)
             }
             position = word.start + word.count
-            retrieve(line.extracting(word.start..<position), retrieval, now: now)
+            guard retrieve(line.extracting(word.start..<position), retrieval, now: now) else {
+                return giveUp(.outOfMemoryForReply, newline: newline)
+            }
         }
         guard let newline else {
             return retrieveLater(retrieval, from: input.count, .stuck)
@@ -47,15 +49,25 @@ extension Connection {
         return progress
     }
 
-    /// An over-long key in a part of a line whose first values may have been sent already.
-    private func giveUp() -> Progress {
-        fail(.badFormat, isQuiet: false)
-        state = .swallowingLine
+    /// The rest of the line is of no use: an over-long key in a part of it, or a value that cannot be
+    /// sent. Values of its first keys may have been sent already.
+    private func giveUp(_ error: ErrorReply = .badFormat, newline: Int? = nil) -> Progress {
+        fail(error, isQuiet: false)
+        if let newline {
+            input.use(newline + 1)
+            state = .command
+        } else {
+            state = .swallowingLine
+        }
         return .went
     }
 
+    /// False when the value cannot be sent.
     @inline(__always)
-    private func retrieve(_ key: Span<UInt8>, _ retrieval: RetrievalInProgress, now: Moment) {
+    private func retrieve(
+        _ key: Span<UInt8>, _ retrieval: RetrievalInProgress, now: Moment
+    ) -> Bool {
+        let pendingByteCount = output.pendingByteCount
         let result = map.retrieve(
             key, now: now.seconds, fraction: now.fraction
         ) { hit in
@@ -74,6 +86,11 @@ extension Connection {
             notePrefix(.get(isHit: false), key: key)
         }
         noteRetrieved(key, result.outcome, now: now)
+        guard result.outcome != .outOfMemory else {
+            output.takeBack(output.pendingByteCount - pendingByteCount)
+            return false
+        }
+        return true
     }
 
     @inline(__always)
@@ -85,6 +102,9 @@ extension Connection {
         case .expired, .flushed:
             counters.add(isTouch ? .touchMisses : .getMisses)
             count(absence: outcome)
+        case .outOfMemory:
+            counters.add(isTouch ? .touchMisses : .getMisses)
+            counters.add(.repliesWithoutMemory)
         }
     }
 
@@ -93,7 +113,7 @@ extension Connection {
         switch absence {
         case .expired: counters.add(.getExpired)
         case .flushed: counters.add(.getFlushed)
-        case .hit, .miss: break
+        case .hit, .miss, .outOfMemory: break
         }
     }
 }

@@ -13,7 +13,8 @@ enum Counter: Int, CaseIterable, Sendable {
     case storeTooLarge, storeNoMemory
     case authCommands, authErrors
     case connectionYields
-
+    /// Large values that were not sent, because too much memory was pinned already.
+    case repliesWithoutMemory
 }
 
 /// One worker's counters: written by that worker alone, read by any thread.

@@ -72,6 +72,13 @@ struct OutputBuffer: ~Copyable {
         end += count
     }
 
+    /// Takes back the last `count` bytes, nothing of which has been offered to anybody.
+    mutating func takeBack(_ count: Int) {
+        precondition(
+            count >= 0 && end - count >= sent && inserts.allSatisfy { $0.place <= end - count })
+        end -= count
+    }
+
     private mutating func grow(_ count: Int) {
         guard let old = memory else {
             if count <= BufferPool.blockByteCount {

@@ -7,8 +7,7 @@ import Synchronization
 extension NodeContext {
     /// There are no slab classes; all items are shown as class 1, so that tools have rows to show.
     func writeItems(to writer: inout StatisticsWriter, now: Moment) {
-        let all = map.statistics(now: now.seconds)
-        let zero = zero.withLock { $0.map }
+        let all = counted(now: now).map
         guard all.itemCount > 0 else { return }
         writer.line("items:1:number", all.itemCount)
         writer.line("items:1:number_hot", 0)
@@ -18,19 +17,19 @@ extension NodeContext {
         writer.line("items:1:age_warm", 0)
         writer.line("items:1:age", all.oldestAge)
         writer.line("items:1:mem_requested", all.itemByteCount)
-        writer.line("items:1:evicted", all.evictionCount - zero.evictionCount)
+        writer.line("items:1:evicted", all.evictionCount)
         writer.line(
             "items:1:evicted_nonzero",
-            all.evictedWithDeadlineCount - zero.evictedWithDeadlineCount)
+            all.evictedWithDeadlineCount)
         writer.line("items:1:evicted_time", all.evictedAge)
-        writer.line("items:1:outofmemory", all.outOfMemoryCount - zero.outOfMemoryCount)
+        writer.line("items:1:outofmemory", all.outOfMemoryCount)
         writer.line("items:1:tailrepairs", 0)
-        writer.line("items:1:reclaimed", all.reclaimedCount - zero.reclaimedCount)
+        writer.line("items:1:reclaimed", all.reclaimedCount)
         writer.line(
-            "items:1:expired_unfetched", all.expiredUnfetchedCount - zero.expiredUnfetchedCount)
+            "items:1:expired_unfetched", all.expiredUnfetchedCount)
         writer.line(
-            "items:1:evicted_unfetched", all.evictedUnfetchedCount - zero.evictedUnfetchedCount)
-        writer.line("items:1:evicted_active", all.evictedProvenCount - zero.evictedProvenCount)
+            "items:1:evicted_unfetched", all.evictedUnfetchedCount)
+        writer.line("items:1:evicted_active", all.evictedProvenCount)
         for name in Self.itemNamesWithoutMeaning { writer.line("items:1:\(name)", 0) }
     }
 
@@ -42,16 +41,14 @@ extension NodeContext {
     ]
 
     func writeSlabs(to writer: inout StatisticsWriter, now: Moment) {
-        let all = snapshot(now: now)
-        let zero = zero.withLock { $0 }
-        func since(_ counter: Counter) -> UInt64 { all[counter] &- zero[counter] }
+        let all = counted(now: now)
         let map = all.map
         let limit = memoryLimitByteCount.load(ordering: .relaxed)
         if map.itemCount > 0 {
             // One chunk is one item of the average size.
             let chunk = max(1, map.itemByteCount / map.itemCount)
             // A limit that was lowered leaves memory that may not be used.
-            let room = limit - map.itemByteCount - map.indexByteCount
+            let room = limit - map.itemByteCount - map.indexByteCount - map.heldByteCount
             let free = max(0, min(map.freeByteCount, room)) / chunk
             writer.line("1:chunk_size", chunk)
             writer.line("1:chunks_per_page", max(1, (1 << 20) / chunk))
@@ -60,14 +57,14 @@ extension NodeContext {
             writer.line("1:used_chunks", map.itemCount)
             writer.line("1:free_chunks", free)
             writer.line("1:free_chunks_end", 0)
-            writer.line("1:get_hits", since(.getHits))
-            writer.line("1:cmd_set", since(.setCommands))
-            writer.line("1:delete_hits", since(.deleteHits))
-            writer.line("1:incr_hits", since(.incrHits))
-            writer.line("1:decr_hits", since(.decrHits))
-            writer.line("1:cas_hits", since(.casHits))
-            writer.line("1:cas_badval", since(.casBadValue))
-            writer.line("1:touch_hits", since(.touchHits))
+            writer.line("1:get_hits", all[.getHits])
+            writer.line("1:cmd_set", all[.setCommands])
+            writer.line("1:delete_hits", all[.deleteHits])
+            writer.line("1:incr_hits", all[.incrHits])
+            writer.line("1:decr_hits", all[.decrHits])
+            writer.line("1:cas_hits", all[.casHits])
+            writer.line("1:cas_badval", all[.casBadValue])
+            writer.line("1:touch_hits", all[.touchHits])
         }
         writer.line("active_slabs", map.itemCount > 0 ? 1 : 0)
         writer.line("total_malloced", limit)

@@ -14,6 +14,21 @@ struct CounterSnapshot {
     var watchers = Watchers.Counts()
 
     subscript(counter: Counter) -> UInt64 { counts[counter.rawValue] }
+
+    /// What is there, and what was counted since `zero`, which was taken before. Nowhere else is one
+    /// counter subtracted from another.
+    func since(_ zero: CounterSnapshot) -> CounterSnapshot {
+        var left = self
+        for index in counts.indices { left.counts[index] = counts[index].since(zero.counts[index]) }
+        left.rejectedConnections = rejectedConnections.since(zero.rejectedConnections)
+        left.pauses = pauses.since(zero.pauses)
+        left.map = map.since(zero.map)
+        left.crawlerStarts = crawlerStarts.since(zero.crawlerStarts)
+        left.watchers.toldCount = watchers.toldCount.since(zero.watchers.toldCount)
+        left.watchers.sentCount = watchers.sentCount.since(zero.watchers.sentCount)
+        left.watchers.skippedCount = watchers.skippedCount.since(zero.watchers.skippedCount)
+        return left
+    }
 }
 
 /// Writes `STAT name value` lines.
@@ -44,7 +59,14 @@ extension NodeContext {
         now.seconds - min(now.seconds, clock.startSeconds)
     }
 
-    func snapshot(now: Moment) -> CounterSnapshot {
+    /// What is there, and what was counted since the last `stats reset`. The zero is read first: one
+    /// that another connection takes later would be above what was counted here.
+    func counted(now: Moment) -> CounterSnapshot {
+        let zero = zero.withLock { $0 }
+        return snapshot(now: now).since(zero)
+    }
+
+    private func snapshot(now: Moment) -> CounterSnapshot {
         var all = CounterSnapshot()
         for worker in workers {
             for counter in Counter.allCases {
@@ -61,8 +83,8 @@ extension NodeContext {
 
     /// `stats reset`: what was counted so far counts no more.
     func resetStatistics() {
-        let present = snapshot(now: clock.now())
-        zero.withLock { $0 = present }
+        // Within the lock, so that of two resets the later one's zero is the one that stays.
+        zero.withLock { $0 = snapshot(now: clock.now()) }
         prefixes.clear()
     }
 
@@ -83,9 +105,7 @@ extension NodeContext {
     // MARK: stats
 
     private func writeGeneral(to writer: inout StatisticsWriter, now: Moment) {
-        let all = snapshot(now: now)
-        let zero = zero.withLock { $0 }
-        func since(_ counter: Counter) -> UInt64 { all[counter] &- zero[counter] }
+        let all = counted(now: now)
         var usage = rusage()
         getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
         writer.line("pid", getpid())
@@ -100,14 +120,14 @@ extension NodeContext {
         writer.line("max_connections", configuration.connectionCountMax)
         let open = acceptance.openCount.load(ordering: .relaxed)
         writer.line("curr_connections", open)
-        writer.line("total_connections", since(.totalConnections))
+        writer.line("total_connections", all[.totalConnections])
         if configuration.connectionLimitRule == .refuse {
-            writer.line("rejected_connections", all.rejectedConnections - zero.rejectedConnections)
+            writer.line("rejected_connections", all.rejectedConnections)
         }
         writer.line("connection_structures", open)
         let lent = workers.reduce(0) { $0 + $1.lentBufferCount.load(ordering: .relaxed) }
         let free = workers.reduce(0) { $0 + $1.freeBufferCount.load(ordering: .relaxed) }
-        writer.line("response_obj_oom", 0)
+        writer.line("response_obj_oom", all[.repliesWithoutMemory])
         writer.line("response_obj_count", 0)
         writer.line("response_obj_bytes", 0)
         writer.line("read_buf_count", lent + free)
@@ -116,29 +136,27 @@ extension NodeContext {
         writer.line("read_buf_oom", 0)
         writer.line(
             "reserved_fds", acceptance.reservedDescriptorCount.load(ordering: .relaxed))
-        for (name, counter) in Self.commandCounters { writer.line(name, since(counter)) }
-        if configuration.idleTimeoutSeconds > 0 { writer.line("idle_kicks", since(.idleKicks)) }
-        writer.line("bytes_read", since(.bytesRead))
-        writer.line("bytes_written", since(.bytesWritten))
+        for (name, counter) in Self.commandCounters { writer.line(name, all[counter]) }
+        if configuration.idleTimeoutSeconds > 0 { writer.line("idle_kicks", all[.idleKicks]) }
+        writer.line("bytes_read", all[.bytesRead])
+        writer.line("bytes_written", all[.bytesWritten])
         writer.line("limit_maxbytes", memoryLimitByteCount.load(ordering: .relaxed))
         writer.line("accepting_conns", acceptance.isAccepting.load(ordering: .relaxed) ? 1 : 0)
-        writer.line("listen_disabled_num", all.pauses - zero.pauses)
+        writer.line("listen_disabled_num", all.pauses)
         writer.line(
             "time_in_listen_disabled_us", acceptance.pausedMicroseconds.load(ordering: .relaxed))
         writer.line("threads", configuration.threadCount)
-        writer.line("conn_yields", since(.connectionYields))
+        writer.line("conn_yields", all[.connectionYields])
         writer.line("hash_power_level", all.map.indexPower)
         writer.line("hash_bytes", all.map.indexByteCount)
         writer.line("hash_is_expanding", 0)
-        writeMachinery(all, zero, to: &writer)
-        writeMapCounters(all.map, zero.map, to: &writer)
+        writeMachinery(all, to: &writer)
+        writeMapCounters(all.map, to: &writer)
     }
 
     /// What memcached tells of its side threads: of slabs, crawler and LRU, which this node does not
     /// have, and of watchers.
-    private func writeMachinery(
-        _ all: CounterSnapshot, _ zero: CounterSnapshot, to writer: inout StatisticsWriter
-    ) {
+    private func writeMachinery(_ all: CounterSnapshot, to writer: inout StatisticsWriter) {
         let tuning = tuning.withLock { $0 }
         if tuning.reassignsSlabs {
             for name in Self.slabMoverNames { writer.line(name, 0) }
@@ -148,43 +166,41 @@ extension NodeContext {
         }
         if dumps.isEnabled {
             writer.line("lru_crawler_running", dumps.isRunning ? 1 : 0)
-            writer.line("lru_crawler_starts", all.crawlerStarts - zero.crawlerStarts)
+            writer.line("lru_crawler_starts", all.crawlerStarts)
         }
         if tuning.hasMaintainer { writer.line("lru_maintainer_juggles", 0) }
         writer.line("malloc_fails", 0)
         // Lines go to the watchers' buffers at once: there are no workers' that could be full.
         writer.line("log_worker_dropped", 0)
-        writer.line("log_worker_written", all.watchers.toldCount - zero.watchers.toldCount)
-        writer.line("log_watcher_skipped", all.watchers.skippedCount - zero.watchers.skippedCount)
-        writer.line("log_watcher_sent", all.watchers.sentCount - zero.watchers.sentCount)
+        writer.line("log_worker_written", all.watchers.toldCount)
+        writer.line("log_watcher_skipped", all.watchers.skippedCount)
+        writer.line("log_watcher_sent", all.watchers.sentCount)
         writer.line("log_watchers", all.watchers.watcherCount)
         writer.line("unexpected_napi_ids", 0)
         writer.line("round_robin_fallback", 0)
     }
 
-    private func writeMapCounters(
-        _ map: MapStatistics, _ zero: MapStatistics, to writer: inout StatisticsWriter
-    ) {
+    private func writeMapCounters(_ map: MapStatistics, to writer: inout StatisticsWriter) {
         writer.line("bytes", map.itemByteCount)
         writer.line("curr_items", map.itemCount)
-        writer.line("total_items", map.totalItemCount - zero.totalItemCount)
+        writer.line("total_items", map.totalItemCount)
         writer.line("slab_global_page_pool", 0)
-        writer.line("expired_unfetched", map.expiredUnfetchedCount - zero.expiredUnfetchedCount)
-        writer.line("evicted_unfetched", map.evictedUnfetchedCount - zero.evictedUnfetchedCount)
-        let evictedProven = map.evictedProvenCount - zero.evictedProvenCount
+        writer.line("expired_unfetched", map.expiredUnfetchedCount)
+        writer.line("evicted_unfetched", map.evictedUnfetchedCount)
         let hasMaintainer = tuning.withLock { $0.hasMaintainer }
         // memcached's word for items that were in use: the proven ones here.
-        if hasMaintainer { writer.line("evicted_active", evictedProven) }
-        writer.line("evictions", map.evictionCount - zero.evictionCount)
-        writer.line("evicted_live_proven", evictedProven)
+        if hasMaintainer { writer.line("evicted_active", map.evictedProvenCount) }
+        writer.line("evictions", map.evictionCount)
+        writer.line("evicted_live_proven", map.evictedProvenCount)
         writer.line(
-            "evicted_probationary",
-            map.evictionCount - zero.evictionCount - evictedProven)
+            "evicted_probationary", map.evictionCount.since(map.evictedProvenCount))
         writer.line("probationary_items", map.probationaryItemCount)
         writer.line("probationary_bytes", map.probationaryByteCount)
         writer.line("proven_items", map.provenItemCount)
         writer.line("proven_bytes", map.provenByteCount)
-        writer.line("reclaimed", map.reclaimedCount - zero.reclaimedCount)
+        writer.line("held_bytes", map.heldByteCount)
+        writer.line("pinned_bytes", map.pinnedByteCount)
+        writer.line("reclaimed", map.reclaimedCount)
         writer.line("crawler_reclaimed", 0)
         writer.line("crawler_items_checked", 0)
         writer.line("lrutail_reflocked", 0)

@@ -39,6 +39,7 @@ package enum ErrorReply: Equatable, Sendable {
     case illegalSlabID
     case tooLarge
     case outOfMemory
+    case outOfMemoryForReply
     case tooManyConnections
     case invalidFlag
     case duplicateFlag
@@ -77,6 +78,7 @@ package enum ErrorReply: Equatable, Sendable {
         case .illegalSlabID: "CLIENT_ERROR Illegal slab id\r\n"
         case .tooLarge: "SERVER_ERROR object too large for cache\r\n"
         case .outOfMemory: "SERVER_ERROR out of memory storing object\r\n"
+        case .outOfMemoryForReply: "SERVER_ERROR out of memory writing get response\r\n"
         case .tooManyConnections: "ERROR Too many open connections\r\n"
         case .invalidFlag: "CLIENT_ERROR invalid flag\r\n"
         case .duplicateFlag: "CLIENT_ERROR duplicate flag\r\n"

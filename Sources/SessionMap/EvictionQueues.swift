@@ -17,6 +17,15 @@ package enum EvictionPolicy: Equatable, Sendable {
     package static let proofAgeSecondsRange = 0...86_400
 }
 
+/// Under which policy a shard's items got their marks and time stamps. The numbers are part of the
+/// layout.
+enum StampRule: UInt32 {
+    /// The shard does not say: it was left by a version that did not.
+    case unknown = 0
+    case lru = 1
+    case probation = 2
+}
+
 /// What an item's `marks` say.
 enum ItemMark {
     static let fetched: UInt32 = 1 << 0
@@ -46,6 +55,9 @@ struct EvictionQueues {
     private(set) var proven: RecencyQueue
     private(set) var probationaryUnitCount = 0
     private(set) var provenUnitCount = 0
+    /// Of these, what was flushed and is still to be removed.
+    private var flushedProbationary = QueueSize()
+    private var flushedProven = QueueSize()
 
     init(region: Region, policy: EvictionPolicy) {
         self.region = region
@@ -55,6 +67,15 @@ struct EvictionQueues {
     }
 
     var count: Int { probationary.count + proven.count }
+
+    /// What is there for clients, on probation and proven.
+    var liveProbationary: QueueSize {
+        QueueSize(itemCount: probationary.count, unitCount: probationaryUnitCount)
+            - flushedProbationary
+    }
+    var liveProven: QueueSize {
+        QueueSize(itemCount: proven.count, unitCount: provenUnitCount) - flushedProven
+    }
 
     @inline(__always)
     func isProven(_ item: Unit) -> Bool { region[item, .marks] & ItemMark.proven != 0 }
@@ -79,6 +100,30 @@ struct EvictionQueues {
         }
     }
 
+    /// Gives an item that was stored under another policy the standing and the time stamp that it has
+    /// under this one; returns the seconds since it was accessed (on probation: stored).
+    ///
+    /// To one queue nobody is proven. From one queue, whoever was read back is: an age of proof was
+    /// not kept, and better a bot is taken for a user for a while than a user for a bot.
+    func adopt(_ item: Unit, from old: StampRule, time: MapTime) -> UInt32 {
+        let wasProven = isProven(item)
+        // In one queue nobody is proven, so a file that does not say shows it by such an item.
+        let old = old == .unknown ? (wasProven ? .probation : stampRule) : old
+        guard old != stampRule else { return secondsSinceAccess(item, time: time) }
+        let isCreation = old == .probation && !wasProven
+        let age = time.secondsSince(stamp: region[item, .accessed], isCreation: isCreation)
+        let marks = region[item, .marks]
+        let proves = policy != .lru && marks & ItemMark.fetched != 0
+        let kept = proves ? marks | ItemMark.proven : marks & ~ItemMark.proven
+        let stamp =
+            policy == .lru || proves
+            ? time.seconds &- age : (time.seconds &- min(age, MapTime.creationAgeMax)) &<< 4
+        region.setMarks(item, kept, accessed: stamp)
+        return age
+    }
+
+    var stampRule: StampRule { policy == .lru ? .lru : .probation }
+
     /// Takes in an item, by its marks, as the newest of its queue.
     mutating func insert(_ item: Unit, unitCount: Int) {
         if isProven(item) {
@@ -90,14 +135,23 @@ struct EvictionQueues {
         }
     }
 
-    mutating func remove(_ item: Unit, unitCount: Int) {
+    mutating func remove(_ item: Unit, unitCount: Int, isFlushed: Bool) {
         if isProven(item) {
             proven.remove(item)
             provenUnitCount -= unitCount
+            if isFlushed { flushedProven.takeOut(unitCount) }
         } else {
             probationary.remove(item)
             probationaryUnitCount -= unitCount
+            if isFlushed { flushedProbationary.takeOut(unitCount) }
         }
+    }
+
+    /// Takes note that all items that are there have been flushed.
+    mutating func noteFlush() {
+        flushedProbationary = QueueSize(
+            itemCount: probationary.count, unitCount: probationaryUnitCount)
+        flushedProven = QueueSize(itemCount: proven.count, unitCount: provenUnitCount)
     }
 
     /// Takes note that an item, its links and marks included, has been copied to another place.
@@ -121,7 +175,7 @@ struct EvictionQueues {
         if keepsCreation(item) {
             guard isOldEnough(item, time: time) else { return probationary.bump(item) }
             let unitCount = region.chainSize(item).unitCount
-            remove(item, unitCount: unitCount)
+            remove(item, unitCount: unitCount, isFlushed: false)
             region.setMarks(
                 item, region[item, .marks] | ItemMark.proven, accessed: time.seconds)
             insert(item, unitCount: unitCount)
@@ -139,13 +193,20 @@ struct EvictionQueues {
 
     // MARK: Order
 
-    /// The item that goes first; 0 when there is none. `capacity` is what the share is a share of.
-    func nextToGo(capacity: UInt32) -> Unit {
+    /// What items on probation may hold of `limit` units at the expense of proven ones.
+    func probationShare(of limit: UInt32) -> Int {
+        guard case .probation(let sharePercent, _) = policy else { return 0 }
+        return Int(limit) * sharePercent / 100
+    }
+
+    /// The item that goes first; 0 when there is none. `limit` is what the share is a share of. Held
+    /// memory counts as on probation, but leaves half of the share to items that are.
+    func nextToGo(limit: UInt32, heldUnitCount: Int) -> Unit {
         guard proven.count > 0 else { return probationary.oldest }
         guard probationary.count > 0 else { return proven.oldest }
-        guard case .probation(let sharePercent, _) = policy else { return probationary.oldest }
-        let share = Int(capacity) * sharePercent / 100
-        return probationaryUnitCount > share ? probationary.oldest : proven.oldest
+        let share = probationShare(of: limit)
+        let onProbation = probationaryUnitCount + min(heldUnitCount, share / 2)
+        return onProbation > share ? probationary.oldest : proven.oldest
     }
 
     /// An item of another epoch, which is at the oldest end of its queue; 0 when there is none.
@@ -166,6 +227,23 @@ struct EvictionQueues {
     /// half a year (12 days); then it starts again.
     func secondsSinceAccess(_ item: Unit, time: MapTime) -> UInt32 {
         time.secondsSince(stamp: region[item, .accessed], isCreation: keepsCreation(item))
+    }
+}
+
+/// So many items, and the units that they take.
+struct QueueSize: Equatable {
+    var itemCount = 0
+    var unitCount = 0
+
+    static func - (left: QueueSize, right: QueueSize) -> QueueSize {
+        QueueSize(
+            itemCount: left.itemCount - right.itemCount,
+            unitCount: left.unitCount - right.unitCount)
+    }
+
+    mutating func takeOut(_ unitCount: Int) {
+        itemCount -= 1
+        self.unitCount -= unitCount
     }
 }
 
@@ -191,6 +269,9 @@ struct MapTime {
         let age = (time &- stamp) & 0xFF_FFFF
         return age <= 0xFF_FFFF - stampsAheadMax ? age : 0
     }
+
+    /// The most seconds since a creation that a stamp can tell.
+    static let creationAgeMax: UInt32 = (0xFF_FFFF - stampsAheadMax) / 16
 
     /// Four minutes of sixteenths, an hour of seconds.
     private static let stampsAheadMax: UInt32 = 4_096

@@ -78,6 +78,7 @@ extension ItemIndex {
             for slot in kept { slots.insert(slot, tag: UInt32(truncatingIfNeeded: slot >> 32)) }
         }
         unitCount -= region.length(segment)
+        totalSlotCount -= Int(old.count - slotCount)
         extents.shorten(segment, to: Self.segmentUnits(slotCount: slotCount))
         unitCount += region.length(segment)
     }

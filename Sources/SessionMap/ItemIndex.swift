@@ -23,6 +23,8 @@ struct ItemIndex: ~Copyable {
     let region: Region
     private(set) var count = 0
     var unitCount: UInt32 = 0
+    /// Of all segments.
+    var totalSlotCount = 0
     private(set) var depth: UInt32 = 0
     private(set) var directory: UnsafeMutablePointer<DirectoryPlace>
 
@@ -137,11 +139,6 @@ struct ItemIndex: ~Copyable {
 
     /// Memory outside of the arena.
     var directoryByteCount: Int { 4 << Int(depth) }
-    /// The power of two of slots that `stats` shows.
-    var slotPower: Int {
-        let slots = Int(unitCount) * Region.unitByteCount / IndexSlots.slotByteCount
-        return slots <= 1 ? 0 : Int.bitWidth - (slots - 1).leadingZeroBitCount
-    }
 
     /// A slot that was found; valid until the index changes.
     struct Slot {
@@ -255,6 +252,7 @@ struct ItemIndex: ~Copyable {
             count: Int(slotCount) * IndexSlots.slotByteCount)
         slots.initializeMemory(as: UInt8.self, repeating: 0)
         unitCount += length
+        totalSlotCount += Int(slotCount)
         return segment
     }
 
@@ -265,6 +263,7 @@ struct ItemIndex: ~Copyable {
 
     mutating func dropSegment(_ segment: Unit, extents: inout ExtentAllocator) {
         unitCount -= region.length(segment)
+        totalSlotCount -= Int(slotCount(segment))
         extents.give(segment)
     }
 

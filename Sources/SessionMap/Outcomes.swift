@@ -92,6 +92,8 @@ package enum RetrievalOutcome: Equatable, Sendable {
     case expired
     /// There was an item, but a flush came after it: a miss of its own kind.
     case flushed
+    /// There is an item, but too much memory is pinned already for its value to be sent.
+    case outOfMemory
 }
 
 /// What a retrieval stores where it finds nothing: an empty item, for the client to fill.
@@ -167,61 +169,4 @@ package enum DeleteOutcome: Equatable, Sendable {
     case exists
     case notFound
     case outOfMemory
-}
-
-/// Counters of a map or of one shard of it.
-package struct MapStatistics: Equatable, Sendable {
-    package var itemCount = 0
-    /// Arena bytes that live items take, headers and rounding included.
-    package var itemByteCount = 0
-    package var indexByteCount = 0
-    /// The power of two of slots in the index.
-    package var indexPower = 0
-    package var freeByteCount = 0
-    package var totalItemCount: UInt64 = 0
-    package var evictionCount: UInt64 = 0
-    package var evictedUnfetchedCount: UInt64 = 0
-    /// Evicted items that had been read back: users who were logged out.
-    package var evictedProvenCount: UInt64 = 0
-    package var probationaryItemCount = 0
-    package var probationaryByteCount = 0
-    package var provenItemCount = 0
-    package var provenByteCount = 0
-    /// Evicted items that had a deadline.
-    package var evictedWithDeadlineCount: UInt64 = 0
-    package var expiredUnfetchedCount: UInt64 = 0
-    /// Items that were removed because their time had come, or a flush.
-    package var reclaimedCount: UInt64 = 0
-    package var outOfMemoryCount: UInt64 = 0
-    /// Seconds since the last access of the least recently used item.
-    package var oldestAge: UInt32 = 0
-    /// Seconds since the last access of the item that was evicted last.
-    package var evictedAge: UInt32 = 0
-    /// Extents per item are this many more than one, summed up.
-    package var extraExtentCount = 0
-
-    package init() {}
-
-    mutating func add(_ other: MapStatistics) {
-        itemCount += other.itemCount
-        itemByteCount += other.itemByteCount
-        indexByteCount += other.indexByteCount
-        indexPower = max(indexPower, other.indexPower)
-        freeByteCount += other.freeByteCount
-        totalItemCount += other.totalItemCount
-        evictionCount += other.evictionCount
-        evictedUnfetchedCount += other.evictedUnfetchedCount
-        evictedProvenCount += other.evictedProvenCount
-        probationaryItemCount += other.probationaryItemCount
-        probationaryByteCount += other.probationaryByteCount
-        provenItemCount += other.provenItemCount
-        provenByteCount += other.provenByteCount
-        evictedWithDeadlineCount += other.evictedWithDeadlineCount
-        expiredUnfetchedCount += other.expiredUnfetchedCount
-        reclaimedCount += other.reclaimedCount
-        outOfMemoryCount += other.outOfMemoryCount
-        oldestAge = max(oldestAge, other.oldestAge)
-        evictedAge = max(evictedAge, other.evictedAge)
-        extraExtentCount += other.extraExtentCount
-    }
 }

@@ -17,11 +17,13 @@ extension Shard {
     ///
     /// One run if there is one. Otherwise several linked ones, but few: eviction goes on a little
     /// for a better run, and the more of the region is free, the more pieces are put up with.
-    mutating func allocateChain(byteCount: Int, headByteCount: Int, now: UInt32) -> Unit? {
+    mutating func allocateChain(
+        byteCount: Int, headByteCount: Int, now: UInt32, evictsProven: Bool = true
+    ) -> Unit? {
         let whole = Region.units(forByteCount: byteCount)
         guard whole <= unitLimit else { return nil }
         while usedUnitCount + whole > unitLimit {
-            guard makeRoom(now: now) else { return nil }
+            guard makeRoom(now: now, evictsProven: evictsProven) else { return nil }
         }
         while true {
             if let run = extents.take(whole) { return run }
@@ -32,7 +34,7 @@ extension Shard {
             {
                 return chain
             }
-            guard makeRoom(now: now) else {
+            guard makeRoom(now: now, evictsProven: evictsProven) else {
                 return takePieces(
                     byteCount: byteCount, headByteCount: headByteCount, atMost: .max)
             }

@@ -38,7 +38,7 @@ extension Shard {
         let item = found.item
         region[item, .marks] = region[item, .marks] & ~ItemMark.claimed | ItemMark.stale
         region.setCASUnique(item, casUnique(invalidation.casUnique))
-        if let deadline = invalidation.deadline { setDeadline(item, deadline) }
+        if let deadline = invalidation.deadline { wheel.setDeadline(item, deadline) }
         return .deleted
     }
 

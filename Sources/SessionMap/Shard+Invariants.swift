@@ -4,6 +4,7 @@ extension Shard {
         var reachable: [Unit: Region.Kind] = [:]
         checkItems(&reachable)
         checkQueues()
+        checkPins()
         checkWheel()
         checkWalk(reachable)
     }
@@ -57,13 +58,17 @@ extension Shard {
             probationary.unitCount == queues.probationaryUnitCount
                 && proven.unitCount == queues.provenUnitCount,
             "the queues' units are counted wrongly")
+        precondition(
+            probationary.live == queues.liveProbationary && proven.live == queues.liveProven,
+            "flushed items are counted wrongly")
     }
 
     private func check(
         _ queue: RecencyQueue, isProven: Bool
-    ) -> (count: Int, unitCount: Int) {
+    ) -> (count: Int, unitCount: Int, live: QueueSize) {
         var count = 0
         var unitCount = 0
+        var live = QueueSize()
         var item = queue.oldest
         var metLiving = false
         while item != 0 {
@@ -75,11 +80,25 @@ extension Shard {
                 precondition(!metLiving, "a flushed item that is newer than a living one")
             } else {
                 metLiving = true
+                live.itemCount += 1
+                live.unitCount += chainSize(item).unitCount
             }
             item = queue.newer(than: item)
         }
         precondition(count == queue.count, "a queue counts wrongly")
-        return (count, unitCount)
+        return (count, unitCount, live)
+    }
+
+    private func checkPins() {
+        var unitCount = 0
+        for item in pins.keys {
+            switch region.kind(item) {
+            case .item: unitCount += chainSize(item).unitCount
+            case .held: break
+            default: preconditionFailure("a pinned value that is not where it was")
+            }
+        }
+        precondition(unitCount == pinnedUnitCount, "pinned units are counted wrongly")
     }
 
     private func checkWheel() {

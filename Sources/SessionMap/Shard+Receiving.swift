@@ -15,7 +15,7 @@ extension Shard {
             Region.itemHeaderByteCount(clientFlags: request.clientFlags) + key.count
         let first = min(headByteCount + valueByteCount, headByteCount + Self.firstPartByteCount)
         guard
-            let item = allocateChain(
+            let item = allocateHeld(
                 byteCount: first, headByteCount: headByteCount, now: now)
         else {
             outOfMemoryCount += 1
@@ -39,7 +39,7 @@ extension Shard {
             min(left, max(Self.firstPartByteCount, min(arrived, Self.partByteCountMax)))
             + Region.continuationHeaderByteCount
         guard
-            let part = allocateChain(
+            let part = allocateHeld(
                 byteCount: byteCount, headByteCount: Region.continuationHeaderByteCount + 1,
                 now: now)
         else {

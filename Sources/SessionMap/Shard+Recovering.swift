@@ -4,6 +4,8 @@ extension Region.Field {
     fileprivate static let shardFlushDeadline = Region.Field(offset: 28)
     /// The item that another of its key is about to replace; 0 when there is none.
     static let superseded = Region.Field(offset: 32)
+    /// A `StampRule`.
+    static let shardStampRule = Region.Field(offset: 36)
 }
 
 extension Region {
@@ -68,10 +70,11 @@ extension Shard {
         let queues = EvictionQueues(region: region, policy: configuration.eviction)
         // The second's end: what was stored in it is not from the future.
         let time = MapTime(seconds: now, fraction: 15)
+        let stampRule = StampRule(rawValue: region[0, .shardStampRule]) ?? .unknown
         var survey = try Survey(region: region, end: end, now: now) { item in
             FoundItem(
                 item: item, tag: Shard.tag(hash.hash(region.key(item))),
-                age: queues.secondsSinceAccess(item, time: time))
+                age: queues.adopt(item, from: stampRule, time: time))
         }
         var extents = ExtentAllocator(region: region, unitCount: end) { survey.isKept($0) }
         survey.found.sort { $0.age > $1.age }
@@ -82,6 +85,7 @@ extension Shard {
         var mover = Mover(region: region)
         var gone: Set<Int> = []
         var candidates: [Int] = []
+        var evictions = EvictionCounts()
         let index = ItemIndex(region: region, tags: tags, extents: &extents) { extents in
             if mover.makeRun(ItemIndex.segmentUnitCountMax, of: &items, extents: &extents) {
                 return true
@@ -93,6 +97,8 @@ extension Shard {
                     + items.indices.filter { !queues.isProven(items[$0]) }.reversed()
             }
             guard let number = candidates.popLast() else { return false }
+            evictions.note(
+                items[number], region: region, age: survey.found[number].age, now: now)
             extents.giveChain(items[number])
             mover.forget(items[number])
             gone.insert(number)
@@ -111,6 +117,11 @@ extension Shard {
         }
         // Counted by whoever stored them.
         totalItemCount = 0
+        self.evictions = evictions
+        reclaimedCount = UInt64(survey.report.expiredCount + survey.report.flushedCount)
+        expiredUnfetchedCount = survey.expiredUnfetchedCount
+        // Should the process die before this, some items' ages are read wrongly, and nothing else.
+        region[0, .shardStampRule] = queues.stampRule.rawValue
         region[0, .superseded] = 0
         report.add(survey.report)
         report.evictedCount += gone.count
@@ -203,6 +214,7 @@ private struct Survey {
     /// The kept items, in the order of their places.
     var found: [FoundItem] = []
     private(set) var report = RecoveryReport()
+    private(set) var expiredUnfetchedCount: UInt64 = 0
     private let region: Region
     private let end: Unit
     /// A bit for each unit: a continuation starts there, of whatever item.
@@ -226,6 +238,7 @@ private struct Survey {
                 report.flushedCount += 1
             } else if Deadline(stored: region[item, .deadline]).isPassed(at: now) {
                 report.expiredCount += 1
+                if region[item, .marks] & ItemMark.fetched == 0 { expiredUnfetchedCount += 1 }
             } else if item == superseded {
                 report.supersededCount += 1
             } else {

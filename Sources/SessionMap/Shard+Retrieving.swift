@@ -1,7 +1,7 @@
 /// Reading and touching.
 extension Shard {
     /// Reads the item of a key, or one that it makes for want of it. `body` sees the item as it was
-    /// before this access, and says what becomes of it. Of an item that was made, `absence` says why
+    /// before this access, and says what becomes of it, unless it cannot be pinned. Of an item that was made, `absence` says why
     /// there was none.
     @inline(__always)
     mutating func retrieve(
@@ -21,7 +21,14 @@ extension Shard {
             item = made
         }
         let use = body(look(at: item, now: now, isNew: isNew))
-        let pinned = use.pinsValue ? pin(item) : nil
+        var pinned: PinnedValue?
+        if use.pinsValue {
+            pinned = pin(item)
+            guard pinned != nil else {
+                outOfMemoryCount += 1
+                return (.outOfMemory, nil, nil)
+            }
+        }
         if isAccess {
             region[item, .marks] |= ItemMark.fetched
             queues.noteHit(item, time: time(now))
@@ -52,43 +59,6 @@ extension Shard {
     @inline(__always)
     mutating func apply(_ use: HitUse, to item: Unit) {
         if use.claims { region[item, .marks] |= ItemMark.claimed }
-        if let deadline = use.deadline { setDeadline(item, deadline) }
-    }
-
-    mutating func setDeadline(_ item: Unit, _ deadline: Deadline) {
-        let old = region[item, .deadline]
-        region[item, .deadline] = deadline.seconds
-        guard deadline != .never else { return }
-        // To a later deadline the item need not move: its slot comes up early and moves it then.
-        if wheel.isScheduled(item) {
-            guard old == 0 || deadline.seconds < old else { return }
-            wheel.unschedule(item)
-        }
-        wheel.schedule(item, deadline: deadline.seconds)
-    }
-
-    // MARK: Pins
-
-    private mutating func pin(_ item: Unit) -> PinnedValue {
-        pins[item, default: 0] += 1
-        var all: [UnsafeRawBufferPointer] = []
-        var pieces = ValuePieces(region: region, item: item)
-        while let piece = pieces.next() { all.append(piece) }
-        return PinnedValue(
-            shard: number, item: item, pieces: all,
-            byteCount: Int(region[item, .valueByteCount]))
-    }
-
-    mutating func unpin(_ item: Unit) {
-        guard let count = pins[item] else { preconditionFailure("an item that is not pinned") }
-        guard count == 1 else {
-            pins[item] = count - 1
-            return
-        }
-        pins[item] = nil
-        if region.kind(item) == .held {
-            heldUnitCount -= chainSize(item).unitCount
-            extents.giveChain(item)
-        }
+        if let deadline = use.deadline { wheel.setDeadline(item, deadline) }
     }
 }

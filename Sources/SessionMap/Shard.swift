@@ -46,17 +46,16 @@ struct Shard: ~Copyable {
 
     var itemUnitCount: Int = 0
     var extraExtentCount = 0
+    /// Of values on their way in, and of items that are gone and still read by replies.
     var heldUnitCount: Int = 0
+    /// Of items that replies read.
+    var pinnedUnitCount: Int = 0
     var totalItemCount: UInt64 = 0
-    var evictionCount: UInt64 = 0
-    var evictedUnfetchedCount: UInt64 = 0
-    var evictedProvenCount: UInt64 = 0
-    var evictedWithDeadlineCount: UInt64 = 0
+    var evictions = EvictionCounts()
     var expiredUnfetchedCount: UInt64 = 0
     var reclaimedCount: UInt64 = 0
     var outOfMemoryCount: UInt64 = 0
-    var evictedAge: UInt32 = 0
-    /// Items by size in steps of `sizeStepByteCount`, when the configuration asks for it.
+    /// Live items by size in steps of `sizeStepByteCount`, when the configuration asks for it.
     private(set) var sizes: [Int: Int] = [:]
     /// How far the region may come into use before `growthObserver` is told.
     var growthMark = Int.max
@@ -79,6 +78,7 @@ struct Shard: ~Copyable {
             extents: extents, index: index)
         region.shardFlushes = flushes
         region[0, .superseded] = 0
+        region[0, .shardStampRule] = queues.stampRule.rawValue
         region.setShardCASCounter(0)
     }
 
@@ -191,13 +191,17 @@ struct Shard: ~Copyable {
         removalCount += 1
         if wheel.isScheduled(item) { wheel.unschedule(item) }
         let size = chainSize(item)
-        queues.remove(item, unitCount: size.unitCount)
+        let isFlushed = isFlushed(item)
+        queues.remove(item, unitCount: size.unitCount, isFlushed: isFlushed)
         itemUnitCount -= size.unitCount
         extraExtentCount -= size.extentCount - 1
-        if configuration.tracksSizes { sizes[Self.sizeStep(size.unitCount), default: 0] -= 1 }
+        if configuration.tracksSizes, !isFlushed {
+            sizes[Self.sizeStep(size.unitCount), default: 0] -= 1
+        }
         if !pins.isEmpty, pins[item] != nil {
             region.setKind(item, .held)
             heldUnitCount += size.unitCount
+            pinnedUnitCount -= size.unitCount
         } else {
             extents.giveChain(item)
         }
@@ -239,7 +243,7 @@ struct Shard: ~Copyable {
     // MARK: Making room
 
     /// Removes the item that is the first to go; false when nothing may go.
-    mutating func makeRoom(now: UInt32) -> Bool {
+    mutating func makeRoom(now: UInt32, evictsProven: Bool = true) -> Bool {
         // Expired items first, should the next turn of maintenance not have come yet.
         if wheel.time < now {
             let before = removalCount
@@ -251,18 +255,15 @@ struct Shard: ~Copyable {
             removeDead(flushed)
             return true
         }
-        let item = queues.nextToGo(capacity: extents.capacity)
+        let item = queues.nextToGo(limit: unitLimit, heldUnitCount: heldUnitCount)
         guard item != 0 else { return false }
         if isExpired(item, now: now) {
             removeDead(item)
             return true
         }
-        guard configuration.evicts else { return false }
-        evictionCount += 1
-        if queues.isProven(item) { evictedProvenCount += 1 }
-        if region[item, .marks] & ItemMark.fetched == 0 { evictedUnfetchedCount += 1 }
-        if region[item, .deadline] != 0 { evictedWithDeadlineCount += 1 }
-        evictedAge = queues.secondsSinceAccess(item, time: time(now))
+        guard configuration.evicts, evictsProven || !queues.isProven(item) else { return false }
+        evictions.note(
+            item, region: region, age: queues.secondsSinceAccess(item, time: time(now)), now: now)
         evictionObserver?(look(at: item, now: now))
         let tag = tag(of: item)
         remove(item, slot: index.slot(of: item, tag: tag), tag: tag)
@@ -280,12 +281,14 @@ struct Shard: ~Copyable {
             return
         }
         if unsweptFlushCount == Self.epochCount - 2 {
-            // One more, and an epoch would come again that some item still carries. It takes 30
-            // flushes within a second with stores in between to get here.
+            // One more, and an epoch would come again that some item still carries. It takes more
+            // flushes than `maintain` keeps up with, with stores in between, to get here.
             while sweep(budget: WorkBudget(items: 1_000)) {}
         }
         flushes = FlushState(epoch: (epoch + 1) % UInt32(Self.epochCount), deadline: .never)
         unsweptFlushCount += 1
+        queues.noteFlush()
+        if configuration.tracksSizes { sizes = [:] }
     }
 
     /// Frees flushed items; true when there are more.
@@ -339,46 +342,8 @@ struct Shard: ~Copyable {
     /// Removes what has expired, as far as `budget` goes; true when there is more.
     private mutating func expire(now: UInt32, budget: WorkBudget) -> Bool {
         var budget = budget
-        while let item = wheel.nextDue(now: now, budget: &budget) {
-            let deadline = region[item, .deadline]
-            if deadline == 0 { continue }
-            if deadline <= now {
-                removeDead(item)
-            } else {
-                // It was touched since, or a clock that was moved back stands before its slot.
-                wheel.schedule(item, deadline: deadline)
-            }
-        }
+        while let item = wheel.nextExpired(now: now, budget: &budget) { removeDead(item) }
         return wheel.time < now
-    }
-
-    func statistics(now: UInt32) -> MapStatistics {
-        var all = MapStatistics()
-        all.itemCount = index.count
-        all.itemByteCount = itemUnitCount * Region.unitByteCount
-        all.indexByteCount =
-            Int(index.unitCount) * Region.unitByteCount + index.directoryByteCount
-        all.indexPower = index.slotPower
-        all.freeByteCount = Int(extents.freeUnitCount) * Region.unitByteCount
-        all.totalItemCount = totalItemCount
-        all.evictionCount = evictionCount
-        all.evictedUnfetchedCount = evictedUnfetchedCount
-        all.evictedWithDeadlineCount = evictedWithDeadlineCount
-        all.expiredUnfetchedCount = expiredUnfetchedCount
-        all.reclaimedCount = reclaimedCount
-        all.outOfMemoryCount = outOfMemoryCount
-        all.evictedAge = evictedAge
-        all.extraExtentCount = extraExtentCount
-        for item in [queues.probationary.oldest, queues.proven.oldest] where item != 0 {
-            all.oldestAge = max(
-                all.oldestAge, queues.secondsSinceAccess(item, time: time(now)))
-        }
-        all.probationaryItemCount = queues.probationary.count
-        all.probationaryByteCount = queues.probationaryUnitCount * Region.unitByteCount
-        all.provenItemCount = queues.proven.count
-        all.provenByteCount = queues.provenUnitCount * Region.unitByteCount
-        all.evictedProvenCount = evictedProvenCount
-        return all
     }
 }
 

@@ -70,6 +70,19 @@ struct TimingWheel: ~Copyable {
         count += 1
     }
 
+    /// Gives an item another deadline, or none, which leaves it where it hangs: its slot comes up
+    /// early and moves it then. Only to an earlier deadline does it move at once.
+    mutating func setDeadline(_ item: Unit, _ deadline: Deadline) {
+        let old = region[item, .deadline]
+        region[item, .deadline] = deadline.seconds
+        guard deadline != .never else { return }
+        if isScheduled(item) {
+            guard old == 0 || deadline.seconds < old else { return }
+            unschedule(item)
+        }
+        schedule(item, deadline: deadline.seconds)
+    }
+
     /// Takes note that a scheduled item, its links included, has been copied to another place.
     mutating func relocate(_ item: Unit, to place: Unit) {
         let next = region[item, .wheelNext]
@@ -116,9 +129,23 @@ struct TimingWheel: ~Copyable {
         level * slotCount + Int(position & UInt32(slotCount - 1))
     }
 
+    /// The next item that has expired by `now`, taken out of the wheel; nothing when time has reached
+    /// `now`, or when `budget` is used up.
+    mutating func nextExpired(now: UInt32, budget: inout WorkBudget) -> Unit? {
+        while let item = nextDue(now: now, budget: &budget) {
+            let deadline = region[item, .deadline]
+            // A touch took it away.
+            if deadline == 0 { continue }
+            if deadline <= now { return item }
+            // It was touched since, or a clock that was moved back stands before its slot.
+            schedule(item, deadline: deadline)
+        }
+        return nil
+    }
+
     /// The next item whose slot has come up by `now`, taken out of the wheel; nothing when time has
     /// reached `now`, or when `budget` is used up. An item costs 1, a run of empty seconds a little.
-    mutating func nextDue(now: UInt32, budget: inout WorkBudget) -> Unit? {
+    private mutating func nextDue(now: UInt32, budget: inout WorkBudget) -> Unit? {
         while time < now {
             guard !budget.isSpent else { return nil }
             let moment = time + 1

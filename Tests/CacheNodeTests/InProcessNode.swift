@@ -26,6 +26,7 @@ final class InProcessNode {
                 MapConfiguration(
                     byteCount: configuration.memoryByteCount,
                     itemByteCountMax: configuration.itemByteCountMax,
+                    eviction: configuration.eviction,
                     evicts: configuration.evicts,
                     assignsCASUniques: configuration.assignsCASUniques,
                     tracksSizes: configuration.tracksSizes),

@@ -57,6 +57,9 @@
             recovered.enter(now: time)
             let found = try collect(recovered, time: time)
             lostToIndexCount += report.evictedCount
+            guard recovered.evictions.all == report.evictedCount,
+                recovered.reclaimedCount >= report.expiredCount + report.flushedCount
+            else { try fail("what recovery removed is not counted") }
             foundCount += found.count
             if pendingFlush != 0, pendingFlush <= time {
                 guard found.isEmpty else { try fail("items outlive a flush") }

@@ -196,6 +196,42 @@ import Testing
         #expect(share >= 9 && share <= 10)
     }
 
+    /// Flooding a map of small items, half of whose memory is probation's, shows what the share is of.
+    @Test func theShareIsOfAllThereIsNotOfWhatItemsTake() throws {
+        let (map, _) = try makeMap(.probation(sharePercent: 50, proofAgeSeconds: 1))
+        for number in 0..<15_000 {
+            #expect(set(map, "user-\(number)", at: (10, 0)) == .stored)
+            _ = hit(map, "user-\(number)", at: (12, 0))
+        }
+        for number in 0..<12_000 { #expect(set(map, "bot-\(number)", at: (20, 0)) == .stored) }
+        let all = map.statistics(now: 20)
+        #expect(all.provenItemCount > 1_000 && all.indexByteCount > 100_000)
+        #expect(abs(all.probationaryByteCount - (1 << 19)) <= 256)
+    }
+
+    @Test func theShareIsOfTheLimitThatAnOperatorSet() throws {
+        let map = try SessionMap(
+            MapConfiguration(
+                byteCount: 8 << 20, itemByteCountMax: 1 << 16,
+                eviction: .probation(sharePercent: 10, proofAgeSeconds: 1), shardCount: 1,
+                hashSeed: 52), now: 10)
+        for (limit, userCount) in [(2 << 20, 1_800), (4 << 20, 3_700), (1 << 20, 0)] {
+            #expect(map.setLimit(byteCount: limit))
+            for number in 0..<userCount {
+                #expect(set(map, "user-\(limit)-\(number)", at: (10, 0), value) == .stored)
+                #expect(hit(map, "user-\(limit)-\(number)", at: (12, 0)))
+            }
+            for number in 0..<6_000 {
+                #expect(set(map, "bot-\(number)", at: (20, 0), value) == .stored)
+            }
+            let all = map.statistics(now: 20)
+            #expect(all.provenItemCount > 500)
+            #expect(abs(all.probationaryByteCount - limit / 10) <= 1_100, "\(limit)")
+            #expect(all.itemByteCount + all.indexByteCount <= limit)
+        }
+        map.checkInvariants(now: 20)
+    }
+
     @Test func withShare0AUserGoesOnlyWhenThereIsNoBot() throws {
         let (map, evicted) = try flood(
             .probation(sharePercent: 0, proofAgeSeconds: 1), userCount: 300, evictedCount: 1_000)
@@ -234,7 +270,7 @@ import Testing
         #expect(set(map, "new user", at: (13, 0)) == .stored)
         #expect(hit(map, "new user", at: (14, 0)))
         #expect(set(map, "new bot", at: (14, 0)) == .stored)
-        #expect(provenCount(map) == 101)
+        #expect(provenCount(map) == 1)
         #expect(!hit(map, "user-1", at: (14, 0)))
         #expect(!hit(map, "bot-1", at: (14, 0)))
         while map.maintain(shard: 0, now: 14, itemBudget: 7) { map.checkInvariants(now: 14) }

@@ -2,7 +2,7 @@ import Testing
 
 @testable import SessionMap
 
-/// A wheel over items that are nothing but links and a deadline, driven as a shard drives it.
+/// A wheel over items that are nothing but links and a deadline.
 private final class TestWheel {
     private let memory: TestRegion
     private var wheel: TimingWheel
@@ -26,17 +26,16 @@ private final class TestWheel {
         if deadline != 0 { wheel.schedule(item, deadline: deadline) }
     }
 
-    /// As `Shard.setDeadline` does it.
     func touch(_ number: Int, deadline: UInt32) {
+        wheel.setDeadline(unit(number), Deadline(stored: deadline))
+    }
+
+    /// The first second that an item's slot stands for.
+    func slotSecond(_ number: Int) -> UInt32? {
+        var second: UInt32?
         let item = unit(number)
-        let old = memory.region[item, .deadline]
-        memory.region[item, .deadline] = deadline
-        guard deadline != 0 else { return }
-        if wheel.isScheduled(item) {
-            guard old == 0 || deadline < old else { return }
-            wheel.unschedule(item)
-        }
-        wheel.schedule(item, deadline: deadline)
+        wheel.forEachScheduled { if $0 == item { second = $1 } }
+        return second
     }
 
     func remove(_ number: Int) {
@@ -45,28 +44,20 @@ private final class TestWheel {
 
     func isScheduled(_ number: Int) -> Bool { wheel.isScheduled(unit(number)) }
 
-    /// One turn; what expired in it. Also, how many items it took out of their slots.
-    func turn(now: UInt32, items: Int) -> (expired: [Int], popCount: Int) {
+    /// One turn; what expired in it.
+    func turn(now: UInt32, items: Int) -> [Int] {
         var budget = WorkBudget(items: items)
         var expired: [Int] = []
-        var popCount = 0
-        while let item = wheel.nextDue(now: now, budget: &budget) {
-            popCount += 1
-            let deadline = memory.region[item, .deadline]
-            if deadline == 0 { continue }
-            if deadline <= now {
-                expired.append(number(item))
-            } else {
-                wheel.schedule(item, deadline: deadline)
-            }
+        while let item = wheel.nextExpired(now: now, budget: &budget) {
+            expired.append(number(item))
         }
-        return (expired, popCount)
+        return expired
     }
 
     /// Lets time pass to `now`, in as many turns as it takes.
     func advance(to now: UInt32) -> [Int] {
         var expired: [Int] = []
-        repeat { expired += turn(now: now, items: 1000).expired } while wheel.time < now
+        repeat { expired += turn(now: now, items: 1000) } while wheel.time < now
         return expired.sorted()
     }
 
@@ -144,7 +135,8 @@ private final class TestWheel {
             wheel.add(0, deadline: 1100)
             wheel.touch(0, deadline: 1100 + later)
             // Nothing moved: the item comes up at its old second, and stays.
-            #expect(wheel.turn(now: 1100, items: 1000).popCount == 1)
+            #expect(wheel.slotSecond(0) == 1100)
+            #expect(wheel.turn(now: 1100, items: 1000) == [])
             #expect(wheel.count == 1 && wheel.check())
             #expect(wheel.advance(to: 1100 + later - 1) == [])
             #expect(wheel.advance(to: 1100 + later) == [0])
@@ -229,7 +221,7 @@ private final class TestWheel {
         _ = wheel.turn(now: 1299, items: 100)
         while wheel.time < 1299 { _ = wheel.turn(now: 1299, items: 100) }
         var turns: [Int] = []
-        while wheel.time < 1300 { turns.append(wheel.turn(now: 1300, items: 100).expired.count) }
+        while wheel.time < 1300 { turns.append(wheel.turn(now: 1300, items: 100).count) }
         #expect(turns.reduce(0, +) == 1000)
         #expect(turns.allSatisfy { $0 <= 101 } && turns.count >= 10)
     }
@@ -260,7 +252,7 @@ private final class TestWheel {
                 now += UInt32(generator.number(below: 1 << generator.number(below: 13)))
                 var expired: [Int] = []
                 repeat {
-                    expired += wheel.turn(now: now, items: 1 + generator.number(below: 20)).expired
+                    expired += wheel.turn(now: now, items: 1 + generator.number(below: 20))
                 } while wheel.time < now
                 let due = deadlines.filter { $0.value != 0 && $0.value <= now }.keys.sorted()
                 #expect(expired.sorted() == due, "seed \(seed)")
@@ -281,20 +273,18 @@ private final class TestWheel {
         let wheel = TestWheel(itemCount: itemCount, time: start)
         var stored = 0
         var expired = 0
-        var mostPops = 0
+        var mostExpired = 0
         var mostTurns = 0
         for now in (start + 1)...(start + storingSeconds + secondsToLive + 1) {
             // Without budget for more than a step, a second that had anything to move would stay.
             let due = Int(now) - Int(start + secondsToLive)
             if due <= 0 {
-                let turn = wheel.turn(now: now, items: 1)
-                #expect(wheel.time == now && turn.popCount == 0)
+                #expect(wheel.turn(now: now, items: 1) == [] && wheel.time == now)
             } else {
-                var turn = wheel.turn(now: now, items: perSecond + 1)
-                mostPops = max(mostPops, turn.popCount)
-                expired += turn.expired.count
+                let count = wheel.turn(now: now, items: perSecond + 1).count
+                mostExpired = max(mostExpired, count)
+                expired += count
                 #expect(wheel.time == now)
-                turn.expired = []
             }
             var turns = 1
             while !wheel.prepareAhead(items: 256) { turns += 1 }
@@ -305,7 +295,7 @@ private final class TestWheel {
             }
         }
         #expect(stored == itemCount && expired == itemCount && wheel.count == 0)
-        #expect(mostPops == perSecond)
+        #expect(mostExpired == perSecond)
         // The most that one second had to move ahead, in turns of 256.
         print("\(secondsToLive) s to live: at most \(mostTurns) turns of 256 items in a second")
     }
