@@ -4,7 +4,7 @@ import SessionMap
 /// The file of `-e`: a map's memory that outlives the process.
 ///
 /// Goals: a file is taken over as a whole or not at all; one process at a time; a full disk is an
-/// error at start, not a signal later. A new file is made under another name and renamed when it is
+/// error at start, not a signal later. A new file is made under another name and gets its own when it is
 /// complete, so that no death of the process leaves half of one.
 ///
 /// Not a goal: surviving the machine. What the kernel had not written to disk when the machine
@@ -12,154 +12,199 @@ import SessionMap
 final class MemoryFile {
     let memory: UnsafeMutableRawBufferPointer
     /// What the file held; nothing when it is new.
-    let header: ArenaHeader?
+    let found: FoundArena?
     let savedClock: SavedClock?
+    private let file: LockedFile
     private let path: String
-    private let descriptor: Int32
+    /// How its items came here from another file, if they did just now.
+    let move: MoveReport?
     /// Whether the file has its name.
     private var isFinished: Bool
 
     /// `MADV_POPULATE_READ`, Linux 5.14; Glibc's module does not have it.
     private static let populateRead: Int32 = 22
+    private static let partByteCount = 64 << 20
+    /// How often the names are looked at again, should others come and go at the same time.
+    private static let attempts = 5
 
-    /// How long a file's lock is waited for: the process before may still be dying.
-    private static let lockAttempts = 100
-    private static let lockMilliseconds = 20
-
-    /// Opens the file at `path`, or makes one, for an arena of `byteCount` bytes.
-    init(path: String, byteCount: Int) throws(NodeError) {
+    /// Opens the file at `path`, or makes one, for an arena of `byteCount` bytes. One that is there has
+    /// the size that it has.
+    init(
+        path: String, byteCount: Int,
+        damagedFileRule: NodeConfiguration.DamagedFileRule = .refuse,
+        work: StartWork = StartWork()
+    ) throws(NodeError) {
         self.path = path
-        let isThere = try Self.isThere(path)
-        let name = isThere ? path : Self.temporaryName(path)
-        let flags = O_RDWR | O_CLOEXEC | (isThere ? 0 : O_CREAT | O_NOFOLLOW)
-        let descriptor = open(name, flags, 0o600)
-        guard descriptor >= 0 else { throw Self.failure(name, "cannot open it", errno) }
-        var isLocked = false
+        let opened = try Self.open(path, damagedFileRule, work)
+        file = opened.file
+        found = opened.page?.found
+        savedClock = opened.page?.clock
+        isFinished = opened.page != nil
+        move = nil
+        let mapped = opened.page?.found.header.arenaByteCount ?? byteCount
         do throws(NodeError) {
-            try Self.lock(descriptor, name)
-            isLocked = true
-            // While the lock was waited for, another process may have finished this very file.
-            guard Self.isNamed(descriptor, name) else {
-                throw NodeError(
-                    message: "memory file \(path): another process has just made it; start again")
+            if opened.page == nil {
+                work.say(
+                    "memory file \(path): making it, \(byteCount >> 20) MB"
+                        + (Self.isInMemory(file) ? " of memory (tmpfs)" : ""))
+                do throws(NodeError) {
+                    try Self.reserve(file, byteCount, named: path, work)
+                } catch {
+                    guard let aside = opened.aside, error.isNoRoom else { throw error }
+                    // A node that starts is worth more than what nobody can read.
+                    truncate(aside, off_t(ArenaHeader.byteCount))
+                    work.warn(
+                        "memory file \(path): no room for both; of \(aside) only the first page "
+                            + "was kept")
+                    try Self.reserve(file, byteCount, named: path, work)
+                }
             }
-            // What a process left that died while it made the file is nothing to build on.
-            if !isThere, ftruncate(descriptor, 0) != 0 {
-                throw Self.failure(name, "cannot empty it", errno)
-            }
-            let page = isThere ? try Self.check(descriptor, name, byteCount: byteCount) : nil
-            guard fchmod(descriptor, 0o600) == 0 else {
-                throw Self.failure(name, "cannot make it private", errno)
-            }
-            // Also for a file that is there: a copy may have holes.
-            let result = posix_fallocate(descriptor, 0, off_t(byteCount))
-            guard result == 0 else {
-                throw Self.failure(name, "cannot take \(byteCount >> 20) MB of disk for it", result)
-            }
-            let mapping = mmap(
-                nil, byteCount, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0)
-            guard let mapping, mapping != MAP_FAILED else {
-                throw Self.failure(name, "cannot map it", errno)
-            }
-            // All pages now, in one go: one by one they cost 5 % of a store. A kernel that does not
-            // know this says no, and nothing depends on the answer.
-            _ = madvise(mapping, byteCount, Self.populateRead)
-            memory = UnsafeMutableRawBufferPointer(start: mapping, count: byteCount)
-            header = page?.header
-            savedClock = page?.clock
-            isFinished = isThere
-            self.descriptor = descriptor
+            memory = try Self.map(file, mapped)
         } catch {
-            if !isThere, isLocked, Self.isNamed(descriptor, name) { unlink(name) }
-            close(descriptor)
+            if opened.page == nil { file.remove() }
             throw error
         }
     }
 
+    /// A file that items have moved to, whose old one it has replaced.
+    private init(
+        moved file: LockedFile, memory: UnsafeMutableRawBufferPointer, found: FoundArena,
+        savedClock: SavedClock, move: MoveReport
+    ) {
+        self.move = move
+        self.file = file
+        self.memory = memory
+        self.found = found
+        self.savedClock = savedClock
+        path = file.path
+        isFinished = true
+    }
+
     deinit {
         munmap(memory.baseAddress, memory.count)
-        if !isFinished { unlink(Self.temporaryName(path)) }
-        close(descriptor)
+        if !isFinished { file.remove() }
     }
+
+    /// What is taken over; nothing when the file is new.
+    var header: ArenaHeader? { found?.header }
 
     /// Lets a new file have its name, now that it is complete.
     func finish() throws(NodeError) {
         guard !isFinished else { return }
-        guard rename(Self.temporaryName(path), path) == 0 else {
-            throw Self.failure(path, "cannot give it its name", errno)
-        }
+        try file.move(to: path)
         isFinished = true
     }
 
-    /// Whether `name` stands for the file that is open.
-    private static func isNamed(_ descriptor: Int32, _ name: String) -> Bool {
-        var open = stat()
-        var named = stat()
-        return fstat(descriptor, &open) == 0 && stat(name, &named) == 0
-            && open.st_dev == named.st_dev && open.st_ino == named.st_ino
-    }
+    /// Keeps a file that turned out to be damaged under another name.
+    func putAside() throws(NodeError) -> String { try file.putAside() }
 
-    /// Whether there is a file to take over. One without a byte is as good as none; anything but a
-    /// file (a device, a directory) is refused before it could be replaced.
-    private static func isThere(_ path: String) throws(NodeError) -> Bool {
-        var status = stat()
-        guard stat(path, &status) == 0 else {
-            guard errno == ENOENT else { throw failure(path, "cannot look at it", errno) }
-            return false
-        }
-        guard status.st_mode & S_IFMT == S_IFREG else {
-            throw NodeError(message: "memory file \(path): it is not a regular file")
-        }
-        return status.st_size > 0
-    }
+    // MARK: Opening
 
-    private static func temporaryName(_ path: String) -> String { path + ".new" }
+    private typealias FirstPage = (found: FoundArena, clock: SavedClock)
 
-    private static func lock(_ descriptor: Int32, _ name: String) throws(NodeError) {
-        for _ in 0..<lockAttempts {
-            if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { return }
-            guard errno == EWOULDBLOCK || errno == EINTR else {
-                throw failure(name, "cannot lock it", errno)
+    private static func open(
+        _ path: String, _ rule: NodeConfiguration.DamagedFileRule, _ work: StartWork
+    ) throws(NodeError) -> (file: LockedFile, page: FirstPage?, aside: String?) {
+        var aside: String?
+        for _ in 0..<attempts {
+            if let there = try openThere(path, rule, work, &aside) {
+                return (there.file, there.page, aside)
             }
-            usleep(UInt32(lockMilliseconds) * 1_000)
+            let fresh = try openFresh(temporaryName(path), rule, work)
+            // Another node may have finished its file while the lock was waited for.
+            var status = stat()
+            guard lstat(path, &status) != 0 else {
+                fresh.remove()
+                continue
+            }
+            // What a process left that died while it made the file is nothing to build on.
+            guard ftruncate(fresh.descriptor, 0) == 0 else {
+                throw .ofFile(fresh.path, "cannot empty it", errno)
+            }
+            return (fresh, nil, aside)
         }
-        throw NodeError(
-            message: "memory file \(name): it is in use by a running node; stop that one first")
+        throw .anotherMadeIt(path)
+    }
+
+    private static func openThere(
+        _ path: String, _ rule: NodeConfiguration.DamagedFileRule, _ work: StartWork,
+        _ aside: inout String?
+    ) throws(NodeError) -> (file: LockedFile, page: FirstPage)? {
+        var there: LockedFile?
+        do throws(NodeError) {
+            there = try LockedFile.there(path)
+            guard let there else { return nil }
+            try there.checkOwner()
+            // One without a byte is as good as none.
+            if try there.status.st_size == 0 {
+                there.remove()
+                return nil
+            }
+            let page = try check(there)
+            try there.makePrivate()
+            return (there, page)
+        } catch {
+            guard error.isFileUnusable, rule == .aside else { throw error }
+            let name: String
+            if let there {
+                name = try there.putAside()
+            } else {
+                name = try LockedFile.putAside(path)
+            }
+            aside = name
+            work.warn("\(error.message); it is kept as \(name), and the node starts without items")
+            return nil
+        }
+    }
+
+    private static func openFresh(
+        _ name: String, _ rule: NodeConfiguration.DamagedFileRule, _ work: StartWork
+    ) throws(NodeError) -> LockedFile {
+        do throws(NodeError) {
+            return try LockedFile.ours(name)
+        } catch {
+            guard error.isFileUnusable, rule == .aside else { throw error }
+            let aside = try LockedFile.putAside(name)
+            work.warn("\(error.message); it is kept as \(aside)")
+            return try LockedFile.ours(name)
+        }
+    }
+
+    static func temporaryName(_ path: String) -> String { path + ".new" }
+
+    static func map(
+        _ file: LockedFile, _ byteCount: Int
+    ) throws(NodeError) -> UnsafeMutableRawBufferPointer {
+        let mapping = mmap(
+            nil, byteCount, PROT_READ | PROT_WRITE, MAP_SHARED, file.descriptor, 0)
+        guard let mapping, mapping != MAP_FAILED else {
+            throw .ofFile(file.path, "cannot map it", errno)
+        }
+        return UnsafeMutableRawBufferPointer(start: mapping, count: byteCount)
     }
 
     /// Reads the first page, and refuses what cannot be taken over.
-    private static func check(
-        _ descriptor: Int32, _ name: String, byteCount: Int
-    ) throws(NodeError) -> (header: ArenaHeader, clock: SavedClock) {
-        var status = stat()
-        guard fstat(descriptor, &status) == 0 else {
-            throw failure(name, "cannot look at it", errno)
-        }
+    private static func check(_ file: LockedFile) throws(NodeError) -> FirstPage {
+        let name = file.path
         var page = [UInt64](repeating: 0, count: ArenaHeader.byteCount / 8)
-        let count = page.withUnsafeMutableBytes { pread(descriptor, $0.baseAddress, $0.count, 0) }
-        guard count >= 0 else { throw failure(name, "cannot read it", errno) }
-        guard count == ArenaHeader.byteCount else {
-            throw NodeError(message: "memory file \(name): \(notOurs)")
+        let count = page.withUnsafeMutableBytes {
+            pread(file.descriptor, $0.baseAddress, $0.count, 0)
         }
-        let header: ArenaHeader
-        switch page.withUnsafeBytes({ ArenaHeader.read($0) }) {
-        case .success(let known): header = known
-        case .failure(let mismatch):
-            throw NodeError(message: "memory file \(name): \(reason(mismatch))")
+        guard count >= 0 else { throw .ofFile(name, "cannot read it", errno) }
+        guard count == ArenaHeader.byteCount else { throw .unusable(name, notOurs) }
+        let found: FoundArena
+        switch page.withUnsafeBytes({ FoundArena.read($0) }) {
+        case .success(let known): found = known
+        case .failure(let mismatch): throw .unusable(name, reason(mismatch))
         }
-        guard Int(status.st_size) >= header.arenaByteCount else {
-            throw NodeError(
-                message: "memory file \(name): it is truncated: \(header.arenaByteCount) bytes "
-                    + "expected, \(status.st_size) there")
+        let byteCount = try file.status.st_size
+        guard Int(byteCount) >= found.header.arenaByteCount else {
+            throw .unusable(
+                name,
+                "it is truncated: \(found.header.arenaByteCount) bytes expected, \(byteCount) there"
+            )
         }
-        guard header.arenaByteCount == byteCount else {
-            let megabytes = header.arenaByteCount >> 20
-            throw NodeError(
-                message:
-                    "memory file \(name): it was made with -m \(megabytes), and its size cannot "
-                    + "change; use -m \(megabytes), or another file")
-        }
-        return (header, page.withUnsafeBytes { SavedClock($0) })
+        return (found, page.withUnsafeBytes { SavedClock($0) })
     }
 
     private static let notOurs =
@@ -170,12 +215,117 @@ final class MemoryFile {
         case .foreign: notOurs
         case .otherByteOrder: "it was made on a machine of another byte order"
         case .otherVersion(let version):
-            "it has layout version \(version), this build reads \(ArenaHeader.layoutVersion); "
-                + "start with the build that made it, or remove it"
+            "it has layout version \(version), this build reads up to "
+                + "\(ArenaHeader.layoutVersion); start with the build that made it, or remove it"
         }
     }
 
-    private static func failure(_ name: String, _ what: String, _ number: Int32) -> NodeError {
-        NodeError(message: "memory file \(name): \(what): \(String(cString: strerror(number)))")
+    // MARK: Memory
+
+    /// Takes disk, or memory of a tmpfs, for all of a file, without touching it. A full disk is told
+    /// now: later it would be a signal.
+    static func reserve(
+        _ file: LockedFile, _ byteCount: Int, named path: String, _ work: StartWork
+    ) throws(NodeError) {
+        // To look at what is there already takes as long as to take it.
+        let status = try file.status
+        if Int(status.st_size) >= byteCount, Int(status.st_blocks) * 512 >= byteCount { return }
+        if isInMemory(file) {
+            let left = byteCount - Int(status.st_blocks) * 512
+            if let shortage = MemoryBudget.ofThisProcess().shortage(arenaByteCount: left) {
+                throw NodeError(message: "memory file \(path) on tmpfs: \(shortage)")
+            }
+        }
+        for start in stride(from: 0, to: byteCount, by: partByteCount) {
+            let count = min(partByteCount, byteCount - start)
+            var result = EINTR
+            while result == EINTR {
+                try work.goOn {
+                    "memory file \(path): \(start >> 20) of \(byteCount >> 20) MB taken"
+                }
+                result = posix_fallocate(file.descriptor, off_t(start), off_t(count))
+            }
+            guard result == 0 else {
+                var error = NodeError.ofFile(
+                    path, "cannot take \(byteCount >> 20) MB of disk for it", result)
+                error.isNoRoom = result == ENOSPC
+                throw error
+            }
+        }
+    }
+
+    /// Whether the file's bytes are memory, wherever they are.
+    static func isInMemory(_ file: LockedFile) -> Bool {
+        var status = stat()
+        guard fstat(file.descriptor, &status) == 0,
+            let stream = fopen("/proc/self/mountinfo", "re")
+        else { return false }
+        defer { fclose(stream) }
+        let number = status.st_dev
+        let device =
+            "\(number >> 8 & 0xFFF | number >> 32 & ~0xFFF):\(number & 0xFF | number >> 12 & ~0xFF)"
+        var line = [CChar](repeating: 0, count: 8_192)
+        while fgets(&line, Int32(line.count), stream) != nil {
+            // "36 35 0:32 / /dev/shm rw,nosuid - tmpfs ..."
+            let text = String(
+                decoding: line.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+            let words = text.split(separator: " ")
+            guard words.count > 6, words[2] == device, let dash = words.firstIndex(of: "-"),
+                dash + 1 < words.count
+            else { continue }
+            return words[dash + 1] == "tmpfs" || words[dash + 1] == "ramfs"
+        }
+        return false
+    }
+
+    /// Sees that a file that is taken over has all of its pages: a copy may have holes.
+    func prepareToRecover(_ work: StartWork) throws(NodeError) {
+        try Self.reserve(file, memory.count, named: path, work)
+        for start in stride(from: 0, to: memory.count, by: Self.partByteCount) {
+            try work.goOn {
+                "memory file \(path): \(start >> 20) of \(memory.count >> 20) MB looked at"
+            }
+            populate(start)
+        }
+    }
+
+    /// All pages in one go: one by one they cost 5 % of a store. Of a new file nobody waits for this;
+    /// `goesOn` is asked now and then.
+    func populate(while goesOn: () -> Bool) {
+        for start in stride(from: 0, to: memory.count, by: Self.partByteCount / 8) {
+            guard goesOn() else { return }
+            populate(start, Self.partByteCount / 8)
+        }
+    }
+
+    /// A kernel that does not know this says no, and nothing depends on the answer.
+    private func populate(_ start: Int, _ byteCount: Int = partByteCount) {
+        let part = memory[start..<min(start + byteCount, memory.count)]
+        guard let base = memory.baseAddress else { return }
+        _ = madvise(base + part.startIndex, part.count, Self.populateRead)
+    }
+
+    // MARK: Moving
+
+    /// The same items in a file of the size and shards that `configuration` asks for, if it is not
+    /// that already; see `MemoryFileMove`.
+    static func fitted(
+        _ old: MemoryFile, to configuration: MapConfiguration, clock: NodeClock,
+        damagedFileRule: NodeConfiguration.DamagedFileRule, _ work: StartWork
+    ) throws -> MemoryFile {
+        guard let found = old.found else { return old }
+        let reason = found.reasonToMove(for: configuration)
+        let unfinished = old.memory.baseAddress.flatMap {
+            ArenaMove.number(
+                ofOld: UnsafeRawBufferPointer(start: $0, count: ArenaHeader.byteCount))
+        }
+        guard reason != nil || unfinished != nil else { return old }
+        let move = MemoryFileMove(
+            from: old.file, old.memory, found, unfinished: unfinished,
+            configuration: configuration, damagedFileRule: damagedFileRule)
+        let moved = try move.run(reason ?? "an interrupted move goes on", clock: clock, work)
+        return MemoryFile(
+            moved: moved.file, memory: moved.memory, found: moved.found,
+            savedClock: clock.saved(), move: moved.move)
     }
 }

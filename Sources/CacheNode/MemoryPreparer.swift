@@ -2,12 +2,14 @@ import Glibc
 import SessionMap
 import Synchronization
 
-/// Has the memory that a growing map will need next made present, on a thread that nobody waits for.
+/// Has memory made present, on a thread that nobody waits for: that of a memory file, and what a growing
+/// map will need next.
 ///
 /// `@unchecked Sendable`: the semaphore is made for several threads, and is there as long as this
-/// object is; the rest is behind a mutex.
+/// object is; so is the file, which does not change; the rest is behind a mutex.
 final class MemoryPreparer: @unchecked Sendable {
     private let map: SessionMap
+    private let file: MemoryFile?
     private let semaphore: UnsafeMutablePointer<sem_t>
     private let state = Mutex(State())
 
@@ -16,8 +18,9 @@ final class MemoryPreparer: @unchecked Sendable {
         var isStopping = false
     }
 
-    init(map: SessionMap) {
+    init(map: SessionMap, file: MemoryFile? = nil) {
         self.map = map
+        self.file = file
         semaphore = .allocate(capacity: 1)
         let result = sem_init(semaphore, 0, 0)
         precondition(result == 0, "no semaphore to be had")
@@ -37,6 +40,8 @@ final class MemoryPreparer: @unchecked Sendable {
 
     /// Works until `stop`.
     func run() {
+        // Much of it is there already when the file was taken over.
+        file?.populate { !state.withLock { $0.isStopping } }
         while true {
             // Interrupted or not: what there is to do is in the state.
             sem_wait(semaphore)

@@ -28,7 +28,7 @@ package final class Node {
         memoryFile = file
         let context = NodeContext(configuration: configuration, map: map, clock: clock)
         self.context = context
-        preparer = MemoryPreparer(map: map)
+        preparer = MemoryPreparer(map: map, file: file)
         cluster = configuration.cluster.map { ClusterFollower($0, context: context) }
         do { try cluster?.read() } catch { throw NodeError(message: "\(error)") }
         do {
@@ -54,24 +54,16 @@ package final class Node {
             locksPages: configuration.locksPages, tracksSizes: configuration.tracksSizes)
         do {
             guard let path = configuration.memoryFile else {
+                let work = StartWork(logger: configuration.logger)
+                if let shortage = MemoryBudget.ofThisProcess().shortage(
+                    arenaByteCount: configuration.memoryByteCount)
+                {
+                    work.warn(shortage)
+                }
                 let clock = NodeClock()
                 return (try SessionMap(mapConfiguration, now: clock.now().seconds), clock, nil)
             }
-            let file = try MemoryFile(
-                path: path,
-                byteCount: SessionMap.arenaByteCount(forMapOf: configuration.memoryByteCount))
-            let clock = NodeClock(resuming: file.savedClock)
-            let map =
-                if let header = file.header {
-                    try recover(
-                        mapConfiguration, file, header, clock,
-                        threadCount: configuration.threadCount, configuration.logger)
-                } else {
-                    try SessionMap(mapConfiguration, in: file.memory, now: clock.now().seconds)
-                }
-            map.save(clock.saved())
-            try file.finish()
-            return (map, clock, file)
+            return try makeMap(in: path, configuration, mapConfiguration)
         } catch let error as MapError {
             throw NodeError(error)
         } catch let error as NodeError {
@@ -81,17 +73,50 @@ package final class Node {
         }
     }
 
+    /// The map of a memory file. A damaged one may be kept aside: then there is a new one in its place.
+    private static func makeMap(
+        in path: String, _ configuration: NodeConfiguration, _ mapConfiguration: MapConfiguration,
+        isSecondAttempt: Bool = false
+    ) throws -> (SessionMap, NodeClock, MemoryFile) {
+        let work = StartWork(logger: configuration.logger, shouldStop: configuration.shouldStop)
+        let rule = configuration.damagedFileRule
+        var file = try MemoryFile(
+            path: path,
+            byteCount: SessionMap.arenaByteCount(forMapOf: configuration.memoryByteCount),
+            damagedFileRule: rule, work: work)
+        let clock = NodeClock(resuming: file.savedClock)
+        do {
+            file = try MemoryFile.fitted(
+                file, to: mapConfiguration, clock: clock, damagedFileRule: rule, work)
+            let map: SessionMap
+            if let header = file.header {
+                try file.prepareToRecover(work)
+                map = try recover(
+                    mapConfiguration, file, header, clock,
+                    threadCount: configuration.threadCount, configuration.logger)
+            } else {
+                map = try SessionMap(mapConfiguration, in: file.memory, now: clock.now().seconds)
+            }
+            if let move = file.move { map.count(evictionsOf: move) }
+            map.save(clock.saved())
+            try file.finish()
+            return (map, clock, file)
+        } catch {
+            let problem = (error as? MapError).map(NodeError.init) ?? error as? NodeError
+            guard let problem, problem.isFileUnusable, rule == .aside, !isSecondAttempt else {
+                throw error
+            }
+            let name = try file.putAside()
+            work.warn(
+                "\(problem.message); it is kept as \(name), and the node starts without items")
+        }
+        return try makeMap(in: path, configuration, mapConfiguration, isSecondAttempt: true)
+    }
+
     private static func recover(
         _ configuration: MapConfiguration, _ file: MemoryFile, _ header: ArenaHeader,
         _ clock: NodeClock, threadCount: Int, _ logger: Logger
     ) throws -> SessionMap {
-        let regionByteCount = header.regionByteCount
-        guard configuration.itemByteCountMax <= regionByteCount / 2 else {
-            throw NodeError(
-                message: "the memory file has \(header.regionCount) shards of "
-                    + "\(regionByteCount >> 20) MB, which hold items of at most "
-                    + "\(regionByteCount / 2) bytes; lower -I to that, or use another file")
-        }
         let start = ContinuousClock.now
         var report = RecoveryReport()
         let map = try SessionMap(
@@ -224,6 +249,12 @@ package final class Node {
 package struct NodeError: Error, Equatable, CustomStringConvertible {
     package let message: String
     package var description: String { message }
+    /// The memory file is what stands in the way, and another one would do.
+    var isFileUnusable = false
+    /// It is no longer where it was just now.
+    var isFileGone = false
+    /// The file system has no room for what is asked of it.
+    var isNoRoom = false
 
     init(message: String) { self.message = message }
 
@@ -253,7 +284,8 @@ package struct NodeError: Error, Equatable, CustomStringConvertible {
         case .damaged(let region):
             message =
                 "the memory file is damaged (\(region.reason)), which no death of a node explains; "
-                + "remove it to start without its items"
+                + "remove it to start without its items, or give -o damaged_file=aside"
+            isFileUnusable = true
         }
     }
 

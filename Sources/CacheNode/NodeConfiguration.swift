@@ -17,6 +17,14 @@ package struct NodeConfiguration: Sendable {
         case wait
     }
 
+    /// What to do with a memory file that cannot be taken over.
+    package enum DamagedFileRule: String, Sendable {
+        /// Not start, and say why.
+        case refuse
+        /// Keep it under another name, say so, and start without items.
+        case aside
+    }
+
     package enum Listening: Sendable {
         /// Host and port; no host is every address.
         case tcp([(host: String?, port: Int)])
@@ -29,6 +37,7 @@ package struct NodeConfiguration: Sendable {
     package var itemByteCountMax = 1 << 20
     /// The file that the items live in and that outlives the process; none is ordinary memory.
     package var memoryFile: String?
+    package var damagedFileRule = DamagedFileRule.refuse
     package var eviction = EvictionPolicy.standard
     package var evicts = true
     package var assignsCASUniques = true

@@ -368,6 +368,11 @@ package final class SessionMap: @unchecked Sendable {
         Arena.makePresent(withShard(number) { $0.wantedPage })
     }
 
+    /// Counts who had no room when the map's items moved to it.
+    package func count(evictionsOf move: MoveReport) {
+        withShard(0) { $0.evictions.add(move.evictions) }
+    }
+
     /// Checks everything that the map's types promise; traps with a sentence where one is broken.
     /// For tests: it takes time proportional to what is stored.
     package func checkInvariants(now: UInt32) {

@@ -362,6 +362,13 @@ struct Settings {
                     ClusterListing.Place(host: $0.host, port: $0.port)
                 }
             }
+        case "damaged_file":
+            guard let rule = value.flatMap(NodeConfiguration.DamagedFileRule.init) else {
+                throw Refusal(
+                    "damaged_file must be refuse or aside, not \"\(value ?? "")\"",
+                    status: Refusal.usage)
+            }
+            node.damagedFileRule = rule
         case "eviction": try readEviction(value)
         case "probation":
             probationPercent = try Self.number(

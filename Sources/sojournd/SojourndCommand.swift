@@ -176,7 +176,7 @@ struct SojourndCommand: ParsableCommand {
         help: ArgumentHelp(
             """
             Keep items in this file, on tmpfs or disk: they survive any death of the process. Its size \
-            is -m, for good.
+            is -m; with another -m at the next start the items move to a file of that size.
             """, valueName: "file"))
     var memoryFile: String?
 
@@ -206,6 +206,8 @@ struct SojourndCommand: ParsableCommand {
         help: ArgumentHelp(
             """
             Comma-separated: idle_timeout=SECONDS (0 is off), maxconns_fast or no_maxconns_fast, \
+            damaged_file=refuse or damaged_file=aside (a memory file that cannot be taken over \
+            keeps the node from starting, or is kept under another name; default refuse), \
             eviction=probation or eviction=lru, probation=PERCENT (share of memory that items never \
             read back keep, default 5), proof_age=SECONDS (from which age a read proves an item, \
             default 1), track_sizes, classic_exptime, show_keys (keys are shown over TCP \

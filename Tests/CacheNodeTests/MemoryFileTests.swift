@@ -179,14 +179,128 @@ import Testing
         #expect(mode(path) == 0o600)
     }
 
-    @Test func aFileOfAnotherSizeIsRefusedWithTheSizeThatFits() throws {
+    @Test("Whoever starts first keeps the name: a node that is late replaces nobody's file")
+    func lateFirstStart() throws {
+        let directory = try Directory()
+        let path = directory.path + "/arena"
+        let late = try MemoryFile(path: path, byteCount: Self.byteCount)
+        // As if the late one had looked for the file before the other one had given it its name.
+        rename(path + ".new", directory.path + "/elsewhere")
+        try makeFile(path)
+        rename(directory.path + "/elsewhere", path + ".new")
+        #expect(throws: NodeError.self) { try late.finish() }
+        #expect(try hasItem(path))
+    }
+
+    @Test("Nodes that start for the first time at the same moment never replace each other's file")
+    func sameMoment() async throws {
+        for _ in 0..<30 {
+            let directory = try Directory()
+            let path = directory.path + "/arena"
+            let names = await withTaskGroup(of: UInt64?.self) { group in
+                for _ in 0..<4 {
+                    group.addTask {
+                        guard let file = try? MemoryFile(path: path, byteCount: Self.byteCount)
+                        else { return nil }
+                        if file.header == nil {
+                            _ = try? SessionMap(configuration, in: file.memory, now: 10)
+                        }
+                        guard (try? file.finish()) != nil else { return nil }
+                        var status = stat()
+                        return stat(path, &status) == 0 ? UInt64(status.st_ino) : nil
+                    }
+                }
+                return await group.reduce(into: Set<UInt64>()) { names, name in
+                    if let name { names.insert(name) }
+                }
+            }
+            #expect(names.count == 1)
+        }
+    }
+
+    @Test(
+        "A file that another user owns, or can still write to, is refused: he could read sessions")
+    func othersFiles() throws {
         let directory = try Directory()
         let path = directory.path + "/arena"
         try makeFile(path)
-        for byteCount in [Self.byteCount - 4_096, Self.byteCount + 4_096, 2 * Self.byteCount] {
-            #expect(refusal(path, byteCount: byteCount)?.contains("made with -m 1") == true)
+        let writer = open(path, O_RDWR)
+        #expect(refusal(path)?.contains("another process has it open to write") == true)
+        close(writer)
+        #expect(link(path, directory.path + "/other") == 0)
+        #expect(refusal(path)?.contains("2 names") == true)
+        unlink(directory.path + "/other")
+        #expect(symlink(path, directory.path + "/link") == 0)
+        #expect(refusal(directory.path + "/link")?.contains("symbolic link") == true)
+        #expect(try hasItem(path))
+        // Only root can give a file away.
+        guard geteuid() == 0 else { return }
+        #expect(chown(path, 65_534, 65_534) == 0)
+        #expect(refusal(path)?.contains("belongs to user 65534") == true)
+        // Nor is a half-made one taken that somebody else has made.
+        unlink(path)
+        directory.write("arena.new", [1, 2, 3])
+        #expect(chown(path + ".new", 65_534, 65_534) == 0)
+        #expect(refusal(path)?.contains("belongs to user 65534") == true)
+        #expect(directory.read("arena.new") == [1, 2, 3])
+    }
+
+    @Test("With damaged_file=aside a file that cannot be taken over is kept, and the node starts")
+    func aside() throws {
+        let directory = try Directory()
+        let path = directory.path + "/arena"
+        let text = [UInt8]("somebody's thesis\n".utf8)
+        for count in 1...2 {
+            directory.write("arena", text)
+            let file = try MemoryFile(
+                path: path, byteCount: Self.byteCount, damagedFileRule: .aside)
+            #expect(file.header == nil)
+            try file.finish()
+            let kept = directory.names.filter { $0.hasPrefix("arena.damaged-2") }
+            #expect(kept.count == count && directory.names.count == count + 1)
+            for name in kept { #expect(directory.read(name) == text) }
+            unlink(path)
         }
-        #expect(refusal(path) == nil)
+    }
+
+    @Test("A node does not take more memory than its control group has")
+    func budget() {
+        func shortage(_ megabytes: Int, _ budget: MemoryBudget) -> String? {
+            budget.shortage(arenaByteCount: megabytes << 20)
+        }
+        let small = MemoryBudget(
+            limits: ["134217728", "max"], swapLimits: ["0"], limitsWithSwap: [],
+            freeSwapByteCount: 1 << 30)
+        #expect(shortage(96, small) == nil)
+        #expect(shortage(97, small)?.contains("-m 96 at most") == true)
+        #expect(shortage(256, small)?.contains("128 MB") == true)
+        let swapping = MemoryBudget(
+            limits: ["134217728"], swapLimits: ["max"], limitsWithSwap: [],
+            freeSwapByteCount: 1 << 30)
+        #expect(shortage(256, swapping) == nil)
+        let old = MemoryBudget(
+            limits: ["134217728", "9223372036854771712"], swapLimits: [],
+            limitsWithSwap: ["167772160"], freeSwapByteCount: 1 << 30)
+        #expect(shortage(128, old) == nil && shortage(129, old) != nil)
+        let none = MemoryBudget(
+            limits: ["max", "9223372036854771712"], swapLimits: ["max"], limitsWithSwap: [],
+            freeSwapByteCount: 0)
+        #expect(shortage(1 << 20, none) == nil)
+    }
+
+    @Test("Making a large file says how far it is, and ends when the node is asked to stop")
+    func interruptedMaking() throws {
+        let directory = try Directory()
+        var error: NodeError?
+        do throws(NodeError) {
+            _ = try MemoryFile(
+                path: directory.path + "/arena", byteCount: 256 << 20,
+                work: StartWork(shouldStop: { true }))
+        } catch let stopped {
+            error = stopped
+        }
+        #expect(error == .stopped)
+        #expect(directory.names.isEmpty)
     }
 
     @Test func aTruncatedFileIsRefusedAndNotChanged() throws {

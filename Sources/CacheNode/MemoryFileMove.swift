@@ -1,0 +1,209 @@
+import Glibc
+import SessionMap
+
+/// Moves the items of a memory file to one of another size, of other shards or a later layout: how
+/// `ArenaMove` gets its memory and gives it back.
+///
+/// The new file has the temporary name until it is complete, and then replaces the old one. Whatever ends
+/// the process on the way leaves both, with the journal in the new one's first page; the next start goes
+/// on. The old file's pages go back to the file system as its items move.
+struct MemoryFileMove {
+    private let old: LockedFile
+    private let oldMemory: UnsafeMutableRawBufferPointer
+    private let found: FoundArena
+    private let unfinished: UInt64?
+    private let configuration: MapConfiguration
+    private let damagedFileRule: NodeConfiguration.DamagedFileRule
+
+    /// fallocate(2): give pages back, and keep the file's size.
+    private static let punchHole: Int32 = 0x02 | 0x01
+
+    init(
+        from old: LockedFile, _ memory: UnsafeMutableRawBufferPointer, _ found: FoundArena,
+        unfinished: UInt64?, configuration: MapConfiguration,
+        damagedFileRule: NodeConfiguration.DamagedFileRule
+    ) {
+        self.old = old
+        oldMemory = memory
+        self.found = found
+        self.unfinished = unfinished
+        self.configuration = configuration
+        self.damagedFileRule = damagedFileRule
+    }
+
+    typealias Moved = (
+        file: LockedFile, memory: UnsafeMutableRawBufferPointer, found: FoundArena,
+        move: MoveReport
+    )
+
+    func run(
+        _ reason: String, clock: NodeClock, _ work: StartWork
+    ) throws -> Moved {
+        let start = ContinuousClock.now
+        work.say("memory file \(old.path): \(reason); its items move")
+        let now = clock.now().seconds
+        let new = try openNew()
+        let header: ArenaHeader
+        if let unfinished {
+            header = try journalled(new, unfinished)
+        } else {
+            header = ArenaMove.header(for: configuration, after: found)
+            try checkRoom(for: header)
+            try begin(new, header, now: now)
+        }
+        guard ftruncate(new.descriptor, off_t(header.arenaByteCount)) == 0 else {
+            throw NodeError.ofFile(new.path, "cannot make it larger", errno)
+        }
+        let memory = try MemoryFile.map(new, header.arenaByteCount)
+        let move: ArenaMove
+        do {
+            move = try self.move(to: new, memory, now: now, work)
+            try MemoryFile.reserve(new, memory.count, named: new.path, work)
+            move.finish(clock.saved())
+            try new.replace(old)
+            let milliseconds = Int((ContinuousClock.now - start) / .milliseconds(1))
+            let left = move.report
+            work.say(
+                """
+                memory file \(new.path): moved in \(milliseconds) ms; not taken along: \
+                \(left.expiredCount) expired, \(left.flushedCount) flushed, \(left.evictedCount) \
+                evicted for want of room
+                """)
+        } catch {
+            munmap(memory.baseAddress, memory.count)
+            throw error
+        }
+        return (
+            new, memory,
+            FoundArena(present: header), move.report
+        )
+    }
+
+    // MARK: The new file
+
+    private func openNew() throws(NodeError) -> LockedFile {
+        let name = MemoryFile.temporaryName(old.path)
+        if unfinished == nil {
+            do throws(NodeError) {
+                return try LockedFile.ours(name)
+            } catch {
+                guard error.isFileUnusable, damagedFileRule == .aside else { throw error }
+                _ = try LockedFile.putAside(name)
+                return try LockedFile.ours(name)
+            }
+        }
+        guard let file = try LockedFile.there(name) else {
+            throw NodeError.unusable(
+                old.path,
+                "part of its items have moved to \(name), which is gone; bring that back, or remove "
+                    + "this one to start without items")
+        }
+        try file.checkOwner()
+        return file
+    }
+
+    /// What the new file of a move that has begun will be.
+    private func journalled(
+        _ new: LockedFile, _ number: UInt64
+    ) throws(NodeError) -> ArenaHeader {
+        var page = [UInt64](repeating: 0, count: ArenaHeader.byteCount / 8)
+        let header = page.withUnsafeMutableBytes { bytes -> ArenaHeader? in
+            guard pread(new.descriptor, bytes.baseAddress, bytes.count, 0) == bytes.count,
+                let unfinished = ArenaMove.unfinished(bytes), unfinished.number == number
+            else { return nil }
+            return unfinished.header
+        }
+        guard let header else {
+            throw .unusable(
+                old.path,
+                "part of its items have moved to another file, which \(new.path) is not; bring that "
+                    + "back, or remove this one to start without items")
+        }
+        return header
+    }
+
+    private func begin(
+        _ new: LockedFile, _ header: ArenaHeader, now: UInt32
+    ) throws {
+        guard ftruncate(new.descriptor, 0) == 0 else {
+            throw NodeError.ofFile(new.path, "cannot empty it", errno)
+        }
+        let result = posix_fallocate(new.descriptor, 0, off_t(ArenaHeader.byteCount))
+        guard result == 0 else { throw NodeError.ofFile(new.path, "cannot make it", result) }
+        let page = try MemoryFile.map(new, ArenaHeader.byteCount)
+        defer { munmap(page.baseAddress, page.count) }
+        do {
+            try ArenaMove.begin(
+                oldMemory, found, to: page, header: header,
+                number: .random(in: 1 ... .max), now: now)
+        } catch {
+            new.remove()
+            throw MapError.damaged(error)
+        }
+    }
+
+    /// What the move needs at its worst must be there before anything is changed.
+    private func checkRoom(for header: ArenaHeader) throws(NodeError) {
+        var system = statvfs()
+        guard fstatvfs(old.descriptor, &system) == 0 else { return }
+        let larger = max(header.arenaByteCount, found.header.arenaByteCount)
+        let needed = larger + larger / 10 - Int(try old.status.st_blocks) * 512
+        let free = Int(system.f_bavail) * Int(system.f_frsize)
+        // A tmpfs without a limit says that it has no blocks at all.
+        if system.f_blocks > 0, needed > free {
+            throw NodeError(
+                message:
+                    "memory file \(old.path): to become \(header.arenaByteCount >> 20) MB it needs "
+                    + "\(needed >> 20) MB more, and its file system has \(free >> 20) MB left")
+        }
+        if MemoryFile.isInMemory(old),
+            let shortage = MemoryBudget.ofThisProcess().shortage(
+                arenaByteCount: header.arenaByteCount)
+        {
+            throw NodeError(message: "memory file \(old.path) on tmpfs: \(shortage)")
+        }
+    }
+
+    // MARK: Moving
+
+    private func move(
+        to new: LockedFile, _ memory: UnsafeMutableRawBufferPointer, now: UInt32, _ work: StartWork
+    ) throws -> ArenaMove {
+        let total = found.header.arenaByteCount
+        let old = old
+        let host = ArenaMove.Host(
+            take: { bytes in
+                posix_fallocate(new.descriptor, off_t(bytes.lowerBound), off_t(bytes.count)) == 0
+            },
+            // Where a file system cannot, both files need their room.
+            release: { bytes in
+                _ = fallocate(
+                    old.descriptor, Self.punchHole, off_t(bytes.lowerBound), off_t(bytes.count))
+            },
+            goesOn: { done in
+                (try? work.goOn {
+                    "memory file \(old.path): \(done >> 20) of \(total >> 20) MB moved"
+                }) != nil
+            })
+        do {
+            var move = try ArenaMove(
+                oldMemory, found, to: memory, eviction: configuration.eviction, now: now,
+                host: host)
+            switch try move.run() {
+            case .moved: return move
+            case .interrupted: throw NodeError.stopped
+            case .noRoom:
+                throw NodeError(
+                    message:
+                        "memory file \(new.path): its file system is full; once there is room, "
+                        + "the next start goes on")
+            }
+        } catch let error as DamagedRegion {
+            throw MapError.damaged(error)
+        }
+    }
+}
+
+/// Linux's; Swift's Glibc does not show what needs `_GNU_SOURCE`.
+@_silgen_name("fallocate")
+private func fallocate(_ descriptor: Int32, _ mode: Int32, _ offset: off_t, _ count: off_t) -> Int32

@@ -1,0 +1,44 @@
+/// An arena of this layout or an earlier one, by its first page.
+package struct FoundArena: Equatable, Sendable {
+    package let layoutVersion: UInt32
+    package let header: ArenaHeader
+
+    init(layoutVersion: UInt32, header: ArenaHeader) {
+        self.layoutVersion = layoutVersion
+        self.header = header
+    }
+
+    /// One of this build's layout.
+    package init(present header: ArenaHeader) {
+        self.init(layoutVersion: ArenaHeader.layoutVersion, header: header)
+    }
+
+    /// Reads a page; whatever layout it has, the numbers that cut the arena into regions make sense.
+    package static func read(
+        _ page: UnsafeRawBufferPointer
+    ) -> Result<FoundArena, ArenaHeader.Mismatch> {
+        switch ArenaHeader.read(page) {
+        case .success(let header):
+            return .success(FoundArena(present: header))
+        case .failure(.otherVersion(Layout3.version)):
+            guard let header = Layout3.header(page) else { return .failure(.foreign) }
+            return .success(FoundArena(layoutVersion: Layout3.version, header: header))
+        case .failure(let mismatch): return .failure(mismatch)
+        }
+    }
+
+    /// Why its items must move to another arena before a map of this configuration can have them.
+    package func reasonToMove(for configuration: MapConfiguration) -> String? {
+        if layoutVersion != ArenaHeader.layoutVersion {
+            return "layout \(layoutVersion) becomes \(ArenaHeader.layoutVersion)"
+        }
+        let byteCount = SessionMap.arenaByteCount(forMapOf: configuration.byteCount)
+        if header.arenaByteCount != byteCount {
+            return "\(header.arenaByteCount >> 20) MB become \(byteCount >> 20)"
+        }
+        if configuration.itemByteCountMax > header.regionByteCount / 2 {
+            return "\(header.regionCount) shards become \(configuration.shardCount) for -I"
+        }
+        return nil
+    }
+}
