@@ -1,7 +1,7 @@
 """The part of scripts/bench that asks for speed: CPU time, throughput, latency, system calls."""
 import json, math, os, re, statistics, subprocess, sys, tempfile
 
-from support import Node, say
+from support import Node, received, say, wait_until
 
 KEY_BYTES = 40
 QUIET_SETS = "ms 1 KB quiet, 50 and mn"
@@ -158,8 +158,9 @@ class Bench:
                 tracer = subprocess.Popen(["strace", "-f", "-c", "-o", report.name, "-p",
                                            str(node.process.pid)], stderr=subprocess.PIPE,
                                           text=True)
-                while "attached" not in tracer.stderr.readline():
-                    pass
+                while "attached" not in (line := tracer.stderr.readline()):
+                    if not line:
+                        raise SystemExit("bench: strace does not attach to the server")
                 args = workload.echo_args() if name == "echo" else workload.load_args()
                 self.load(node, args, ["--requests", str(count), "--warm-up", "0"])
                 tracer.terminate()
@@ -435,29 +436,35 @@ def bench_modes(bench):
     say()
 
 
+def falsify(node, process):
+    """Changes a byte of the value that the load reads, which goes on reading it."""
+    wait_until("the load's first hit", lambda: int(node.stats()["get_hits"]) > 0, process)
+    with node.connect() as peer:
+        key = b"session:%032d" % 0
+        peer.sendall(b"get %s\r\n" % key)
+        data = b""
+        while not data.endswith(b"END\r\n"):
+            data += received(peer)
+        value = bytearray(data[data.index(b"\r\n") + 2:][:100])
+        value[50] ^= 1
+        peer.sendall(b"set %s 0 0 100\r\n%s\r\n" % (key, value))
+        received(peer)
+    hits = int(node.stats()["get_hits"])
+    wait_until("ten more hits", lambda: int(node.stats()["get_hits"]) >= hits + 10, process)
+
+
 def self_check(bench):
     """The load must see a wrong reply: one byte of a stored value is changed behind its back."""
     with Node(bench.servers["sojournd"]) as node:
         command = [bench.sojourn, "load", "--server", f"127.0.0.1:{node.port}", "--keys", "1",
                    "--connections", "1", "--duration", "30", "--warm-up", "0"]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        while int(node.stats()["get_hits"]) == 0:
-            pass
-        with node.connect() as peer:
-            key = b"session:%032d" % 0
-            peer.sendall(b"get %s\r\n" % key)
-            data = b""
-            while not data.endswith(b"END\r\n"):
-                data += peer.recv(4096)
-            value = bytearray(data[data.index(b"\r\n") + 2:][:100])
-            value[50] ^= 1
-            peer.sendall(b"set %s 0 0 100\r\n%s\r\n" % (key, value))
-            peer.recv(100)
-        hits = int(node.stats()["get_hits"])
-        while int(node.stats()["get_hits"]) < hits + 10:
-            pass
-        node.process.kill()
-        output = process.communicate()[0]
+        try:
+            falsify(node, process)
+            node.process.kill()
+            output = process.communicate()[0]
+        finally:
+            process.kill()
         if process.returncode != 1 or "wrong value" not in output:
             raise SystemExit(f"bench: the load did not see a wrong byte: {output}")
     print("bench: the load sees a wrong byte", file=sys.stderr)

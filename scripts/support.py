@@ -1,5 +1,5 @@
 """What the measuring scripts share: building, fresh processes of a server, and records."""
-import os, platform, re, socket, subprocess, sys, time
+import atexit, os, platform, re, signal, socket, subprocess, sys, time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 LINES = []
@@ -19,7 +19,9 @@ def build():
 
 
 class Node:
-    """A fresh process of one of the servers."""
+    """A fresh process of one of the servers. However the script ends, it does not stay."""
+
+    started = []
 
     def __init__(self, binary, megabytes=256, threads=1, extra=(), log=subprocess.DEVNULL,
                  prefix=()):
@@ -36,6 +38,16 @@ class Node:
         self.command = " ".join(command)
         self.start = time.monotonic()
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=log)
+        Node.started.append(self)
+
+    @staticmethod
+    def end_all():
+        """Kills every one that still runs."""
+        for node in Node.started:
+            if node.process.poll() is None:
+                node.process.kill()
+                node.process.wait()
+        Node.started.clear()
 
     def wait(self, seconds=10):
         """Waits for the first answered command; returns how long that took since the start."""
@@ -87,9 +99,34 @@ class Node:
             peer.sendall(b"stats\r\n")
             data = b""
             while not data.endswith(b"END\r\n"):
-                data += peer.recv(65536)
+                data += received(peer)
         return {line.split()[1]: line.split()[2] for line in data.decode().splitlines()
                 if line.startswith("STAT ")}
+
+
+def received(peer):
+    """What has come; that nothing will come any more is no reason to wait for it."""
+    part = peer.recv(65536)
+    if not part:
+        raise SystemExit(f"{os.path.basename(sys.argv[0])}: the server closed the connection")
+    return part
+
+
+def wait_until(what, is_true, process=None, seconds=60):
+    """Waits for a condition, but neither for ever nor for a process that has ended."""
+    deadline = time.monotonic() + seconds
+    while not is_true():
+        if process is not None and process.poll() is not None:
+            raise SystemExit(f"{os.path.basename(sys.argv[0])}: {what}: its process has ended, "
+                             f"status {process.returncode}")
+        if time.monotonic() > deadline:
+            raise SystemExit(f"{os.path.basename(sys.argv[0])}: {what}: not within {seconds} s")
+        time.sleep(0.005)
+
+
+# A script that is told to end leaves no server behind either.
+atexit.register(Node.end_all)
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
 
 
 def describe(servers):

@@ -53,13 +53,15 @@ final class ScriptedCluster {
 
     deinit { _ = try? run("kill", ["a", "b", "c"]) }
 
-    func run(_ action: String, _ names: [String] = []) throws -> (
-        exit: Program.Exit, output: String, errors: String
-    ) {
+    func run(
+        _ action: String, _ names: [String] = [], definition: String? = nil
+    ) throws -> (exit: Program.Exit, output: String, errors: String) {
         let programs = try RunningNode.builtProgram("sojourn").split(separator: "/").dropLast()
         return try Program.run(
             Self.script,
-            [action] + names + ["--cluster", definition, "--state", state.path, "--programs"]
+            [action] + names + [
+                "--cluster", definition ?? self.definition, "--state", state.path, "--programs",
+            ]
                 + ["/" + programs.joined(separator: "/")], seconds: 120)
     }
 
@@ -104,6 +106,19 @@ struct ClusterScriptTests {
         #expect(stop.output == "a ended\nb ended\nc ended\n", "\(stop.errors)")
         #expect(try cluster.run("stop", ["a"]).output == "a does not run\n")
         #expect(try cluster.run("status").exit == .status(1))
+    }
+
+    @Test("Nodes of another definition that have the same names are left alone")
+    func otherDefinition() throws {
+        let cluster = try ScriptedCluster()
+        #expect(try cluster.run("start", ["a"]).exit == .status(0))
+        let port = try freePorts(1)[0]
+        let other = try cluster.directory.write(
+            "nodes: [{name: a, host: 127.0.0.1, port: \(port)}]\n", to: "other.yaml")
+        let stop = try cluster.run("stop", ["a"], definition: other)
+        #expect(stop.output == "a does not run\n", "\(stop.errors)")
+        #expect(try cluster.connect(0).ask("mn") == "MN\r\n")
+        #expect(try cluster.run("stop", ["a"]).output == "a ended\n")
     }
 
     @Test("A node whose address is taken, or that refuses to start, is told")
