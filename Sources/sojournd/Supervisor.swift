@@ -1,3 +1,4 @@
+import CacheNode
 import EventLoop
 import Glibc
 import Logging
@@ -73,6 +74,8 @@ final class Supervisor {
     ///
     /// - Returns: its status.
     func run() throws -> Int32 {
+        // One that came before the loop attended them.
+        if StopSignals.haveCome { return 0 }
         pause = try Timer(loop: loop) { [unowned self] in startAgain() }
         try start()
         loop.run()

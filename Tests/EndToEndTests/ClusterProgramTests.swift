@@ -74,13 +74,33 @@ struct ClusterProgramTests {
         let built = text.replacing(
             "/usr/local/bin/sojournd", with: try RunningNode.sojourndPath())
         let unit = try directory.write(built, to: "sojournd@a.service")
-        let verify = try Program.run(analyze, ["verify", "--man=no", unit])
+        var units = [unit]
+        for (file, name) in [
+            ("sojournd@.socket", "sojournd@a.socket"), ("run-sojourn.mount", "run-sojourn.mount"),
+        ] {
+            let text = try #require(contents(of: Self.folder + "/systemd/" + file))
+            units.append(try directory.write(text, to: name))
+        }
+        let verify = try Program.run(analyze, ["verify", "--man=no"] + units)
         #expect(verify.exit == .status(0), "\(verify.errors)")
         #expect(verify.errors.isEmpty, "\(verify.errors)")
         // From 0 to 10, in tenths: below 2 is what systemd calls fine.
         let security = try Program.run(
             analyze, ["security", "--offline=true", "--threshold=20", "--no-pager", unit])
         #expect(security.exit == .status(0), "\(security.output.suffix(200))")
+    }
+
+    @Test("A container's probe believes a node that is full, which answers that")
+    func probeOfFullNode() throws {
+        let answers = Self.folder + "/container/answers"
+        let node = try RunningNode.sojournd(["-c", "10", "-t", "1"])
+        var peers: [SocketPeer] = []
+        try wait(for: "a refusal") {
+            let peer = try node.connect()
+            peers.append(peer)
+            return try peer.ask("mn").hasPrefix("ERROR Too many open connections")
+        }
+        #expect(try Program.run(answers, ["127.0.0.1", String(node.port)]).exit == .status(0))
     }
 
     @Test("A container's probe believes a node that answers, and nobody else")

@@ -58,7 +58,7 @@ struct MeasuringScriptTests {
             ], environment: ["PYTHONDONTWRITEBYTECODE": "1"])
         #expect(failed.errors.contains("the node does not say what it recovered"))
         let started = (contents(of: mute.path + "/started") ?? "").split(separator: "\n")
-        #expect(started.count == 2 && started.allSatisfy { hasEnded(pid_t($0) ?? 0) })
+        #expect(started.count >= 2 && started.allSatisfy { hasEnded(pid_t($0) ?? 0) })
     }
 
     @Test("A benchmark's check of itself ends when its load does")
