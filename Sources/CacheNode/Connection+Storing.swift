@@ -53,7 +53,9 @@ extension Connection {
         // As memcached has it, `E0` of `ms` is no wish; the other commands set it.
         if flags.has(.newUnique), meta.casUnique != 0 { request.casUnique = meta.casUnique }
         request.hasEncodedKey = flags.has(.encodedKey)
-        request.dropsOldWhenRefused = true
+        // The old value of a compare-and-set is not outdated by a new one that was never stored: who
+        // sent it is told, and still has what was there.
+        request.dropsOldWhenRefused = !flags.has(.compare)
         return store(
             StoreCommand(request: request, valueByteCount: meta.valueByteCount), key: key,
             meta: meta, line: line, next: next, now: now)

@@ -54,6 +54,15 @@ extension CacheClient {
         }
     }
 
+    /// Deletes an item if it is still as it was read.
+    public func compareAndDelete(
+        _ key: CacheKey, expected: CASUnique
+    ) async throws(CacheError) -> CompareAndDeleteOutcome {
+        try await measured(.delete) { deadline throws(CacheError) in
+            try await core.delete(key, expected: expected.number, deadline: deadline)
+        }
+    }
+
     /// Adds to an item that is a decimal number. Beyond 64 bits it begins at 0 again.
     ///
     /// - Parameter initial: what a missing item becomes, with its expiry.

@@ -36,8 +36,13 @@ public struct CacheClientConfiguration: Sendable {
     /// Commands on the wire or waiting, on one connection; further ones fail with `.overloaded`.
     /// 1 to 1,048,576.
     public var outstandingCountMax = 8_192
-    /// Larger values are neither sent nor taken. 1 byte to 128 MiB.
-    public var valueByteCountMax = 1_048_576
+    /// Larger values are not sent. 1 byte to 128 MiB. A node counts more than the value against its item
+    /// limit (`-I`, 1 MiB): up to `itemOverheadByteCountMax` for the key and the item's head. The default
+    /// leaves room for them, so that what the client lets through the node takes.
+    public var valueByteCountMax = 1_048_576 - Self.itemOverheadByteCountMax
+
+    /// What a node's item limit has to have above the largest value.
+    public static let itemOverheadByteCountMax = 512
 
     /// Failures in a row that eject a node. 1 to 1,000.
     public var failureCountUntilEjection = 3
@@ -96,6 +101,8 @@ extension CacheClientConfiguration {
             limits: ConnectionStateMachine.Limits(
                 inFlightCountMax: inFlightCountMax, connectTimeout: TimeAmount(connectTimeout),
                 silenceTimeout: TimeAmount(silenceTimeout)),
-            outstandingCountMax: outstandingCountMax, valueByteCountMax: valueByteCountMax)
+            outstandingCountMax: outstandingCountMax,
+            // What other clients have stored may be as large as the node's limit allows.
+            valueByteCountMax: valueByteCountMax + Self.itemOverheadByteCountMax)
     }
 }

@@ -34,3 +34,12 @@ public enum CompareAndSetOutcome: Hashable, Sendable {
     /// The item is gone.
     case notFound
 }
+
+/// What became of a deletion that wants the item unchanged.
+public enum CompareAndDeleteOutcome: Hashable, Sendable {
+    case deleted
+    /// Somebody else has changed the item.
+    case conflict
+    /// The item is gone.
+    case notFound
+}

@@ -79,6 +79,26 @@ extension ClientCore {
         return try await ask(request, for: key, deadline: deadline).status == .done
     }
 
+    func delete(
+        _ key: CacheKey, expected: UInt64, deadline: NIODeadline
+    ) async throws(CacheError) -> CompareAndDeleteOutcome {
+        if let replicas = try await replicas(of: key, deadline) {
+            switch try await replicas.delete(expected: expected, deadline: deadline) {
+            case .stored: return .deleted
+            case .changed, .present: return .conflict
+            case .absent: return .notFound
+            }
+        }
+        let request = NodeRequest.delete(.init(key: key, expected: expected))
+        let status = try await ask(request, for: key, deadline: deadline).status
+        switch status {
+        case .done: return .deleted
+        case .exists: return .conflict
+        case .notFound: return .notFound
+        default: throw CacheError(.protocolViolation, reason: "\(status) to a deletion")
+        }
+    }
+
     // MARK: Arithmetic
 
     func arithmetic(

@@ -107,6 +107,16 @@ extension ReplicaSet {
         return newest.isLive
     }
 
+    /// Deletes the item if it is the expected one: a compare-and-set with a tombstone.
+    func delete(
+        expected: UInt64, deadline: NIODeadline
+    ) async throws(CacheError) -> StoreOutcome {
+        let content = tombstone(version: 0)
+        let draft = Draft(
+            value: content.value, clientFlags: content.clientFlags, exptime: content.exptime)
+        return try await compareAndSet(draft, expected: expected, deadline: deadline)
+    }
+
     // MARK: Parts
 
     /// Stores at the first node that answers, if that still has what it was seen to have.

@@ -13,9 +13,9 @@ import NIOCore
 ///
 /// ```swift
 /// let sessions = try SessionStore<Visit>(cache: cache)
-/// if var session = try await sessions.load(cookie: request.cookie) {
-///     session.value.pageCount += 1
-///     try await sessions.save(session)
+/// if let id = sessions.id(fromCookie: request.cookie) {
+///     // Made again where another request was faster: nobody's change is lost.
+///     let session = try await sessions.update(id) { $0.pageCount += 1 }
 /// }
 /// ```
 public struct SessionStore<Value: Codable & Sendable>: Sendable {
@@ -131,7 +131,9 @@ public struct SessionStore<Value: Codable & Sendable>: Sendable {
     }
 
     /// Saves a session, if nobody else has since it was loaded. The idle timeout begins anew.
-    @discardableResult
+    ///
+    /// - Returns: to be looked at, as only `.saved` has saved anything. `update` makes a change again
+    ///   after a conflict.
     public func save(
         _ session: Session<Value>
     ) async throws(SessionError) -> SaveOutcome<Value> {
@@ -167,10 +169,34 @@ public struct SessionStore<Value: Codable & Sendable>: Sendable {
     public func update(
         _ id: SessionID, merge: (inout Value) -> Void
     ) async throws(SessionError) -> Session<Value>? {
+        try await change(id, merge) { session async throws(SessionError) in
+            try await save(session)
+        }
+    }
+
+    /// Loads and changes a session and gives it another ID, again where others were faster: for a login.
+    ///
+    /// - Parameters:
+    ///   - restartsLife: whether the absolute timeout begins anew.
+    ///   - merge: as of `update`.
+    /// - Returns: nil if there is no session.
+    /// - Throws: `CacheError` with `.contended` when others were faster every time.
+    public func regenerate(
+        _ id: SessionID, restartsLife: Bool = true, merge: (inout Value) -> Void
+    ) async throws(SessionError) -> Session<Value>? {
+        try await change(id, merge) { session async throws(SessionError) in
+            try await regenerate(session, restartsLife: restartsLife)
+        }
+    }
+
+    private func change(
+        _ id: SessionID, _ merge: (inout Value) -> Void,
+        _ commit: (Session<Value>) async throws(SessionError) -> SaveOutcome<Value>
+    ) async throws(SessionError) -> Session<Value>? {
         for attempt in 0..<configuration.updateAttemptCountMax {
             guard var session = try await load(id) else { return nil }
             merge(&session.value)
-            switch try await save(session) {
+            switch try await commit(session) {
             case .saved(let session): return session
             case .gone: return nil
             case .conflict:
@@ -181,23 +207,44 @@ public struct SessionStore<Value: Codable & Sendable>: Sendable {
         throw .cache(CacheError(.contended))
     }
 
-    /// Gives a session another ID: at login, so that nobody has the ID from before. Its value is saved
-    /// under the new ID only; the old one is destroyed.
+    /// Gives a session another ID, if nobody else has changed it since it was loaded: at login, so that
+    /// nobody has the ID from before. Its value is saved under the new ID only; the old one is destroyed.
     ///
-    /// - Parameter restartsLife: whether the absolute timeout begins anew.
+    /// - Parameter restartsLife: whether the absolute timeout begins anew, if it is not over yet.
+    /// - Returns: `.saved` with the session under its new ID. After `.conflict` the session is as another
+    ///   request has saved it, under its old ID; load it again, or let `regenerate(_:merge:)` do so. What
+    ///   was destroyed meanwhile, or is too old, is `.gone`: nobody is to be logged in.
     /// - Throws: if the old session could not be destroyed; then there is no new one either.
     public func regenerate(
         _ session: Session<Value>, restartsLife: Bool = true
-    ) async throws(SessionError) -> Session<Value> {
-        let created = restartsLife ? milliseconds() : session.createdMilliseconds
-        let next = try await create(session.value, createdMilliseconds: created)
-        do throws(SessionError) {
+    ) async throws(SessionError) -> SaveOutcome<Value> {
+        guard lifeLeft(session.createdMilliseconds) > .zero else {
             try await destroy(session.id)
+            return .gone
+        }
+        let created = restartsLife ? milliseconds() : session.createdMilliseconds
+        // First, so that at no moment there is none. Its ID is nobody's until the old one is destroyed.
+        let next = try await create(session.value, createdMilliseconds: created)
+        let outcome: CompareAndDeleteOutcome
+        do throws(SessionError) {
+            outcome = try await attempt { () async throws(CacheError) in
+                try await cache.compareAndDelete(
+                    key(of: session.id), expected: session.casUnique)
+            }
         } catch {
             try? await destroy(next.id)
             throw error
         }
-        return next
+        switch outcome {
+        case .deleted: return .saved(next)
+        case .conflict:
+            metrics.conflicts.increment()
+            try? await destroy(next.id)
+            return .conflict
+        case .notFound:
+            try? await destroy(next.id)
+            return .gone
+        }
     }
 
     /// Ends a session. That there was none is no error.

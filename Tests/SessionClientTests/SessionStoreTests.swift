@@ -161,7 +161,10 @@ struct SessionStoreTests {
         try await withStore { store, cache, _ in
             var session = try await store.create(Visit(pages: 3))
             session.value.user = "ann"
-            let next = try await store.regenerate(session)
+            guard case .saved(let next) = try await store.regenerate(session) else {
+                Issue.record("no new ID")
+                return
+            }
             #expect(next.id != session.id)
             #expect(try await store.load(session.id) == nil)
             #expect(try await store.load(next.id)?.value == Visit(user: "ann", pages: 3))
@@ -192,7 +195,9 @@ struct SessionStoreTests {
             nodes[0].program.end()
             let before = try #require(try nodes[1].counter("curr_items"))
             for _ in 0..<10 {
-                await #expect(throws: SessionError.self) { try await store.regenerate(session) }
+                await #expect(throws: SessionError.self) {
+                    _ = try await store.regenerate(session)
+                }
             }
             #expect(try nodes[1].counter("curr_items") == before)
         }
@@ -218,8 +223,12 @@ struct SessionStoreTests {
             session = saved
             clock.advance(.seconds(499))
             #expect(try await store.load(session.id) != nil)
-            let renewed = try await store.regenerate(session)
-            let kept = try await store.regenerate(renewed, restartsLife: false)
+            guard case .saved(let renewed) = try await store.regenerate(session),
+                case .saved(let kept) = try await store.regenerate(renewed, restartsLife: false)
+            else {
+                Issue.record("no new ID")
+                return
+            }
             #expect(kept.createdMilliseconds == renewed.createdMilliseconds)
             clock.advance(.seconds(2_499))
             #expect(try await store.load(kept.id) != nil)
@@ -311,7 +320,7 @@ struct SessionStoreTests {
             node.program.end()
             for _ in 0..<5 {
                 await #expect(throws: SessionError.self) { try await store.load(session.id) }
-                await #expect(throws: SessionError.self) { try await store.save(session) }
+                await #expect(throws: SessionError.self) { _ = try await store.save(session) }
                 await #expect(throws: SessionError.self) { try await store.destroy(session.id) }
                 await #expect(throws: SessionError.self) { try await store.create(Visit()) }
             }

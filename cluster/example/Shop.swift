@@ -85,14 +85,13 @@
             _ request: Request, _ context: BasicRequestContext
         ) async throws -> Response {
             let user = try await body(of: request)
-            let next: Session<Visit>
-            if var session = try await session(of: request) {
-                session.value.user = user
-                next = try await sessions.regenerate(session)
-            } else {
-                next = try await sessions.create(Visit(user: user))
+            var next: Session<Visit>?
+            if let id = sessions.id(fromCookie: request.cookies[Self.cookieName]?.value) {
+                next = try await sessions.regenerate(id) { $0.user = user }
             }
-            return reply("welcome, \(user)", cookie: sessions.cookieValue(for: next.id))
+            let session =
+                if let next { next } else { try await sessions.create(Visit(user: user)) }
+            return reply("welcome, \(user)", cookie: sessions.cookieValue(for: session.id))
         }
 
         @Sendable private func me(
