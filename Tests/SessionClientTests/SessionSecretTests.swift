@@ -129,6 +129,22 @@ struct CookieSignerTests {
         #expect(old.verify(both.sign(id)) == nil)
     }
 
+    @Test("While keys change, every cookie is good that any of them has signed, the newest, too")
+    func everyKey() {
+        let signer = CookieSigner(keys: (1...4).map { key($0) }, cookieName: "session")
+        let id = SessionID()
+        // Whoever logs in during the change is verified with all keys, as is whoever logged in before.
+        #expect(signer.verify(signer.sign(id)) == id)
+        for number: UInt8 in 1...4 {
+            let single = CookieSigner(keys: [key(number)], cookieName: "session")
+            #expect(signer.verify(single.sign(id)) == id, "key \(number)")
+            // The first signs, and no other.
+            #expect((single.verify(signer.sign(id)) == id) == (number == 1))
+        }
+        let other = CookieSigner(keys: [key(5)], cookieName: "session")
+        #expect(signer.verify(other.sign(id)) == nil)
+    }
+
     @Test("A cookie of another name is none")
     func otherCookie() {
         let other = CookieSigner(keys: [key(1)], cookieName: "other")
@@ -194,6 +210,22 @@ struct SessionEnvelopeTests {
         #expect(both.open(sealed, of: item) == content)
         #expect(new.open(sealed, of: item) == nil)
         #expect(new.open(try both.seal(content, for: item), of: item) == content)
+    }
+
+    @Test("While keys change, every session opens that any of them has sealed, the newest, too")
+    func everyKey() throws {
+        let envelope = SessionEnvelope(keys: (1...4).map { key($0) })
+        #expect(envelope.open(try envelope.seal(content, for: item), of: item) == content)
+        for number: UInt8 in 1...4 {
+            let single = SessionEnvelope(keys: [key(number)])
+            #expect(
+                envelope.open(try single.seal(content, for: item), of: item) == content,
+                "key \(number)")
+            let sealed = try envelope.seal(content, for: item)
+            #expect((single.open(sealed, of: item) == content) == (number == 1))
+        }
+        let other = SessionEnvelope(keys: [key(5)])
+        #expect(envelope.open(try other.seal(content, for: item), of: item) == nil)
     }
 
     @Test("Where there are keys, a value in the clear is somebody else's")
