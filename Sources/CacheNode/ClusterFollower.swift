@@ -18,7 +18,8 @@ package struct ClusterSource: Sendable {
 }
 
 /// Keeps what `config get cluster` answers up to date: reads the cluster's file at the start, within a
-/// second of each change, and when told to.
+/// second of each change, when two looks find it the same, and when told to: of a file that is half
+/// written clients would learn that the rest of the nodes is gone.
 ///
 /// A file that is wrong or gone later on is logged once, and changes nothing. On the main thread only,
 /// which a large file keeps from accepting connections for some tens of milliseconds.
@@ -36,7 +37,10 @@ final class ClusterFollower {
     private var signature: Signature?
     private var timer: Timer?
 
-    private static let checkMilliseconds = 1_000
+    /// Another state of the file, seen once: whoever writes it may not be done.
+    private var changing: Signature?
+
+    private static let checkMilliseconds = 500
 
     init(_ source: ClusterSource, context: NodeContext) {
         self.source = source
@@ -75,7 +79,10 @@ final class ClusterFollower {
         let timer = try Timer(loop: loop) { [unowned self] in
             let current = currentSignature()
             // A file that is about to be replaced may be gone for a moment.
-            if let current, current != signature { readAgain() }
+            if let current, current != signature {
+                if current == changing { readAgain() }
+                changing = current
+            }
             start()
         }
         self.timer = timer

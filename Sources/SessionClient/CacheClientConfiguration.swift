@@ -46,6 +46,10 @@ public struct CacheClientConfiguration: Sendable {
 
     /// Failures in a row that eject a node. 1 to 1,000.
     public var failureCountUntilEjection = 3
+    /// How long a node that refuses connections is taken for one that restarts: commands try again, each
+    /// until its deadline, and the node is not ejected. Nil is as long as `requestTimeout`, zero not at all;
+    /// up to 1 h. With replicas, or `deadNodes: .nextNode`, nobody waits: others have the key.
+    public var restartPatience: Duration?
     /// How long a node is left alone at first; each probe that fails doubles it. 1 ms to 1 h.
     public var ejectionMin: Duration = .milliseconds(500)
     /// How long at most. `ejectionMin` to 1 h.
@@ -70,6 +74,11 @@ extension CacheClientConfiguration {
         for (name, time) in times where !(.milliseconds(1) ... .seconds(3_600)).contains(time) {
             throw ConfigurationError("\(name) must be 1 ms to 1 h, not \(time)")
         }
+        if let restartPatience {
+            guard (.zero ... .seconds(3_600)).contains(restartPatience) else {
+                throw ConfigurationError("restartPatience must be 0 to 1 h, not \(restartPatience)")
+            }
+        }
         guard ejectionMin <= ejectionMax else {
             throw ConfigurationError("ejectionMin must not be above ejectionMax")
         }
@@ -93,8 +102,12 @@ extension CacheClientConfiguration {
     var healthPolicy: NodeHealth.Policy {
         NodeHealth.Policy(
             failureCountMax: failureCountUntilEjection, backoffMin: TimeAmount(ejectionMin),
-            backoffMax: TimeAmount(ejectionMax), jitter: 0.2)
+            backoffMax: TimeAmount(ejectionMax), jitter: 0.2,
+            restartPatience: othersHaveTheKey
+                ? .zero : TimeAmount(restartPatience ?? requestTimeout))
     }
+
+    private var othersHaveTheKey: Bool { replication.copyCount > 1 || deadNodes == .nextNode }
 
     var connectionSettings: NodeConnection.Settings {
         NodeConnection.Settings(

@@ -7,13 +7,14 @@ public import HashRing
 public enum Membership: Sendable {
     /// These, always.
     case fixed([Node])
-    /// Those in a file (see `NodeList`), which is read again when it has changed. It has to be there at
-    /// the start; afterwards a file that is gone or makes no ring changes nothing.
+    /// Those in a file (see `NodeList`), which is read again when it has changed, and taken when it is the
+    /// same at two looks: better still, replace it in one step (`mv`). It has to be there at the start;
+    /// afterwards a file that is gone or makes no ring changes nothing.
     ///
     /// - Parameter checkInterval: 10 ms to 1 h.
     case file(path: String, checkInterval: Duration = .seconds(1))
-    /// All addresses of a name. They are what the ring's points come from: nodes whose addresses change
-    /// are other nodes. Where nodes have names of their own, use these, in a list.
+    /// All IPv4 addresses of a name, or, if it has none, its IPv6 addresses: a server with both is one node.
+    /// They are what the ring's points come from: nodes whose addresses change are other nodes. Where nodes have names of their own, use these, in a list.
     ///
     /// - Parameter refreshInterval: 10 ms to 1 h.
     case dns(name: String, port: Int = 11_211, refreshInterval: Duration = .seconds(30))

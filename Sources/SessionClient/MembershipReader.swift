@@ -18,7 +18,10 @@ struct MembershipReader: Sendable {
     private let resolve: Resolver
     private let queryTimeout: TimeAmount
     private let group: any EventLoopGroup
+    /// The file's text that was taken last.
     private var lastText: String?
+    /// Another text, seen once: whoever writes it may not be done.
+    private var newText: String?
     private var lastVersion = -1
     private var knownNodes: [Node] = []
 
@@ -39,7 +42,7 @@ struct MembershipReader: Sendable {
         switch membership {
         case .fixed(let nodes): return nodes
         case .file(let path, _):
-            let text = try Self.text(of: path)
+            let text = try Self.firstText(of: path)
             lastText = text
             knownNodes = try NodeList.parse(text)
             return knownNodes
@@ -59,7 +62,8 @@ struct MembershipReader: Sendable {
             let addresses = try await NIOThreadPool.singleton.runIfActive { try resolve(name) }
             guard !addresses.isEmpty else { throw Trouble("\(name) has no address") }
             // In another order it is the same cluster.
-            return changed(Set(addresses).sorted().map { Node(host: $0, port: port) })
+            let hosts = Set(Self.ofOneFamily(addresses)).sorted()
+            return changed(hosts.map { Node(host: $0, port: port) })
         case .clusterConfiguration(let seeds, _): return try await askCluster(seeds)
         case .custom(_, let nodes): return changed(try await nodes())
         }
@@ -74,10 +78,48 @@ struct MembershipReader: Sendable {
     // MARK: Files
 
     private mutating func nodes(ofText text: String) throws -> [Node]? {
-        guard text != lastText else { return nil }
+        guard text != lastText else {
+            newText = nil
+            return nil
+        }
+        // The beginning of a list is a list, too, of a cluster whose other nodes seem to be gone.
+        guard text == newText else {
+            newText = text
+            return nil
+        }
         // What is wrong with a text is told once.
         lastText = text
         return changed(try NodeList.parse(text))
+    }
+
+    /// The text of a file that somebody may be writing: if it was changed a moment ago, it has to be the
+    /// same when it is looked at again.
+    private static func firstText(of path: String) throws -> String {
+        try settled {
+            var status = stat()
+            guard stat(path, &status) == 0 else { return false }
+            let age = time(nil) - status.st_mtim.tv_sec
+            return (0...1).contains(age)
+        } pause: {
+            usleep(10_000)
+        } read: {
+            try text(of: path)
+        } ?? { throw Trouble("\(path) is still being written") }()
+    }
+
+    /// - Returns: nil if no two looks agree.
+    static func settled(
+        isFresh: () -> Bool, pause: () -> Void, read: () throws -> String
+    ) rethrows -> String? {
+        var text = try read()
+        for _ in 0..<20 {
+            guard isFresh() else { return text }
+            pause()
+            let next = try read()
+            if next == text { return text }
+            text = next
+        }
+        return nil
     }
 
     private static func text(of path: String) throws -> String {
@@ -92,6 +134,13 @@ struct MembershipReader: Sendable {
     }
 
     // MARK: Names
+
+    /// A server with an A and an AAAA record is one node, not two: it must not get both copies of an item.
+    /// Every client has to decide alike, whatever order its resolver prefers: IPv4, where there is any.
+    static func ofOneFamily(_ addresses: [String]) -> [String] {
+        let ipv4 = addresses.filter { !$0.contains(":") }
+        return ipv4.isEmpty ? addresses : ipv4
+    }
 
     static func addresses(of name: String) throws -> [String] {
         var hints = addrinfo()

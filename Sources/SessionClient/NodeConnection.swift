@@ -48,8 +48,12 @@ final class NodeConnection: @unchecked Sendable {
     private var output = ByteBuffer()
     private var alarm: (callback: NIOScheduledCallback, deadline: NIODeadline)?
     private var isClosing = false
+    /// Whether a request was answered since the last news. Greetings and probes tell only that somebody
+    /// is there.
+    private var hasAnswered = false
 
-    /// - Parameter tell: called on the event loop, at least once for each failure and for each read.
+    /// - Parameter tell: called on the event loop, once for each failure, and for each read with an answer
+    ///   to a request.
     init(
         host: String, port: Int, eventLoop: any EventLoop, settings: Settings, logger: Logger,
         tell: @escaping @Sendable (News) -> Void
@@ -220,7 +224,10 @@ final class NodeConnection: @unchecked Sendable {
         if handler === self.handler { lose(error) }
     }
 
-    private func lose(_ error: CacheError) {
+    private func lose(_ reason: CacheError) {
+        var error = reason
+        // Nothing was sent before the greeting is answered: a node that hangs up then cannot be reached.
+        if machine.phase != .ready, error.code == .connectionLost { error.code = .nodeUnavailable }
         attempt += 1
         handler?.close()
         handler = nil
@@ -258,6 +265,7 @@ final class NodeConnection: @unchecked Sendable {
         switch machine.receive(reply) {
         case .ready, .part: break
         case .complete(let exchange, let replies):
+            hasAnswered = hasAnswered || exchange.requests[0] != .noop
             exchange.settle(.success(replies))
             release(exchange)
         case .refused(let exchange, let error):
@@ -274,7 +282,10 @@ final class NodeConnection: @unchecked Sendable {
         guard handler === self.handler else { return }
         let now = NIODeadline.now()
         machine.heard(now: now)
-        if machine.phase == .ready { tell(.answered) }
+        if hasAnswered {
+            hasAnswered = false
+            tell(.answered)
+        }
         send(now: now)
         if isClosing { closeWhenDone() }
     }

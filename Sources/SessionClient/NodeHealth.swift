@@ -3,13 +3,18 @@ import NIOCore
 /// Whether a node is asked at all: by what became of the attempts to ask it.
 ///
 ///     admitted ──countMax failures in a row──> ejected ──backoff over──> probed ──answer──> admitted
-///                                                 ^                        │
-///                                                 └── failure: twice as ───┘
-///                                                     long, up to a limit
+///        │  ^                                     ^                        │
+///      no connection: again after a pause,        └── failure: twice as ───┘
+///        └──┘ while it may be restarting              long, up to a limit
 ///
 /// A failure is an attempt to connect, a connection that broke with requests on it, a silent node, or
 /// one that sends garbage. A request whose own deadline is short, an error reply and a cancelled task
-/// are none.
+/// are none. Only an answer to a request ends a row of failures, and the doubling of the backoff, not one
+/// to a greeting or a probe: a server that greets and then breaks would never be ejected for long, and
+/// each request would make connections.
+///
+/// A node that cannot be connected to may be restarting. For `restartPatience` it is not ejected, and
+/// asked again after short pauses, which all callers share.
 struct NodeHealth: Sendable {
     struct Policy: Hashable, Sendable {
         var failureCountMax: Int
@@ -17,19 +22,39 @@ struct NodeHealth: Sendable {
         var backoffMax: TimeAmount
         /// The backoff is longer by up to this part of itself, so that clients come back apart.
         var jitter: Double
+        /// Zero where nobody waits: others hold the key, or take it over.
+        var restartPatience: TimeAmount
+    }
+
+    /// Failures since the last answer.
+    private struct Row {
+        /// How often the backoff is doubled when they eject the node: it has been since then already.
+        var round = 0
+        var count = 0
+        var since = NIODeadline.uptimeNanoseconds(0)
+        /// Before then nobody is to try again.
+        var nextAttempt: NIODeadline?
     }
 
     private enum State {
-        case admitted(failureCount: Int)
+        case admitted(Row)
         case ejected(until: NIODeadline, round: Int)
         case probed(round: Int)
     }
 
     enum Admission: Equatable {
         case admitted
+        /// To be asked again then: the node may be restarting.
+        case later(NIODeadline)
         case refused
         /// Refused, and the one who asks has to see whether the node is back.
         case probe
+    }
+
+    enum Failure: Equatable, Sendable {
+        /// There was no connection.
+        case unreachable
+        case broken
     }
 
     enum Change: Equatable {
@@ -38,15 +63,22 @@ struct NodeHealth: Sendable {
     }
 
     let policy: Policy
-    private var state = State.admitted(failureCount: 0)
+    private var state = State.admitted(Row())
+
+    static let pauseMin = TimeAmount.milliseconds(10)
+    static let pauseMax = TimeAmount.milliseconds(100)
 
     init(policy: Policy) { self.policy = policy }
 
-    var isEjected: Bool { if case .admitted = state { false } else { true } }
+    var isEjected: Bool {
+        if case .admitted = state { false } else { true }
+    }
 
     mutating func admission(now: NIODeadline) -> Admission {
         switch state {
-        case .admitted: return .admitted
+        case .admitted(let row):
+            if let next = row.nextAttempt, now < next { return .later(next) }
+            return .admitted
         case .probed: return .refused
         case .ejected(let until, let round):
             guard until <= now else { return .refused }
@@ -57,24 +89,38 @@ struct NodeHealth: Sendable {
 
     /// A node that is ejected comes back by its probe only: a late answer shows that it is slow.
     mutating func recordAnswer() {
-        if case .admitted(1...) = state { state = .admitted(failureCount: 0) }
+        if case .admitted(let row) = state, row.count > 0 || row.round > 0 {
+            state = .admitted(Row())
+        }
     }
 
     /// - Parameter draw: a random number from 0 to 1.
-    mutating func recordFailure(now: NIODeadline, draw: Double) -> Change? {
-        guard case .admitted(let failureCount) = state else { return nil }
-        guard failureCount + 1 >= policy.failureCountMax else {
-            state = .admitted(failureCount: failureCount + 1)
-            return nil
+    mutating func recordFailure(
+        _ failure: Failure = .broken, now: NIODeadline, draw: Double
+    ) -> Change? {
+        guard case .admitted(var row) = state else { return nil }
+        if row.count == 0 { row.since = now }
+        row.count += 1
+        let mayBeRestarting =
+            failure == .unreachable && now < row.since + policy.restartPatience
+        guard mayBeRestarting || row.count < policy.failureCountMax else {
+            return eject(round: row.round, now: now, draw: draw)
         }
-        return eject(round: 0, now: now, draw: draw)
+        row.nextAttempt = mayBeRestarting ? now + pause(after: row.count) : nil
+        state = .admitted(row)
+        return nil
+    }
+
+    private func pause(after count: Int) -> TimeAmount {
+        let doubled = Self.pauseMin.nanoseconds << min(count - 1, 10)
+        return .nanoseconds(min(doubled, Self.pauseMax.nanoseconds))
     }
 
     /// - Parameter draw: a random number from 0 to 1.
     mutating func recordProbe(hasAnswered: Bool, now: NIODeadline, draw: Double) -> Change? {
         guard case .probed(let round) = state else { return nil }
         guard hasAnswered else { return eject(round: round + 1, now: now, draw: draw) }
-        state = .admitted(failureCount: 0)
+        state = .admitted(Row(round: round + 1))
         return .returned
     }
 

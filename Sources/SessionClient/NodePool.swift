@@ -38,12 +38,15 @@ final class NodePool: Sendable {
     /// Requests that are under way on all connections.
     var outstandingCount: Int { connections.reduce(0) { $0 + $1.outstandingCount } }
 
-    /// Whether the node is asked at all. An ejected one is probed when its time has come, beside the
-    /// request that asks here and is refused: nobody waits for a node that is likely to be dead.
-    func admits() -> Bool {
+    /// Whether the node is asked at all, and when. An ejected one is probed when its time has come, beside
+    /// the request that asks here and is refused: nobody waits for a node that is likely to be dead.
+    ///
+    /// - Returns: nil at once, or the moment before which the node is not to be asked again.
+    private func admission() throws(CacheError) -> NIODeadline? {
         switch watch.admission() {
-        case .admitted: return true
-        case .refused: return false
+        case .admitted: return nil
+        case .later(let time): return time
+        case .refused: break
         case .probe:
             let (watch, connection) = (watch, connections[0])
             let exchange = Exchange([.noop], deadline: .now() + connectTimeout)
@@ -51,31 +54,50 @@ final class NodePool: Sendable {
                 let outcome = await Self.outcome(of: exchange, on: connection)
                 watch.recordProbe(hasAnswered: (try? outcome.get()) != nil)
             }
-            return false
         }
+        throw error(CacheError(.nodeUnavailable, reason: "ejected"))
     }
 
-    /// Asks the node, and once more when a connection broke before it could have done anything that
-    /// must not be done twice.
+    /// Asks the node, once more when a connection broke before it could have done anything that must not be
+    /// done twice, and until the deadline while there is no connection and it may be restarting.
     ///
     /// - Returns: a reply for each request, in order. Errors of the node are among them.
     func ask(
         _ requests: [NodeRequest], deadline: NIODeadline
     ) async throws(CacheError) -> [NodeReply] {
-        guard admits() else { throw error(CacheError(.nodeUnavailable, reason: "ejected")) }
-        switch await outcome(requests, deadline) {
-        case .success(let replies): return replies
-        case .failure(let failure):
-            let mayRepeat =
-                failure.error.code == .connectionLost
-                && (!failure.wasSent || requests.allSatisfy(\.isRepeatable))
-            guard mayRepeat, !watch.isEjected, NIODeadline.now() < deadline else {
-                throw error(failure.error)
+        var wasLost = false
+        var lastError: CacheError?
+        while true {
+            if let time = try admission() {
+                guard time < deadline else {
+                    throw error(lastError ?? CacheError(.nodeUnavailable, reason: "restarting"))
+                }
+                do { try await Task.sleep(for: .nanoseconds((time - .now()).nanoseconds)) } catch {
+                    throw self.error(CacheError(.cancelled))
+                }
+                continue
             }
+            let failure: Exchange.Failure
+            switch await outcome(requests, deadline) {
+            case .success(let replies): return replies
+            case .failure(let reason): failure = reason
+            }
+            lastError = failure.error
+            guard !watch.isEjected, NIODeadline.now() < deadline,
+                mayRepeat(failure, requests, wasLost: wasLost)
+            else { throw error(failure.error) }
+            wasLost = wasLost || failure.error.code == .connectionLost
         }
-        switch await outcome(requests, deadline) {
-        case .success(let replies): return replies
-        case .failure(let failure): throw error(failure.error)
+    }
+
+    private func mayRepeat(
+        _ failure: Exchange.Failure, _ requests: [NodeRequest], wasLost: Bool
+    ) -> Bool {
+        switch failure.error.code {
+        case .connectionLost:
+            !wasLost && (!failure.wasSent || requests.allSatisfy(\.isRepeatable))
+        case .nodeUnavailable: watch.waitsForRestart
+        default: false
         }
     }
 

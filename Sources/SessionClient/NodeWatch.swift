@@ -15,7 +15,11 @@ final class NodeWatch: Sendable {
         self.metrics = metrics
         self.logger = logger
         health = Mutex(NodeHealth(policy: policy))
+        waitsForRestart = policy.restartPatience > .zero
     }
+
+    /// Whether those who cannot reach the node are to try again for a while.
+    let waitsForRestart: Bool
 
     var isEjected: Bool { health.withLock { $0.isEjected } }
 
@@ -28,8 +32,9 @@ final class NodeWatch: Sendable {
         case .answered: health.withLock { $0.recordAnswer() }
         case .failed(let error):
             metrics.countConnectionFailure()
+            let kind: NodeHealth.Failure = error.code == .nodeUnavailable ? .unreachable : .broken
             let change = health.withLock {
-                $0.recordFailure(now: .now(), draw: .random(in: 0...1))
+                $0.recordFailure(kind, now: .now(), draw: .random(in: 0...1))
             }
             tell(change, reason: error)
         }

@@ -55,6 +55,7 @@ struct Cluster {
         configuration.keyHash = definition.keyHash
         configuration.hashTag = definition.hashTag
         configuration.replication = Replication(copyCount: definition.replicaCount)
+        configuration.restartPatience = .zero
         configuration.requestTimeout = timeout
         configuration.connectTimeout = timeout
         configuration.silenceTimeout = timeout

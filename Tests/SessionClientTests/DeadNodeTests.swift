@@ -32,6 +32,69 @@ struct DeadNodeTests {
         }
     }
 
+    @Test(
+        "A server that greets and then breaks is ejected: 300 gets make no 600 connections",
+        arguments: ["", "VA 1 f0 c1\r\n", "HD O1\r\n"])
+    func greetsAndBreaks(answer: String) async throws {
+        let server = try await FaultServer.greeting { _ in
+            answer.isEmpty ? .close : .bytesAndClose(answer)
+        }
+        let configuration = quickConfiguration {
+            $0.ejectionMin = .seconds(3_600)
+            $0.ejectionMax = .seconds(3_600)
+        }
+        try await withClient([server.node], configuration) { cache async throws in
+            for _ in 0..<300 { #expect(await code { _ = try await cache.get("k") } != nil) }
+            #expect(try await isEjected(0, in: cache))
+            #expect(server.connectionCount <= 6)
+        }
+    }
+
+    @Test("A restart costs nothing but time who has some", arguments: ServerKind.allCases)
+    func restart(kind: ServerKind) async throws {
+        let node = try RestartableNode(kind)
+        let configuration = quickConfiguration { $0.restartPatience = nil }
+        try await withClient([node.ringNode], configuration) { cache async throws in
+            try await cache.set("k", to: .text("v"))
+            node.kill()
+            let tasks = (0..<20).map { number in
+                ownTask {
+                    try await cache.set(try CacheKey("key-\(number)"), to: .text("v"))
+                    return await cache.get([try CacheKey("key-\(number)")]).failures.count
+                }
+            }
+            let watch = try await cache.topology().pools[0].watch
+            try await eventually("a refusal") {
+                if case .later = watch.admission() { true } else { false }
+            }
+            // Long enough for the three failures that eject a node.
+            try await Task.sleep(for: .milliseconds(100))
+            #expect(try await !isEjected(0, in: cache))
+            try node.start()
+            for task in tasks { #expect(try await task.value == 0) }
+        }
+    }
+
+    @Test("Who has no time left for a restart is told, and a node that stays away is ejected")
+    func noRestart() async throws {
+        let port = try OccupiedPort(.refusing)
+        let configuration = quickConfiguration {
+            $0.restartPatience = .milliseconds(300)
+            $0.ejectionMin = .seconds(3_600)
+            $0.ejectionMax = .seconds(3_600)
+        }
+        try await withClient([port.node], configuration) { cache async throws in
+            let quick = cache.withTimeout(.milliseconds(50))
+            #expect(await code { _ = try await quick.get("k") } == .nodeUnavailable)
+            let start = ContinuousClock.now
+            #expect(await code { _ = try await cache.get("k") } == .nodeUnavailable)
+            #expect(try await isEjected(0, in: cache))
+            // Not until its own deadline, of 20 s.
+            #expect(ContinuousClock.now - start < .seconds(15))
+            #expect(await code { _ = try await cache.get("k") } == .nodeUnavailable)
+        }
+    }
+
     @Test("A node that comes back is probed and used again", arguments: ServerKind.allCases)
     func `return`(kind: ServerKind) async throws {
         let node = try kind.start()

@@ -60,6 +60,84 @@ struct MembershipTests {
         }
     }
 
+    private func reader(_ path: String) -> MembershipReader {
+        MembershipReader(
+            .file(path: path, checkInterval: interval),
+            group: MultiThreadedEventLoopGroup.singleton, queryTimeout: .seconds(1))
+    }
+
+    @Test("A file that is read while it is half written takes no node away")
+    func halfWritten() async throws {
+        let directory = try TemporaryDirectory()
+        let path = try directory.write("a:1\nb:2\nc:3\nd:4\n", to: "nodes")
+        var reader = reader(path)
+        #expect(try reader.firstNodes()?.count == 4)
+        // It is written anew, with a fifth node, and read in between.
+        for part in ["a:1\n", "a:1\nb:2\nc", "a:1\nb:2\nc:3\nd:4\n"] {
+            _ = try directory.write(part, to: "nodes")
+            #expect(try await reader.changedNodes() == nil, "\(part)")
+        }
+        _ = try directory.write("a:1\nb:2\nc:3\nd:4\ne:5\n", to: "nodes")
+        #expect(try await reader.changedNodes() == nil)
+        #expect(try await reader.changedNodes()?.map(\.host) == ["a", "b", "c", "d", "e"])
+        #expect(try await reader.changedNodes() == nil)
+        // A change that is taken back was none.
+        _ = try directory.write("a:1\n", to: "nodes")
+        #expect(try await reader.changedNodes() == nil)
+        _ = try directory.write("a:1\nb:2\nc:3\nd:4\ne:5\n", to: "nodes")
+        #expect(try await reader.changedNodes() == nil)
+        _ = try directory.write("a:1\n", to: "nodes")
+        #expect(try await reader.changedNodes() == nil)
+        #expect(try await reader.changedNodes()?.map(\.host) == ["a"])
+    }
+
+    @Test("A file that is written at the start is read again until it stays as it is")
+    func writtenAtTheStart() {
+        var looks = ["a", "a\nb", "a\nb\nc", "a\nb\nc", "another"][...]
+        #expect(
+            MembershipReader.settled {
+                true
+            } pause: {
+            } read: {
+                looks.removeFirst()
+            }
+                == "a\nb\nc")
+        #expect(looks == ["another"])
+        var count = 0
+        let none = MembershipReader.settled {
+            true
+        } pause: {
+        } read: {
+            count += 1
+            return "\(count)"
+        }
+        #expect(none == nil && count == 21)
+        // One that nobody has written lately is read once.
+        looks = ["a", "b"]
+        #expect(
+            MembershipReader.settled {
+                false
+            } pause: {
+            } read: {
+                looks.removeFirst()
+            } == "a")
+        #expect(looks == ["b"])
+    }
+
+    @Test("A server with an A and an AAAA record is one node, not two with both copies on it")
+    func twoFamilies() async throws {
+        for (addresses, wanted) in [
+            (["fd00::1", "10.0.0.1", "10.0.0.2", "fd00::2"], ["10.0.0.1", "10.0.0.2"]),
+            (["fd00::2", "fd00::1"], ["fd00::1", "fd00::2"]),
+        ] {
+            var reader = MembershipReader(
+                .dns(name: "sessions"), group: MultiThreadedEventLoopGroup.singleton,
+                queryTimeout: .seconds(1)
+            ) { _ in addresses }
+            #expect(try await reader.changedNodes()?.map(\.host) == wanted)
+        }
+    }
+
     @Test("At the start the file has to be a list")
     func firstFile() throws {
         let directory = try TemporaryDirectory()

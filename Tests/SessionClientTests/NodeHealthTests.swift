@@ -7,11 +7,11 @@ private func at(_ milliseconds: Int64) -> NIODeadline {
     .uptimeNanoseconds(0) + .milliseconds(milliseconds)
 }
 
-private func health(jitter: Double = 0) -> NodeHealth {
+private func health(jitter: Double = 0, restartPatience: TimeAmount = .zero) -> NodeHealth {
     NodeHealth(
         policy: .init(
             failureCountMax: 3, backoffMin: .milliseconds(100), backoffMax: .milliseconds(1_000),
-            jitter: jitter))
+            jitter: jitter, restartPatience: restartPatience))
 }
 
 private func ejected(jitter: Double = 0, draw: Double = 0) -> NodeHealth {
@@ -95,5 +95,64 @@ struct NodeHealthTests {
         #expect(health.admission(now: at(100)) == .probe)
         health.recordAnswer()
         #expect(health.isEjected)
+    }
+
+    @Test("A node that returns and fails again before it has answered stays away twice as long")
+    func returnsAndFails() {
+        var health = ejected()
+        var now = at(100)
+        for wanted: Int64 in [200, 400, 800, 1_000, 1_000] {
+            #expect(health.admission(now: now) == .probe)
+            #expect(health.recordProbe(hasAnswered: true, now: now, draw: 0) == .returned)
+            #expect(health.recordFailure(now: now, draw: 0) == nil)
+            #expect(health.recordFailure(now: now, draw: 0) == nil)
+            #expect(
+                health.recordFailure(now: now, draw: 0) == .ejected(for: .milliseconds(wanted)))
+            now = now + .milliseconds(wanted)
+        }
+        #expect(health.admission(now: now) == .probe)
+        #expect(health.recordProbe(hasAnswered: true, now: now, draw: 0) == .returned)
+        health.recordAnswer()
+        for _ in 0..<2 { #expect(health.recordFailure(now: now, draw: 0) == nil) }
+        #expect(health.recordFailure(now: now, draw: 0) == .ejected(for: .milliseconds(100)))
+    }
+
+    @Test("A node that refuses connections is not ejected while it may be restarting")
+    func restarting() {
+        var health = health(restartPatience: .milliseconds(1_000))
+        for (time, pause): (Int64, Int64) in [
+            (0, 10), (10, 20), (30, 40), (70, 80), (150, 100), (999, 100),
+        ] {
+            #expect(health.admission(now: at(time)) == .admitted)
+            #expect(health.recordFailure(.unreachable, now: at(time), draw: 0) == nil)
+            #expect(health.admission(now: at(time + pause - 1)) == .later(at(time + pause)))
+            #expect(health.admission(now: at(time + pause)) == .admitted)
+        }
+        var other = health
+        #expect(
+            health.recordFailure(.unreachable, now: at(1_000), draw: 0)
+                == .ejected(for: .milliseconds(100)))
+        // It is back, and the next restart has its own time.
+        other.recordAnswer()
+        #expect(other.admission(now: at(1_000)) == .admitted)
+        #expect(other.recordFailure(.unreachable, now: at(5_000), draw: 0) == nil)
+        #expect(other.recordFailure(.unreachable, now: at(5_999), draw: 0) == nil)
+        // A connection that breaks is no restart that has to be waited for.
+        #expect(other.recordFailure(now: at(5_999), draw: 0) == .ejected(for: .milliseconds(100)))
+    }
+
+    @Test("Nobody waits for a restart where others have the key")
+    func nobodyWaits() {
+        var configuration = CacheClientConfiguration()
+        #expect(configuration.healthPolicy.restartPatience == .seconds(1))
+        configuration.requestTimeout = .seconds(5)
+        #expect(configuration.healthPolicy.restartPatience == .seconds(5))
+        configuration.restartPatience = .seconds(2)
+        #expect(configuration.healthPolicy.restartPatience == .seconds(2))
+        configuration.deadNodes = .nextNode
+        #expect(configuration.healthPolicy.restartPatience == .zero)
+        configuration.deadNodes = .fail
+        configuration.replication = Replication(copyCount: 2)
+        #expect(configuration.healthPolicy.restartPatience == .zero)
     }
 }

@@ -50,6 +50,7 @@ func quickConfiguration(
     configuration.requestTimeout = .seconds(20)
     configuration.connectTimeout = .seconds(20)
     configuration.silenceTimeout = .seconds(20)
+    configuration.restartPatience = .zero
     configuration.ejectionMin = .milliseconds(20)
     configuration.ejectionMax = .milliseconds(100)
     change(&configuration)
