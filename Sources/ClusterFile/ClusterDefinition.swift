@@ -53,4 +53,15 @@ public struct ClusterDefinition: Hashable, Sendable {
     public func ring() throws(RingError) -> Ring {
         try Ring(nodes: nodes, strategy: strategy, keyHash: keyHash, hashTag: hashTag)
     }
+
+    /// Whether hosts and ports, in this order, say all that the placement of keys depends on, as they are
+    /// all that `config get cluster` tells: not with weights or ring names that matter.
+    public var isPlacedByAddressAlone: Bool {
+        let bare = nodes.map { Node(host: $0.host, port: $0.port) }
+        guard let ring = try? ring(),
+            let told = try? Ring(
+                nodes: bare, strategy: strategy, keyHash: keyHash, hashTag: hashTag)
+        else { return false }
+        return ring.placesKeys(as: told)
+    }
 }

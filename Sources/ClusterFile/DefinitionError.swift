@@ -6,6 +6,13 @@ public struct DefinitionError: Error, Hashable, Sendable {
     /// Such as `nodes[2].weight`. Empty for the file as a whole.
     public var field: String
     public var problem: String
+
+    public init(file: String, line: Int?, field: String, problem: String) {
+        self.file = file
+        self.line = line
+        self.field = field
+        self.problem = problem
+    }
 }
 
 extension DefinitionError: CustomStringConvertible {

@@ -102,3 +102,13 @@ final class Continuum: @unchecked Sendable {
         }
     }
 }
+
+extension Continuum: Equatable {
+    static func == (one: Continuum, other: Continuum) -> Bool {
+        one.count == other.count
+            && (0..<one.count).allSatisfy { point in
+                let (mine, others) = (one[point], other[point])
+                return mine.value == others.value && mine.owner == others.owner
+            }
+    }
+}

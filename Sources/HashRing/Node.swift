@@ -11,9 +11,12 @@ public struct Node: Hashable, Sendable {
     public var port: Int
     /// The share of the keys, relative to the other nodes': 1 to `weightMax`.
     public var weight: Int
-    /// What the node's points are made from, instead of the text that the strategy's client makes from
-    /// host and port. With it a node may move to another address and keep its keys. It is twemproxy's
-    /// name after the weight; other clients have no such thing, so nil whenever they share the ring.
+    /// What the node's points are made from, instead of its own host and port. With it a node may move to
+    /// another address and keep its keys, or take those of a node that is gone: `host:port` of that place,
+    /// the same for every strategy, each of which makes its own text of the two. What does not end in a
+    /// port is a name, and is taken as it is: twemproxy's behind the weight, or the text that spymemcached
+    /// makes of an address. Other clients than twemproxy have no such thing, so nil whenever they share the
+    /// ring.
     public var ringName: String?
 
     /// Whole numbers up to here are exact in the 32-bit floats that weighted ketama computes with.
@@ -31,11 +34,34 @@ public struct Node: Hashable, Sendable {
         self.ringName = ringName
     }
 
-    /// Always `host:port`: Dalli, pymemcache, nginx, Perl and the proxy in memcached.
-    var hostAndPort: String { ringName ?? "\(host):\(port)" }
+    /// Where the ring takes the node to be. Without a port it is a name.
+    private var place: (host: String, port: Int?) {
+        guard let ringName else { return (host, port) }
+        guard let colon = ringName.lastIndex(of: ":"), colon > ringName.startIndex,
+            let port = Int(ringName[ringName.index(after: colon)...]), (1...65_535).contains(port),
+            // Not `a:+1` or `a:01`, of which another text would be made.
+            ringName.hasSuffix(":\(port)")
+        else { return (ringName, nil) }
+        return (String(ringName[..<colon]), port)
+    }
+
+    /// Always `host:port`: Dalli, pymemcache, Perl and the proxy in memcached.
+    var hostAndPort: String {
+        let place = place
+        return place.port.map { "\(place.host):\($0)" } ?? place.host
+    }
 
     /// `host`, with the port only when it is not memcached's own: libmemcached and twemproxy.
-    var hostAndUnusualPort: String { ringName ?? (port == 11_211 ? host : "\(host):\(port)") }
+    var hostAndUnusualPort: String {
+        let place = place
+        return place.port == 11_211 ? place.host : hostAndPort
+    }
+
+    /// `host`, a zero byte, and the port: nginx.
+    var hostZeroPort: [UInt8] {
+        let place = place
+        return Array(place.host.utf8) + [0] + Array((place.port.map { "\($0)" } ?? "").utf8)
+    }
 
     var hasIPv4Address: Bool {
         let parts = host.split(separator: ".", omittingEmptySubsequences: false)

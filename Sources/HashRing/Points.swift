@@ -114,8 +114,7 @@ struct Points {
         try checkCount(totalWeight * 160)
         return live.flatMap { owner in
             let node = nodes[owner]
-            var name = Array((node.ringName ?? node.host).utf8) + [0]
-            if node.ringName == nil { name += Array(String(node.port).utf8) }
+            let name = node.hostZeroPort
             var previous: UInt32 = 0
             return (0..<node.weight * 160).map { _ in
                 var crc = CRC32()

@@ -39,6 +39,14 @@ extension Ring {
         }
     }
 
+    /// Whether every key has the same index in both, also when nodes are left out of both.
+    public func placesKeys(as other: Ring) -> Bool {
+        strategy == other.strategy && keyHash == other.keyHash && hashTag == other.hashTag
+            && nodes.count == other.nodes.count && liveIndices == other.liveIndices
+            && slots == other.slots && scoringNames == other.scoringNames
+            && continuum == other.continuum
+    }
+
     @inline(__always)
     func isLive(_ index: Int) -> Bool { isLive.isEmpty || isLive[index] }
 

@@ -90,11 +90,19 @@ public struct Ring: Sendable {
             throw .tooManyNodes(count: nodes.count, limit: nodeCountMax)
         }
         var names: Set<String> = []
-        var nodesByRingName: [String: String] = [:]
+        // Of two nodes with the same points one would get no keys, and of one server under two names both
+        // copies of an item would be lost together. For each strategy, as a definition may change its own.
+        var nodesByAddress: [String: String] = [:]
+        var nodesByPoints: [String: String] = [:]
         for node in nodes {
             try node.validate()
             guard names.insert(node.name).inserted else { throw .duplicateName(node.name) }
-            if let other = nodesByRingName.updateValue(node.name, forKey: node.hostAndPort) {
+            let address = "\(node.host):\(node.port)"
+            // By the text in which `a` and `a:11211` are the same, as to some strategies they are.
+            let points = node.hostAndUnusualPort
+            if let other = nodesByAddress.updateValue(node.name, forKey: address)
+                ?? nodesByPoints.updateValue(node.name, forKey: points)
+            {
                 throw .duplicateNode(other, node.name)
             }
         }

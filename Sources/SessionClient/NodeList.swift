@@ -7,7 +7,8 @@ public import HashRing
 ///     [fd00::2]:11211:2 beta
 ///     sessions-3:11211
 ///
-/// The name is what logs call the node. Empty lines, and all that follows a `#`, mean nothing.
+/// The name is what logs call the node, and, as with twemproxy, what its points are made from instead of
+/// host and port (`Node.ringName`): leave it out where clients without such names share the ring. Empty lines, and all that follows a `#`, mean nothing.
 public enum NodeList {
     /// What is wrong, and in which line.
     public struct Mistake: Error, Hashable, Sendable, CustomStringConvertible {
@@ -67,7 +68,12 @@ public enum NodeList {
         var node = Node(host: host)
         if numbers.count > 1 { node.port = try number(numbers[1], "port") }
         if numbers.count > 2 { node.weight = try number(numbers[2], "weight") }
-        return Node(name: name, host: host, port: node.port, weight: node.weight)
+        // To twemproxy it is a name like others; here it would stand for the place, which has other points.
+        guard name?.hasSuffix(":11211") != true else {
+            throw PlaceMistake("the name '\(name ?? "")' ends like an address; leave ':11211' out")
+        }
+        return Node(
+            name: name, host: host, port: node.port, weight: node.weight, ringName: name)
     }
 
     private static func number(_ text: Substring, _ what: String) throws(PlaceMistake) -> Int {

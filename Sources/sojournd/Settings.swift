@@ -358,7 +358,14 @@ struct Settings {
         case "cluster_file":
             guard let value else { throw Refusal("cluster_file needs the path of a definition") }
             node.cluster = ClusterSource(path: value) { path in
-                try ClusterDefinition(contentsOf: path).nodes.map {
+                let definition = try ClusterDefinition(contentsOf: path)
+                guard definition.isPlacedByAddressAlone else {
+                    throw DefinitionError(
+                        file: path, line: nil, field: "nodes",
+                        problem: "'config get cluster' cannot tell weights and ring names: clients "
+                            + "that follow it would look for keys at other nodes")
+                }
+                return definition.nodes.map {
                     ClusterListing.Place(host: $0.host, port: $0.port)
                 }
             }

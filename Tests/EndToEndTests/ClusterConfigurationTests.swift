@@ -41,7 +41,7 @@ struct ClusterConfigurationTests {
     func file() throws {
         let directory = try TemporaryDirectory()
         let path = try directory.write(
-            "nodes:\n- {host: a.example}\n- {name: b, host: '::1', port: 11212, weight: 3}\n",
+            "nodes:\n- {host: a.example}\n- {name: b, host: '::1', port: 11212}\n",
             to: "c")
         let node = try RunningNode.sojournd(["-o", "cluster_file=\(path)"])
         let first = try ask(node)
@@ -80,6 +80,53 @@ struct ClusterConfigurationTests {
         #expect(try ask(node) == last)
         node.program.send(SIGTERM)
         #expect(try node.program.waitForExit() == .status(0))
+    }
+
+    @Test("A cluster whose weights decide is not told to clients, who would miss keys without them")
+    func weights() throws {
+        let directory = try TemporaryDirectory()
+        let path = try directory.write(
+            "nodes: [{host: a}, {host: b, weight: 3}]\n", to: "cluster")
+        let refused = try Program.run(
+            try RunningNode.sojourndPath(), ["-p", "-1", "-o", "cluster_file=\(path)"])
+        #expect(refused.exit == .status(71))
+        #expect(refused.errors.contains("cannot tell weights"), "\(refused.errors)")
+        _ = try directory.write(definition("a", "b"), to: "cluster")
+        let node = try RunningNode.sojournd(["-o", "cluster_file=\(path)"])
+        let answer = try ask(node)
+        _ = try directory.write("nodes: [{host: a}, {host: b, ring_name: c}]\n", to: "cluster")
+        try wait(for: "the complaint") { node.program.errors.contains("cannot tell weights") }
+        #expect(try ask(node) == answer)
+    }
+
+    @Test("A node does not tell of a file that is half written")
+    func halfWritten() throws {
+        let directory = try TemporaryDirectory()
+        let path = try directory.write(definition("a", "b", "c", "d"), to: "cluster")
+        let node = try RunningNode.sojournd(["-o", "cluster_file=\(path)"])
+        let before = try ask(node)
+        let hosts = ["a", "b", "c", "d", "e"]
+        for _ in 0..<5 {
+            // One host more at a time, each state for less than the time between two looks.
+            let clock = ContinuousClock()
+            var longest = Duration.zero
+            for count in 1...5 {
+                let lines = hosts.prefix(count).map { "  - {host: \($0)}\n" }.joined()
+                let time = try clock.measure {
+                    _ = try directory.write("nodes:\n" + lines, to: "cluster")
+                    usleep(200_000)
+                }
+                longest = max(longest, time)
+            }
+            try wait(for: "the last change") { try ask(node).nodes.contains("e|e|") }
+            // On a busy machine a state may have stayed for longer.
+            guard longest < .milliseconds(400) else { continue }
+            let lines = node.program.errors.split(separator: "\n")
+            #expect(lines.count { $0.contains("again:") } == 1, "\(lines)")
+            #expect(try ask(node).version > before.version)
+            return
+        }
+        throw Trouble("the machine is too busy")
     }
 
     @Test("A node that restarts has no lower version than before")

@@ -1,5 +1,6 @@
 import Glibc
 import HashRing
+import SessionClient
 import TestSupport
 import Testing
 
@@ -28,30 +29,15 @@ struct ClusterProgramTests {
     func twemproxyInFront() throws {
         let running = try (0..<3).map { _ in try RunningNode.sojournd() }
         let nodes = try running.map { Node(host: "127.0.0.1", port: try $0.port) }
-        let proxyPorts = try freePorts(2)
         var text = try #require(contents(of: Self.folder + "/clients/twemproxy.yml"))
-        text = text.replacing("22121", with: String(proxyPorts[0]))
         for (number, node) in nodes.enumerated() {
             text = text.replacing(String(11_311 + number), with: String(node.port))
         }
-        let directory = try TemporaryDirectory()
-        let file = try directory.write(text, to: "twemproxy.yml")
-        let proxy = try Program(
-            try program("/usr/sbin/nutcracker", package: "nutcracker"),
-            ["--conf-file", file, "--pid-file", directory.path + "/pid"]
-                + ["--output", directory.path + "/log", "--stats-addr", "127.0.0.1"]
-                + ["--stats-port", String(proxyPorts[1])])
-        var peer: SocketPeer?
-        try wait(for: "twemproxy") {
-            if proxy.hasEnded { throw Trouble("twemproxy ended: \(proxy.errors)") }
-            peer = try? SocketPeer(.tcp(port: UInt16(proxyPorts[0])))
-            return peer != nil
-        }
-        let throughProxy = try #require(peer)
+        let proxy = try twemproxy(text.replacing("22121", with: "PORT"))
         let ring = try Ring(nodes: nodes)
         for number in 0..<300 {
             let key = "session:\(number)"
-            let stored = try throughProxy.ask("set \(key) 0 0 2\r\nhi", until: "\r\n")
+            let stored = try proxy.peer.ask("set \(key) 0 0 2\r\nhi", until: "\r\n")
             #expect(stored == "STORED\r\n")
         }
         var counts = [0, 0, 0]
@@ -63,6 +49,70 @@ struct ClusterProgramTests {
             #expect(reply == "VALUE \(key) 0 2\r\nhi\r\nEND\r\n")
         }
         #expect(counts.allSatisfy { $0 > 0 })
+    }
+
+    /// twemproxy as a process, and a connection to it.
+    private struct Twemproxy {
+        let program: Program
+        let peer: SocketPeer
+        let directory: TemporaryDirectory
+    }
+
+    /// Starts twemproxy with a configuration, in which PORT stands for the port that it listens at.
+    private func twemproxy(_ configuration: String) throws -> Twemproxy {
+        let ports = try freePorts(2)
+        let directory = try TemporaryDirectory()
+        let file = try directory.write(
+            configuration.replacing("PORT", with: String(ports[0])), to: "twemproxy.yml")
+        let program = try Program(
+            try program("/usr/sbin/nutcracker", package: "nutcracker"),
+            ["--conf-file", file, "--pid-file", directory.path + "/pid"]
+                + ["--output", directory.path + "/log", "--stats-addr", "127.0.0.1"]
+                + ["--stats-port", String(ports[1])])
+        var peer: SocketPeer?
+        try wait(for: "twemproxy") {
+            if program.hasEnded { throw Trouble("twemproxy ended: \(program.errors)") }
+            peer = try? SocketPeer(.tcp(port: UInt16(ports[0])))
+            return peer != nil
+        }
+        guard let peer else { throw Trouble("no connection") }
+        return Twemproxy(program: program, peer: peer, directory: directory)
+    }
+
+    @Test(
+        "A list as twemproxy writes it, with names, places keys as twemproxy does",
+        arguments: [Ring.Strategy.twemproxyKetama, .twemproxyModula])
+    func twemproxyNames(strategy: Ring.Strategy) throws {
+        let running = try (0..<4).map { _ in try RunningNode.sojournd() }
+        let names = ["zebra", "alpha", nil, "a-longer-name"]
+        let list = try zip(running, names).enumerated().map { index, pair in
+            let weight = index == 1 ? 3 : 1
+            return "127.0.0.1:\(try pair.0.port):\(weight)" + (pair.1.map { " \($0)" } ?? "")
+        }
+        let distribution = strategy == .twemproxyKetama ? "ketama" : "modula"
+        let proxy = try twemproxy(
+            """
+            pool:
+              listen: 127.0.0.1:PORT
+              hash: fnv1a_64
+              distribution: \(distribution)
+              servers:
+
+            """ + list.map { "   - \($0)\n" }.joined())
+        let ring = try Ring(
+            nodes: try NodeList.parse(list.joined(separator: "\n")), strategy: strategy)
+        for number in 0..<200 {
+            #expect(try proxy.peer.ask("set \(number)-key 0 0 2\r\nhi") == "STORED\r\n")
+        }
+        let peers = try running.map { try $0.connect() }
+        var counts = [0, 0, 0, 0]
+        for number in 0..<200 {
+            let index = ring.index(for: "\(number)-key")
+            counts[index] += 1
+            let reply = try peers[index].ask("get \(number)-key", until: "END\r\n")
+            #expect(reply == "VALUE \(number)-key 0 2\r\nhi\r\nEND\r\n")
+        }
+        #expect(counts.allSatisfy { $0 > 0 }, "\(counts)")
     }
 
     @Test("systemd takes the unit, and finds little that it leaves open")

@@ -1,5 +1,6 @@
-import HashRing
 import Testing
+
+@testable import HashRing
 
 /// `10.0.0.1` and so on, all on memcached's port.
 func equalNodes(_ count: Int) -> [Node] {
@@ -135,6 +136,80 @@ struct RingTests {
             let index = before.index(for: "k\(number)")
             #expect(after.index(for: "k\(number)") == index)
             #expect(unnamed.index(for: "k\(number)") == index)
+        }
+    }
+
+    @Test(
+        "A node in another's place is given its host:port as ring name, whatever strategy and port",
+        arguments: Ring.Strategy.allCases, [11_211, 11_212])
+    func placeOfAnother(strategy: Ring.Strategy, port: Int) throws {
+        let nodes = [
+            Node(host: "10.0.0.1", port: port), Node(host: "10.0.0.2"),
+            Node(host: "10.0.0.3", port: 11_213),
+        ]
+        let before = try Ring(nodes: nodes, strategy: strategy)
+        for moved in [Node(host: "10.9.9.9"), Node(host: "10.9.9.9", port: 7)] {
+            var next = nodes
+            next[0] = moved
+            next[0].ringName = "10.0.0.1:\(port)"
+            let after = try Ring(nodes: next, strategy: strategy)
+            #expect(after.placesKeys(as: before))
+            for number in 0..<100 {
+                #expect(after.index(for: "k\(number)") == before.index(for: "k\(number)"))
+            }
+        }
+    }
+
+    @Test("What does not end in a port is a name, and taken as it is")
+    func plainRingNames() {
+        for name in ["alpha", "a:b", "a:", ":7", "a:0", "a:65536", "a:+7", "a:07", "a:7 "] {
+            let node = Node(host: "10.0.0.1", port: 11_212, ringName: name)
+            #expect(node.hostAndPort == name)
+            #expect(node.hostAndUnusualPort == name)
+            #expect(node.hostZeroPort == Array(name.utf8) + [0])
+        }
+        let node = Node(host: "10.0.0.1", ringName: "::1:11211")
+        #expect(node.hostAndPort == "::1:11211")
+        #expect(node.hostAndUnusualPort == "::1")
+    }
+
+    @Test(
+        "Two nodes with the same points are refused: one would get no keys",
+        arguments: Ring.Strategy.allCases)
+    func samePoints(strategy: Ring.Strategy) {
+        let address = "10.0.0.1"
+        let node = Node(name: "one", host: address)
+        for (host, port, ringName) in [
+            ("10.0.0.2", 11_211, address), ("10.0.0.2", 7, "\(address):11211"),
+            (address, 11_211, "other"), (address, 11_211, "10.0.0.3:11211"),
+        ] {
+            let other = Node(name: "other", host: host, port: port, ringName: ringName)
+            #expect(throws: RingError.duplicateNode("one", "other")) {
+                try Ring(nodes: [node, other], strategy: strategy)
+            }
+        }
+    }
+
+    @Test("Two rings place keys alike if they have the same points, and only then")
+    func placesKeys() throws {
+        let nodes = [Node(host: "a"), Node(host: "b")]
+        let ring = try Ring(nodes: nodes)
+        let same = [
+            Node(name: "x", host: "a", weight: 7), Node(host: "c", weight: 7, ringName: "b"),
+        ]
+        #expect(ring.placesKeys(as: try Ring(nodes: same)))
+        for other in [
+            try Ring(nodes: [nodes[1], nodes[0]]), try Ring(nodes: nodes, strategy: .modula),
+            try Ring(nodes: [Node(host: "a"), Node(host: "b", weight: 2)]),
+            try Ring(nodes: nodes, keyHash: .fnv1a64),
+            try Ring(nodes: nodes, hashTag: Ring.HashTag("{}")), try ring.leavingOut([0]),
+            try Ring(nodes: [Node(host: "a")]),
+        ] { #expect(!ring.placesKeys(as: other)) }
+        for strategy in [Ring.Strategy.modula, .nginx, .rendezvous, .cacheMemcached] {
+            let one = try Ring(nodes: nodes, strategy: strategy)
+            let heavier = try Ring(
+                nodes: [Node(host: "a"), Node(host: "b", weight: 2)], strategy: strategy)
+            #expect(one.placesKeys(as: heavier) == !strategy.usesWeights)
         }
     }
 

@@ -18,10 +18,13 @@ struct NodeListTests {
             """
         #expect(
             try NodeList.parse(text) == [
-                Node(name: "alpha", host: "10.0.0.1"),
-                Node(name: "beta", host: "10.0.0.2", port: 11_212, weight: 20),
+                Node(name: "alpha", host: "10.0.0.1", ringName: "alpha"),
+                Node(
+                    name: "beta", host: "10.0.0.2", port: 11_212, weight: 20, ringName: "beta"),
                 Node(host: "sessions-3", port: 11_213), Node(host: "sessions-4"),
-                Node(name: "gamma", host: "fd00::2", port: 11_214, weight: 3), Node(host: "::1"),
+                Node(
+                    name: "gamma", host: "fd00::2", port: 11_214, weight: 3, ringName: "gamma"),
+                Node(host: "::1"),
             ])
         #expect(try NodeList.parse("a:1\r\nb:2\r\n").map(\.host) == ["a", "b"])
         #expect(try NodeList.parse("# nothing\n\n").isEmpty)
@@ -31,7 +34,7 @@ struct NodeListTests {
         "A line that is no node is told with its number",
         arguments: [
             ":11211", "a:", "a:x", "a:1:", "a:1:y", "a:1:1:1", "a:-1", "a:1 name more", "[::1",
-            "[]:1", "[::1]x:1", "a:99999999999999999999", "a:+1",
+            "[]:1", "[::1]x:1", "a:99999999999999999999", "a:+1", "a:1 b:11211",
         ])
     func mistakes(line: String) {
         let mistake = #expect(throws: NodeList.Mistake.self) {
