@@ -128,8 +128,10 @@ class Bench:
     def load(self, node, args, extent, prefix=()):
         """Puts a load and returns its result. A wrong reply ends the benchmark."""
         with tempfile.NamedTemporaryFile("r") as result:
+            # As in all records: a session's keys, that never expire unless the workload says so.
+            lasting = [] if {"--ttl", "--workload"} & {*args} else ["--ttl", "0"]
             command = [*prefix, self.sojourn, "load", "--server", f"127.0.0.1:{node.port}",
-                       "--json", result.name, "--server-pid", str(node.process.pid),
+                       "--key-prefix", "session:", *lasting, "--json", result.name, "--server-pid", str(node.process.pid),
                        *extent, *args]
             done = subprocess.run(command, capture_output=True, text=True)
             if done.returncode:
@@ -457,7 +459,7 @@ def self_check(bench):
     """The load must see a wrong reply: one byte of a stored value is changed behind its back."""
     with Node(bench.servers["sojournd"]) as node:
         command = [bench.sojourn, "load", "--server", f"127.0.0.1:{node.port}", "--keys", "1",
-                   "--connections", "1", "--duration", "30", "--warm-up", "0"]
+                   "--key-prefix", "session:", "--connections", "1", "--duration", "30", "--warm-up", "0"]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         try:
             falsify(node, process)

@@ -33,7 +33,8 @@ package struct LoadPlan: Sendable {
     package var wire = WireProtocol.text
     package var workload = Workload.mix(OperationMix([(.get, 1)]))
     package var keyCount = 10_000
-    package var keyPrefix = "session:"
+    /// Not what applications' sessions begin with: a load on a node in use leaves them alone.
+    package var keyPrefix = "load:"
     package var keyByteCounts = ByteCounts.fixed(40)
     package var valueByteCounts = ByteCounts.fixed(100)
     package var valueByteCountMax = 1 << 20

@@ -18,13 +18,7 @@ struct ItemOptions: ParsableArguments {
 
     func validate() throws {
         try check("timeout", timeout, 0.001...3_600)
-        // A `String` would hold other bytes than those that were given.
-        let arguments = UnsafeBufferPointer(
-            start: CommandLine.unsafeArgv, count: Int(CommandLine.argc))
-        for case let argument? in arguments where String(validatingCString: argument) == nil {
-            throw ValidationError(
-                "'\(String(cString: argument))' is no UTF-8; give such a value on standard input")
-        }
+        try refuseArgumentsWithoutText("give such a value on standard input")
     }
 
     /// - Throws: for a definition that makes no ring, or asks for more replicas than the client takes.
@@ -55,13 +49,13 @@ struct Cluster {
         configuration.keyHash = definition.keyHash
         configuration.hashTag = definition.hashTag
         configuration.replication = Replication(copyCount: definition.replicaCount)
-        configuration.restartPatience = .zero
         configuration.requestTimeout = timeout
         configuration.connectTimeout = timeout
         configuration.silenceTimeout = timeout
         configuration.valueByteCountMax = Self.valueByteCountMax
-        // That a node is ejected would hide why.
+        // That a node is ejected would hide why, and nobody wants to wait for one that is not there.
         configuration.failureCountUntilEjection = 1_000
+        configuration.restartPatience = .zero
         ring = try definition.ring()
         replicaCount = definition.replicaCount
         cache = try CacheClient(
@@ -86,6 +80,15 @@ extension CacheError {
         case .valueTooLarge: "too large for \(node): \(reason ?? "no reason is known")"
         default: description
         }
+    }
+}
+
+/// Refuses arguments that are no UTF-8: a `String` would hold other bytes than those that were given.
+func refuseArgumentsWithoutText(_ advice: String) throws {
+    let arguments = UnsafeBufferPointer(
+        start: CommandLine.unsafeArgv, count: Int(CommandLine.argc))
+    for case let argument? in arguments where String(validatingCString: argument) == nil {
+        throw ValidationError("'\(String(cString: argument))' is no UTF-8; \(advice)")
     }
 }
 

@@ -9,7 +9,7 @@ struct RingCommand: ParsableCommand {
         abstract: "Shows which node has a key, and how evenly and steadily keys are placed.",
         discussion: """
             With keys: for each its node, why, and which nodes are next. The key - stands for the lines of \
-            standard input.
+            standard input. What no node would take as a key has no place.
 
             With --simulate: how the keys of many sessions are spread, and how many move when a node \
             fails, goes or comes, or, with --to, when another definition takes effect.
@@ -51,6 +51,8 @@ struct RingCommand: ParsableCommand {
         guard (1...100_000_000).contains(keyCount) else {
             throw ValidationError("--keys must be 1 to 100000000, not \(keyCount)")
         }
+        try refuseArgumentsWithoutText("such a key cannot be typed here")
+        for key in keys where key != "-" { _ = try itemKey(key) }
         guard !leftOut.isEmpty, let definition = try? placement.definition() else { return }
         let names = definition.nodes.map(\.name)
         for name in leftOut where !names.contains(name) {
@@ -66,10 +68,27 @@ struct RingCommand: ParsableCommand {
         }
         for key in keys {
             if key == "-" {
-                while let line = readLine() { show(line, on: ring) }
+                try showLines(on: ring)
             } else {
                 show(key, on: ring)
             }
+        }
+    }
+
+    /// `readLine` would put other characters where a line is no UTF-8.
+    private func showLines(on ring: Ring) throws {
+        var number = 0
+        try StandardStreams.eachLine { line in
+            number += 1
+            guard let key = String(validating: line, as: UTF8.self) else {
+                throw ValidationError("line \(number) of standard input is no UTF-8")
+            }
+            do {
+                _ = try itemKey(key)
+            } catch let error as ValidationError {
+                throw ValidationError("line \(number) of standard input: \(error.message)")
+            }
+            show(key, on: ring)
         }
     }
 

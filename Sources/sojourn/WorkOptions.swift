@@ -15,7 +15,7 @@ struct WorkOptions: ParsableArguments {
                 + "(default get).", valueName: "get=90,set=10"))
     var mix: String?
     @Option(help: "Different keys; of sessions, people (default 10000).") var keys: Int?
-    @Option(help: "What every key begins with.") var keyPrefix = "session:"
+    @Option(help: "What every key begins with.") var keyPrefix = LoadPlan().keyPrefix
     @Option(
         help: ArgumentHelp("Bytes of a key.", valueName: "size"),
         transform: { try Self.sizes("key-bytes", $0) })
@@ -28,7 +28,11 @@ struct WorkOptions: ParsableArguments {
     @Option(help: "Where the sizes of values are cut: the server's item limit.")
     var valueBytesMax = 1_000_000
     @Option(help: "Keys of one get; with meta, quiet mg ended by mn.") var keysPerGet = 1
-    @Option(help: "The exptime of what is stored, touched or slid (default 0; of sessions 86400).")
+    @Option(
+        help: """
+            The exptime of what is stored, touched or slid: 0 leaves it there for ever (default 86400, and \
+            the time to measure).
+            """)
     var ttl: Int32?
     @Flag(help: "Sets without a reply, ended by mn (with --protocol meta).")
     var quietSets = false
@@ -47,7 +51,7 @@ struct WorkOptions: ParsableArguments {
 
     func apply(to plan: inout LoadPlan) throws {
         let keyCount = keys ?? 10_000
-        let exptime = ttl ?? (workload == .sessions ? 86_400 : 0)
+        let exptime = ttl ?? defaultExptime(plan)
         try check("keys", keyCount, 1...10_000_000)
         try check("keys-per-get", keysPerGet, 1...10_000)
         try check("ttl", exptime, 0...999_999_999)
@@ -63,6 +67,12 @@ struct WorkOptions: ParsableArguments {
         try applyKeys(to: &plan)
         try applyValues(to: &plan)
         try checkTogether(plan)
+    }
+
+    /// Long enough for the load, and not for ever: what it leaves goes by itself.
+    private func defaultExptime(_ plan: LoadPlan) -> Int32 {
+        guard case .seconds(let seconds) = plan.extent else { return 86_400 }
+        return 86_400 + Int32(seconds)
     }
 
     private func chosenWorkload() throws -> LoadPlan.Workload {

@@ -44,6 +44,24 @@ struct LoadTool {
 }
 
 struct LoadTests {
+    @Test(
+        "What a load leaves on a node expires, and is under no session's key",
+        arguments: [[], ["--workload", "sessions"], ["--requests", "1000"]])
+    func leavings(arguments: [String]) throws {
+        let node = try RunningNode.sojournd(["-o", "show_keys"])
+        let extent = arguments.contains("--requests") ? [] : ["--duration", "0.1"]
+        let outcome = try LoadTool.run(
+            port: try node.port,
+            ["--warm-up", "0", "--keys", "100", "--connections", "10"] + extent + arguments)
+        #expect(outcome.exit == .status(0), "\(outcome.errors)")
+        let dump = try node.connect().ask("lru_crawler metadump all", until: "END\r\n")
+        let lines = dump.split(whereSeparator: \.isNewline).filter { $0.hasPrefix("key=") }
+        #expect(lines.count >= 90)
+        for line in lines {
+            #expect(line.hasPrefix("key=load%3A") && !line.contains(" exp=-1 "), "\(line)")
+        }
+    }
+
     /// Not long, and all on connections that own their keys.
     private static let short = ["--connections", "10", "--warm-up", "0", "--keys", "500"]
 
@@ -152,7 +170,7 @@ struct LoadTests {
         let peers = try nodes.map { try $0.connect() }
         for number in 0..<500 {
             let digits = String(number)
-            let key = "session:" + String(repeating: "0", count: 32 - digits.count) + digits
+            let key = "load:" + String(repeating: "0", count: 35 - digits.count) + digits
             for (place, peer) in peers.enumerated() {
                 let reply = try peer.ask("mg \(key)")
                 #expect(reply == (place == ring.index(for: key) ? "HD\r\n" : "EN\r\n"), "\(key)")
@@ -270,7 +288,7 @@ struct LoadCommandLineTests {
             ("threads", "0", "1"), ("threads", "51", "50"), ("depth", "0", "1"),
             ("depth", "10001", "10000"), ("keys", "49 --mix=set", "50 --mix=set"),
             ("keys", "10000001", "10000000"), ("keys-per-get", "0", "1"),
-            ("keys-per-get", "10001", "10000"), ("key-bytes", "11", "12"),
+            ("keys-per-get", "10001", "10000"), ("key-bytes", "8", "9"),
             ("key-bytes", "251", "250"), ("key-bytes", "12-251", "12-250"),
             ("key-bytes", "lognormal:40,1", "40"), ("value-bytes", "1000001", "1000000"),
             ("value-bytes", "-1", "0"), ("value-bytes", "lognormal:600", "lognormal:600,1"),

@@ -46,6 +46,36 @@ struct RingToolTests {
         }
     }
 
+    @Test("What no node would take as a key has no place")
+    func impossibleKeys() throws {
+        let long = String(repeating: "k", count: 250)
+        #expect(try ring(Self.three + ["--brief", long]).exit == .status(0))
+        for (key, reason) in [
+            (long + "k", "not 251"), ("", "not 0"), ("a b", "no spaces"), ("a\nb", "no spaces"),
+            ("a\u{7F}", "no spaces"),
+        ] {
+            let result = try ring(Self.three + ["good", key])
+            #expect(result.exit == .status(64))
+            #expect(result.output.isEmpty)
+            #expect(result.errors.contains(reason), "\(result.errors)")
+        }
+        let path = try RunningNode.builtProgram("sojourn")
+        for (line, reason) in [
+            ("a b", "no spaces"), ("", "not 0"), ("a\\377", "no UTF-8"), (long + "k", "not 251"),
+        ] {
+            let command = "printf 'good\\r\\n\(line)\\n' | \"$0\" ring --brief - \"$@\""
+            let result = try Program.run("/bin/sh", ["-c", command, path] + Self.three)
+            #expect(result.exit == .status(64))
+            #expect(result.output.hasPrefix("good\t") && result.output.utf8.count < 40)
+            #expect(
+                result.errors.contains("line 2 of standard input")
+                    && result.errors.contains(reason), "\(result.errors)")
+        }
+        let bytes = try Program.run(
+            "/bin/sh", ["-c", "\"$0\" ring \"$(printf 'a\\377')\" \"$@\"", path] + Self.three)
+        #expect(bytes.exit == .status(64))
+    }
+
     @Test("Keys come from standard input for -, and an ejected node is passed over")
     func brief() throws {
         let path = try RunningNode.builtProgram("sojourn")
