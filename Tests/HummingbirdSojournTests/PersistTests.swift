@@ -21,6 +21,7 @@
             configuration.requestTimeout = .seconds(1_500)
             configuration.connectTimeout = .seconds(1_500)
             configuration.silenceTimeout = .seconds(1_500)
+            configuration.restartPatience = .zero
             let client = try CacheClient(
                 nodes: [Node(host: "127.0.0.1", port: try node.port)],
                 configuration: configuration)
