@@ -217,6 +217,9 @@ final class MemoryFile {
         case .otherVersion(let version):
             "it has layout version \(version), this build reads up to "
                 + "\(ArenaHeader.layoutVersion); start with the build that made it, or remove it"
+        case .damaged: "its first page is damaged, which no death of a node explains"
+        case .interrupted:
+            "the machine stopped while a node used it, so what is in it does not fit together"
         }
     }
 

@@ -17,6 +17,7 @@ struct Arena: ~Copyable {
     /// From one region to the next.
     private let stride: Int
     let regionCount: Int
+    private let features: ArenaFeatures
 
     /// Maps memory for `regionCount` regions that begin with `regionByteCount` bytes each and may
     /// grow to `growth` times that; fails with the system's `errno`.
@@ -51,6 +52,7 @@ struct Arena: ~Copyable {
         self.regionByteCountMax = regionByteCountMax
         self.regionCount = regionCount
         self.stride = stride
+        features = []
         if growsByUse {
             for number in 0..<regionCount {
                 Self.keepSmall(base + number * stride, regionByteCount: regionByteCount)
@@ -71,7 +73,7 @@ struct Arena: ~Copyable {
     /// Takes `memory`, which outlives the arena, for `regionCount` regions behind a header.
     init(
         memory: UnsafeMutableRawBufferPointer, regionByteCount: Int, regionCount: Int,
-        locksPages: Bool
+        features: ArenaFeatures, locksPages: Bool
     ) throws(MapError) {
         let needed = ArenaHeader.byteCount + regionByteCount * regionCount + Region.guardByteCount
         guard let base = memory.baseAddress, memory.count >= needed else {
@@ -83,6 +85,7 @@ struct Arena: ~Copyable {
         growsByUse = false
         regionByteCountMax = regionByteCount
         stride = regionByteCount
+        self.features = features
         self.regionCount = regionCount
     }
 
@@ -118,7 +121,7 @@ struct Arena: ~Copyable {
         precondition(number >= 0 && number < regionCount, "no such region")
         return Region(
             base: base + number * stride,
-            unitCount: UInt32(regionByteCountMax / Region.unitByteCount))
+            unitCount: UInt32(regionByteCountMax / Region.unitByteCount), features: features)
     }
 }
 

@@ -8,13 +8,32 @@
 ///     byte 24   regions (64)
 ///     byte 32   bytes of a region (64)
 ///     byte 40   hash seed (64)
-///     byte 48   clock: seconds of the node (32) · of the boot-time clock (32), by one store
-///     byte 56   clock: seconds of the node (32) · of the wall clock (32), by one store
-///     byte 64   boot ID (128)
+///     byte 48   clock, see `SavedClock` (256)
+///     byte 80   features, see `ArenaFeatures` (64)
+///     byte 88   arena ID, random (128)
+///     byte 104  check over bytes 8 to 47 and 80 to 103, which never change (64)
+///     byte 112  state: closed in order, or open under which start of the machine (64)
+///     byte 120  0 (64)
+///
+/// What several nodes will need; 0 as long as there is only one:
+///
+///     byte 128  flush stamp: version (64) · birth (32) · 0 (32)
+///     byte 144  floor: when tombstones were last dropped early (64)
+///     byte 152  the last moment at which the node was current (64)
+///     byte 160  0 (256)
+///     byte 192  when each member left: 64 times member (64) · clock (64)
+///
+/// Each field of 64 bits is stored alone and aligned: a death of the process leaves it old or new.
+///
+/// Layout version 3 differed in this: the page ended with the clock, nothing was checked, and there was
+/// no state. An item's head had no features: client flags or key started at its byte 44; its byte 4 held
+/// link (27), "has client flags" (1) and the epoch (4), its byte 36 the value's bytes (27) and all five
+/// marks. Behind a region's border the word at byte 24 was the epoch and nothing else. All the rest is
+/// as it was, kinds, units and sizes of extents included.
 package struct ArenaHeader: Equatable, Sendable {
     package static let byteCount = 4_096
     /// Changes whenever a region's layout, an item's or this page's does.
-    package static let layoutVersion: UInt32 = 3
+    package static let layoutVersion: UInt32 = 4
     private static let magic: UInt64 = 0x534F_4A4F_5552_4E21
     private static let byteOrder: UInt32 = 0x0102_0304
 
@@ -22,18 +41,36 @@ package struct ArenaHeader: Equatable, Sendable {
     package var regionCount: Int
     package var regionByteCount: Int
     package var hashSeed: UInt64
+    package var features: ArenaFeatures
+    package var arenaID: [UInt64]
+
+    private enum Offset {
+        static let features = 80
+        static let arenaID = 88
+        static let check = 104
+    }
 
     /// How a page that cannot be taken over differs.
     package enum Mismatch: Error, Equatable, Sendable {
         case foreign
         case otherByteOrder
         case otherVersion(UInt32)
+        /// What never changes has changed: no death of a process explains that.
+        case damaged
+        /// The machine stopped while a node used the arena: what had been written to disk by then does
+        /// not fit together.
+        case interrupted
     }
 
-    /// Reads a page.
-    package static func read(_ page: UnsafeRawBufferPointer) -> Result<ArenaHeader, Mismatch> {
+    /// Reads a page. `bootID` is this start of the machine; without it, whether the arena fits together
+    /// is not asked.
+    package static func read(
+        _ page: UnsafeRawBufferPointer, bootID: [UInt8]? = nil
+    ) -> Result<ArenaHeader, Mismatch> {
         do throws(Mismatch) {
-            return .success(try ArenaHeader(page))
+            let header = try ArenaHeader(page)
+            if let bootID, !ArenaState(page).fitsTogether(bootID: bootID) { throw .interrupted }
+            return .success(header)
         } catch {
             return .failure(error)
         }
@@ -49,24 +86,39 @@ package struct ArenaHeader: Equatable, Sendable {
         }
         let version = page.load(fromByteOffset: 8, as: UInt32.self)
         guard version == Self.layoutVersion else { throw .otherVersion(version) }
+        guard page.load(fromByteOffset: Offset.check, as: UInt64.self) == Self.check(page) else {
+            throw .damaged
+        }
         arenaByteCount = Int(clamping: page.load(fromByteOffset: 16, as: UInt64.self))
         regionCount = Int(clamping: page.load(fromByteOffset: 24, as: UInt64.self))
         regionByteCount = Int(clamping: page.load(fromByteOffset: 32, as: UInt64.self))
         hashSeed = page.load(fromByteOffset: 40, as: UInt64.self)
+        features = ArenaFeatures(
+            rawValue: UInt8(
+                clamping: page.load(fromByteOffset: Offset.features, as: UInt64.self)))
+        arenaID = (0..<2).map {
+            page.load(fromByteOffset: Offset.arenaID + $0 * 8, as: UInt64.self)
+        }
         let (regionBytes, overflow) = regionCount.multipliedReportingOverflow(by: regionByteCount)
         guard regionCount > 0, regionCount.nonzeroBitCount == 1, !overflow,
             regionBytes <= arenaByteCount - Self.byteCount - Region.guardByteCount,
             regionByteCount >= MapConfiguration.byteCountMin / 64,
             regionByteCount % Region.unitByteCount == 0,
-            regionByteCount / Region.unitByteCount <= Int(Region.unitCountMax)
+            regionByteCount / Region.unitByteCount <= Int(Region.unitCountMax),
+            features.isSubset(of: .known)
         else { throw .foreign }
     }
 
-    init(arenaByteCount: Int, regionCount: Int, regionByteCount: Int, hashSeed: UInt64) {
+    init(
+        arenaByteCount: Int, regionCount: Int, regionByteCount: Int, hashSeed: UInt64,
+        features: ArenaFeatures
+    ) {
         self.arenaByteCount = arenaByteCount
         self.regionCount = regionCount
         self.regionByteCount = regionByteCount
         self.hashSeed = hashSeed
+        self.features = features
+        arenaID = [.random(in: 1 ... .max), .random(in: 1 ... .max)]
     }
 
     /// Writes the page of a new arena, whose regions are laid out.
@@ -77,59 +129,75 @@ package struct ArenaHeader: Equatable, Sendable {
         page.storeBytes(of: UInt64(regionCount), toByteOffset: 24, as: UInt64.self)
         page.storeBytes(of: UInt64(regionByteCount), toByteOffset: 32, as: UInt64.self)
         page.storeBytes(of: hashSeed, toByteOffset: 40, as: UInt64.self)
+        page.storeBytes(
+            of: UInt64(features.rawValue), toByteOffset: Offset.features, as: UInt64.self)
+        for (number, part) in arenaID.enumerated() {
+            page.storeBytes(of: part, toByteOffset: Offset.arenaID + number * 8, as: UInt64.self)
+        }
+        let bytes = UnsafeRawBufferPointer(start: page, count: Self.byteCount)
+        page.storeBytes(of: Self.check(bytes), toByteOffset: Offset.check, as: UInt64.self)
         Region.order()
         page.storeBytes(of: Self.magic, toByteOffset: 0, as: UInt64.self)
     }
+
+    private static func check(_ page: UnsafeRawBufferPointer) -> UInt64 {
+        let hash = KeyHash(seed: magic)
+        let first = hash.hash(UnsafeRawBufferPointer(rebasing: page[8..<48]))
+        return first
+            ^ hash.hash(UnsafeRawBufferPointer(rebasing: page[Offset.features..<Offset.check]))
+    }
 }
 
-/// The node's clock beside two others, at one moment: what lets time go on after a restart.
-package struct SavedClock: Equatable, Sendable {
-    package var nodeSeconds: UInt32
-    /// Seconds since the machine started, its sleep included.
-    package var bootSeconds: UInt32
-    package var wallSeconds: UInt32
-    /// Which start of the machine `bootSeconds` belong to.
-    package var bootID: [UInt8]
+/// What the items of an arena have besides what all have. An arena keeps those it was made with.
+package struct ArenaFeatures: OptionSet, Sendable {
+    package let rawValue: UInt8
+    package init(rawValue: UInt8) { self.rawValue = rawValue }
 
-    package init(
-        nodeSeconds: UInt32, bootSeconds: UInt32, wallSeconds: UInt32, bootID: [UInt8]
-    ) {
-        self.nodeSeconds = nodeSeconds
-        self.bootSeconds = bootSeconds
-        self.wallSeconds = wallSeconds
-        self.bootID = bootID
+    /// Each item has a checksum, so that recovery drops what is damaged; see `ItemChecksum`.
+    package static let checksums = ArenaFeatures(rawValue: 1 << 0)
+    /// Each item remembers when it was born.
+    package static let births = ArenaFeatures(rawValue: 1 << 1)
+    static let known: ArenaFeatures = [.checksums, .births]
+}
+
+/// Whether an arena is in use, and since which start of the machine.
+///
+/// As long as the machine runs, memory that a process leaves behind holds every byte it stored, in
+/// whatever order. On disk, after the machine stopped, some pages are older than others: such an arena is
+/// whole only if a node has closed it, after everything else had been written.
+package enum ArenaState: Equatable, Sendable {
+    case closed
+    /// In use by, or left by, a process of the start of the machine that this number stands for.
+    case open(UInt64)
+
+    private static let offset = 112
+    private static let closedWord: UInt64 = 0x434C_4F53_4544_2121
+
+    /// - Parameter bootID: 16 bytes; zero where the kernel does not tell, which then is always the same.
+    package static func open(bootID: [UInt8]) -> ArenaState {
+        // Half of it would do: nearly all of it is random. So one store changes the state.
+        let word = bootID.withUnsafeBytes { KeyHash(seed: closedWord).hash($0) }
+        return .open(word == closedWord ? 0 : word)
     }
 
-    /// Reads the clock of a page. The node's seconds are those of the boot-time clock's pair.
     package init(_ page: UnsafeRawBufferPointer) {
-        let boot = page.load(fromByteOffset: 48, as: UInt64.self)
-        let wall = page.load(fromByteOffset: 56, as: UInt64.self)
-        nodeSeconds = UInt32(truncatingIfNeeded: boot >> 32)
-        bootSeconds = UInt32(truncatingIfNeeded: boot)
-        wallSeconds = UInt32(truncatingIfNeeded: wall)
-        // The pairs are a store apart: what passed on the node's clock between them passed on the
-        // wall clock, too.
-        wallSeconds &-= UInt32(truncatingIfNeeded: wall >> 32) &- nodeSeconds
-        bootID = Array(page[64..<80])
+        let word = page.load(fromByteOffset: Self.offset, as: UInt64.self)
+        self = word == Self.closedWord ? .closed : .open(word)
     }
 
     func write(to page: UnsafeMutableRawPointer) {
-        var id: (UInt64, UInt64) = (0, 0)
-        withUnsafeMutableBytes(of: &id) { $0.copyBytes(from: bootID.prefix(16)) }
-        let isSameBoot =
-            page.load(fromByteOffset: 64, as: UInt64.self) == id.0
-            && page.load(fromByteOffset: 72, as: UInt64.self) == id.1
-        // In between, the seconds of one start of the machine must not seem to be another's.
-        if !isSameBoot { page.storeBytes(of: 0, toByteOffset: 64, as: UInt64.self) }
+        let word =
+            switch self {
+            case .closed: Self.closedWord
+            case .open(let word): word
+            }
         Region.order()
-        let node = UInt64(nodeSeconds) << 32
-        page.storeBytes(of: node | UInt64(bootSeconds), toByteOffset: 48, as: UInt64.self)
-        page.storeBytes(of: node | UInt64(wallSeconds), toByteOffset: 56, as: UInt64.self)
+        page.storeBytes(of: word, toByteOffset: Self.offset, as: UInt64.self)
         Region.order()
-        if !isSameBoot {
-            page.storeBytes(of: id.1, toByteOffset: 72, as: UInt64.self)
-            Region.order()
-            page.storeBytes(of: id.0, toByteOffset: 64, as: UInt64.self)
-        }
+    }
+
+    /// Whether all pages are of one moment: always while the machine runs, afterwards if it was closed.
+    package func fitsTogether(bootID: [UInt8]) -> Bool {
+        self == .closed || self == .open(bootID: bootID)
     }
 }

@@ -35,7 +35,8 @@ enum ItemMark {
     static let stale: UInt32 = 1 << 2
     /// Some client has been told to make a new value; others need not.
     static let claimed: UInt32 = 1 << 3
-    /// The key was sent in base64, and is to be shown so.
+    /// The key was sent in base64, and is to be shown so. It never changes, and is kept apart from the
+    /// others, see `Region`.
     static let encodedKey: UInt32 = 1 << 4
 }
 

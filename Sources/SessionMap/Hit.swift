@@ -36,7 +36,7 @@ package struct Hit {
     package var isStale: Bool { has(ItemMark.stale) }
     /// Some client has been told already to make a new value.
     package var isClaimed: Bool { has(ItemMark.claimed) }
-    package var hasEncodedKey: Bool { has(ItemMark.encodedKey) }
+    package var hasEncodedKey: Bool { region[item, .hasEncodedKey] != 0 }
     /// Arena bytes, header and rounding included.
     package var byteCount: Int { region.chainSize(item).unitCount * Region.unitByteCount }
 

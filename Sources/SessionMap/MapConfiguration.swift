@@ -14,13 +14,15 @@ package struct MapConfiguration: Sendable {
     package let tracksSizes: Bool
     package let shardCount: Int
     package let hashSeed: UInt64
+    /// Of memory that outlives the map; a map in memory of its own has no use for any.
+    package let features: ArenaFeatures
 
     package init(
         byteCount: Int, itemByteCountMax: Int = 1 << 20, eviction: EvictionPolicy = .lru,
         evicts: Bool = true,
         assignsCASUniques: Bool = true, locksPages: Bool = false, tracksSizes: Bool = false,
         shardCount: Int? = nil,
-        hashSeed: UInt64 = .random(in: .min ... .max)
+        hashSeed: UInt64 = .random(in: .min ... .max), features: ArenaFeatures = []
     ) {
         self.byteCount = byteCount
         self.itemByteCountMax = itemByteCountMax
@@ -30,16 +32,26 @@ package struct MapConfiguration: Sendable {
         self.locksPages = locksPages
         self.tracksSizes = tracksSizes
         self.hashSeed = hashSeed
+        self.features = features
         self.shardCount =
             shardCount
             ?? Self.shardCount(byteCount: byteCount, itemByteCountMax: itemByteCountMax)
     }
 
-    func with(shardCount: Int, hashSeed: UInt64) -> MapConfiguration {
+    /// With what an arena that is there has settled.
+    func with(_ header: ArenaHeader) -> MapConfiguration {
+        with(
+            shardCount: header.regionCount, hashSeed: header.hashSeed, features: header.features)
+    }
+
+    func with(
+        shardCount: Int, hashSeed: UInt64, features: ArenaFeatures
+    ) -> MapConfiguration {
         MapConfiguration(
             byteCount: byteCount, itemByteCountMax: itemByteCountMax, eviction: eviction,
             evicts: evicts, assignsCASUniques: assignsCASUniques, locksPages: locksPages,
-            tracksSizes: tracksSizes, shardCount: shardCount, hashSeed: hashSeed)
+            tracksSizes: tracksSizes, shardCount: shardCount, hashSeed: hashSeed,
+            features: features)
     }
 
     /// The least arena that a map can be made of.

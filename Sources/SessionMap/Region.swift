@@ -14,7 +14,7 @@ typealias Unit = UInt32
 ///
 ///     byte 0    length in units (27 bits) · kind (4 bits) · the extent before is free (1 bit)
 ///     byte 4    link: the next extent of the item, or of the free list (27)
-///               · the item has client flags (1) · item's epoch (4)
+///               · the item has client flags (1) · its key came in base64 (1) · item's epoch (3)
 ///
 /// The head extent of an item goes on like this; a continuation goes on with value bytes.
 ///
@@ -22,13 +22,15 @@ typealias Unit = UInt32
 ///     byte 16   recency queue: next, previous
 ///     byte 24   timing wheel: next, previous
 ///     byte 32   last access or creation (24, see `EvictionQueues`) · bytes of the key (8)
-///     byte 36   bytes of the value (27) · marks (5), which say what byte 32 means
+///     byte 36   bytes of the value (28) · marks (4), which say what byte 32 means
 ///     byte 40   deadline
-///     byte 44   client flags, if they are not 0; many clients' always are
+///     then      checksum (32), if the arena has checksums: one store changes it with the deadline
+///     then      birth (32), if the arena has births
+///     then      client flags, if they are not 0; many clients' always are
 ///     then      key, then the value's beginning
 ///
 /// Every byte of these counts: an item of a few hundred bytes is what there is millions of. So a unit
-/// is no larger than an extent's header.
+/// is no larger than an extent's header, and what a node does not need is not there (`ArenaFeatures`).
 ///
 /// A free extent keeps the back link of its list at byte 8 and its length once more in its last 4
 /// bytes, so that its successor finds its start. One of a single unit has room for header and
@@ -42,11 +44,23 @@ struct Region {
     let base: UnsafeMutableRawPointer
     /// What the region may grow to; how much of it is in use is its allocator's business.
     let unitCount: UInt32
+    let features: ArenaFeatures
+    /// Where client flags or, without any, the key of an item start.
+    private let plainHeaderByteCount: UInt16
     #if DEBUG
         /// For tests of recovery: told before every store, so that it can look at the memory as a
         /// death of the process would leave it.
         var observer: StoreObserver?
     #endif
+
+    init(base: UnsafeMutableRawPointer, unitCount: UInt32, features: ArenaFeatures = []) {
+        self.base = base
+        self.unitCount = unitCount
+        self.features = features
+        plainHeaderByteCount = UInt16(
+            Self.checksumOffset + (features.contains(.checksums) ? 4 : 0)
+                + (features.contains(.births) ? 4 : 0))
+    }
 
     @inline(__always)
     private func willStore() {
@@ -73,6 +87,10 @@ struct Region {
         case index = 4
         /// The borders of the region.
         case border = 5
+        // What several nodes will need; no build writes these yet, and recovery knows no use for them.
+        case tombstone = 6
+        case guest = 7
+        case guestTombstone = 8
     }
 
     /// Some bits of an aligned 32-bit word.
@@ -90,7 +108,8 @@ struct Region {
         static let lengthAndKind = Field(offset: 0)
         static let link = Field(offset: 4, bits: 27)
         static let hasClientFlags = Field(offset: 4, shift: 27, bits: 1)
-        static let epoch = Field(offset: 4, shift: 28, bits: 4)
+        static let hasEncodedKey = Field(offset: 4, shift: 28, bits: 1)
+        static let epoch = Field(offset: 4, shift: 29, bits: 3)
         static let freePrevious = Field(offset: 8)
         static let recencyNext = Field(offset: 16)
         static let recencyPrevious = Field(offset: 20)
@@ -98,18 +117,23 @@ struct Region {
         static let wheelPrevious = Field(offset: 28)
         static let accessed = Field(offset: 32, bits: 24)
         static let keyByteCount = Field(offset: 32, shift: 24, bits: 8)
-        static let valueByteCount = Field(offset: 36, bits: 27)
-        static let marks = Field(offset: 36, shift: 27, bits: 5)
+        static let valueByteCount = Field(offset: 36, bits: 28)
+        static let marks = Field(offset: 36, shift: 28, bits: 4)
         static let deadline = Field(offset: 40)
-        fileprivate static let clientFlags = Field(offset: 44)
+        static let checksum = Field(offset: checksumOffset)
     }
     static let casUniqueOffset = 8
-    private static let plainHeaderByteCount = 44
+    fileprivate static let checksumOffset = 44
+    /// Where what a checksum covers as bytes starts: birth, client flags, key and value.
+    static let contentOffset = checksumOffset + 4
     private static let clientFlagsByteCount = 4
+    /// The longest value: 256 MiB less one byte.
+    static let valueByteCountMax = Int(Field.valueByteCount.mask)
+
     /// Where an item's key starts in its head extent.
     @inline(__always)
-    static func itemHeaderByteCount(clientFlags: UInt32) -> Int {
-        plainHeaderByteCount + (clientFlags == 0 ? 0 : clientFlagsByteCount)
+    func itemHeaderByteCount(clientFlags: UInt32) -> Int {
+        Int(plainHeaderByteCount) &+ (clientFlags == 0 ? 0 : Region.clientFlagsByteCount)
     }
     /// Where value bytes start in a continuation.
     static let continuationHeaderByteCount = 8
@@ -148,22 +172,39 @@ struct Region {
             of: value, toByteOffset: Region.casUniqueOffset, as: UInt64.self)
     }
 
+    private var clientFlagsField: Field { Field(offset: Int(plainHeaderByteCount)) }
+
     @inline(__always)
     func clientFlags(_ item: Unit) -> UInt32 {
-        self[item, .hasClientFlags] == 0 ? 0 : self[item, .clientFlags]
+        self[item, .hasClientFlags] == 0 ? 0 : self[item, clientFlagsField]
     }
 
     /// The item's key goes behind them, so they are set before it and never again.
     @inline(__always)
-    func setClientFlags(_ item: Unit, _ value: UInt32) {
-        self[item, .hasClientFlags] = value == 0 ? 0 : 1
-        if value != 0 { self[item, .clientFlags] = value }
+    func setClientFlags(_ item: Unit, _ value: UInt32, hasEncodedKey: Bool = false) {
+        let shape = Field(offset: Field.hasClientFlags.offset, shift: 27, bits: 2)
+        self[item, shape] = (value == 0 ? 0 : 1) | (hasEncodedKey ? 2 : 0)
+        if value != 0 { self[item, clientFlagsField] = value }
+    }
+
+    /// All marks, also the one that is kept apart because it never changes.
+    func marks(_ item: Unit) -> UInt32 {
+        self[item, .marks] | (self[item, .hasEncodedKey] == 0 ? 0 : ItemMark.encodedKey)
+    }
+
+    /// When the item's first value was stored, in an arena that has births.
+    func birth(_ item: Unit) -> UInt32 { self[item, birthField] }
+    func setBirth(_ item: Unit, _ seconds: UInt32) { self[item, birthField] = seconds }
+
+    private var birthField: Field {
+        precondition(features.contains(.births), "an arena without births")
+        return Field(offset: Int(plainHeaderByteCount) - 4)
     }
 
     /// Where an item's key starts in its head extent.
     @inline(__always)
     func keyOffset(_ item: Unit) -> Int {
-        Region.plainHeaderByteCount &+ Int(self[item, .hasClientFlags])
+        Int(plainHeaderByteCount) &+ Int(self[item, .hasClientFlags])
             &* Region.clientFlagsByteCount
     }
 
@@ -180,7 +221,7 @@ struct Region {
         setWords(
             item, offset: Field.accessed.offset,
             UInt32(keyByteCount) << Field.keyByteCount.shift,
-            UInt32(valueByteCount) | marks << Field.marks.shift)
+            UInt32(valueByteCount) | (marks & Field.marks.mask) << Field.marks.shift)
     }
 
     /// Sets marks and the time stamp, whose meaning they change, by one aligned store.

@@ -49,7 +49,7 @@ package final class SessionMap: @unchecked Sendable {
         let share = Self.share(of: configuration.byteCount, shardCount: configuration.shardCount)
         arena = try Arena(
             memory: memory, regionByteCount: share, regionCount: configuration.shardCount,
-            locksPages: configuration.locksPages)
+            features: configuration.features, locksPages: configuration.locksPages)
         page = memory.baseAddress
         hash = KeyHash(seed: configuration.hashSeed)
         shards = .allocate(capacity: configuration.shardCount)
@@ -57,7 +57,8 @@ package final class SessionMap: @unchecked Sendable {
         layOut(share: share, now: now)
         let header = ArenaHeader(
             arenaByteCount: memory.count, regionCount: configuration.shardCount,
-            regionByteCount: share, hashSeed: configuration.hashSeed)
+            regionByteCount: share, hashSeed: configuration.hashSeed,
+            features: configuration.features)
         if let page { header.write(to: page) }
     }
 
@@ -76,11 +77,11 @@ package final class SessionMap: @unchecked Sendable {
     ) throws(MapError) {
         precondition(header.arenaByteCount == memory.count)
         let count = header.regionCount
-        let configuration = configuration.with(shardCount: count, hashSeed: header.hashSeed)
+        let configuration = configuration.with(header)
         let hash = KeyHash(seed: header.hashSeed)
         let arena = try Arena(
             memory: memory, regionByteCount: header.regionByteCount, regionCount: count,
-            locksPages: configuration.locksPages)
+            features: header.features, locksPages: configuration.locksPages)
         shards = try Self.recover(
             arena, header: header, configuration: configuration, hash: hash, now: now,
             report: &report, eachShard: eachShard)
@@ -117,6 +118,12 @@ package final class SessionMap: @unchecked Sendable {
     /// time goes on from here after a restart.
     package func save(_ clock: SavedClock) {
         if let page { clock.write(to: page) }
+    }
+
+    /// Says on the map's page whether a node uses it. What was stored before and after is written to
+    /// disk in this order only if whoever owns the memory sees to it.
+    package func mark(_ state: ArenaState) {
+        if let page { state.write(to: page) }
     }
 
     deinit {

@@ -8,7 +8,7 @@ extension Shard {
     mutating func allocate(
         clientFlags: UInt32, keyByteCount: Int, valueByteCount: Int, now: UInt32
     ) -> Unit? {
-        let headByteCount = Region.itemHeaderByteCount(clientFlags: clientFlags) + keyByteCount
+        let headByteCount = region.itemHeaderByteCount(clientFlags: clientFlags) + keyByteCount
         return allocateChain(
             byteCount: headByteCount + valueByteCount, headByteCount: headByteCount, now: now)
     }

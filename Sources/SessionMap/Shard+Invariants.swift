@@ -144,6 +144,8 @@ extension Shard {
             case .held: held += Int(length)
             case .index: indexUnits += length
             case .border: preconditionFailure("a border inside of the region")
+            case .tombstone, .guest, .guestTombstone:
+                preconditionFailure("an extent of a kind that nobody uses yet")
             }
             previousIsFree = kind == .free
             unit += length

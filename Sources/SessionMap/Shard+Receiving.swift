@@ -12,7 +12,7 @@ extension Shard {
     ) -> (item: Unit, writer: ValueWriter)? {
         enter(now: now)
         let headByteCount =
-            Region.itemHeaderByteCount(clientFlags: request.clientFlags) + key.count
+            region.itemHeaderByteCount(clientFlags: request.clientFlags) + key.count
         let first = min(headByteCount + valueByteCount, headByteCount + Self.firstPartByteCount)
         guard
             let item = allocateHeld(

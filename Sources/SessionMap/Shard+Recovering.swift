@@ -275,7 +275,7 @@ private struct Survey {
                 starts.append(unit)
             case .continuation: continuations[Int(unit / 64)] |= 1 << UInt64(unit % 64)
             case .free, .held, .index: break
-            case .border, nil:
+            case .border, .tombstone, .guest, .guestTombstone, nil:
                 throw DamagedRegion(reason: "an extent of an unknown kind at unit \(unit)")
             }
             unit += length

@@ -33,7 +33,8 @@ extension Shard {
                 guard region[next, .link] == 0, region.length(next) <= length, pins[next] == nil,
                     relocate(next)
                 else { return false }
-            case .held, .continuation, .index, .border: return false
+            case .held, .continuation, .index, .border, .tombstone, .guest, .guestTombstone:
+                return false
             }
         }
         return true

@@ -194,7 +194,7 @@ extension Shard {
         ItemHead(
             clientFlags: region.clientFlags(item),
             deadline: Deadline(stored: region[item, .deadline]),
-            marks: region[item, .marks] & marks & ~ItemMark.proven)
+            marks: region.marks(item) & marks & ~ItemMark.proven)
     }
 
     /// The head of a value that is out of date already when it is stored.
@@ -211,7 +211,9 @@ extension Shard {
     func writeHeader(_ item: Unit, key: Span<UInt8>, head: ItemHead, valueByteCount: Int) {
         region[item, .wheelPrevious] = TimingWheel.unscheduled
         region[item, .deadline] = head.deadline.seconds
-        region.setClientFlags(item, head.clientFlags)
+        region.setClientFlags(
+            item, head.clientFlags, hasEncodedKey: head.marks & ItemMark.encodedKey != 0)
+        if region.features.contains(.births) { region.setBirth(item, 0) }
         region.setSizes(
             item, keyByteCount: key.count, valueByteCount: valueByteCount, marks: head.marks)
         key.withUnsafeBytes {

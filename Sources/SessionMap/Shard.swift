@@ -33,7 +33,7 @@ struct Shard: ~Copyable {
     private var fraction: UInt32 = 0
     /// Flushes since the last moment without flushed items; bounds the use of `epoch`.
     var unsweptFlushCount = 0
-    static let epochCount = 16
+    static let epochCount = 8
     /// Counts removals: whoever found a slot before may use it only if this has not changed.
     var removalCount: UInt64 = 0
     var casCounter: UInt64 = 0

@@ -95,7 +95,7 @@
                 guard region[item, .epoch] == epoch,
                     !Deadline(stored: region[item, .deadline]).isPassed(at: time)
                 else { return }
-                let marks = region[item, .marks]
+                let marks = region.marks(item)
                 let old = found.updateValue(
                     Item(
                         value: hit.value, clientFlags: hit.clientFlags,

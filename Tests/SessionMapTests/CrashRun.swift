@@ -139,10 +139,11 @@
         static func region(
             _ memory: UnsafeMutableRawBufferPointer, _ observer: StoreObserver?
         ) -> Region {
-            Region(
+            var region = Region(
                 base: memory.baseAddress!,
-                unitCount: UInt32((memory.count - Region.guardByteCount) / Region.unitByteCount),
-                observer: observer)
+                unitCount: UInt32((memory.count - Region.guardByteCount) / Region.unitByteCount))
+            region.observer = observer
+            return region
         }
 
         /// Recovers the run's own memory into a shard that is looked at.

@@ -27,7 +27,7 @@ private final class TestIndex {
             guard index.grow(tag, extents: &memory.extents) else { break }
         }
         guard index.hasRoom(tag) else { return false }
-        let byteCount = Region.itemHeaderByteCount(clientFlags: 0) + key.count
+        let byteCount = memory.region.itemHeaderByteCount(clientFlags: 0) + key.count
         guard let item = memory.take(Region.units(forByteCount: byteCount)) else { return false }
         memory.region.setKind(item, .item)
         memory.region.setClientFlags(item, 0)

@@ -37,7 +37,9 @@ final class OutlivingMemory {
         let header = try ArenaHeader.read(page).get()
         var report = RecoveryReport()
         let map = try SessionMap(
-            configuration.with(shardCount: 1, hashSeed: ~configuration.hashSeed),
+            configuration.with(
+                shardCount: 1, hashSeed: ~configuration.hashSeed,
+                features: [.births, .checksums].subtracting(configuration.features)),
             recovering: bytes, header: header, now: now, report: &report
         ) { count, body in
             DispatchQueue.concurrentPerform(iterations: count, execute: body)
@@ -52,6 +54,6 @@ final class OutlivingMemory {
             * Region.unitByteCount
         return Region(
             base: bytes.baseAddress! + ArenaHeader.byteCount + number * byteCount,
-            unitCount: UInt32(byteCount / Region.unitByteCount))
+            unitCount: UInt32(byteCount / Region.unitByteCount), features: configuration.features)
     }
 }
