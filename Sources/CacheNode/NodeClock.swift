@@ -14,6 +14,9 @@ final class NodeClock: Sendable {
     /// On the boot-time clock, at a whole second.
     private let startNanoseconds: Int64
     private let bootID: [UInt8]
+
+    /// Which start of the machine this is; 16 bytes, zero where the kernel does not tell.
+    static let bootID = readBootID()
     /// What the clock showed when the node started.
     let startSeconds: UInt32
     private let offsetSeconds = Atomic<Int64>(0)
@@ -24,19 +27,14 @@ final class NodeClock: Sendable {
     init(resuming saved: SavedClock? = nil) {
         let bootSeconds = Self.read(CLOCK_BOOTTIME) / 1_000_000_000
         startNanoseconds = bootSeconds * 1_000_000_000
-        bootID = Self.readBootID()
+        bootID = Self.bootID
         guard let saved else {
             startSeconds = Deadline.clockStart
             return
         }
-        let wallSeconds = Self.read(CLOCK_REALTIME_COARSE) / 1_000_000_000
-        // The boot-time clock knows how long the node was down, unless the machine has started again.
-        let isSameBoot = saved.bootID == bootID
-        let elapsed =
-            isSameBoot
-            ? bootSeconds - Int64(saved.bootSeconds) : wallSeconds - Int64(saved.wallSeconds)
-        startSeconds = UInt32(
-            clamping: max(Int64(Deadline.clockStart), Int64(saved.nodeSeconds) + max(0, elapsed)))
+        startSeconds = saved.nodeSeconds(
+            bootID: bootID, bootSeconds: bootSeconds,
+            wallSeconds: Self.read(CLOCK_REALTIME_COARSE) / 1_000_000_000)
     }
 
     /// What to keep with a map that outlives the process.
@@ -50,7 +48,6 @@ final class NodeClock: Sendable {
             bootID: bootID)
     }
 
-    /// Which start of the machine this is; 16 bytes, zero where the kernel does not tell.
     private static func readBootID() -> [UInt8] {
         var text = [UInt8](repeating: 0, count: 36)
         let descriptor = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC)

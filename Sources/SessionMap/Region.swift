@@ -110,6 +110,8 @@ struct Region {
         static let hasClientFlags = Field(offset: 4, shift: 27, bits: 1)
         static let hasEncodedKey = Field(offset: 4, shift: 28, bits: 1)
         static let epoch = Field(offset: 4, shift: 29, bits: 3)
+        /// All of the word but the link.
+        static let shape = Field(offset: 4, shift: 27, bits: 5)
         static let freePrevious = Field(offset: 8)
         static let recencyNext = Field(offset: 16)
         static let recencyPrevious = Field(offset: 20)

@@ -12,6 +12,7 @@ extension SessionMap {
         /// In the item's own head extent.
         fileprivate let keyBytes: UnsafeRawBufferPointer
         fileprivate var writer: ValueWriter
+        fileprivate var stream: ContentStream?
         fileprivate var window: UnsafeMutableRawBufferPointer
         /// Bytes that have not arrived yet.
         package fileprivate(set) var bytesLeft: Int
@@ -52,6 +53,9 @@ extension SessionMap {
                 PendingStore(
                     request: request, valueByteCount: valueByteCount, hash: hash, shard: number,
                     item: item, keyBytes: shard.region.key(item), writer: writer,
+                    stream: ContentStream(
+                        region: shard.region, item: item, writer: writer,
+                        valueByteCount: valueByteCount, seed: shard.hash.seed),
                     window: writer.window(atMost: valueByteCount), bytesLeft: valueByteCount))
         }
     }
@@ -62,6 +66,7 @@ extension SessionMap {
         precondition(count <= pending.window.count)
         pending.bytesLeft -= count
         pending.window = UnsafeMutableRawBufferPointer(rebasing: pending.window[count...])
+        pending.stream?.takeArrived(upTo: pending.window)
         guard pending.window.isEmpty, pending.bytesLeft > 0 else { return true }
         var writer = pending.writer
         let left = pending.bytesLeft
@@ -73,6 +78,7 @@ extension SessionMap {
         guard let window else { return false }
         pending.writer = writer
         pending.window = window
+        pending.stream?.goOn(in: window)
         return true
     }
 
@@ -85,12 +91,13 @@ extension SessionMap {
         let hash = pending.hash
         let request = pending.request
         let keyBytes = pending.keyBytes
+        let content = pending.stream?.content
         return withShard(pending.shard) { shard in
             // The key lies in the item's own head extent, which the shard may give back.
             let key = Array(keyBytes)
             return shard.commit(
                 item, key: key.span, hash: hash, request: request, now: now,
-                fraction: fraction, body)
+                fraction: fraction, content: content, body)
         }
     }
 

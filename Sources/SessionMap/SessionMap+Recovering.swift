@@ -25,6 +25,19 @@ extension SessionMap {
                     report: &report)
                 (shards + number).initialize(to: shard)
                 outcomes[number] = .success(report)
+            } catch  where header.features.contains(.checksums) {
+                // Nothing of it can be believed; the others are none the worse for it.
+                let counter = regions[number].shardCASCounter
+                var shard = Shard(
+                    region: regions[number], byteCount: header.regionByteCount,
+                    number: number, configuration: configuration, hash: hash, now: now)
+                shard.casCounter = counter ?? 0
+                regions[number].setShardCASCounter(shard.casCounter)
+                (shards + number).initialize(to: shard)
+                var report = RecoveryReport()
+                report.note(error)
+                report.emptiedShardCount = 1
+                outcomes[number] = .success(report)
             } catch {
                 outcomes[number] = .failure(error)
             }

@@ -120,12 +120,6 @@ package final class SessionMap: @unchecked Sendable {
         if let page { clock.write(to: page) }
     }
 
-    /// Says on the map's page whether a node uses it. What was stored before and after is written to
-    /// disk in this order only if whoever owns the memory sees to it.
-    package func mark(_ state: ArenaState) {
-        if let page { state.write(to: page) }
-    }
-
     deinit {
         shards.deinitialize(count: configuration.shardCount)
         shards.deallocate()

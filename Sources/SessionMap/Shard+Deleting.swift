@@ -36,9 +36,11 @@ extension Shard {
                 tag: tag, clientFlags: clientFlags, invalidation, now: now)
         }
         let item = found.item
-        region[item, .marks] = region[item, .marks] & ~ItemMark.claimed | ItemMark.stale
-        region.setCASUnique(item, casUnique(invalidation.casUnique))
-        if let deadline = invalidation.deadline { wheel.setDeadline(item, deadline) }
+        let old = region[item, .deadline]
+        region.makeStale(
+            item, casUnique: casUnique(invalidation.casUnique),
+            deadline: invalidation.deadline?.seconds ?? old)
+        if let deadline = invalidation.deadline { wheel.reschedule(item, from: old, to: deadline) }
         return .deleted
     }
 

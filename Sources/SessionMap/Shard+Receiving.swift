@@ -61,7 +61,7 @@ extension Shard {
     /// Stores a value that has arrived in parts.
     mutating func commit(
         _ item: Unit, key: Span<UInt8>, hash: UInt64, request: StoreRequest, now: UInt32,
-        fraction: UInt32, _ body: (Hit) -> Void = { _ in }
+        fraction: UInt32, content: ItemChecksum? = nil, _ body: (Hit) -> Void = { _ in }
     ) -> StoreOutcome {
         enter(now: now, fraction: fraction)
         let tag = Shard.tag(hash)
@@ -81,7 +81,9 @@ extension Shard {
                 region[item, .marks] = head.marks
             }
             heldUnitCount -= chainSize(item).unitCount
-            publish(item, tag: tag, replacing: old, wish: request.casUnique, now: now)
+            publish(
+                item, tag: tag, replacing: old, wish: request.casUnique, now: now,
+                content: content)
             body(look(at: item, now: now))
             return .stored
         case .combine:

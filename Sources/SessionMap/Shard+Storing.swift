@@ -223,12 +223,16 @@ extension Shard {
     }
 
     /// Lets a written item be the one of its key: the last step of every store. The index has room
-    /// for it. An item whose deadline has passed is stored like any other and found to be expired.
+    /// for it. With checksums, `content` is what its bytes come to, if that is known. An item whose deadline has passed is stored like any other and found to be expired.
     mutating func publish(
-        _ item: Unit, tag: UInt32, replacing old: Present, wish: UInt64?, now: UInt32
+        _ item: Unit, tag: UInt32, replacing old: Present, wish: UInt64?, now: UInt32,
+        content: ItemChecksum? = nil
     ) {
         region.setCASUnique(item, casUnique(wish))
         region[item, .epoch] = epoch
+        if region.features.contains(.checksums) {
+            region.seal(item, content ?? region.content(of: item, seed: hash.seed))
+        }
         queues.stamp(item, replacing: old.item, time: time(now))
         // From the item's header to the old one's both are there; recovery is told which one lost.
         if old.item != 0 { region[0, .superseded] = old.item }

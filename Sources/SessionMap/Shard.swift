@@ -76,10 +76,8 @@ struct Shard: ~Copyable {
         self.init(
             region: region, number: number, configuration: configuration, hash: hash, now: now,
             extents: extents, index: index)
-        region.shardFlushes = flushes
-        region[0, .superseded] = 0
+        region.clearBorder()
         region[0, .shardStampRule] = queues.stampRule.rawValue
-        region.setShardCASCounter(0)
     }
 
     init(
@@ -113,7 +111,7 @@ struct Shard: ~Copyable {
         casCounter += 1
         // Kept, so that a unique does not come again after a restart, its item long gone.
         region.setShardCASCounter(casCounter)
-        return casCounter * UInt64(configuration.shardCount) + UInt64(number)
+        return casCounter &* UInt64(configuration.shardCount) &+ UInt64(number)
     }
 
     // MARK: Life and death

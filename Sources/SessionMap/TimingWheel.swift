@@ -74,7 +74,12 @@ struct TimingWheel: ~Copyable {
     /// early and moves it then. Only to an earlier deadline does it move at once.
     mutating func setDeadline(_ item: Unit, _ deadline: Deadline) {
         let old = region[item, .deadline]
-        region[item, .deadline] = deadline.seconds
+        region.setDeadline(item, deadline.seconds)
+        reschedule(item, from: old, to: deadline)
+    }
+
+    /// Takes note of another deadline that an item has been given.
+    mutating func reschedule(_ item: Unit, from old: UInt32, to deadline: Deadline) {
         guard deadline != .never else { return }
         if isScheduled(item) {
             guard old == 0 || deadline.seconds < old else { return }

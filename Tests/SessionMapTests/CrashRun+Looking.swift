@@ -44,12 +44,13 @@
             at memory: UnsafeMutableRawBufferPointer, after downTime: UInt32
         ) throws -> [[UInt8]: Item] {
             let time = now + downTime
-            let region = Self.region(memory, nil)
+            let region = self.region(memory, nil)
             var report = RecoveryReport()
             var recovered = try Shard(
                 recovering: region, byteCount: shape.regionByteCount, number: Self.number,
                 configuration: configuration, hash: hash, now: time, report: &report)
             recovered.checkInvariants()
+            if let damage = report.firstDamage { try fail("damaged: \(damage.reason)") }
             let pendingFlush = recovered.flushDeadline.seconds
             guard pendingFlush == flushDeadline || oldFlushDeadlines.contains(pendingFlush) else {
                 try fail("a flush at \(pendingFlush) is not one at \(flushDeadline)")

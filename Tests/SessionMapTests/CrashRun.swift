@@ -21,6 +21,7 @@
             /// About one step in so many ends with the death of the process; none when it is 0.
             var stepsPerDeath = 25
             var stepsPerFlush = 60
+            var features: ArenaFeatures = []
         }
 
         struct Disagreement: Error, CustomStringConvertible {
@@ -103,8 +104,9 @@
         var lostToIndexCount = 0
         var foundCount = 0
 
-        static let shardCount = 4
-        static let number = 3
+        // Recovery proves that a key belongs to its shard; of one shard all do.
+        static let shardCount = 1
+        static let number = 0
 
         init(_ shape: Shape, seed: UInt64) {
             self.shape = shape
@@ -114,7 +116,7 @@
             configuration = MapConfiguration(
                 byteCount: shape.regionByteCount * Self.shardCount,
                 itemByteCountMax: shape.regionByteCount / 2, eviction: shape.eviction,
-                shardCount: Self.shardCount, hashSeed: seed)
+                shardCount: Self.shardCount, hashSeed: seed, features: shape.features)
             hash = KeyHash(seed: seed)
             let byteCount = shape.regionByteCount + Region.guardByteCount
             let make = {
@@ -125,7 +127,10 @@
             wreck = make()
             memory.initializeMemory(as: UInt8.self, repeating: 0xA5)
             shard = Shard(
-                region: Self.region(memory, nil), byteCount: shape.regionByteCount,
+                region: Region(
+                    base: memory.baseAddress!,
+                    unitCount: UInt32(shape.regionByteCount / Region.unitByteCount),
+                    features: shape.features), byteCount: shape.regionByteCount,
                 number: Self.number, configuration: configuration, hash: hash, now: now)
             shard = makeObserved()
         }
@@ -136,12 +141,13 @@
             wreck.deallocate()
         }
 
-        static func region(
+        func region(
             _ memory: UnsafeMutableRawBufferPointer, _ observer: StoreObserver?
         ) -> Region {
             var region = Region(
                 base: memory.baseAddress!,
-                unitCount: UInt32((memory.count - Region.guardByteCount) / Region.unitByteCount))
+                unitCount: UInt32((memory.count - Region.guardByteCount) / Region.unitByteCount),
+                features: shape.features)
             region.observer = observer
             return region
         }
@@ -152,9 +158,10 @@
             var report = RecoveryReport()
             do {
                 var shard = try Shard(
-                    recovering: Self.region(memory, observer), byteCount: shape.regionByteCount,
+                    recovering: region(memory, observer), byteCount: shape.regionByteCount,
                     number: Self.number, configuration: configuration, hash: hash, now: now,
                     report: &report)
+                precondition(report.damagedCount == 0, "damage where there is none")
                 shard.evictionObserver = { [unowned self] in evicting.insert(HitCopy($0).key) }
                 return shard
             } catch {
@@ -216,7 +223,7 @@
                 items[key]!.stamp = Self.widen(item.stamp, like: now * 16 + fraction)
             }
             settle()
-            flushDeadline = Self.region(memory, nil).shardFlushes.deadline.seconds
+            flushDeadline = region(memory, nil).shardFlushes.deadline.seconds
             pins = []
             pendings = []
             isRecovering = true

@@ -39,7 +39,7 @@ final class OutlivingMemory {
         let map = try SessionMap(
             configuration.with(
                 shardCount: 1, hashSeed: ~configuration.hashSeed,
-                features: [.births, .checksums].subtracting(configuration.features)),
+                features: configuration.features.symmetricDifference(.known)),
             recovering: bytes, header: header, now: now, report: &report
         ) { count, body in
             DispatchQueue.concurrentPerform(iterations: count, execute: body)

@@ -34,7 +34,7 @@ import Testing
                 CrashRun.Shape(
                     name: "every store, \(number)", regionByteCount: 24 << 10, eviction: .standard,
                     keyCount: 30, valueByteCountMax: 3_000, valueHalvings: 3,
-                    stepsPerFlush: 200),
+                    stepsPerFlush: 200, features: ArenaFeatures(rawValue: UInt8(number))),
                 stepCount: 500, seed: Self.seed &+ number)
             #expect(
                 !Self.isDefault
@@ -53,7 +53,7 @@ import Testing
                 CrashRun.Shape(
                     name: "pressure, \(name)", regionByteCount: 64 << 10, eviction: eviction,
                     keyCount: 120, valueByteCountMax: 6_000, valueHalvings: 3, storesPerLook: 25,
-                    stepsPerFlush: 400),
+                    stepsPerFlush: 400, features: eviction == .standard ? .checksums : []),
                 stepCount: 4_000)
             #expect(
                 !Self.isDefault
@@ -77,7 +77,8 @@ import Testing
                 CrashRun.Shape(
                     name: "moves", regionByteCount: 96 << 10, eviction: .standard,
                     keyCount: 3_000, valueByteCountMax: 150, valueHalvings: 2,
-                    storesPerLook: 400, stepsPerDeath: 150, stepsPerFlush: 30_000),
+                    storesPerLook: 400, stepsPerDeath: 150, stepsPerFlush: 30_000,
+                    features: .checksums),
                 stepCount: 12_000)
             #expect(!Self.isDefault || (run.lookCount > 200 && run.evictionCount > 400))
             #expect(!Self.isDefault || run.indexUnitCountMax > 257)
@@ -89,7 +90,8 @@ import Testing
                 CrashRun.Shape(
                     name: "parts", regionByteCount: 2 << 20, eviction: .standard,
                     keyCount: 60, valueByteCountMax: 600_000, valueHalvings: 9,
-                    storesPerLook: 60, stepsPerDeath: 60, stepsPerFlush: 400),
+                    storesPerLook: 60, stepsPerDeath: 60, stepsPerFlush: 400,
+                    features: .checksums),
                 stepCount: 1_500)
             #expect(
                 !Self.isDefault
