@@ -7,8 +7,9 @@ import SessionMap
 /// error at start, not a signal later. A new file is made under another name and gets its own when it is
 /// complete, so that no death of the process leaves half of one.
 ///
-/// Not a goal: surviving the machine. What the kernel had not written to disk when the machine
-/// stopped is lost, and what it had may not fit together.
+/// Not a goal: surviving the machine while a node runs. What the kernel had not written to disk when the
+/// machine stopped is lost, and what it had may not fit together: such a file is told by its
+/// `MemoryFileState`, and not taken over.
 final class MemoryFile {
     let memory: UnsafeMutableRawBufferPointer
     /// What the file held; nothing when it is new.
@@ -18,6 +19,8 @@ final class MemoryFile {
     private let path: String
     /// How its items came here from another file, if they did just now.
     let move: MoveReport?
+    /// From here on the file says that it is in use.
+    private var state: MemoryFileState?
     /// Whether the file has its name.
     private var isFinished: Bool
 
@@ -32,10 +35,10 @@ final class MemoryFile {
     init(
         path: String, byteCount: Int,
         damagedFileRule: NodeConfiguration.DamagedFileRule = .refuse,
-        work: StartWork = StartWork()
+        work: StartWork = StartWork(), bootID: [UInt8] = NodeClock.bootID
     ) throws(NodeError) {
         self.path = path
-        let opened = try Self.open(path, damagedFileRule, work)
+        let opened = try Self.open(path, damagedFileRule, work, bootID: bootID)
         file = opened.file
         found = opened.page?.found
         savedClock = opened.page?.clock
@@ -60,6 +63,7 @@ final class MemoryFile {
                 }
             }
             memory = try Self.map(file, mapped)
+            state = try MemoryFileState(opening: memory, bootID: bootID)
         } catch {
             if opened.page == nil { file.remove() }
             throw error
@@ -70,7 +74,7 @@ final class MemoryFile {
     private init(
         moved file: LockedFile, memory: UnsafeMutableRawBufferPointer, found: FoundArena,
         savedClock: SavedClock, move: MoveReport
-    ) {
+    ) throws(NodeError) {
         self.move = move
         self.file = file
         self.memory = memory
@@ -78,9 +82,11 @@ final class MemoryFile {
         self.savedClock = savedClock
         path = file.path
         isFinished = true
+        state = try MemoryFileState(opening: memory, bootID: NodeClock.bootID)
     }
 
     deinit {
+        state = nil
         munmap(memory.baseAddress, memory.count)
         if !isFinished { file.remove() }
     }
@@ -103,11 +109,12 @@ final class MemoryFile {
     private typealias FirstPage = (found: FoundArena, clock: SavedClock)
 
     private static func open(
-        _ path: String, _ rule: NodeConfiguration.DamagedFileRule, _ work: StartWork
+        _ path: String, _ rule: NodeConfiguration.DamagedFileRule, _ work: StartWork,
+        bootID: [UInt8]
     ) throws(NodeError) -> (file: LockedFile, page: FirstPage?, aside: String?) {
         var aside: String?
         for _ in 0..<attempts {
-            if let there = try openThere(path, rule, work, &aside) {
+            if let there = try openThere(path, rule, work, &aside, bootID: bootID) {
                 return (there.file, there.page, aside)
             }
             let fresh = try openFresh(temporaryName(path), rule, work)
@@ -128,7 +135,7 @@ final class MemoryFile {
 
     private static func openThere(
         _ path: String, _ rule: NodeConfiguration.DamagedFileRule, _ work: StartWork,
-        _ aside: inout String?
+        _ aside: inout String?, bootID: [UInt8]
     ) throws(NodeError) -> (file: LockedFile, page: FirstPage)? {
         var there: LockedFile?
         do throws(NodeError) {
@@ -140,7 +147,7 @@ final class MemoryFile {
                 there.remove()
                 return nil
             }
-            let page = try check(there)
+            let page = try check(there, bootID: bootID)
             try there.makePrivate()
             return (there, page)
         } catch {
@@ -184,7 +191,9 @@ final class MemoryFile {
     }
 
     /// Reads the first page, and refuses what cannot be taken over.
-    private static func check(_ file: LockedFile) throws(NodeError) -> FirstPage {
+    private static func check(
+        _ file: LockedFile, bootID: [UInt8]
+    ) throws(NodeError) -> FirstPage {
         let name = file.path
         var page = [UInt64](repeating: 0, count: ArenaHeader.byteCount / 8)
         let count = page.withUnsafeMutableBytes {
@@ -193,7 +202,7 @@ final class MemoryFile {
         guard count >= 0 else { throw .ofFile(name, "cannot read it", errno) }
         guard count == ArenaHeader.byteCount else { throw .unusable(name, notOurs) }
         let found: FoundArena
-        switch page.withUnsafeBytes({ FoundArena.read($0) }) {
+        switch page.withUnsafeBytes({ FoundArena.read($0, bootID: bootID) }) {
         case .success(let known): found = known
         case .failure(let mismatch): throw .unusable(name, reason(mismatch))
         }
@@ -258,6 +267,8 @@ final class MemoryFile {
     }
 
     /// Whether the file's bytes are memory, wherever they are.
+    var isInMemory: Bool { Self.isInMemory(file) }
+
     static func isInMemory(_ file: LockedFile) -> Bool {
         var status = stat()
         guard fstat(file.descriptor, &status) == 0,
@@ -327,7 +338,7 @@ final class MemoryFile {
             from: old.file, old.memory, found, unfinished: unfinished,
             configuration: configuration, damagedFileRule: damagedFileRule)
         let moved = try move.run(reason ?? "an interrupted move goes on", clock: clock, work)
-        return MemoryFile(
+        return try MemoryFile(
             moved: moved.file, memory: moved.memory, found: moved.found,
             savedClock: clock.saved(), move: moved.move)
     }

@@ -67,7 +67,7 @@ struct MemoryFileMove {
                 """
                 memory file \(new.path): moved in \(milliseconds) ms; not taken along: \
                 \(left.expiredCount) expired, \(left.flushedCount) flushed, \(left.evictedCount) \
-                evicted for want of room
+                evicted for want of room, \(left.damagedCount) damaged
                 """)
         } catch {
             munmap(memory.baseAddress, memory.count)

@@ -85,6 +85,9 @@ package final class Node {
             byteCount: SessionMap.arenaByteCount(forMapOf: configuration.memoryByteCount),
             damagedFileRule: rule, work: work)
         let clock = NodeClock(resuming: file.savedClock)
+        // Checksums cost a store some 3 % of its time: too much where memory does not come back damaged.
+        let hasChecksums = configuration.checksums ?? !file.isInMemory
+        let mapConfiguration = mapConfiguration.with(features: hasChecksums ? .checksums : [])
         do {
             file = try MemoryFile.fitted(
                 file, to: mapConfiguration, clock: clock, damagedFileRule: rule, work)
@@ -130,8 +133,17 @@ package final class Node {
             """
             recovered \(report.itemCount) items, \(report.byteCount) bytes, in \(milliseconds) ms; \
             not taken over: \(report.expiredCount) expired, \(report.flushedCount) flushed, \
-            \(report.supersededCount) replaced, \(report.evictedCount) evicted
+            \(report.supersededCount) replaced, \(report.evictedCount) evicted, \
+            \(report.damagedCount) damaged
             """)
+        if let damage = report.firstDamage {
+            logger.warning(
+                """
+                the memory file is damaged: \(report.damagedCount) items or places dropped, \
+                \(report.emptiedShardCount) of \(header.regionCount) shards emptied; \
+                first \(damage.reason)
+                """)
+        }
         return map
     }
 

@@ -38,6 +38,8 @@ package struct NodeConfiguration: Sendable {
     /// The file that the items live in and that outlives the process; none is ordinary memory.
     package var memoryFile: String?
     package var damagedFileRule = DamagedFileRule.refuse
+    /// Whether items of a new memory file have checksums; by default those of one on disk do.
+    package var checksums: Bool?
     package var eviction = EvictionPolicy.standard
     package var evicts = true
     package var assignsCASUniques = true

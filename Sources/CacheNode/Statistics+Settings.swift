@@ -95,6 +95,7 @@ extension NodeContext {
             writer.line("probation", sharePercent)
             writer.line("proof_age", proofAgeSeconds)
         }
+        writer.line("checksums", map.configuration.features.contains(.checksums))
         writer.line(
             "exptime_rule",
             configuration.exptimeRule == .asWritten ? "as_written" : "classic")

@@ -111,14 +111,15 @@ package struct ArenaHeader: Equatable, Sendable {
 
     init(
         arenaByteCount: Int, regionCount: Int, regionByteCount: Int, hashSeed: UInt64,
-        features: ArenaFeatures
+        features: ArenaFeatures,
+        arenaID: [UInt64] = [.random(in: 1 ... .max), .random(in: 1 ... .max)]
     ) {
         self.arenaByteCount = arenaByteCount
         self.regionCount = regionCount
         self.regionByteCount = regionByteCount
         self.hashSeed = hashSeed
         self.features = features
-        arenaID = [.random(in: 1 ... .max), .random(in: 1 ... .max)]
+        self.arenaID = arenaID
     }
 
     /// Writes the page of a new arena, whose regions are laid out.

@@ -44,6 +44,10 @@ package struct MapConfiguration: Sendable {
             shardCount: header.regionCount, hashSeed: header.hashSeed, features: header.features)
     }
 
+    package func with(features: ArenaFeatures) -> MapConfiguration {
+        with(shardCount: shardCount, hashSeed: hashSeed, features: features)
+    }
+
     func with(
         shardCount: Int, hashSeed: UInt64, features: ArenaFeatures
     ) -> MapConfiguration {

@@ -76,8 +76,8 @@ struct Settings {
         guard limit >= 1_024 else {
             throw Refusal("Item max size cannot be less than 1024 bytes.", status: Refusal.usage)
         }
-        guard limit <= 128 << 20 else {
-            throw Refusal("Item max size cannot be more than 128m.", status: Refusal.usage)
+        guard limit <= 129 << 20 else {
+            throw Refusal("Item max size cannot be more than 129m.", status: Refusal.usage)
         }
         guard limit <= node.memoryByteCount / 2 else {
             throw Refusal(
@@ -377,6 +377,11 @@ struct Settings {
             }
             node.damagedFileRule = rule
         case "eviction": try readEviction(value)
+        case "checksums":
+            guard value == "on" || value == "off" else {
+                throw Refusal("checksums must be on or off, not \"\(value ?? "")\"")
+            }
+            node.checksums = value == "on"
         case "probation":
             probationPercent = try Self.number(
                 name, value, NodeConfiguration.probationPercentRange)

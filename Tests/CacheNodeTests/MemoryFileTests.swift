@@ -108,6 +108,37 @@ import Testing
         #expect(directory.names == ["arena"])
     }
 
+    /// The machine stops while a node runs: pages on disk are of different moments.
+    @Test func aFileThatWasInUseWhenTheMachineStoppedIsNotTakenOver() throws {
+        let directory = try Directory()
+        let path = directory.path + "/arena"
+        try makeFile(path)
+        let boots = [[UInt8](repeating: 1, count: 16), [UInt8](repeating: 2, count: 16)]
+        func refusal(_ boot: Int) -> String? {
+            do throws(NodeError) {
+                _ = try MemoryFile(path: path, byteCount: Self.byteCount, bootID: boots[boot])
+                return nil
+            } catch {
+                return error.message
+            }
+        }
+        // Closed in order each time: whatever start of the machine it is.
+        for boot in [0, 1, 0] { #expect(refusal(boot) == nil) }
+        let inUse: [UInt8]
+        do {
+            let file = try MemoryFile(path: path, byteCount: Self.byteCount, bootID: boots[0])
+            #expect(try hasItem(file))
+            inUse = directory.read("arena")
+        }
+        // Left by a process that died: whole as long as the machine runs, and nothing after that.
+        directory.write("arena", inUse)
+        #expect(refusal(1)?.contains("the machine stopped while a node used it") == true)
+        #expect(directory.read("arena") == inUse)
+        #expect(refusal(0) == nil)
+        directory.write("arena", inUse)
+        #expect(try hasItem(MemoryFile(path: path, byteCount: Self.byteCount, bootID: boots[0])))
+    }
+
     @Test func onlyItsOwnerMayReadAFile() throws {
         let directory = try Directory()
         let path = directory.path + "/arena"
@@ -167,7 +198,7 @@ import Testing
         rename(path, path + ".new")
         let file = try MemoryFile(path: path, byteCount: Self.byteCount)
         #expect(file.header == nil)
-        #expect(file.memory.allSatisfy { $0 == 0 })
+        #expect(file.memory[ArenaHeader.byteCount...].allSatisfy { $0 == 0 })
     }
 
     @Test func aFileWithoutAByteIsTakenAsNew() throws {

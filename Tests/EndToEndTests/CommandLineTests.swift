@@ -48,10 +48,10 @@ struct CommandLineTests {
         Refused("-I 1000", 64, itemSizeTooSmall),
         Refused("-I 1023", 64, itemSizeTooSmall),
         Refused(
-            "-I 2048m", 64, "Item max size cannot be more than 128m.",
+            "-I 2048m", 64, "Item max size cannot be more than 129m.",
             differs: "memcached allows a gigabyte"),
         Refused(
-            "-I 129m -m 1024", 64, "Item max size cannot be more than 128m.",
+            "-I 135266305 -m 1024", 64, "Item max size cannot be more than 129m.",
             differs: "memcached allows a gigabyte"),
         Refused(
             "-I 2g", 64, "Item max size must be a number of bytes, or one with k or m, not \"2g\"",

@@ -199,12 +199,13 @@ import Testing
     @Test func halfOfTheLimitMayBePinnedAndNotAUnitMore() throws {
         // Nine units of a region are its borders.
         let half = ((1 << 20) / 8 - 9) / 2
+        let headerByteCount = TestRegion(unitCount: 9).region.itemHeaderByteCount(clientFlags: 0)
         for surplus in [-1, 0, 1] {
             let map = try makeMap(byteCount: 1 << 20, itemByteCountMax: 128 << 10, eviction: .lru)
             var left = half + surplus
             for number in 0..<8 {
                 let unitCount = number < 7 ? half / 8 : left
-                let byteCount = unitCount * 8 - Region.itemHeaderByteCount(clientFlags: 0) - 1
+                let byteCount = unitCount * 8 - headerByteCount - 1
                 let key = [UInt8(ascii: "a") + UInt8(number)]
                 #expect(map.set(key, [UInt8](repeating: 0, count: byteCount)) == .stored)
                 let result = map.retrieve(key.span, now: 10) { _ in .pinned }

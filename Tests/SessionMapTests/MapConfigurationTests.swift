@@ -48,6 +48,26 @@ import Testing
         #expect(small.valueByteCountMax(keyByteCount: 1) == 964)
     }
 
+    /// 128 MiB, which is more than `-I 128m` leaves.
+    @Test func theLargestSessionAnyoneSpeaksOfHasRoom() throws {
+        let byteCount = 134_217_728
+        let map = try SessionMap(
+            MapConfiguration(byteCount: 300 << 20, itemByteCountMax: 129 << 20, shardCount: 1),
+            now: 10)
+        let limit = map.configuration.valueByteCountMax(keyByteCount: 250)
+        #expect(limit > byteCount && limit < Region.valueByteCountMax)
+        let key = Array("cart".utf8)
+        var value = [UInt8](repeating: 7, count: byteCount)
+        value[byteCount - 1] = 8
+        #expect(map.set(key, value) == .stored)
+        #expect(map.set("neighbour", [1]) == .stored)
+        let pinned = try #require(map.pin(key))
+        #expect(pinned.byteCount == byteCount)
+        #expect(pinned.pieces.last?.last == 8 && pinned.pieces.first?.first == 7)
+        map.unpin(pinned)
+        map.checkInvariants(now: 10)
+    }
+
     @Test(arguments: [1, 2, 40, 250])
     func theValueLimitHoldsExactly(keyByteCount: Int) throws {
         let map = try SessionMap(MapConfiguration(byteCount: 8 << 20), now: 10)

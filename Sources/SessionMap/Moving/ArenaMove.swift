@@ -102,7 +102,7 @@ package struct ArenaMove {
         return ArenaHeader(
             arenaByteCount: SessionMap.arenaByteCount(forMapOf: configuration.byteCount),
             regionCount: configuration.shardCount, regionByteCount: share,
-            hashSeed: old.header.hashSeed)
+            hashSeed: old.header.hashSeed, features: configuration.features)
     }
 
     /// Writes the journal of a new move. `page` is the zero first page of what will be the new arena.
@@ -176,7 +176,8 @@ package struct ArenaMove {
             ArenaHeader.byteCount + (number + 1) * byteCount <= old.count
         else { preconditionFailure("no such region") }
         return OldRegion(
-            base: base + ArenaHeader.byteCount + number * byteCount, byteCount: byteCount)
+            base: base + ArenaHeader.byteCount + number * byteCount, byteCount: byteCount,
+            layoutVersion: found.layoutVersion, features: found.header.features)
     }
 
     private func regionStart(_ number: Int) -> Int {
@@ -228,7 +229,7 @@ package struct ArenaMove {
         for number in start..<max(start, found.header.regionCount) {
             let region = Self.oldRegion(old, found, number)
             let (expired, flushed) = try forEachLeft(in: number) { _, head, item in
-                sums[shard(of: region.key(head, item))].add(MoveTargets.unitCount(item))
+                sums[shard(of: region.key(head, item))].add(targets.unitCount(item))
             }
             report.expiredCount += expired
             report.flushedCount += flushed
@@ -243,7 +244,8 @@ package struct ArenaMove {
                 let shard = shard(of: region.key(head, item))
                 if short[shard] {
                     choosing.add(
-                        MoveJournal.Place(region: number, unit: head), item, shard: shard)
+                        MoveJournal.Place(region: number, unit: head), item,
+                        unitCount: targets.unitCount(item), shard: shard)
                 }
             }
         }
@@ -300,8 +302,14 @@ package struct ArenaMove {
     ) -> Bool {
         let item = region.item(head)
         let shard = shard(of: region.key(head, item))
-        let unitCount = MoveTargets.unitCount(item)
+        let unitCount = targets.unitCount(item)
         let next = MoveJournal.Place(region: number, unit: start + region.length(start))
+        // Whoever it was, it is not what was stored; a new checksum would say that it is.
+        guard region.isIntact(head, seed: hash.seed) else {
+            report.damagedCount += 1
+            journal.advance(to: next)
+            return true
+        }
         // What was left for the index is the last that is taken.
         guard targets.hasRoom(for: unitCount, in: shard) else {
             report.evictions.all += 1
@@ -368,6 +376,7 @@ package struct ArenaMove {
             casBase: journal.casBase, flushDeadline: journal.flushDeadline,
             stampRule: journal.stampRule)
         clock.write(to: base)
+        ArenaState.open(bootID: clock.bootID).write(to: base)
         header.write(to: base)
     }
 }
@@ -376,6 +385,8 @@ package struct ArenaMove {
 package struct MoveReport: Sendable {
     package var expiredCount = 0
     package var flushedCount = 0
+    /// Items that were not what had been stored.
+    package var damagedCount = 0
     /// What found no room in a smaller arena.
     var evictions = EvictionCounts()
     package var evictedCount: Int { Int(evictions.all) }

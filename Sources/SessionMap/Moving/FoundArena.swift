@@ -15,9 +15,9 @@ package struct FoundArena: Equatable, Sendable {
 
     /// Reads a page; whatever layout it has, the numbers that cut the arena into regions make sense.
     package static func read(
-        _ page: UnsafeRawBufferPointer
+        _ page: UnsafeRawBufferPointer, bootID: [UInt8]? = nil
     ) -> Result<FoundArena, ArenaHeader.Mismatch> {
-        switch ArenaHeader.read(page) {
+        switch ArenaHeader.read(page, bootID: bootID) {
         case .success(let header):
             return .success(FoundArena(present: header))
         case .failure(.otherVersion(Layout3.version)):
@@ -38,6 +38,10 @@ package struct FoundArena: Equatable, Sendable {
         }
         if configuration.itemByteCountMax > header.regionByteCount / 2 {
             return "\(header.regionCount) shards become \(configuration.shardCount) for -I"
+        }
+        if header.features != configuration.features {
+            return configuration.features.contains(.checksums)
+                ? "its items get checksums" : "its items lose their checksums"
         }
         return nil
     }

@@ -20,6 +20,7 @@ enum Layout3 {
     static let headUnitCount: UInt32 = 8
     static let unitMask: UInt32 = (1 << 27) - 1
     static let plainHeaderByteCount = 44
+    static let epochCount: UInt32 = 16
 
     /// Kinds of extents.
     static let item: UInt32 = 1
@@ -42,6 +43,7 @@ enum Layout3 {
         return ArenaHeader(
             arenaByteCount: byteCount, regionCount: regionCount,
             regionByteCount: regionByteCount,
-            hashSeed: page.load(fromByteOffset: 40, as: UInt64.self))
+            hashSeed: page.load(fromByteOffset: 40, as: UInt64.self), features: [],
+            arenaID: [0, 0])
     }
 }

@@ -43,7 +43,9 @@ struct MoveChoice {
             time = MapTime(seconds: now, fraction: 15)
         }
 
-        mutating func add(_ place: MoveJournal.Place, _ item: OldRegion.Item, shard: Int) {
+        mutating func add(
+            _ place: MoveJournal.Place, _ item: OldRegion.Item, unitCount: UInt32, shard: Int
+        ) {
             // As `EvictionQueues.adopt` has it: to one queue all are alike, from one those are proven that
             // were read.
             let wasProven = item.marks & ItemMark.proven != 0
@@ -57,7 +59,7 @@ struct MoveChoice {
                     place: place.bits,
                     age: time.secondsSince(
                         stamp: item.accessed, isCreation: rule == .probation && !wasProven),
-                    unitCount: MoveTargets.unitCount(item), shard: UInt32(shard),
+                    unitCount: unitCount, shard: UInt32(shard),
                     isProven: isProven, wasProven: wasProven, wasFetched: wasFetched,
                     hasDeadline: item.deadline != .never))
         }

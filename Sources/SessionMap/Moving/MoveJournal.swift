@@ -10,7 +10,7 @@
 ///     byte 32   that step's target: region · its frontier before (64)
 ///     byte 40   what CAS uniques begin with (64)
 ///     byte 48   when a flush that was asked for in advance is due (32) · stamp rule (32)
-///     byte 56   bytes of the new arena · regions · bytes of a region · hash seed (256)
+///     byte 56   bytes of the new arena · regions · bytes of a region · hash seed · features (320)
 ///
 /// At the end of the first 64 bytes of each new region: its frontier, the unit behind its last item.
 /// In the old arena's page, at byte 4,032: magic and the move's number.
@@ -97,6 +97,7 @@ struct MoveJournal {
         set(64, UInt64(header.regionCount))
         set(72, UInt64(header.regionByteCount))
         set(80, header.hashSeed)
+        set(88, UInt64(header.features.rawValue))
         set(0, Self.magic)
     }
 
@@ -105,7 +106,8 @@ struct MoveJournal {
     var header: ArenaHeader {
         ArenaHeader(
             arenaByteCount: Int(clamping: word(56)), regionCount: Int(clamping: word(64)),
-            regionByteCount: Int(clamping: word(72)), hashSeed: word(80))
+            regionByteCount: Int(clamping: word(72)), hashSeed: word(80),
+            features: ArenaFeatures(rawValue: UInt8(clamping: word(88))).intersection(.known))
     }
     var casBase: UInt64 { word(40) }
     var flushDeadline: Deadline { Deadline(stored: UInt32(truncatingIfNeeded: word(48))) }

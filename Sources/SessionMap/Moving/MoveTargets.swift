@@ -25,7 +25,8 @@ struct MoveTargets {
     private func region(_ number: Int) -> Region {
         precondition(number >= 0 && number < header.regionCount, "no such region")
         return Region(
-            base: base + ArenaHeader.byteCount + number * header.regionByteCount, unitCount: end)
+            base: base + ArenaHeader.byteCount + number * header.regionByteCount, unitCount: end,
+            features: header.features)
     }
 
     // MARK: Frontiers
@@ -72,9 +73,9 @@ struct MoveTargets {
         }
     }
 
-    static func unitCount(_ item: OldRegion.Item) -> UInt32 {
+    func unitCount(_ item: OldRegion.Item) -> UInt32 {
         Region.units(
-            forByteCount: Region.itemHeaderByteCount(clientFlags: item.clientFlags)
+            forByteCount: region(0).itemHeaderByteCount(clientFlags: item.clientFlags)
                 + item.keyByteCount + item.valueByteCount)
     }
 
@@ -128,7 +129,9 @@ struct MoveTargets {
         region[unit, .epoch] = 0
         region.setCASUnique(unit, item.casUnique)
         region[unit, .deadline] = item.deadline.seconds
-        region.setClientFlags(unit, item.clientFlags)
+        region.setClientFlags(
+            unit, item.clientFlags, hasEncodedKey: item.marks & ItemMark.encodedKey != 0)
+        if header.features.contains(.births) { region.setBirth(unit, item.birth) }
         region.setSizes(
             unit, keyByteCount: item.keyByteCount, valueByteCount: item.valueByteCount,
             marks: item.marks)
@@ -139,6 +142,9 @@ struct MoveTargets {
         old.forEachValuePart(head, item) { part in
             region.bytes(unit, offset: offset, count: part.count).copyMemory(from: part)
             offset += part.count
+        }
+        if header.features.contains(.checksums) {
+            region.seal(unit, region.content(of: unit, seed: header.hashSeed))
         }
     }
 

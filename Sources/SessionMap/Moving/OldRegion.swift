@@ -3,6 +3,12 @@
 struct OldRegion {
     let base: UnsafeMutableRawPointer
     let byteCount: Int
+    let layoutVersion: UInt32
+    let features: ArenaFeatures
+
+    private var isLayout3: Bool { layoutVersion == Layout3.version }
+    /// As this build reads it, if it is of this build's layout.
+    private var present: Region { Region(base: base, unitCount: end, features: features) }
 
     var end: Unit { UInt32(byteCount / Layout3.unitByteCount) }
 
@@ -16,6 +22,7 @@ struct OldRegion {
         var deadline: Deadline
         var clientFlags: UInt32
         var epoch: UInt32
+        var birth: UInt32
         /// Where the key begins in the head extent.
         var keyOffset: Int
     }
@@ -40,10 +47,22 @@ struct OldRegion {
 
     // MARK: The shard's
 
-    var epoch: UInt32 { word(0, 24) }
+    var epoch: UInt32 { isLayout3 ? word(0, 24) : present.shardFlushes.epoch }
     var flushDeadline: Deadline { Deadline(stored: word(0, 28)) }
     var stampRule: StampRule { StampRule(rawValue: word(0, 36)) ?? .unknown }
-    var casCounter: UInt64 { base.load(fromByteOffset: 8, as: UInt64.self) }
+    var casCounter: UInt64 {
+        isLayout3 ? base.load(fromByteOffset: 8, as: UInt64.self) : present.shardCASCounter ?? 0
+    }
+
+    /// Whether an item, whose extents are sound, is what was stored; without checksums nobody knows.
+    func isIntact(_ item: Unit, seed: UInt64) -> Bool {
+        guard features.contains(.checksums), !present.isIntact(item, seed: seed) else {
+            return true
+        }
+        // It may have been changed just now.
+        present.finishChange(item)
+        return present.isIntact(item, seed: seed)
+    }
 
     /// An item whose successor is published as well, if it is, is none any more: what the process that
     /// died would have done next.
@@ -131,20 +150,26 @@ struct OldRegion {
 
     func item(_ unit: Unit) -> Item {
         let place = Int(unit) * Layout3.unitByteCount
+        let plain =
+            isLayout3 ? Layout3.plainHeaderByteCount : present.itemHeaderByteCount(clientFlags: 0)
         // The last extents of a region may be shorter than an item's header.
-        guard place + Layout3.plainHeaderByteCount + 4 <= byteCount else {
+        guard place + plain + 4 <= byteCount else {
             return Item(
                 casUnique: 0, accessed: 0, keyByteCount: 0, valueByteCount: 0, marks: 0,
-                deadline: .never, clientFlags: 0, epoch: 0, keyOffset: 0)
+                deadline: .never, clientFlags: 0, epoch: 0, birth: 0, keyOffset: 0)
         }
         let hasClientFlags = word(unit, 4) >> 27 & 1 == 1
         return Item(
             casUnique: base.load(fromByteOffset: place + 8, as: UInt64.self),
             accessed: word(unit, 32) & 0xFF_FFFF, keyByteCount: Int(word(unit, 32) >> 24),
-            valueByteCount: Int(word(unit, 36) & Layout3.unitMask), marks: word(unit, 36) >> 27,
+            valueByteCount: isLayout3
+                ? Int(word(unit, 36) & Layout3.unitMask) : Int(present[unit, .valueByteCount]),
+            marks: isLayout3 ? word(unit, 36) >> 27 : present.marks(unit),
             deadline: Deadline(stored: word(unit, 40)),
-            clientFlags: hasClientFlags ? word(unit, 44) : 0, epoch: word(unit, 4) >> 28,
-            keyOffset: Layout3.plainHeaderByteCount + (hasClientFlags ? 4 : 0))
+            clientFlags: hasClientFlags ? word(unit, plain) : 0,
+            epoch: isLayout3 ? word(unit, 4) >> 28 : present[unit, .epoch],
+            birth: features.contains(.births) ? present.birth(unit) : 0,
+            keyOffset: plain + (hasClientFlags ? 4 : 0))
     }
 
     func key(_ unit: Unit, _ item: Item) -> UnsafeRawBufferPointer {
@@ -191,7 +216,7 @@ extension OldRegion {
         guard length(0) == Layout3.headUnitCount, kind(0) == Layout3.border,
             length(end - 1) == 1, kind(end - 1) == Layout3.border
         else { throw DamagedRegion(reason: "a region without its borders") }
-        guard epoch < Shard.epochCount else {
+        guard isLayout3 ? epoch < Layout3.epochCount : present.hasIntactFlushes else {
             throw DamagedRegion(reason: "a flush that never was")
         }
         var damage: DamagedRegion?
