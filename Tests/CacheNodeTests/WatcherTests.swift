@@ -220,7 +220,7 @@ struct WatcherThreadTests {
             }
             while await group.next() != nil {}
         }
-        while watchers.take(id, atMost: 1_000, { taken.append(contentsOf: $0) }) {}
+        while watchers.take(id, atMost: 1_000, { taken.append(contentsOf: $0) }) == .some {}
         let all = String(decoding: taken, as: UTF8.self).split(separator: "\n")
         // A short line may have found room where a longer one had not.
         let lines = all.filter { !$0.hasPrefix("skipped=") }
