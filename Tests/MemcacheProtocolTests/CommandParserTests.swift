@@ -126,7 +126,8 @@ struct StorageParsingTests {
         "With a good length every other error swallows the data block",
         arguments: [
             "set \(times(251)) 0 0 5", "set k x 0 5", "set k -1 0 5", "set k 0 x 5",
-            "set k 4294967296 0 5", "set k 0 4294967296 5", "set k 0 -2147483649 5", "cas k 0 0 5", "cas k 0 0 5 x",
+            "set k 4294967296 0 5", "set k 0 4294967296 5", "set k 0 -2147483649 5", "cas k 0 0 5",
+            "cas k 0 0 5 x",
             "cas k 0 0 5 -1", "cas k 0 0 5 18446744073709551616",
         ])
     func swallowed(line: String) {
