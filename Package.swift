@@ -153,7 +153,9 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "CacheNodeTests",
-            dependencies: ["CacheNode", "MemcacheProtocol", "SessionMap", "TestSupport"],
+            dependencies: [
+                "CacheNode", "EventLoop", "MemcacheProtocol", "SessionMap", "TestSupport",
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "SessionClientTests",

@@ -78,7 +78,7 @@ final class Acceptor {
         context.acceptance.openCount.add(1, ordering: .relaxed)
         workers[nextWorker].adopt(descriptor)
         nextWorker = (nextWorker + 1) % workers.count
-        if context.configuration.connectionLimitRule == .wait, isFull { pause() }
+        if context.configuration.connectionLimitRule == .wait, isFull { pauseUntilPlace() }
     }
 
     /// Tells one peer too many, and hangs up.
@@ -106,14 +106,19 @@ final class Acceptor {
         }
     }
 
+    /// Lets connections wait until one that is there has gone.
+    func pauseUntilPlace() {
+        pause()
+        // One may have gone just before others were told to say so.
+        if !isFull { resume() }
+    }
+
     private func pause() {
         guard pausedSince == nil else { return }
         pausedSince = .now
         for listener in listeners { listener.pause() }
         context.acceptance.isAccepting.store(false, ordering: .sequentiallyConsistent)
         context.acceptance.pauseCount.add(1, ordering: .relaxed)
-        // A connection may have closed just before others were told to say so.
-        if context.configuration.connectionLimitRule == .wait, !isFull { resume() }
     }
 
     private func resume() {

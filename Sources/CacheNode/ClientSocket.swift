@@ -26,6 +26,12 @@ final class ClientSocket {
     /// The conversation is over, but replies are still owed.
     private var isClosing = false
     private var closeReason = CloseReason.error
+    /// A watcher that says nothing more, and is told what happens until it has gone.
+    private var isHalfClosed = false
+    /// When the peer last took a part of what it is owed.
+    private var lastTakenSeconds: UInt32 = 0
+    /// What the kernel held for the peer a second ago, if anything had to wait.
+    private var queuedByteCount: Int?
     /// Known only where somebody watches connections.
     private var peer: SocketAddress?
     /// Goes on after a rest. There only once one was taken.
@@ -103,7 +109,7 @@ final class ClientSocket {
                 return received > 0
             case .ended:
                 // The peer may have closed only its side: it gets what it is owed.
-                finish(.normal)
+                if connection.watcherID != 0 { goOnTelling() } else { finish(.normal) }
                 return false
             case .failed:
                 close()
@@ -144,11 +150,11 @@ final class ClientSocket {
                 fillsLeft -= 1
                 if fillsLeft == 0 { return takeRest() }
             case .yielded:
-                // Of commands there is an input buffer at most; a dump may be of any length.
-                if connection.dump != nil { return takeRest() }
+                // There is an input buffer of commands at most, and none that is much work.
                 hasYielded = true
                 readable?.fire(.readable)
                 return
+            case .rested: return takeRest()
             case .watching:
                 worker.takeUnretainedValue().noteWatching(self)
                 connection.input.releaseIfEmpty()
@@ -254,10 +260,11 @@ final class ClientSocket {
 
     private func becameWritable() {
         isBlocked = false
+        lastTakenSeconds = now().seconds
         guard send(), !isBlocked else { return }
         writable?.disable()
         if isClosing { return close(closeReason) }
-        if let readable, !readable.isEnabled {
+        if let readable, !readable.isEnabled, !isHalfClosed {
             do { try readable.enable() } catch { return close() }
         }
         // Commands that had to wait for room in the output.
@@ -268,14 +275,42 @@ final class ClientSocket {
         connection.record.note(isBlocked ? .writing : connection.phase)
     }
 
-    /// Whether nothing was received for `seconds`. A watcher has nothing to say.
+    /// Whether nothing was received, and nothing taken of what is owed, for `seconds`. A watcher has
+    /// nothing to say. To be asked every second.
     func isIdle(for seconds: UInt32, now: Moment) -> Bool {
         guard connection.watcherID == 0 else { return false }
-        let last = connection.record.lastCommandSeconds.load(ordering: .relaxed)
-        return now.seconds - min(last, now.seconds) >= seconds
+        if isBlocked { noteTaken(now: now) } else { queuedByteCount = nil }
+        let received = connection.record.lastCommandSeconds.load(ordering: .relaxed)
+        return now.seconds - min(max(received, lastTakenSeconds), now.seconds) >= seconds
+    }
+
+    /// The kernel takes megabytes before it tells that there is room again: a peer may read for minutes
+    /// until then.
+    private func noteTaken(now: Moment) {
+        let queued = stream.queuedByteCount
+        if let before = queuedByteCount, before != queued { lastTakenSeconds = now.seconds }
+        queuedByteCount = queued
     }
 
     // MARK: Watchers
+
+    /// How long nothing comes from a half-closed watcher's side before the kernel asks it.
+    private static let probeSeconds: Int32 = 10
+
+    /// `echo watch | nc HOST PORT` ends its side at once.
+    private func goOnTelling() {
+        // It would stay readable for ever.
+        readable?.disable()
+        isHalfClosed = true
+        connection.context.watchers.noteHalfClosed(connection.watcherID)
+        stream.probePeer(afterSeconds: Self.probeSeconds)
+        if stream.isGone { close(.normal) }
+    }
+
+    /// Closes a half-closed watcher that has gone. To be called every second, for nothing else tells.
+    func closeIfGone() {
+        if isHalfClosed, stream.isGone { close(.normal) }
+    }
 
     /// Tells watchers that this connection is there.
     func tellOpened() {

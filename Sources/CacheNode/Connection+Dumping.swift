@@ -1,14 +1,10 @@
 import MemcacheProtocol
 import SessionMap
 
-/// `lru_crawler metadump` and `mgdump`: all items, step by step between other work.
+/// `lru_crawler metadump`, `mgdump` and `stats cachedump`: items, in the index's order.
 ///
-/// A step sees some 64 items under their shard's lock and appends their lines to the output; a turn
-/// has a few of them. Above the output's high-water mark the dump waits for its reader. Commands that
-/// follow are executed when it is over.
+/// A step sees some 64 items under their shard's lock and appends their lines to the output.
 extension Connection {
-    static let dumpStepsPerTurn = 4
-
     func startDump(_ style: DumpStyle, _ selection: ItemSelection, now: Moment) -> OperatorReply? {
         guard context.dumps.isEnabled else { return .crawlerDisabled }
         guard areKeysShown else {
@@ -31,34 +27,66 @@ extension Connection {
         case .busy: return .crawlerBusy
         case .began(let ticket):
             reply(.ok)
-            dump = Dump(style: style, ticket: ticket, isEmpty: isEmpty)
-            state = .dumping
+            begin(dump(style, ticket: ticket, isEmpty: isEmpty))
             return nil
         }
     }
 
-    /// One step.
-    func runDump(now: Moment) {
-        guard let dump else { preconditionFailure("a dump's step without a dump") }
-        guard context.dumps.goOn(dump.ticket, now: now.seconds) else {
-            // Where its reader stood, nobody knows.
-            state = .closed
-            return
-        }
-        if dump.hasMore {
-            let style = dump.style
-            dump.hasMore = map.step(&dump.walk, now: now.seconds) { hit in
-                switch style {
-                case .metadata: output.append(metadataOf: hit, now: now)
-                case .commands: output.append(commandFor: hit)
+    private func dump(_ style: DumpStyle, ticket: UInt64, isEmpty: Bool) -> Listing {
+        let (map, dumps) = (map, context.dumps)
+        var walk = ItemWalk()
+        var hasMore = !isEmpty
+        return Listing(
+            step: { output, now in
+                // Where its reader stood, nobody knows.
+                guard dumps.goOn(ticket, now: now.seconds) else { return .lost }
+                if hasMore {
+                    hasMore = map.step(&walk, now: now.seconds) { hit in
+                        switch style {
+                        case .metadata: output.append(metadataOf: hit, now: now)
+                        case .commands: output.append(commandFor: hit)
+                        }
+                    }
                 }
-            }
+                guard !hasMore else { return .more }
+                output.append(style == .metadata ? "END\r\n" : "EN\r\n")
+                return .over
+            }, end: { dumps.end(ticket) })
+    }
+
+    // MARK: stats cachedump
+
+    /// memcached's bound on this page, whatever limit was asked for.
+    private static let keysByteCountMax = 2 << 20
+
+    /// There is one class, number 1.
+    func showKeys(_ request: StatsPage.Cachedump) {
+        guard areKeysShown else {
+            context.noteKeysRefused()
+            return fail(.cachedumpNotAllowed, isQuiet: false)
         }
-        guard !dump.hasMore else { return }
-        output.append(dump.style == .metadata ? "END\r\n" : "EN\r\n")
-        context.dumps.end(dump.ticket)
-        self.dump = nil
-        state = .command
+        switch request {
+        case .wrong(let error): fail(error, isQuiet: false)
+        case .keys(let slabClass, _) where slabClass >= 64: fail(.illegalSlabID, isQuiet: false)
+        case .keys(let slabClass, _) where slabClass != 1: reply(.end)
+        case .keys(_, let limit): begin(keys(limit: limit == 0 ? .max : Int(limit)))
+        }
+    }
+
+    private func keys(limit: Int) -> Listing {
+        let map = map
+        var walk = ItemWalk()
+        var (itemsLeft, bytesLeft) = (limit, Self.keysByteCountMax)
+        return Listing { output, now in
+            let hasMore = map.step(&walk, now: now.seconds) { hit in
+                guard itemsLeft > 0, bytesLeft > 0 else { return }
+                itemsLeft -= 1
+                bytesLeft -= output.append(keyLineOf: hit, now: now)
+            }
+            guard !hasMore || itemsLeft == 0 || bytesLeft <= 0 else { return .more }
+            output.append(Reply.end.line)
+            return .over
+        }
     }
 }
 
@@ -97,5 +125,21 @@ extension OutputBuffer {
         writer.write(bareKeyOf: hit)
         writer.write(hit.hasEncodedKey ? " b\r\n" : "\r\n")
         noteAppended(writer.count)
+    }
+
+    /// Appends an item's line of `stats cachedump`, and returns its length.
+    fileprivate mutating func append(keyLineOf hit: Hit, now: Moment) -> Int {
+        var writer = ReplyWriter(room(Self.metadataByteCountMax + hit.keyByteCount * 3))
+        writer.write("ITEM ")
+        hit.withKey { writer.write(lineSafe: $0) }
+        writer.write(" [")
+        writer.write(decimal: UInt64(hit.valueByteCount))
+        writer.write(" b; ")
+        // memcached shows Unix time; an item without a deadline shows 0.
+        let expires = hit.secondsLeft.map { now.wallSeconds + Int64($0) } ?? 0
+        writer.write(decimal: UInt64(max(0, expires)))
+        writer.write(" s]\r\n")
+        noteAppended(writer.count)
+        return writer.count
     }
 }

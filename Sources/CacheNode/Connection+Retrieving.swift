@@ -3,8 +3,12 @@ import SessionMap
 
 /// `get`, `gets`, `gat`, `gats`: one path, key by key.
 extension Connection {
-    /// Goes on with the keys of a retrieval until its line ends, the output is full, or the rest of
-    /// the line has not arrived. Only a line that is longer than the input buffer comes in parts.
+    /// After so many keys others get their turn: a line may have a quarter of a million.
+    static let keysPerTurn = 1_000
+
+    /// Goes on with the keys of a retrieval until its line ends, the output is full, there were enough
+    /// keys for a turn, or the rest of the line has not arrived. Only a line that is longer than the
+    /// input buffer comes in parts.
     ///
     /// - Parameter newline: where the input's first line ends, if it has arrived.
     func runRetrieval(
@@ -17,7 +21,8 @@ extension Connection {
             line = span.extracting(first: hasReturn ? newline - 1 : newline)
         }
         var position = 0
-        while position < line.count, let word = nextWord(in: line, from: position) {
+        var keysLeft = Self.keysPerTurn
+        while let word = nextWord(in: line, from: position) {
             if newline == nil, word.start + word.count == span.count {
                 // The key may go on.
                 guard word.count <= ProtocolLimits.keyByteCountMax else { return giveUp() }
@@ -27,6 +32,8 @@ extension Connection {
             if output.isAboveHighWater {
                 return retrieveLater(retrieval, from: word.start, .full)
             }
+            guard keysLeft > 0 else { return retrieveLater(retrieval, from: word.start, .tired) }
+            keysLeft &-= 1
             position = word.start + word.count
             guard retrieve(line.extracting(word.start..<position), retrieval, now: now) else {
                 return giveUp(.outOfMemoryForReply, newline: newline)
@@ -46,6 +53,7 @@ extension Connection {
     ) -> Progress {
         input.use(position)
         state = .retrieving(retrieval)
+        if progress == .tired { counters.add(.connectionYields) }
         return progress
     }
 

@@ -130,42 +130,4 @@ extension Connection {
         }
         reply(.ok)
     }
-
-    private func showStatistics(_ page: StatsPage, now: Moment) {
-        switch page {
-        case .reset:
-            context.resetStatistics()
-            reply(.reset)
-        case .detail(let detail): showDetail(detail)
-        case .cachedump(let request): showKeys(request, now: now)
-        case .general, .settings, .items, .slabs, .connections, .sizes:
-            context.write(page, to: &output, now: now)
-            reply(.end)
-        }
-    }
-
-    private func showDetail(_ detail: StatsPage.Detail) {
-        guard areKeysShown else {
-            context.noteKeysRefused()
-            return fail(.statsDetailNotAllowed, isQuiet: false)
-        }
-        switch detail {
-        case .on:
-            context.prefixes.setCollecting(true)
-            reply(.ok)
-        case .off:
-            context.prefixes.setCollecting(false)
-            reply(.ok)
-        case .dump:
-            for (prefix, counts) in context.prefixes.all() {
-                output.append("PREFIX ")
-                prefix.withUnsafeBytes { output.append($0) }
-                output.append(
-                    " get \(counts.gets) hit \(counts.hits) set \(counts.sets) del \(counts.deletes)\r\n"
-                )
-            }
-            reply(.end)
-        case .unknown: fail(.statsDetailUsage, isQuiet: false)
-        }
-    }
 }

@@ -22,8 +22,8 @@ extension Connection {
         return nil
     }
 
-    /// Moves lines to the output, as far as it has room; false when there are none.
-    func takeLines() -> Bool {
+    /// Moves lines to the output, as far as it has room.
+    func takeLines() -> Watchers.Taking {
         input.use(input.count)
         return context.watchers.take(
             watcherID, atMost: OutputBuffer.highWaterByteCount - output.pendingByteCount

@@ -28,8 +28,8 @@ final class Connection {
         case terminator(isQuiet: Bool)
         /// A data block that is not wanted; then the reply, if any.
         case swallowing(byteCount: Int, then: ErrorReply?)
-        /// All items are being shown; then commands again.
-        case dumping
+        /// A long reply is being made; then commands again.
+        case listing
         /// Events are told until the peer goes; its input is not read.
         case watching
         case closed
@@ -48,6 +48,8 @@ final class Connection {
         case outputFull
         /// The turn's bound is reached and there is more to do: let others have a turn.
         case yielded
+        /// The same after much work: others that have become ready meanwhile come first, too.
+        case rested
         /// There will be more to send when others have done something.
         case watching
         /// The conversation is over, once what is owed has been sent.
@@ -72,8 +74,8 @@ final class Connection {
     var pendingMeta: PendingMeta?
     /// What watchers want to be told of, as of this turn.
     private var watched = WatchedEvents()
-    /// There while the state is `dumping`.
-    var dump: Dump?
+    /// There while the state is `listing`.
+    var listing: Listing?
     /// This connection's name among the watchers; 0 unless the state is `watching`.
     var watcherID: UInt64 = 0
 
@@ -95,7 +97,7 @@ final class Connection {
         if let pending = pending.take() {
             context.map.abandon(pending)
         }
-        if let dump { context.dumps.end(dump.ticket) }
+        listing?.end()
         if watcherID != 0 { context.watchers.remove(watcherID) }
     }
 
@@ -129,7 +131,6 @@ final class Connection {
         record.note(.parsing)
         watched = watchers.wantedEvents
         var commandsLeft = commandLimit
-        var dumpStepsLeft = Self.dumpStepsPerTurn
         while true {
             if output.isAboveHighWater { return .outputFull }
             let progress: Progress
@@ -149,13 +150,15 @@ final class Connection {
             case .receivingValue(let isQuiet): progress = receiveValue(isQuiet, now: now)
             case .terminator(let isQuiet): progress = finishValue(isQuiet, now: now)
             case .swallowing(let byteCount, let reply): progress = swallow(byteCount, reply)
-            case .dumping:
-                guard dumpStepsLeft > 0 else { return .yielded }
-                dumpStepsLeft -= 1
-                runDump(now: now)
-                continue
+            case .listing: progress = runListing(now: now)
             case .watching:
-                guard takeLines() else { return .watching }
+                switch takeLines() {
+                case .some: continue
+                case .nothing: return .watching
+                case .replaced:
+                    closeReason = .normal
+                    state = .closed
+                }
                 continue
             case .closed: return .close
             }
@@ -163,6 +166,7 @@ final class Connection {
             case .went: continue
             case .stuck: return .needsInput
             case .full: return .outputFull
+            case .tired: return .rested
             }
         }
     }
@@ -173,6 +177,8 @@ final class Connection {
         case stuck
         /// The output must be sent first.
         case full
+        /// So much has been done that others come first.
+        case tired
     }
 
     /// What the conversation is about, as `stats conns` tells it.
@@ -181,7 +187,7 @@ final class Connection {
         case .receivingValue, .terminator: .receivingValue
         case .swallowing, .swallowingLine: .swallowing
         case .closed: .closing
-        case .dumping, .watching: .watching
+        case .listing, .watching: .watching
         // A whole line that stays in the input waits for its data block.
         case .command where input.newline() != nil: .receivingValue
         case .fresh, .command, .retrieving: .reading
@@ -224,16 +230,31 @@ final class Connection {
                 input.grow()
                 return .stuck
             }
-            let showsCASUnique = span.starts(with: "gets ")
-            guard showsCASUnique || span.starts(with: "get ") else {
-                state = .closed
-                return .went
-            }
-            input.use(showsCASUnique ? 5 : 4)
-            state = .retrieving(RetrievalInProgress(showsCASUnique: showsCASUnique, touch: nil))
+            beginLongRetrieval(CommandParser.retrievalInParts(span), now: now)
         case .endless: state = .closed
         }
         return .went
+    }
+
+    /// A retrieval whose line is longer than any buffer.
+    private func beginLongRetrieval(_ command: Command, now: Moment) {
+        switch command {
+        case .retrieve(let retrieval):
+            input.use(retrieval.keysStart)
+            state = .retrieving(retrievalInProgress(retrieval, now: now))
+        case .failure(let failure) where failure.recovery == .nextLine:
+            fail(failure.reply, isQuiet: failure.isQuiet)
+            state = .swallowingLine
+        default: state = .closed
+        }
+    }
+
+    @inline(__always)
+    private func retrievalInProgress(_ retrieval: Retrieval, now: Moment) -> RetrievalInProgress {
+        let touch = retrieval.exptime.map {
+            context.configuration.exptimeRule.deadline($0, now: now)
+        }
+        return RetrievalInProgress(showsCASUnique: retrieval.showsCASUnique, touch: touch)
     }
 
     private func execute(
@@ -242,11 +263,8 @@ final class Connection {
         switch command {
         case .retrieve(let retrieval):
             input.use(retrieval.keysStart)
-            let touch = retrieval.exptime.map {
-                context.configuration.exptimeRule.deadline($0, now: now)
-            }
             return runRetrieval(
-                RetrievalInProgress(showsCASUnique: retrieval.showsCASUnique, touch: touch),
+                retrievalInProgress(retrieval, now: now),
                 newline: next - 1 - retrieval.keysStart, now: now)
         case .store(let header): return store(header, line: line, next: next, now: now)
         case .meta(let verb): return executeMeta(verb, line: line, next: next, now: now)
@@ -256,6 +274,8 @@ final class Connection {
         default:
             executeSimple(command, line: line, now: now)
             input.use(next)
+            // Pages look at all of the node's parts, and thousands of such lines fit the input.
+            if case .stats = command, state == .command, !input.isEmpty { return .tired }
         }
         return .went
     }

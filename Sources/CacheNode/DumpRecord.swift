@@ -82,18 +82,3 @@ final class DumpRecord: Sendable {
         }
     }
 }
-
-/// A dump on its way to one connection. Confined to its worker's thread.
-final class Dump {
-    let style: DumpStyle
-    let ticket: UInt64
-    var walk = ItemWalk()
-    var hasMore: Bool
-
-    /// - Parameter isEmpty: it shows nothing, whatever is there.
-    init(style: DumpStyle, ticket: UInt64, isEmpty: Bool) {
-        self.style = style
-        self.ticket = ticket
-        hasMore = !isEmpty
-    }
-}

@@ -4,9 +4,11 @@ import SessionMap
 /// Replies on their way to a peer: bytes, and values that are sent from where they are stored.
 ///
 /// Holds a block only while there is something. Grows beyond a block for a batch of replies; whoever
-/// fills it stops at the high-water mark, so it stays below that and one reply.
+/// fills it stops at the high-water mark, so what is pending stays below that and one reply. A peer that
+/// never takes all of it, but always a part, costs no more memory: what has been sent makes room.
 ///
-/// Invariants: `sent <= byteCount`; inserts are in the order of their places.
+/// Invariants: `sent <= end <= capacity`, and capacity is below four times what was pending at its
+/// most, or a block; inserts are in the order of their places.
 struct OutputBuffer: ~Copyable {
     /// Above this nothing more is executed for the connection until its replies are sent.
     static let highWaterByteCount = 64 << 10
@@ -21,11 +23,12 @@ struct OutputBuffer: ~Copyable {
     private var sent = 0
     /// Values that go between the bytes.
     private var inserts: [Insert] = []
+    /// Of values that are not sent to their end, all bytes: until then they hold their memory.
     private var pinnedByteCount = 0
 
     private struct Insert {
         /// The value goes before the byte of this place.
-        let place: Int
+        var place: Int
         let value: PinnedValue
         var sent = 0
     }
@@ -51,10 +54,14 @@ struct OutputBuffer: ~Copyable {
     }
 
     var isEmpty: Bool { sent == end && inserts.isEmpty }
-    /// Bytes that have not been sent, pinned values included.
+    /// Bytes that have not been sent, and all of each value that was not sent to its end.
     var pendingByteCount: Int { end - sent + pinnedByteCount }
+    /// A value that is pinned counts in full: else a peer that reads most of one and stops could have a
+    /// second one pinned, and a third.
     @inline(__always)
     var isAboveHighWater: Bool { pendingByteCount >= Self.highWaterByteCount }
+    /// Bytes of memory that it takes, pinned values apart.
+    var heldByteCount: Int { capacity }
 
     // MARK: Filling
 
@@ -90,13 +97,22 @@ struct OutputBuffer: ~Copyable {
             }
             return
         }
-        var larger = capacity * 2
-        while larger < end + count { larger *= 2 }
-        let fresh = UnsafeMutableRawPointer.allocate(byteCount: larger, alignment: 16)
-        fresh.copyMemory(from: old, byteCount: end)
-        Self.release(old, capacity: capacity, pool: pool)
-        memory = fresh
-        capacity = larger
+        let pending = end - sent
+        // Moving costs no more than was sent since the last time.
+        if sent >= pending, pending + count <= capacity {
+            memmove(old, old + sent, pending)
+        } else {
+            var larger = capacity
+            while larger < pending * 2 + count { larger *= 2 }
+            let fresh = UnsafeMutableRawPointer.allocate(byteCount: larger, alignment: 16)
+            fresh.copyMemory(from: old + sent, byteCount: pending)
+            Self.release(old, capacity: capacity, pool: pool)
+            memory = fresh
+            capacity = larger
+        }
+        for index in inserts.indices { inserts[index].place -= sent }
+        end = pending
+        sent = 0
     }
 
     @inline(__always)
@@ -133,9 +149,13 @@ struct OutputBuffer: ~Copyable {
 
     // MARK: Sending
 
-    /// Offers what is pending to `write` until all is gone or it takes less than it was offered.
-    /// Returns what the last call answered.
+    /// Of values, so much is sent before others get their turn: a peer may read as fast as it is sent to.
+    private static let bytesPerSend = 1 << 20
+
+    /// Offers what is pending to `write` until all is gone, it takes less than it was offered, or it was
+    /// enough for a turn.
     mutating func send(_ write: (Pieces) -> Int) {
+        var bytesLeft = Self.bytesPerSend
         while !isEmpty {
             let offered: Int
             let taken: Int
@@ -145,9 +165,11 @@ struct OutputBuffer: ~Copyable {
                 offered = bytes.count
                 taken = write(.one(bytes))
             } else {
+                guard bytesLeft > 0 else { return }
                 let pieces = pendingPieces()
                 offered = pieces.reduce(0) { $0 + $1.count }
                 taken = write(.several(pieces))
+                bytesLeft -= taken
             }
             noteSent(taken)
             if taken < offered { return }
@@ -209,9 +231,9 @@ struct OutputBuffer: ~Copyable {
             precondition(!inserts.isEmpty, "more was sent than there was")
             let step = min(left, inserts[0].value.byteCount - inserts[0].sent)
             inserts[0].sent += step
-            pinnedByteCount -= step
             left -= step
             if inserts[0].sent == inserts[0].value.byteCount {
+                pinnedByteCount -= inserts[0].value.byteCount
                 map.unpin(inserts.removeFirst().value)
             }
         }

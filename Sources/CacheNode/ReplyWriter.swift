@@ -56,13 +56,29 @@ extension ReplyWriter {
                 UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."),
                 UInt8(ascii: "_"), UInt8(ascii: "~"):
                 skip(1)[0] = byte
-            default:
-                let place = skip(3)
-                place[0] = UInt8(ascii: "%")
-                place[1] = Self.digit(byte >> 4)
-                place[2] = Self.digit(byte & 15)
+            default: writeAsDigits(byte)
             }
         }
+    }
+
+    /// Writes a key as it is, for people and tools that expect it so, but for spaces and control bytes,
+    /// which a key that was given in base64 may hold: they would end the word, or the line, and forge
+    /// others. At most three times as many bytes.
+    mutating func write(lineSafe bytes: UnsafeRawBufferPointer) {
+        for byte in bytes {
+            if byte > UInt8(ascii: " "), byte != 0x7F {
+                skip(1)[0] = byte
+            } else {
+                writeAsDigits(byte)
+            }
+        }
+    }
+
+    private mutating func writeAsDigits(_ byte: UInt8) {
+        let place = skip(3)
+        place[0] = UInt8(ascii: "%")
+        place[1] = Self.digit(byte >> 4)
+        place[2] = Self.digit(byte & 15)
     }
 
     private static func digit(_ value: UInt8) -> UInt8 {

@@ -3,7 +3,7 @@ import MemcacheProtocol
 import SessionMap
 import Synchronization
 
-/// `stats items`, `slabs`, `sizes`, `conns` and `cachedump`.
+/// `stats items`, `slabs` and `sizes`.
 extension NodeContext {
     /// There are no slab classes; all items are shown as class 1, so that tools have rows to show.
     func writeItems(to writer: inout StatisticsWriter, now: Moment) {
@@ -76,72 +76,5 @@ extension NodeContext {
             return
         }
         for (byteCount, itemCount) in map.sizes() { writer.line("\(byteCount)", itemCount) }
-    }
-
-    // MARK: stats conns
-
-    func writeConnections(to writer: inout StatisticsWriter, now: Moment) {
-        var entries: [(descriptor: Int32, listens: Bool, record: ConnectionRecord?)] = []
-        let listeners = acceptance.listeners.withLock { $0 }
-        entries += listeners.map { ($0.descriptor, true, nil) }
-        for worker in workers {
-            worker.connections.withLock { connections in
-                entries += connections.map { ($0.key, false, $0.value) }
-            }
-        }
-        for entry in entries.sorted(by: { $0.descriptor < $1.descriptor }) {
-            let number = entry.descriptor
-            let local = SocketAddress.local(of: number)
-            if entry.listens {
-                writer.line("\(number):addr", local)
-                writer.line("\(number):state", "conn_listening")
-                writer.line("\(number):secs_since_last_cmd", uptime(now))
-                continue
-            }
-            guard let record = entry.record else { continue }
-            let peer = SocketAddress.peer(of: number)
-            if case .unix = local {
-                writer.line("\(number):addr", local)
-            } else {
-                writer.line("\(number):addr", peer)
-            }
-            writer.line("\(number):listen_addr", local)
-            writer.line("\(number):state", record.phaseName)
-            let last = record.lastCommandSeconds.load(ordering: .relaxed)
-            writer.line("\(number):secs_since_last_cmd", now.seconds - min(last, now.seconds))
-        }
-    }
-}
-
-extension Connection {
-    /// `stats cachedump`: keys of the most recently used items. There is one class, number 1.
-    func showKeys(_ request: StatsPage.Cachedump, now: Moment) {
-        guard areKeysShown else {
-            context.noteKeysRefused()
-            return fail(.cachedumpNotAllowed, isQuiet: false)
-        }
-        let (slabClass, limit): (UInt32, UInt32)
-        switch request {
-        case .wrong(let error): return fail(error, isQuiet: false)
-        case .keys(let wantedClass, let wantedLimit):
-            (slabClass, limit) = (wantedClass, wantedLimit)
-        }
-        guard slabClass < 64 else { return fail(.illegalSlabID, isQuiet: false) }
-        if slabClass == 1 {
-            // memcached's bound on this page: 2 MiB, whatever limit was asked for.
-            var bytesLeft = 2 << 20
-            let limit = limit == 0 ? Int.max : Int(limit)
-            map.forEachNewest(limit: limit, now: now.seconds) { hit in
-                output.append("ITEM ")
-                hit.copyKey(into: output.room(hit.keyByteCount))
-                output.noteAppended(hit.keyByteCount)
-                // memcached shows Unix time; an item without a deadline shows 0.
-                let expires = hit.secondsLeft.map { now.wallSeconds + Int64($0) } ?? 0
-                output.append(" [\(hit.valueByteCount) b; \(expires) s]\r\n")
-                bytesLeft -= hit.keyByteCount + 32
-                return bytesLeft > 0
-            }
-        }
-        reply(.end)
     }
 }

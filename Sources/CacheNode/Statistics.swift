@@ -95,9 +95,8 @@ extension NodeContext {
         case .settings: writeSettings(to: &writer)
         case .items: writeItems(to: &writer, now: now)
         case .slabs: writeSlabs(to: &writer, now: now)
-        case .connections: writeConnections(to: &writer, now: now)
         case .sizes: writeSizes(to: &writer)
-        case .reset, .detail, .cachedump: break
+        case .reset, .detail, .cachedump, .connections: break
         }
         output.append(writer.text())
     }

@@ -29,6 +29,8 @@ final class Watchers: Sendable {
         var skippedCount: UInt64 = 0
         /// The watcher's worker knows that there is something to take.
         var isAwake = false
+        /// The watcher has ended its sending. It may have gone, so it makes way for another.
+        var isHalfClosed = false
     }
     private struct State {
         var entries: [Entry] = []
@@ -71,8 +73,15 @@ final class Watchers: Sendable {
 
     /// A new watcher's name; nothing when there are too many. `wakeUp` is its worker's.
     func add(_ events: WatchedEvents, wakeUp: WakeUp?) -> UInt64? {
-        state.withLock { state in
-            guard state.entries.count < Self.countMax else { return nil }
+        var replaced: WakeUp?
+        defer { replaced?.wake() }
+        return state.withLock { state in
+            if state.entries.count == Self.countMax {
+                guard let index = state.entries.firstIndex(where: \.isHalfClosed) else {
+                    return nil
+                }
+                replaced = state.entries.remove(at: index).wakeUp
+            }
             state.lastID += 1
             state.entries.append(Entry(id: state.lastID, events: events, wakeUp: wakeUp))
             noteWanted(state)
@@ -84,6 +93,13 @@ final class Watchers: Sendable {
         state.withLock { state in
             state.entries.removeAll { $0.id == id }
             noteWanted(state)
+        }
+    }
+
+    func noteHalfClosed(_ id: UInt64) {
+        state.withLock { state in
+            guard let index = state.entries.firstIndex(where: { $0.id == id }) else { return }
+            state.entries[index].isHalfClosed = true
         }
     }
 
@@ -139,25 +155,34 @@ final class Watchers: Sendable {
         return true
     }
 
-    /// Hands at most `byteCount` bytes of a watcher's lines to `body`; false when there are none.
-    /// Until that its worker is not woken again.
-    func take(_ id: UInt64, atMost byteCount: Int, _ body: (UnsafeRawBufferPointer) -> Void) -> Bool
-    {
+    enum Taking: Equatable {
+        case some, nothing
+        /// Another watcher has its place.
+        case replaced
+    }
+
+    /// Hands at most `byteCount` bytes of a watcher's lines to `body`. Until there are none its worker is
+    /// not woken again.
+    func take(
+        _ id: UInt64, atMost byteCount: Int, _ body: (UnsafeRawBufferPointer) -> Void
+    ) -> Taking {
         state.withLock { state in
-            guard let index = state.entries.firstIndex(where: { $0.id == id }) else { return false }
+            guard let index = state.entries.firstIndex(where: { $0.id == id }) else {
+                return .replaced
+            }
             let start = state.entries[index].start
             let end = min(start + byteCount, state.entries[index].lines.count)
             guard start < end else {
                 state.entries[index].lines.removeAll(keepingCapacity: true)
                 state.entries[index].start = 0
                 state.entries[index].isAwake = false
-                return false
+                return .nothing
             }
             state.entries[index].lines.withUnsafeBytes { lines in
                 body(UnsafeRawBufferPointer(rebasing: lines[start..<end]))
             }
             state.entries[index].start = end
-            return true
+            return .some
         }
     }
 }

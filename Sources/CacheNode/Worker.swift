@@ -252,7 +252,10 @@ final class Worker: @unchecked Sendable {
                 shard: shard, now: now.seconds, itemBudget: Self.itemsPerTurn)
             hasMore = hasMore || more
         }
-        if !hasMore { kickIdle(now: now) }
+        if !hasMore {
+            kickIdle(now: now)
+            for socket in [ClientSocket](watching.values) { socket.closeIfGone() }
+        }
         record.lentBufferCount.store(pool.lentCount, ordering: .relaxed)
         record.freeBufferCount.store(pool.freeCount, ordering: .relaxed)
         guard hasMore else { return }

@@ -104,6 +104,26 @@ package struct Stream: ~Copyable {
         }
     }
 
+    /// Bytes that were written and that the peer's side has not acknowledged.
+    package var queuedByteCount: Int {
+        var count: Int32 = 0
+        return ioctl(descriptor, UInt(TIOCOUTQ), &count) == 0 ? Int(count) : 0
+    }
+
+    /// Whether the connection has ended in both directions, as far as the kernel knows.
+    package var isGone: Bool {
+        var request = pollfd(fd: descriptor, events: 0, revents: 0)
+        return poll(&request, 1, 0) > 0 && Int32(request.revents) & (POLLHUP | POLLERR) != 0
+    }
+
+    /// Has the kernel ask the peer's, from now on, whether the connection is still known there: who has
+    /// ended its sending may be gone as well, and nothing that is written would tell.
+    package func probePeer(afterSeconds seconds: Int32) {
+        setOption(descriptor, SOL_SOCKET, SO_KEEPALIVE, 1)
+        setOption(descriptor, Int32(IPPROTO_TCP), TCP_KEEPIDLE, seconds)
+        setOption(descriptor, Int32(IPPROTO_TCP), TCP_KEEPINTVL, seconds)
+    }
+
     /// The peer's address.
     package var peer: SocketAddress { .peer(of: descriptor) }
     package var local: SocketAddress { .local(of: descriptor) }

@@ -11,7 +11,10 @@ package enum CommandParser {
         if let meta = meta(line) { return meta }
         if let storage = storage(line) { return storage }
         let words = Words(line)
-        guard let verb = words[0], !verb.isEmpty else { return .failure(Failure(.error)) }
+        guard let verb = words[0], !verb.isEmpty else {
+            // Behind a space nothing is a command. Who ends such a line in `noreply` waits for no answer.
+            return .failure(Failure(.error, isQuiet: isQuiet(line, words)))
+        }
         switch verb.count {
         case 4:
             if line.holds("incr", at: verb) { return arithmetic(line, words, increments: true) }
@@ -55,18 +58,40 @@ package enum CommandParser {
     /// One key that is too long voids the whole command, so all are looked at first.
     private static func checkKeys(_ line: Span<UInt8>, from start: Int) -> Bool {
         var position = start
-        if line.count - start <= ProtocolLimits.keyByteCountMax {
-            // Too short for a key that is too long: the common case needs no look at its end.
-            while position < line.count, line[position] == UInt8(ascii: " ") { position += 1 }
-            return position < line.count
+        // Among so many bytes there is a space, or they are part of a key that is too long. Only their
+        // end is looked at: a line of 512 KiB takes microseconds, however many keys it has.
+        while line.count - position > ProtocolLimits.keyByteCountMax {
+            var end = position + ProtocolLimits.keyByteCountMax
+            while end >= position, line[end] != UInt8(ascii: " ") { end -= 1 }
+            guard end >= position else { return false }
+            position = end + 1
         }
-        var hasKey = false
-        while let key = nextWord(in: line, from: position) {
-            guard key.count <= ProtocolLimits.keyByteCountMax else { return false }
-            hasKey = true
-            position = key.end
+        position = start
+        while position < line.count, line[position] == UInt8(ascii: " ") { position += 1 }
+        return position < line.count
+    }
+
+    /// The retrieval that a line starts whose end has not arrived, and which is looked at in parts; or
+    /// what is wrong with it already.
+    package static func retrievalInParts(_ start: Span<UInt8>) -> Command {
+        if start.starts(with: "get ") { return retrievalInParts(4, showsCASUnique: false) }
+        if start.starts(with: "gets ") { return retrievalInParts(5, showsCASUnique: true) }
+        let showsCASUnique = start.starts(with: "gats ")
+        let verbByteCount = showsCASUnique ? 5 : 4
+        guard showsCASUnique || start.starts(with: "gat "),
+            let word = nextWord(in: start, from: verbByteCount)
+        else { return .failure(Failure(.badFormat, recovery: .close)) }
+        guard let exptime = start.signed32(at: word), word.end < start.count else {
+            return .failure(Failure(.invalidExptime))
         }
-        return hasKey
+        return retrievalInParts(word.end, showsCASUnique: showsCASUnique, exptime: exptime)
+    }
+
+    private static func retrievalInParts(
+        _ keysStart: Int, showsCASUnique: Bool, exptime: Int32? = nil
+    ) -> Command {
+        .retrieve(
+            Retrieval(showsCASUnique: showsCASUnique, exptime: exptime, keysStart: keysStart))
     }
 
     private static func getAndTouch(
@@ -127,7 +152,7 @@ package enum CommandParser {
             let flags = nextNumber(in: line, from: key.end),
             let clientFlags = UInt32(exactly: flags.number),
             let expiry = nextNumber(in: line, from: flags.end, isSigned: true),
-            let exptime = Int32(exactly: expiry.number),
+            let exptime = storedExptime(expiry.number),
             let length = nextNumber(in: line, from: expiry.end),
             length.number <= ProtocolLimits.valueByteCountMax
         else { return storageMistake(line) }
@@ -151,6 +176,14 @@ package enum CommandParser {
             StoreHeader(
                 verb: verb, key: key, clientFlags: clientFlags, exptime: exptime,
                 valueByteCount: Int(length.number), isQuiet: isQuiet))
+    }
+
+    /// libmemcached 1.0.16 sends -1 as 4294967295: what fits 32 bits without a sign is the negative
+    /// number that these bits are. Storage commands alone take it so.
+    @inline(__always)
+    private static func storedExptime(_ number: Int64) -> Int32? {
+        guard number >= Int64(Int32.min), number <= Int64(UInt32.max) else { return nil }
+        return Int32(truncatingIfNeeded: number)
     }
 
     /// How to go on after a storage command that is none.

@@ -4,12 +4,12 @@ package enum ProtocolLimits {
     package static let keyByteCountMax = 250
     /// A value's bytes on the command line; the item limit is far below.
     package static let valueByteCountMax = 2_147_483_645
-    /// What a line may have without its end having arrived, `get` and `gets` excepted.
+    /// What a line may have without its end having arrived, retrievals excepted.
     package static let unfinishedLineByteCountMax = 2_048
-    /// What a line may have at all, `get` and `gets` excepted: an input buffer.
+    /// What a line may have at all, retrievals excepted: an input buffer.
     package static let lineByteCountMax = 16_384
-    /// What a `get` or `gets` line may have to be looked at as a whole; of a longer one the keys are
-    /// taken in parts.
+    /// What the line of a `get`, `gets`, `gat` or `gats` may have to be looked at as a whole; of a longer
+    /// one the keys are taken in parts.
     package static let retrievalLineByteCountMax = 524_288
     /// A whole line, its end included, that is shorter than this is not a command.
     package static let lineByteCountMin = 4

@@ -6,8 +6,8 @@ package enum LineFraming: Equatable, Sendable {
     case tooShort(next: Int)
     /// No end yet: more input is needed.
     case incomplete
-    /// The input is full without an end, and starts a `get` or `gets`, whose keys can be taken in
-    /// parts.
+    /// The input is full without an end, and starts a `get`, `gets`, `gat` or `gats`, whose keys can be
+    /// taken in parts.
     case partOfRetrieval
     /// So long without an end that the peer does not speak the protocol.
     case endless
@@ -31,10 +31,11 @@ package enum LineFraming: Equatable, Sendable {
     }
 
     /// memcached forgives up to 100 spaces in front of the word here (though not when it comes to
-    /// carry the command out).
+    /// carry the command out). It knows `get` and `gets` only.
     private static func startsRetrieval(_ input: Span<UInt8>) -> Bool {
         var start = 0
         while start < min(100, input.count), input[start] == UInt8(ascii: " ") { start += 1 }
         return input.starts(with: "get ", at: start) || input.starts(with: "gets ", at: start)
+            || input.starts(with: "gat ", at: start) || input.starts(with: "gats ", at: start)
     }
 }

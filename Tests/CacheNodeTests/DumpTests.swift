@@ -56,7 +56,7 @@ struct DumpTests {
         connection.noteReceived(direct: 0, buffered: 28, now: node.now)
         var turnCount = 0
         var before = 0
-        while case .yielded = connection.run(commandLimit: 20, now: node.now) {
+        while case .rested = connection.run(commandLimit: 20, now: node.now) {
             let grown = connection.output.pendingByteCount - before
             #expect(grown > 0 && grown < 2 * 4 * ItemWalk.itemsPerStep * 10)
             before = connection.output.pendingByteCount

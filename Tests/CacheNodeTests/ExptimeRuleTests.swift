@@ -137,3 +137,43 @@ struct NodeClockTests {
         #expect(clock.now().seconds == Deadline.clockStart + 5)
     }
 }
+
+/// Times and versions as real clients send and read them.
+struct ClientExptimeTests {
+    @Test("A session whose time is a date lives until then: two seconds ahead, or 31 days")
+    func dates() throws {
+        let node = try InProcessNode()
+        let days = 31 * 86_400
+        var wall: Int64
+        // All within one second of the wall clock, which goes on.
+        repeat {
+            wall = node.now.wallSeconds
+            _ = try node.reply(
+                to: "set short 0 \(wall + 2) 1\r\nx\r\nset long 0 \(wall + Int64(days)) 1\r\ny\r\n")
+            _ = try node.reply(to: "set past 0 \(wall - 1) 1\r\nz\r\n")
+        } while node.now.wallSeconds != wall
+        func found() throws -> [Substring] {
+            try node.reply(to: "get short long past\r\n").split(separator: "\r\n")
+                .filter { $0.hasPrefix("VALUE ") }.map { $0.split(separator: " ")[1] }
+        }
+        #expect(try found() == ["short", "long"])
+        node.context.clock.advance(seconds: 1)
+        #expect(try found() == ["short", "long"])
+        node.context.clock.advance(seconds: 1)
+        #expect(try found() == ["long"])
+        node.context.clock.advance(seconds: Int64(days) - 3)
+        #expect(try found() == ["long"])
+        node.context.clock.advance(seconds: 1)
+        #expect(try found() == [])
+    }
+
+    @Test("The version is three plain numbers that end the line, the first from 1 to 255")
+    func version() throws {
+        let reply = try InProcessNode().reply(to: "version\r\n")
+        #expect(reply.hasPrefix("VERSION ") && reply.hasSuffix("\r\n"))
+        let numbers = reply.dropFirst(8).split(separator: "\r\n")[0].split(separator: ".")
+        #expect(numbers.count == 3)
+        #expect(numbers.allSatisfy { $0.allSatisfy { ("0"..."9").contains($0) } })
+        #expect((1...255).contains(Int(numbers[0]) ?? 0))
+    }
+}

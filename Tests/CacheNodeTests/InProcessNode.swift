@@ -176,13 +176,14 @@ final class InProcessPeer: TranscriptPeer {
             turn = connection.run(
                 commandLimit: node.context.configuration.commandsPerTurn, now: node.now)
             switch turn {
-            case .yielded: continue
+            case .yielded, .rested: continue
             case .outputFull: return
             case .close: isClosing = true
             case .needsInput, .watching:
                 connection.input.releaseIfEmpty()
                 if try receivePiece() { continue }
-                guard hasEndedSending else { return }
+                // A watcher is told what happens all the same.
+                guard hasEndedSending, turn != .watching else { return }
                 isClosing = true
             }
         }

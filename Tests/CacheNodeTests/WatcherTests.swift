@@ -178,6 +178,29 @@ struct WatcherTests {
         for (number, line) in told.enumerated() { #expect(value("key", line) == "k\(number)") }
     }
 
+    @Test(
+        "A watcher that has ended its sending is told what happens, and goes when another needs its place"
+    )
+    func halfClosed() throws {
+        let node = try InProcessNode()
+        let half = try watcher(node, "fetchers")
+        try half.endSending()
+        _ = try node.reply(to: "get k\r\n")
+        #expect(lines(half).compactMap { value("key", $0) } == ["k"])
+        #expect(!half.hasEnded)
+        let watchers = node.context.watchers
+        watchers.noteHalfClosed(half.connection.watcherID)
+        let others = try (1..<Watchers.countMax).map { _ in try watcher(node, "fetchers") }
+        #expect(!half.hasEnded && others.count == Watchers.countMax - 1)
+        let newest = try watcher(node, "fetchers")
+        #expect(lines(half) == [] && half.hasEnded)
+        _ = try node.reply(to: "get l\r\n")
+        #expect(lines(newest).compactMap { value("key", $0) } == ["l"])
+        // Whoever listens keeps its place.
+        #expect(
+            try node.reply(to: "watch\r\n") == "WATCHER_TOO_MANY log watcher limit reached\r\n")
+    }
+
     @Test("What a watcher sends is swallowed, whatever it is")
     func input() throws {
         let node = try InProcessNode()
@@ -220,7 +243,7 @@ struct WatcherThreadTests {
             }
             while await group.next() != nil {}
         }
-        while watchers.take(id, atMost: 1_000, { taken.append(contentsOf: $0) }) {}
+        while watchers.take(id, atMost: 1_000, { taken.append(contentsOf: $0) }) == .some {}
         let all = String(decoding: taken, as: UTF8.self).split(separator: "\n")
         // A short line may have found room where a longer one had not.
         let lines = all.filter { !$0.hasPrefix("skipped=") }

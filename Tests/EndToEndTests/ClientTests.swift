@@ -64,3 +64,27 @@ struct LibmemcachedTests {
         #expect(try run("memcping", [], on: node).exit == .status(0))
     }
 }
+
+/// pylibmc, and so Django's PyLibMCCache.
+struct PylibmcTests {
+    @Test("pylibmc's time of -1, which Django sends for timeout=0, is taken for over already")
+    func overAlready() throws {
+        let node = try RunningNode.sojournd()
+        let script = """
+            import sys, pylibmc
+            client = pylibmc.Client([sys.argv[1]])
+            for store in (client.set, client.add, client.replace):
+                assert client.set('k', 'old')
+                if store == client.add:
+                    assert client.delete('k')
+                assert store('k', 'new', time=-1), store
+                assert client.get('k') is None, store
+            assert client.set('k', 'kept', time=100)
+            assert client.get('k') == 'kept'
+            """
+        let result = try Program.run(
+            "/usr/bin/python3", ["-c", script, "127.0.0.1:\(try node.port)"])
+        #expect(
+            result.exit == .status(0), "Debian package python3-pylibmc: \(result.errors)")
+    }
+}

@@ -126,11 +126,28 @@ struct StorageParsingTests {
         "With a good length every other error swallows the data block",
         arguments: [
             "set \(times(251)) 0 0 5", "set k x 0 5", "set k -1 0 5", "set k 0 x 5",
-            "set k 4294967296 0 5", "set k 0 2147483648 5", "cas k 0 0 5", "cas k 0 0 5 x",
+            "set k 4294967296 0 5", "set k 0 4294967296 5", "set k 0 -2147483649 5", "cas k 0 0 5",
+            "cas k 0 0 5 x",
             "cas k 0 0 5 -1", "cas k 0 0 5 18446744073709551616",
         ])
     func swallowed(line: String) {
         #expect(parse(line) == failure(.badFormat, .swallow(byteCount: 7)))
+    }
+
+    @Test("An exptime between 2^31 and 2^32 is the negative number that its 32 bits are")
+    func unsignedExptime() throws {
+        for (text, exptime): (String, Int32) in [
+            ("2147483647", .max), ("2147483648", .min), ("4294967295", -1), ("-1", -1),
+            ("-2147483648", .min),
+        ] {
+            for verb in ["set", "add", "replace", "append", "prepend"] {
+                #expect(try stored("\(verb) k 0 \(text) 5").exptime == exptime, "\(verb) \(text)")
+            }
+            #expect(try stored("cas k 0 \(text) 5 1").exptime == exptime, "cas \(text)")
+        }
+        for line in ["touch k 4294967295", "gat 4294967295 k", "gats 2147483648 k"] {
+            #expect(parse(line) == failure(.invalidExptime), "\(line)")
+        }
     }
 
     @Test("noreply takes the place of a missing CAS unique, and hides the error about it")

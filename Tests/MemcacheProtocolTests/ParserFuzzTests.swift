@@ -92,7 +92,9 @@ private func storageCommand(_ line: [UInt8]) -> Command? {
     let mistake = failure(
         .badFormat, .swallow(byteCount: Int(length) + 2), isQuiet: isQuiet)
     guard words[1].count <= ProtocolLimits.keyByteCountMax, isUnsigned(2),
-        let clientFlags = number(2, UInt32.self), let exptime = number(3, Int32.self)
+        let clientFlags = number(2, UInt32.self),
+        let exptime = number(3, Int32.self)
+            ?? (isUnsigned(3) ? number(3, UInt32.self).map { Int32(bitPattern: $0) } : nil)
     else { return mistake }
     if case .cas = verb {
         guard let unique = number(5, byteCountMax: 22, UInt64.self), isUnsigned(5) else {

@@ -7,6 +7,7 @@
 ///     <* TEXT   skip lines until this one
 ///     + NAME N ...   counters changed by so much since the last time   += NAME VALUE   its value
 ///     ~ Ns      move the clock    @b   another connection   = closed   = half-close
+///     = watches                   this project's node goes on telling it when it half-closes
 ///     differs: memcached REASON   from here on `<s`, `+s`, `=s` hold for this project's node alone
 ///                                 and `<o`, `+o`, `=o` for memcached
 ///     oracle: skip REASON         memcached is not asked at all
@@ -32,6 +33,7 @@ package struct Transcript: Sendable {
         case expectNothing
         case expectClosed
         case endSending
+        case watches
         case connection(String)
         case changes([(name: String, amount: Int)])
         case value(name: String, text: String)
@@ -285,6 +287,7 @@ private struct TranscriptReader {
             return append(.connection(String(decoding: line[1...], as: UTF8.self)))
         }
         if line.elementsEqual("= half-close".utf8) { return append(.endSending) }
+        if line.elementsEqual("= watches".utf8) { return append(.watches, side: .own) }
         guard line[0] == UInt8(ascii: "=") else { throw wrong("unknown directive") }
         let side = try side(of: line, at: 1)
         guard try text(line, after: side == nil ? 1 : 2).elementsEqual("closed".utf8) else {

@@ -32,6 +32,8 @@ package struct TranscriptRun<Node: TranscriptNode> {
     private let node: Node
     private var peers: [String: Node.Peer] = [:]
     private var current = "a"
+    /// Those that are told what happens until they have gone.
+    private var watching: Set<String> = []
     private let control: Node.Peer
     private var numbers: [String: [UInt8]] = [:]
     private var counters: [String: String] = [:]
@@ -77,6 +79,10 @@ package struct TranscriptRun<Node: TranscriptNode> {
         line = transcript.steps.last?.line ?? 0
         for (name, peer) in peers.sorted(by: { $0.key < $1.key }) {
             if !peer.hasEnded { try peer.endSending() }
+            if watching.contains(name) {
+                try expectNothing(on: peer)
+                continue
+            }
             while !peer.hasEnded, try peer.receive(isUnexpected: false) {}
             guard peer.hasEnded else { throw failure("\(name) is not closed at the end") }
             guard peer.received.isEmpty else {
@@ -107,6 +113,7 @@ package struct TranscriptRun<Node: TranscriptNode> {
         case .expectNothing: try expectNothing(on: peer())
         case .expectClosed: try expectClosed(peer())
         case .endSending: try peer().endSending()
+        case .watches: watching.insert(current)
         case .connection(let name):
             current = name
             _ = try peer()

@@ -1,0 +1,80 @@
+import MemcacheProtocol
+import SessionMap
+import TestSupport
+import Testing
+
+@testable import CacheNode
+
+/// A key that was given in base64 may hold any byte. Wherever keys are shown, none of them may end a line
+/// and begin another that the node never wrote.
+struct ForgedLineTests {
+    private static let key = "a\r\nEND\r\nITEM forged [1 b; 0 s]\nkey=forged:x\u{7f}\t z"
+
+    private func encoded(_ key: String) -> String {
+        var text: [UInt8] = []
+        Base64.encode(Array(key.utf8).span) { text.append($0) }
+        return String(decoding: text, as: UTF8.self)
+    }
+
+    /// Every way to make an item under a key in base64.
+    private static let makers = [
+        "ms KEY 1 b\r\nx", "ms KEY 1 b ME\r\nx", "ms KEY 1 b MA N0\r\nx", "ms KEY 1 b MP N0\r\nx",
+        "ma KEY b N0", "mg KEY b N0 v",
+        "ms KEY 20000 b\r\n\(String(repeating: "x", count: 20_000))",
+    ]
+
+    @Test("A key with line ends forges no line of any page, dump or reply", arguments: makers)
+    func pages(maker: String) throws {
+        let node = try InProcessNode()
+        _ = try node.reply(to: "stats detail on\r\n")
+        let made = maker.replacing("KEY", with: encoded(Self.key), maxReplacements: 1)
+        #expect(try node.reply(to: made + "\r\n").prefix(2) != "CL")
+        #expect(node.map.statistics(now: node.now.seconds).itemCount == 1)
+        // A plain item beside it is shown as ever.
+        _ = try node.reply(to: "set plain%key:1 0 0 1\r\nx\r\n")
+        func lines(_ command: String) throws -> [String] {
+            try node.reply(to: bytes(command + "\r\n")).split(
+                separator: 10, omittingEmptySubsequences: false
+            )
+            .map { String(decoding: $0.last == 13 ? $0.dropLast() : $0, as: UTF8.self) }
+            .dropLast()
+        }
+        let cachedump = try lines("stats cachedump 1 0")
+        #expect(cachedump.count == 3 && cachedump.last == "END", "\(cachedump)")
+        #expect(cachedump.filter { $0.hasPrefix("ITEM ") }.count == 2)
+        #expect(cachedump.contains("ITEM plain%key:1 [1 b; 0 s]"))
+        #expect(
+            cachedump.contains { $0.hasPrefix("ITEM a%0D%0AEND%0D%0AITEM%20forged%20[1%20b;%200") })
+        let detail = try lines("stats detail dump")
+        #expect(detail.last == "END" && detail.dropLast().allSatisfy { $0.hasPrefix("PREFIX ") })
+        #expect(detail.count <= 3)
+        let metadump = try lines("lru_crawler metadump all")
+        #expect(metadump.count == 4 && metadump.filter { $0.hasPrefix("key=") }.count == 2)
+        let mgdump = try lines("lru_crawler mgdump all")
+        #expect(
+            mgdump.sorted() == ["EN", "OK", "mg \(encoded(Self.key)) b", "mg plain%key:1"],
+            "\(mgdump)")
+        #expect(try lines("me \(encoded(Self.key)) b").count == 1)
+        #expect(try lines("mg \(encoded(Self.key)) b k").count == 1)
+    }
+
+    @Test("A key with line ends forges no line for watchers")
+    func watchers() throws {
+        let node = try InProcessNode()
+        let watcher = node.open()
+        try watcher.send(bytes("watch fetchers mutations deletions evictions\r\n"))
+        watcher.receiveAll()
+        watcher.received.removeAll()
+        for maker in Self.makers {
+            let made = maker.replacing("KEY", with: encoded(Self.key), maxReplacements: 1)
+            _ = try node.reply(to: made + "\r\nmd \(encoded(Self.key)) b\r\n")
+        }
+        watcher.receiveAll()
+        let told = watcher.received.split(separator: 10)
+        #expect(told.count > Self.makers.count)
+        for line in told {
+            #expect(line.starts(with: "ts=".utf8), "\(printable(Array(line)))")
+            #expect(!line.contains(13))
+        }
+    }
+}
