@@ -17,6 +17,10 @@ struct StormTests {
 
     private static let large = String(repeating: "v", count: 70_000)
 
+    /// Stores one upon the other, which what `stats` and `stats reset` read must meet.
+    private static let burst: String =
+        String(repeating: "set a 0 0 1 noreply\r\nx\r\n", count: 500) + "version"
+
     /// Each is answered in full before the next one is executed.
     private static let commands: [String] =
         [
@@ -24,6 +28,7 @@ struct StormTests {
             "delete a", "incr n 1", "decr n 1", "set n 0 0 1\r\n5", "set a 1 0 3\r\nxyz",
             "set b 0 1 3\r\nxyz", "add c 0 0 1\r\nx", "replace a 0 0 1\r\ny",
             "append a 0 0 2\r\nzz", "prepend a 0 0 2\r\nzz", "cas a 0 0 1 1\r\nx",
+            burst,
             "set big 0 0 \(large.count)\r\n\(large)", "get big", "get big big a", "mg big v",
             "append big 0 0 5\r\nabcde", "append big 0 0 \(large.count)\r\n\(large)",
             "delete big", "set big 0 0 2000000\r\n" + String(repeating: "w", count: 2_000_000),
