@@ -1,0 +1,90 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// Counters of what only a process has: connections, bytes on sockets, threads and their shards.
+struct NodeCounterTests {
+    private func page(_ name: String, _ peer: SocketPeer) throws -> [String: String] {
+        var all: [String: String] = [:]
+        for line in try peer.ask(name, until: "END\r\n").split(separator: "\r\n") {
+            let words = line.split(separator: " ", maxSplits: 2)
+            if words[0] == "STAT" { all[String(words[1])] = String(words[2]) }
+        }
+        return all
+    }
+
+    @Test("Connections and their bytes are counted exactly")
+    func connections() throws {
+        let node = try RunningNode.sojournd(["-t", "1", "-R", "5"])
+        let peer = try node.connect()
+        let before = try page("stats", peer)
+        let page = try peer.ask("stats", until: "END\r\n")
+        let after = try self.page("stats", peer)
+        func change(_ name: String) -> Int { Int(after[name] ?? "")! - Int(before[name] ?? "")! }
+        #expect(change("bytes_read") == 2 * "stats\r\n".utf8.count)
+        // The page before is not counted in itself; it is as long as the next one, or nearly.
+        #expect(abs(change("bytes_written") - 2 * page.utf8.count) < 100)
+        #expect(change("total_connections") == 0 && after["curr_connections"] == "1")
+
+        let others = try (0..<5).map { _ in try node.connect() }
+        for other in others { #expect(try other.ask("mn") == "MN\r\n") }
+        let full = try self.page("stats", peer)
+        #expect(full["curr_connections"] == "6" && full["connection_structures"] == "6")
+        #expect(full["total_connections"] == "6" && full["rejected_connections"] == "0")
+        // A turn is five commands: the sixth waits for the next one, and so does the eleventh.
+        let yields = Int(full["conn_yields"] ?? "")!
+        try peer.send(String(repeating: "mn\r\n", count: 11))
+        _ = try peer.receive(until: String(repeating: "MN\r\n", count: 11))
+        #expect(Int(try self.page("stats", peer)["conn_yields"] ?? "")! == yields + 2)
+        #expect(try peer.ask("stats reset") == "RESET\r\n")
+        let zero = try self.page("stats", peer)
+        #expect(zero["rejected_connections"] == "0" && zero["total_connections"] == "0")
+        #expect(zero["conn_yields"] == "0" && zero["curr_connections"] == "6")
+    }
+
+    @Test("A connection's page says who is there, what it does and for how long it has been idle")
+    func connectionsPage() throws {
+        let node = try RunningNode.sojournd(["-t", "1", "-o", "debugtime"])
+        let peer = try node.connect()
+        let idle = try node.connect()
+        let sending = try node.connect()
+        #expect(try idle.ask("mn") == "MN\r\n")
+        #expect(try sending.ask("mn") == "MN\r\n")
+        #expect(try peer.ask("debugtime p") == "OK\r\n")
+        #expect(try peer.ask("debugtime 50") == "OK\r\n")
+        try sending.send("set k 0 0 100000\r\nabc")
+        try wait(for: "the value's beginning") {
+            try page("stats conns", peer).values.contains("conn_nread")
+        }
+        let all = try page("stats conns", peer)
+        let states = all.filter { $0.key.hasSuffix(":state") }
+        #expect(
+            states.values.sorted()
+                == ["conn_listening", "conn_nread", "conn_parse_cmd", "conn_read"])
+        let idleNumber = states.first { $0.value == "conn_read" }!.key.split(separator: ":")[0]
+        #expect(Int(all["\(idleNumber):secs_since_last_cmd"] ?? "")! >= 50)
+        let ownNumber = states.first { $0.value == "conn_parse_cmd" }!.key.split(separator: ":")[0]
+        #expect(all["\(ownNumber):secs_since_last_cmd"] == "0")
+        #expect(all["\(ownNumber):listen_addr"] == "tcp:127.0.0.1:\(try node.port)")
+    }
+
+    @Test("What expires in any shard of any worker is gone within its second")
+    func everyShardExpires() throws {
+        let node = try RunningNode.sojournd(["-m", "512", "-t", "2", "-o", "debugtime"])
+        let peer = try node.connect()
+        #expect(try page("stats settings", peer)["shards"] == "8")
+        var batch = ""
+        for number in 0..<400 { batch += "set key-\(number) 0 100 1 noreply\r\nx\r\n" }
+        try peer.send(batch)
+        #expect(try page("stats", peer)["curr_items"] == "400")
+        #expect(try peer.ask("debugtime 99") == "OK\r\n")
+        // A clock that moves by itself: 99 s are not 100, and two more are.
+        #expect(try peer.ask("debugtime 2") == "OK\r\n")
+        try wait(for: "all 400 items to expire, which nobody asks for", seconds: 10) {
+            try page("stats", peer)["curr_items"] == "0"
+        }
+        let all = try page("stats", peer)
+        #expect(all["expired_unfetched"] == "400" && all["reclaimed"] == "400")
+        #expect(all["evictions"] == "0")
+    }
+}
