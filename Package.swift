@@ -162,6 +162,7 @@ let package = Package(
             dependencies: [
                 "HashRing", "SessionClient", "TestSupport", "sojournd",
                 .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "MetricsTestKit", package: "swift-metrics"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOEmbedded", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),

@@ -49,8 +49,14 @@ public struct CacheClient: Sendable {
         logger: Logger = Logger(label: "sojourn-client")
     ) throws {
         try membership.validate()
-        core = try ClientCore(configuration: configuration, group: eventLoopGroup, logger: logger)
-        timeout = TimeAmount(configuration.requestTimeout)
+        let core = try ClientCore(
+            configuration: configuration, group: eventLoopGroup, logger: logger)
+        try self.init(membership: membership, core: core)
+    }
+
+    init(membership: Membership, core: ClientCore) throws {
+        self.core = core
+        timeout = TimeAmount(core.configuration.requestTimeout)
         follower = MembershipFollower(membership, core: core)
         try follower.begin()
     }

@@ -36,7 +36,7 @@ public struct CacheClientConfiguration: Sendable {
     /// Commands on the wire or waiting, on one connection; further ones fail with `.overloaded`.
     /// 1 to 1,048,576.
     public var outstandingCountMax = 8_192
-    /// Larger values are not sent. 1 byte to 128 MiB. A node counts more than the value against its item
+    /// Larger values are not sent; with replicas 12 bytes less. 1 byte to 128 MiB. A node counts more than the value against its item
     /// limit (`-I`, 1 MiB): up to `itemOverheadByteCountMax` for the key and the item's head. The default
     /// leaves room for them, so that what the client lets through the node takes.
     public var valueByteCountMax = 1_048_576 - Self.itemOverheadByteCountMax

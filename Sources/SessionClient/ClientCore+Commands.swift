@@ -10,7 +10,8 @@ extension ClientCore {
         let topology = try await topology(deadline: deadline)
         let pools = topology.pools(for: key, count: configuration.replication.copyCount)
         return ReplicaSet(
-            key: key, pools: pools, settings: configuration.replication, clock: clock)
+            key: key, pools: pools, settings: configuration.replication, clock: clock,
+            metrics: metrics)
     }
 
     func get(
@@ -61,13 +62,15 @@ extension ClientCore {
     }
 
     private func check(_ command: StoreCommand) throws(CacheError) {
-        let limit = configuration.valueByteCountMax
+        // Whatever is stored may have to be stored with its end in it.
+        let room = configuration.replication.copyCount > 1 ? DatedItem.headByteCount : 0
+        let limit = configuration.valueByteCountMax - room
         guard command.value.readableBytes <= limit else {
             throw CacheError(.valueTooLarge, reason: "above \(limit) bytes")
         }
         guard
             configuration.replication.copyCount == 1
-                || command.clientFlags != ReplicaSet.tombstoneClientFlags
+                || !ReplicaSet.reservedClientFlags.contains(command.clientFlags)
         else { throw CacheError(.reservedClientFlags) }
     }
 

@@ -8,7 +8,7 @@ final class ClientCore: Sendable {
     let configuration: CacheClientConfiguration
     let metrics: ClientMetrics
     let logger: Logger
-    let clock = VersionClock()
+    let clock: VersionClock
     let group: any EventLoopGroup
     private let state: Mutex<State>
 
@@ -20,13 +20,15 @@ final class ClientCore: Sendable {
     }
 
     init(
-        configuration: CacheClientConfiguration, group: any EventLoopGroup, logger: Logger
+        configuration: CacheClientConfiguration, group: any EventLoopGroup, logger: Logger,
+        clock: VersionClock = VersionClock(), metrics: ClientMetrics = ClientMetrics()
     ) throws(ConfigurationError) {
         try configuration.validate()
         self.configuration = configuration
         self.group = group
         self.logger = logger
-        metrics = ClientMetrics()
+        self.clock = clock
+        self.metrics = metrics
         state = Mutex(.learning(waiters: []))
     }
 

@@ -7,17 +7,32 @@ struct ClientMetrics: Sendable {
         case get, touch, set, add, replace, compareAndSet, delete, arithmetic
     }
 
+    private let factory: any MetricsFactory
     private let durations: [Timer]
-    private let hits = Counter(label: "sojourn_client_get_hits")
-    private let misses = Counter(label: "sojourn_client_get_misses")
-    private let connectionFailures = Counter(label: "sojourn_client_connection_failures")
-    private let ejections = Counter(label: "sojourn_client_node_ejections")
-    private let returns = Counter(label: "sojourn_client_node_returns")
+    private let hits: Counter
+    private let misses: Counter
+    /// Writes that fewer copies have than there are to be.
+    private let shortWrites: Counter
+    private let connectionFailures: Counter
+    private let ejections: Counter
+    private let returns: Counter
 
-    init() {
-        durations = Command.allCases.map {
-            Timer(label: "sojourn_client_duration", dimensions: [("command", $0.rawValue)])
+    init(factory: any MetricsFactory = MetricsSystem.factory) {
+        func counter(_ name: String) -> Counter {
+            Counter(label: "sojourn_client_\(name)", factory: factory)
         }
+        self.factory = factory
+        durations = Command.allCases.map {
+            Timer(
+                label: "sojourn_client_duration", dimensions: [("command", $0.rawValue)],
+                factory: factory)
+        }
+        hits = counter("get_hits")
+        misses = counter("get_misses")
+        shortWrites = counter("short_writes")
+        connectionFailures = counter("connection_failures")
+        ejections = counter("node_ejections")
+        returns = counter("node_returns")
     }
 
     func record(_ command: Command, since start: NIODeadline) {
@@ -26,7 +41,8 @@ struct ClientMetrics: Sendable {
     }
 
     func countError(_ error: CacheError) {
-        Counter(label: "sojourn_client_errors", dimensions: [("code", error.code.rawValue)])
+        let dimensions = [("code", error.code.rawValue)]
+        Counter(label: "sojourn_client_errors", dimensions: dimensions, factory: factory)
             .increment()
     }
 
@@ -35,6 +51,7 @@ struct ClientMetrics: Sendable {
         if missCount > 0 { misses.increment(by: missCount) }
     }
 
+    func countShortWrite() { shortWrites.increment() }
     func countConnectionFailure() { connectionFailures.increment() }
     func countEjection() { ejections.increment() }
     func countReturn() { returns.increment() }

@@ -44,7 +44,7 @@ struct ConnectionStateMachine {
     private var waiting: Deque<Exchange> = []
     private var inFlight: Deque<InFlight> = []
     private(set) var inFlightCount = 0
-    /// Settled by others before they were sent.
+    /// Settled by others before they were sent, or too late to be sent.
     private var dropped: [Exchange] = []
     private var isWritable = true
     private var nextOpaque: UInt64
@@ -84,7 +84,8 @@ struct ConnectionStateMachine {
     mutating func nextToSend(now: NIODeadline) -> (exchange: Exchange, firstOpaque: UInt64)? {
         guard phase == .ready, isWritable else { return nil }
         while let exchange = waiting.first {
-            if exchange.isSettled {
+            // Whoever is told that it failed must not see it carried out after that.
+            guard !exchange.isSettled, now < exchange.deadline else {
                 dropped.append(waiting.removeFirst())
                 continue
             }

@@ -57,10 +57,23 @@ final class Exchange: Sendable {
         settle(.failure(Failure(error: error, wasSent: wasSent)))
     }
 
-    /// Waits until it is settled. To be called once.
-    func outcome() async -> Outcome {
+    /// Begins it, and waits until it is settled. To be called once.
+    ///
+    /// - Parameter begin: hands it to whoever will settle it. It is not called in a task that was
+    ///   cancelled before: nothing of its exchange is sent.
+    func outcome(
+        beginning begin: (Exchange) throws(CacheError) -> Void = { _ in }
+    ) async -> Outcome {
         await withTaskCancellationHandler {
-            await withCheckedContinuation { continuation in
+            // In a cancelled task the handler has been called before this.
+            if !isSettled {
+                do throws(CacheError) {
+                    try begin(self)
+                } catch {
+                    fail(error, wasSent: false)
+                }
+            }
+            return await withCheckedContinuation { continuation in
                 let early: Outcome? = state.withLock { state in
                     if case .settled(let outcome) = state { return outcome }
                     state = .awaited(continuation)

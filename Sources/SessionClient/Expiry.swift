@@ -28,6 +28,26 @@ public enum Expiry: Hashable, Sendable {
         }
     }
 
+    /// The Unix time that an exptime of ours stands for; nil for never.
+    static func deadline(of exptime: Int32, unixSeconds now: Int64 = unixSeconds()) -> Int64? {
+        if exptime == 0 { return nil }
+        if exptime < 0 { return 0 }
+        let isRelative = exptime <= ProtocolLimits.classicRelativeExptimeMax
+        return isRelative ? now + Int64(exptime) : Int64(exptime)
+    }
+
+    /// Whether an exptime of ours has come already.
+    static func isOver(_ exptime: Int32) -> Bool {
+        let now = unixSeconds()
+        return deadline(of: exptime, unixSeconds: now).map { $0 <= now } ?? false
+    }
+
+    /// - Returns: nil for never.
+    static func timeLeft(of exptime: Int32) -> Duration? {
+        let now = unixSeconds()
+        return deadline(of: exptime, unixSeconds: now).map { .seconds(max(0, $0 - now)) }
+    }
+
     static func unixSeconds() -> Int64 { Int64(time(nil)) }
 }
 

@@ -146,6 +146,14 @@ final class NodeConnection: @unchecked Sendable {
         inbox.withLock { $0.outstandingCount -= exchange.requests.count }
     }
 
+    private func releaseDropped() {
+        for exchange in machine.takeDropped() {
+            // Those that were settled before are not settled again.
+            exchange.fail(CacheError(.deadlineExceeded), wasSent: false)
+            release(exchange)
+        }
+    }
+
     private func send(now: NIODeadline) {
         guard let context = handler?.context else { return }
         output.clear()
@@ -154,7 +162,7 @@ final class NodeConnection: @unchecked Sendable {
                 write(request, opaque: firstOpaque &+ UInt64(place), to: context)
             }
         }
-        for exchange in machine.takeDropped() { release(exchange) }
+        releaseDropped()
         guard output.readableBytes > 0 else { return }
         context.writeAndFlush(NIOAny(output), promise: nil)
         if let end = machine.patienceEnd { wake(at: end) }
@@ -327,7 +335,7 @@ final class NodeConnection: @unchecked Sendable {
             exchange.fail(CacheError(.deadlineExceeded), wasSent: wasSent)
             if !wasSent { release(exchange) }
         }
-        for exchange in machine.takeDropped() { release(exchange) }
+        releaseDropped()
         if let error = tick.closes { lose(error) }
         if let next = tick.next { wake(at: next) }
         if isClosing { closeWhenDone() }

@@ -111,12 +111,9 @@ final class NodePool: Sendable {
     private static func outcome(
         of exchange: Exchange, on connection: NodeConnection
     ) async -> Exchange.Outcome {
-        do throws(CacheError) {
+        let outcome = await exchange.outcome { exchange throws(CacheError) in
             try connection.submit(exchange)
-        } catch {
-            exchange.fail(error, wasSent: false)
         }
-        let outcome = await exchange.outcome()
         if case .failure(let failure) = outcome, failure.error.code == .cancelled {
             connection.cleanUp()
         }

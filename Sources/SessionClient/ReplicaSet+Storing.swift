@@ -7,18 +7,25 @@ extension ReplicaSet {
         var value: ByteBuffer
         var clientFlags: UInt32
         var exptime: Int32
+    }
 
-        func content(version: UInt64) -> Content {
-            Content(value: value, clientFlags: clientFlags, exptime: exptime, version: version)
-        }
+    /// What is over as soon as it is stored is a deletion: without its tombstone an older copy would be
+    /// the item again.
+    private func content(of draft: Draft, version: UInt64) -> Content {
+        guard !Expiry.isOver(draft.exptime) else { return tombstone(version: version) }
+        return Content(
+            value: draft.value, clientFlags: draft.clientFlags, exptime: draft.exptime,
+            version: version)
     }
 
     /// - Returns: the version.
     func set(_ draft: Draft, deadline: NIODeadline) async throws(CacheError) -> UInt64 {
-        let copies = await look(wantsValue: false, deadline: half(of: deadline))
-        let newest = try newest(copies, of: settings.writeCountMin)
+        let required = settings.writeCountMin
+        let copies = await look(
+            wantsValue: false, until: required, deadline: Self.part(of: deadline, 2))
+        let newest = try newest(copies, of: required)
         let version = try nextVersion(after: newest.version)
-        try await spread(draft.content(version: version), over: copies, deadline: deadline)
+        try await spread(content(of: draft, version: version), over: copies, deadline: deadline)
         return version
     }
 
@@ -29,13 +36,14 @@ extension ReplicaSet {
         _ draft: Draft, isAddition: Bool, deadline: NIODeadline
     ) async throws(CacheError) -> UInt64? {
         for _ in 0..<Self.attemptCountMax {
-            let copies = await look(wantsValue: false, deadline: half(of: deadline))
-            let newest = try newest(
-                copies, of: max(settings.readCountMin, settings.writeCountMin))
+            let required = max(settings.readCountMin, settings.writeCountMin)
+            let copies = await look(
+                wantsValue: false, until: required, deadline: Self.part(of: deadline, 2))
+            let newest = try newest(copies, of: required)
             guard newest.isLive != isAddition else { return nil }
-            let content = draft.content(version: try nextVersion(after: newest.version))
-            if let place = try await decide(content, over: copies, deadline: deadline) {
-                try await spread(content, over: copies, done: [place], deadline: deadline)
+            let content = content(
+                of: draft, version: try nextVersion(after: newest.version))
+            if try await decideAndSpread(content, over: copies, deadline: deadline) {
                 return content.version
             }
         }
@@ -46,23 +54,38 @@ extension ReplicaSet {
     ///
     /// - Returns: nil if it was used after all; then some nodes may have the item.
     func addFresh(_ draft: Draft, deadline: NIODeadline) async throws(CacheError) -> UInt64? {
-        let content = draft.content(version: try nextVersion(after: 0))
+        let content = content(of: draft, version: try nextVersion(after: 0))
         let request = NodeRequest.store(store(content, over: 0))
-        let outcomes = await each(of: pools.indices) { place in
-            do throws(CacheError) {
-                return Result<NodeReply, CacheError>.success(
-                    try await ask(request, of: place, deadline: deadline))
-            } catch {
-                return .failure(error)
+        let required = settings.writeCountMin
+        let outcomes = await each(
+            of: Array(pools.indices), until: { $0.count(where: \.isStored) >= required },
+            { place in
+                do throws(CacheError) {
+                    let reply = try await ask(request, of: place, deadline: deadline)
+                    return reply.status == .done ? Addition.stored : .present
+                } catch {
+                    return .unknown(error)
+                }
             }
-        }.map(\.outcome)
-        let replies = outcomes.compactMap { try? $0.get() }
-        guard replies.allSatisfy({ $0.status == .done }) else { return nil }
-        guard replies.count >= min(settings.writeCountMin, pools.count) else {
-            if replies.isEmpty, case .failure(let error)? = outcomes.first { throw error }
-            throw CacheError(.tooFewCopies)
+        ).map(\.outcome)
+        let failures = outcomes.compactMap(\.error)
+        let count = outcomes.count(where: \.isStored)
+        guard count + failures.count == outcomes.count else { return nil }
+        if count < settings.copyCount { metrics.countShortWrite() }
+        guard count >= required else {
+            if count == 0, let error = failures.first { throw error }
+            throw tooFew(count, of: required, because: failures.first)
         }
         return content.version
+    }
+
+    /// What became of a fresh item at one node.
+    private enum Addition {
+        case stored, present
+        case unknown(CacheError)
+
+        var isStored: Bool { if case .stored = self { true } else { false } }
+        var error: CacheError? { if case .unknown(let error) = self { error } else { nil } }
     }
 
     func compareAndSet(
@@ -73,15 +96,13 @@ extension ReplicaSet {
             return try await get(exptime: nil, deadline: deadline) == nil ? .absent : .changed
         }
         for _ in 0..<Self.attemptCountMax {
-            let content = draft.content(version: try nextVersion(after: expected))
+            let content = content(of: draft, version: try nextVersion(after: expected))
             let assumed = pools.indices.map { place in
                 let item = CacheItem(
                     value: ByteBuffer(), clientFlags: 0, casUnique: CASUnique(expected))
                 return Copy(place: place, state: .live(item))
             }
-            let end = half(of: deadline)
-            if let place = try await decide(content, over: assumed, deadline: end) {
-                try await spread(content, over: assumed, done: [place], deadline: deadline)
+            if try await decideAndSpread(content, over: assumed, deadline: deadline) {
                 return .stored(content.version)
             }
             // The node that decides has another version: a later one, or it lags behind.
@@ -96,8 +117,10 @@ extension ReplicaSet {
 
     /// - Returns: whether there was an item.
     func delete(deadline: NIODeadline) async throws(CacheError) -> Bool {
-        let copies = await look(wantsValue: false, deadline: half(of: deadline))
-        let newest = try newest(copies, of: settings.writeCountMin)
+        let required = settings.writeCountMin
+        let copies = await look(
+            wantsValue: false, until: required, deadline: Self.part(of: deadline, 2))
+        let newest = try newest(copies, of: required)
         // Where a node does not answer, it may have one.
         guard newest.version != 0 || copies.contains(where: { $0.version == nil }) else {
             return false
@@ -119,24 +142,33 @@ extension ReplicaSet {
 
     // MARK: Parts
 
-    /// Stores at the first node that answers, if that still has what it was seen to have.
+    /// Stores at the first node that answers, if that still has what it was seen to have, and then at the
+    /// others.
     ///
-    /// A node that was asked and did not answer may have stored it, too: it is the same then.
+    /// Each node has its part of the time, so that a hung one leaves some to the next. A node that was
+    /// asked and did not answer may have stored it, too: it is the same then.
     ///
-    /// - Returns: the node's place; nil if it has something else.
-    private func decide(
+    /// - Returns: whether it was stored; false if the node has something else.
+    private func decideAndSpread(
         _ content: Content, over copies: [Copy], deadline: NIODeadline
-    ) async throws(CacheError) -> Int? {
+    ) async throws(CacheError) -> Bool {
         var failure = CacheError(.tooFewCopies)
-        for copy in copies {
+        var rest = copies[...]
+        while let copy = rest.popFirst() {
             guard let version = copy.version else { continue }
+            let end = Self.part(of: deadline, rest.count + 2)
             do throws(CacheError) {
                 let request = NodeRequest.store(store(content, over: version))
-                let reply = try await ask(request, of: copy.place, deadline: deadline)
-                return reply.status == .done ? copy.place : nil
+                let reply = try await ask(request, of: copy.place, deadline: end)
+                guard reply.status == .done else { return false }
             } catch {
                 failure = error
+                continue
             }
+            // Those before it do not answer.
+            let open = Array(rest) + [copy]
+            try await spread(content, over: open, done: [copy.place], deadline: deadline)
+            return true
         }
         throw failure
     }
@@ -148,14 +180,9 @@ extension ReplicaSet {
         return next
     }
 
-    /// Half of the time goes to the first round trip at most, so that a hung node leaves some for the
-    /// second.
-    private func half(of deadline: NIODeadline) -> NIODeadline {
+    /// A part of the time that is left: what it is not enough for leaves the rest to others.
+    private static func part(of deadline: NIODeadline, _ partCount: Int) -> NIODeadline {
         let now = NIODeadline.now()
-        return now + .nanoseconds(max(0, (deadline - now).nanoseconds / 2))
+        return now + .nanoseconds(max(0, (deadline - now).nanoseconds / Int64(partCount)))
     }
-}
-
-extension ReplicaSet.Copy {
-    fileprivate var isLive: Bool { if case .live = state { true } else { false } }
 }

@@ -6,7 +6,7 @@
 /// to date in passing, never over something newer.
 ///
 /// What is promised: a copy that missed writes (its node was down, `-e`) is never taken for the item
-/// while any node that has the newest state answers. With `readCountMin + writeCountMin > copyCount`, and
+/// while any node that has the newest state answers, at most `stragglerTimeout` after the others. With `readCountMin + writeCountMin > copyCount`, and
 /// nodes that keep their items (`-e`), some such node is among those that answer, or the command fails:
 /// then an outdated copy is never taken at all. With the defaults it is, if every node that has the
 /// newest state is down and one that missed it is not.
@@ -14,8 +14,16 @@
 /// Not promised: a total order. Two clients that see different nodes may both win an `add` or a
 /// compare-and-set; the later version then stays. A write that failed may have reached some of the nodes.
 ///
-/// What it costs: a retrieval asks `copyCount` nodes at once; a store by compare-and-set takes two round
-/// trips, a deletion and `set` two, `add` and `replace` three, arithmetic three or more.
+/// A deletion, an expiry and a shorter time are changes, too. What a write that misses a copy leaves with
+/// an expiry stays at the nodes as long as a deletion does (`tombstoneLifetime`), and counts as deleted
+/// from its time on: an older copy that was to live longer is not the item then. (A node
+/// that had to evict it has forgotten it.) Such a write is counted
+/// (`sojourn_client_short_writes`); one that reaches fewer copies than `writeCountMin` fails, also where
+/// the cluster has fewer nodes.
+///
+/// What it costs: a retrieval asks `copyCount` nodes at once; one that sets a new expiry takes two round
+/// trips, a store by compare-and-set, a deletion and `set` two, `add` and `replace` three, arithmetic three
+/// or more. A write that misses a copy takes one more.
 ///
 /// The nodes have to know the meta flag E: Sojourn, or memcached from 1.6.19 on. All clients of replicated
 /// keys have to be such clients: what others write counts as older than anything.
@@ -29,15 +37,21 @@ public struct Replication: Hashable, Sendable {
     /// How long a deletion is remembered. A node that comes back later than that can bring deleted items
     /// back: at least the longest time that items live. 1 s to 30 days.
     public var tombstoneLifetime: Duration
+    /// How long a command waits for further copies when as many as it has to hear from have answered: what
+    /// a hung node costs each command until it is ejected. A newer copy that takes longer is not seen.
+    /// 1 ms to 1 h.
+    public var stragglerTimeout: Duration
 
     public init(
         copyCount: Int = 1, readCountMin: Int = 1, writeCountMin: Int = 1,
-        tombstoneLifetime: Duration = .seconds(86_400)
+        tombstoneLifetime: Duration = .seconds(86_400),
+        stragglerTimeout: Duration = .milliseconds(100)
     ) {
         self.copyCount = copyCount
         self.readCountMin = readCountMin
         self.writeCountMin = writeCountMin
         self.tombstoneLifetime = tombstoneLifetime
+        self.stragglerTimeout = stragglerTimeout
     }
 
     func validate() throws(ConfigurationError) {
@@ -51,6 +65,9 @@ public struct Replication: Hashable, Sendable {
         }
         guard (.seconds(1) ... .seconds(2_592_000)).contains(tombstoneLifetime) else {
             throw ConfigurationError("tombstoneLifetime must be 1 s to 30 days")
+        }
+        guard (.milliseconds(1) ... .seconds(3_600)).contains(stragglerTimeout) else {
+            throw ConfigurationError("stragglerTimeout must be 1 ms to 1 h")
         }
     }
 }

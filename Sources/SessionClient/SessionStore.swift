@@ -98,13 +98,14 @@ public struct SessionStore<Value: Codable & Sendable>: Sendable {
         throw .cache(CacheError(.contended, reason: "the random IDs are in use"))
     }
 
-    /// Loads the session of a cookie, and lets its idle timeout begin anew, in one round trip.
+    /// Loads the session of a cookie, and lets its idle timeout begin anew, in one round trip; with replicas
+    /// in two.
     public func load(cookie: String?) async throws(SessionError) -> Session<Value>? {
         guard let id = id(fromCookie: cookie) else { return nil }
         return try await load(id)
     }
 
-    /// Loads a session, and lets its idle timeout begin anew, in one round trip.
+    /// Loads a session, and lets its idle timeout begin anew, in one round trip; with replicas in two.
     ///
     /// - Returns: nil if there is none, if it has expired, or if what is stored cannot be read: it was
     ///   encrypted with a key that is no longer there, or its value is of an incompatible type.

@@ -41,7 +41,7 @@ final class VersionClock: Sendable {
     /// How far this clock follows others that are fast: a day.
     private static let driftMicrosecondsMax: UInt64 = 86_400_000_000
 
-    private static func wallClock() -> Int64 {
+    static func wallClock() -> Int64 {
         var now = timespec()
         clock_gettime(CLOCK_REALTIME, &now)
         return Int64(now.tv_sec) * 1_000_000 + Int64(now.tv_nsec) / 1_000

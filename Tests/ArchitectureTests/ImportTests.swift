@@ -48,11 +48,11 @@ private struct Import: CustomStringConvertible {
     var description: String { "\(file):\(line) imports \(imported)" }
 }
 
-private let sources =
-    "/" + #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
-    + "/Sources"
+private let root = "/" + #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
+private let sources = root + "/Sources"
+let tests = root + "/Tests"
 
-private func names(in directory: String) throws -> [String] {
+func names(in directory: String) throws -> [String] {
     let stream = try #require(opendir(directory), "cannot open \(directory)")
     defer { closedir(stream) }
     var names: [String] = []
@@ -65,7 +65,7 @@ private func names(in directory: String) throws -> [String] {
     return names.sorted()
 }
 
-private func text(of path: String) throws -> String {
+func text(of path: String) throws -> String {
     let file = try #require(fopen(path, "r"), "cannot open \(path)")
     defer { fclose(file) }
     var bytes: [UInt8] = []
@@ -108,6 +108,7 @@ private func swiftModules() throws -> [String] {
     try names(in: sources).filter { $0 != "CLibevent" }
 }
 
+@Suite(.timeLimit(.minutes(10)))
 struct ImportTests {
     @Test("A module imports only what the arrows allow")
     func arrows() throws {

@@ -6,6 +6,7 @@ import Testing
 @testable import CacheNode
 
 /// What one peer may take of a node's time and memory.
+@Suite(.timeLimit(.minutes(10)))
 struct BoundTests {
     private func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
 

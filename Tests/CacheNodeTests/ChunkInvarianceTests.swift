@@ -4,6 +4,7 @@ import Testing
 @testable import CacheNode
 
 /// The same replies, and the same items afterwards, however the input is cut.
+@Suite(.timeLimit(.minutes(10)))
 struct ChunkInvarianceTests {
     /// Inputs that are small enough to be cut at every place.
     private static let inputs: [String: [UInt8]] = [

@@ -6,6 +6,7 @@ private func place(_ host: String, _ port: Int = 11_211) -> ClusterListing.Place
     ClusterListing.Place(host: host, port: port)
 }
 
+@Suite(.timeLimit(.minutes(10)))
 struct ClusterListingTests {
     @Test("The answer has the version and one line of nodes, each with its host twice")
     func answer() throws {

@@ -38,6 +38,7 @@ func checkConversation(_ input: [UInt8], cuts: [Cuts]) throws -> String? {
     return nil
 }
 
+@Suite(.timeLimit(.minutes(10)))
 struct ConnectionFuzzTests {
     @Test("Random conversations have the same replies however they are cut", arguments: 0..<12)
     func conversations(seed: UInt64) throws {

@@ -5,6 +5,7 @@ import Testing
 @testable import CacheNode
 
 /// `lru_crawler metadump` and `mgdump`: all items, without being in anybody's way.
+@Suite(.timeLimit(.minutes(10)))
 struct DumpTests {
     private func fill(_ node: InProcessNode, _ count: Int, key: (Int) -> String) throws {
         for number in 0..<count {

@@ -4,6 +4,7 @@ import Testing
 @testable import CacheNode
 @testable import MemcacheProtocol
 
+@Suite(.timeLimit(.minutes(10)))
 struct ExptimeRuleTests {
     private let now = Moment(seconds: 5_000, wallSeconds: 1_800_000_000)
 
@@ -73,6 +74,7 @@ struct ExptimeRuleTests {
     }
 }
 
+@Suite(.timeLimit(.minutes(10)))
 struct NodeClockTests {
     @Test("A clock starts at its first second")
     func start() {

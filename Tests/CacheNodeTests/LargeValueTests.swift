@@ -6,6 +6,7 @@ import Testing
 @testable import CacheNode
 
 /// Values beyond the input buffer, which arrive in the map directly.
+@Suite(.timeLimit(.minutes(10)))
 struct LargeValueTests {
     private static let buffer = InputBuffer.blockByteCount
 

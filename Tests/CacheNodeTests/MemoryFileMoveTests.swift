@@ -6,6 +6,7 @@ import Testing
 @testable import SessionMap
 
 /// Memory files of another size or an earlier layout.
+@Suite(.timeLimit(.minutes(10)))
 struct MemoryFileMoveTests {
     private static let files =
         #filePath.split(separator: "/").dropLast(2).reduce("") { $0 + "/" + $1 } + "/MemoryFiles"

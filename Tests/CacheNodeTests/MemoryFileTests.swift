@@ -6,7 +6,7 @@ import Testing
 @testable import SessionMap
 
 /// The file of `-e`. One at a time: a test lowers the process's limit for files.
-@Suite(.serialized) struct MemoryFileTests {
+@Suite(.serialized, .timeLimit(.minutes(10))) struct MemoryFileTests {
     /// A directory that goes with the test, and files of bytes in it.
     private final class Directory {
         private let directory: TemporaryDirectory

@@ -5,6 +5,7 @@ import Testing
 
 @testable import CacheNode
 
+@Suite(.timeLimit(.minutes(10)))
 struct MetaReplyTests {
     @Test("The longest line that flags can ask for has room", arguments: ["", " b"])
     func longestLine(encoding: String) throws {

@@ -6,6 +6,7 @@ import Testing
 @testable import CacheNode
 
 /// `ms` with values beyond the input buffer, whose line is needed once more when they have arrived.
+@Suite(.timeLimit(.minutes(10)))
 struct MetaStoreTests {
     private static let buffer = InputBuffer.blockByteCount
 

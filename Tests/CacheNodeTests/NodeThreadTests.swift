@@ -3,6 +3,7 @@ import Testing
 
 @testable import CacheNode
 
+@Suite(.timeLimit(.minutes(10)))
 struct NodeThreadTests {
     private final class Calls: Sendable {
         let counts: Mutex<[Int]>

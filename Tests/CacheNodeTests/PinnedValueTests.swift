@@ -5,6 +5,7 @@ import Testing
 @testable import CacheNode
 
 /// Values that are sent from where they are stored must not change while they are sent.
+@Suite(.timeLimit(.minutes(10)))
 struct PinnedValueTests {
     private static let value = pattern(100_000, seed: 11)
 

@@ -5,7 +5,7 @@ import Testing
 @testable import SessionMap
 
 /// The node's time goes on after a restart. Real clocks run along: bounds leave them some seconds.
-@Suite struct ResumedClockTests {
+@Suite(.timeLimit(.minutes(10))) struct ResumedClockTests {
     private let patience: UInt32 = 20
 
     private func resume(_ change: (inout SavedClock) -> Void) -> UInt32 {

@@ -4,6 +4,7 @@ import Testing
 @testable import CacheNode
 
 /// The runner itself: one that cannot fail proves nothing.
+@Suite(.timeLimit(.minutes(10)))
 struct TranscriptRunTests {
     private func hold(_ text: String) throws {
         try TranscriptRun.hold(

@@ -3,6 +3,7 @@ import Testing
 
 @testable import CacheNode
 
+@Suite(.timeLimit(.minutes(10)))
 struct TranscriptTests {
     /// What cannot be told without a process.
     private static let needsProcess = [

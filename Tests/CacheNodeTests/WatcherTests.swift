@@ -6,6 +6,7 @@ import Testing
 @testable import CacheNode
 
 /// `watch`: who is told what, and what happens to those who do not listen.
+@Suite(.timeLimit(.minutes(10)))
 struct WatcherTests {
     private func lines(_ peer: InProcessPeer) -> [String] {
         peer.receiveAll()
@@ -215,6 +216,7 @@ struct WatcherTests {
 }
 
 /// Telling from several threads.
+@Suite(.timeLimit(.minutes(10)))
 struct WatcherThreadTests {
     @Test("Lines of several threads are whole, and none is lost but those that are counted")
     func threads() async {

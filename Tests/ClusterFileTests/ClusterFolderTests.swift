@@ -6,6 +6,7 @@ import Yams
 
 /// What lies in `cluster/`, as far as it can be checked without what it is for: that it is well formed, and that
 /// its parts agree with one another. Programs that are there check more in the end-to-end tests.
+@Suite(.timeLimit(.minutes(10)))
 struct ClusterFolderTests {
     private static let folder =
         "/" + #filePath.split(separator: "/").dropLast(3).joined(separator: "/") + "/cluster"

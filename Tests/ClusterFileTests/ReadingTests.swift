@@ -2,6 +2,7 @@ import ClusterFile
 import HashRing
 import Testing
 
+@Suite(.timeLimit(.minutes(10)))
 struct ReadingTests {
     private func read(_ yaml: String) throws -> ClusterDefinition {
         try ClusterDefinition(yaml: yaml, file: "shop.yaml")

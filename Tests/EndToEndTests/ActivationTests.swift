@@ -3,6 +3,7 @@ import TestSupport
 import Testing
 
 /// Sockets that the service manager holds, and what it is told: systemd's protocols.
+@Suite(.timeLimit(.minutes(10)))
 struct ActivationTests {
     private static let user = getuid() == 0 ? ["-u", "root"] : []
 

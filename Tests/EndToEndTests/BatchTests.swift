@@ -4,6 +4,7 @@ import Testing
 
 /// Connections that are all ready in one turn of the loop, because the node was stopped while they
 /// sent.
+@Suite(.timeLimit(.minutes(10)))
 struct BatchTests {
     /// What a peer does, and what it gets.
     private enum Conduct: CaseIterable {

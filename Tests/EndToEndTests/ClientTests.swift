@@ -3,6 +3,7 @@ import TestSupport
 import Testing
 
 /// Other people's clients: libmemcached's tools.
+@Suite(.timeLimit(.minutes(10)))
 struct LibmemcachedTests {
     private func run(
         _ tool: String, _ arguments: [String], on node: RunningNode

@@ -6,6 +6,7 @@ import TestSupport
 import Testing
 
 /// `config get cluster`: nodes that tell their clients who they are.
+@Suite(.timeLimit(.minutes(10)))
 struct ClusterConfigurationTests {
     /// What a node answers: its version, and the nodes.
     private struct Answer: Equatable {

@@ -5,6 +5,7 @@ import TestSupport
 import Testing
 
 /// What lies in `cluster/`, tried with the programs that it is for.
+@Suite(.timeLimit(.minutes(10)))
 struct ClusterProgramTests {
     private static let folder =
         "/" + #filePath.split(separator: "/").dropLast(3).joined(separator: "/") + "/cluster"

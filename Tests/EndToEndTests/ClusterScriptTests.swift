@@ -70,6 +70,7 @@ final class ScriptedCluster {
     }
 }
 
+@Suite(.timeLimit(.minutes(10)))
 struct ClusterScriptTests {
     @Test("Nodes are started, shown, killed, started again with their sessions, and stopped")
     func life() throws {
@@ -154,6 +155,7 @@ struct ClusterScriptTests {
 }
 
 /// `sojourn definition`.
+@Suite(.timeLimit(.minutes(10)))
 struct DefinitionToolTests {
     private func definition(_ arguments: [String]) throws -> (
         exit: Program.Exit, output: String, errors: String

@@ -25,6 +25,7 @@ struct Refused: Sendable, CustomTestStringConvertible {
     }
 }
 
+@Suite(.timeLimit(.minutes(10)))
 struct CommandLineTests {
     private static let itemSizeTooSmall = "Item max size cannot be less than 1024 bytes."
     private static let udp =
@@ -187,6 +188,7 @@ struct CommandLineTests {
     }
 }
 
+@Suite(.timeLimit(.minutes(10)))
 struct ProcessTests {
     @Test(
         "SIGTERM and SIGINT end the node with status 0, and stdout stays silent",
@@ -277,6 +279,7 @@ struct ProcessTests {
     }
 }
 
+@Suite(.timeLimit(.minutes(10)))
 struct ListeningTests {
     @Test("The port file names every TCP place, in order")
     func portFile() throws {

@@ -2,6 +2,7 @@ import Glibc
 import TestSupport
 import Testing
 
+@Suite(.timeLimit(.minutes(10)))
 struct ConnectionLimitTests {
     /// Connections that the node admits with this `-c`.
     private func admitted(_ node: RunningNode, _ limit: Int) throws -> Int {
@@ -116,6 +117,7 @@ struct ConnectionLimitTests {
     }
 }
 
+@Suite(.timeLimit(.minutes(10)))
 struct PeerFaultTests {
     private static let value = [UInt8](repeating: UInt8(ascii: "v"), count: 1_000_000)
 

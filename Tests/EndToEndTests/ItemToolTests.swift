@@ -4,6 +4,7 @@ import TestSupport
 import Testing
 
 /// `sojourn get`, `set`, `touch` and `delete`.
+@Suite(.timeLimit(.minutes(10)))
 struct ItemToolTests {
     @Test("Items are stored, shown, touched and deleted where the ring says")
     func life() throws {

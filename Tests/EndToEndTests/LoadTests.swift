@@ -43,6 +43,7 @@ struct LoadTool {
     }
 }
 
+@Suite(.timeLimit(.minutes(10)))
 struct LoadTests {
     @Test(
         "What a load leaves on a node expires, and is under no session's key",
@@ -193,6 +194,7 @@ struct LoadTests {
     }
 }
 
+@Suite(.timeLimit(.minutes(10)))
 struct LoadFaultTests {
     private static let expected: [FakeServer.Misbehaviour: [String: Int]] = [
         .wrongByte: ["wrong value": 1],
@@ -270,6 +272,7 @@ struct LoadFaultTests {
     }
 }
 
+@Suite(.timeLimit(.minutes(10)))
 struct LoadCommandLineTests {
     /// Refused with status 64, or accepted, which a server that is not there shows.
     private func isAccepted(_ arguments: [String]) throws -> Bool {
@@ -327,6 +330,7 @@ struct LoadCommandLineTests {
     }
 }
 
+@Suite(.timeLimit(.minutes(10)))
 struct EchoTests {
     @Test("The echo sends back what it is sent, and the load compares it")
     func echo() throws {

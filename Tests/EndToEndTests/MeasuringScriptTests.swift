@@ -3,6 +3,7 @@ import TestSupport
 import Testing
 
 /// What the scripts that measure do when something goes wrong.
+@Suite(.timeLimit(.minutes(10)))
 struct MeasuringScriptTests {
     private static let root =
         "/" + #filePath.split(separator: "/").dropLast(3).joined(separator: "/")

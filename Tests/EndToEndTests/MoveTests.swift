@@ -3,6 +3,7 @@ import TestSupport
 import Testing
 
 /// A node that is given more memory, or less, with sessions in its memory file.
+@Suite(.timeLimit(.minutes(10)))
 struct MoveTests {
     /// Stores many at once: `count` replies are waited for.
     private func ask(_ peer: SocketPeer, _ requests: [String]) throws -> [Substring] {

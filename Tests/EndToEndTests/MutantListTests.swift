@@ -4,6 +4,7 @@ import Testing
 
 /// The list of `scripts/mutants`, which makes small mistakes and asks the tests whether they notice. That
 /// takes minutes; here only that the list still says something.
+@Suite(.timeLimit(.minutes(10)))
 struct MutantListTests {
     private func check(_ arguments: [String] = []) throws -> (
         exit: Program.Exit, output: String, errors: String

@@ -3,6 +3,7 @@ import TestSupport
 import Testing
 
 /// Dumps and watchers over real sockets: what they cost others, and who may have them.
+@Suite(.timeLimit(.minutes(10)))
 struct OperatorTests {
     /// Stores many small items by few system calls.
     private func fill(_ node: RunningNode, _ count: Int) throws {

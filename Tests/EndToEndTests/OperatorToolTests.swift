@@ -3,6 +3,7 @@ import TestSupport
 import Testing
 
 /// The tools with which operators look at memcached, on a node.
+@Suite(.timeLimit(.minutes(10)))
 struct OperatorToolTests {
     /// A node whose items the tools have something to tell about.
     private func node(_ flags: [String] = []) throws -> RunningNode {

@@ -7,6 +7,7 @@ import Testing
 ///
 /// Debian's pylibmc, because the one from PyPI brings a libmemcached of 2013 (1.0.16), which corrupts its
 /// memory with 47 weighted servers.
+@Suite(.timeLimit(.minutes(10)))
 struct PlacementTests {
     private static let script =
         "/" + #filePath.split(separator: "/").dropLast().joined(separator: "/")
@@ -79,6 +80,7 @@ struct PlacementTests {
 }
 
 /// Tests/RingBenchmark, whose times nothing is asked of here.
+@Suite(.timeLimit(.minutes(10)))
 struct LookupCostTests {
     @Test("A lookup allocates nothing, with any strategy, whether a node is left out or not")
     func allocations() throws {

@@ -4,6 +4,7 @@ import TestSupport
 import Testing
 
 /// `sojourn ring`.
+@Suite(.timeLimit(.minutes(10)))
 struct RingToolTests {
     private func ring(_ arguments: [String]) throws -> (
         exit: Program.Exit, output: String, errors: String

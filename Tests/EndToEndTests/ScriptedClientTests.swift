@@ -42,6 +42,7 @@ enum Script {
 }
 
 /// pymemcache, a client in Python that speaks the classic commands.
+@Suite(.timeLimit(.minutes(10)))
 struct PymemcacheTests {
     @Test("pymemcache's commands work over TCP and over a Unix socket", arguments: [false, true])
     func checks(usesUnixSocket: Bool) throws {
@@ -54,6 +55,7 @@ struct PymemcacheTests {
 }
 
 /// meta-memcache, a client in Python that speaks the meta commands only.
+@Suite(.timeLimit(.minutes(10)))
 struct MetaMemcacheTests {
     @Test("meta-memcache's commands work, its leases and its stale values too")
     func checks() throws {
@@ -66,6 +68,7 @@ struct MetaMemcacheTests {
 /// Dalli, Rails' client, in Ruby. Debian packages 3.0.6, which speaks the binary protocol only: of that
 /// the test shows that it is told at once. From 3.2 on Dalli speaks the meta commands; the test takes
 /// the one whose `lib` folder SOJOURN_TEST_DALLI names.
+@Suite(.timeLimit(.minutes(10)))
 struct DalliTests {
     @Test("Dalli's commands work, or it is refused at once if it knows no meta commands")
     func checks() throws {

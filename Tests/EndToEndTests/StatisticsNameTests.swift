@@ -2,6 +2,7 @@ import TestSupport
 import Testing
 
 /// The names in `stats`: tools look for memcached's.
+@Suite(.timeLimit(.minutes(10)))
 struct StatisticsNameTests {
     private func names(_ page: String, on node: RunningNode) throws -> [String] {
         let peer = try node.connect()

@@ -3,6 +3,7 @@ import TestSupport
 import Testing
 
 /// `sojourn status`.
+@Suite(.timeLimit(.minutes(10)))
 struct StatusToolTests {
     private func rows(_ text: String) -> [String: [Substring]] {
         let lines = text.split(separator: "\n").map { $0.split(separator: " ") }

@@ -3,6 +3,7 @@ import TestSupport
 import Testing
 
 /// `sojournd --supervise`: a process that holds the listening sockets, and its node.
+@Suite(.timeLimit(.minutes(10)))
 struct SuperviseTests {
     /// The processes that a process has started and not waited for.
     private func children(of process: pid_t) -> [pid_t] {

@@ -3,6 +3,7 @@ import TestSupport
 import Testing
 
 /// A node with a memory file, killed and started again.
+@Suite(.timeLimit(.minutes(10)))
 struct SurvivalTests {
     private static let root = #filePath.split(separator: "/").dropLast(3).reduce("") {
         $0 + "/" + $1

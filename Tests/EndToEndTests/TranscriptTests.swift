@@ -52,6 +52,7 @@ private final class OracleNode: TranscriptNode {
     }
 }
 
+@Suite(.timeLimit(.minutes(10)))
 struct SocketTranscriptTests {
     @Test(
         "The node answers over a socket what the transcript says", arguments: TranscriptFiles.names)
@@ -65,6 +66,7 @@ struct SocketTranscriptTests {
     }
 }
 
+@Suite(.timeLimit(.minutes(10)))
 struct OracleTranscriptTests {
     @Test("memcached answers what the transcript says", arguments: TranscriptFiles.names)
     func oracle(name: String) throws {

@@ -32,6 +32,7 @@ private struct Signal: ~Copyable {
     }
 }
 
+@Suite(.timeLimit(.minutes(10)))
 struct EndOfTurnTests {
     @Test("A turn ends once, when everything that was ready has been handled")
     func endsOnce() throws {

@@ -4,6 +4,7 @@ import Testing
 
 @testable import EventLoop
 
+@Suite(.timeLimit(.minutes(10)))
 struct ListenerTests {
     /// Connects to an address of this machine.
     private func connect(to address: SocketAddress) throws -> EventLoop.Stream {

@@ -46,6 +46,7 @@ private func run(_ loop: Loop, until isDone: () -> Bool) throws {
     }
 }
 
+@Suite(.timeLimit(.minutes(10)))
 struct StreamTests {
     @Test("What is written to one end is read from the other")
     func readAndWrite() throws {
@@ -127,6 +128,7 @@ struct StreamTests {
     }
 }
 
+@Suite(.timeLimit(.minutes(10)))
 struct LoopTests {
     @Test("A handler is called while its descriptor is ready, and not when it is disabled")
     func readable() throws {

@@ -3,6 +3,7 @@ import Testing
 
 @testable import HashRing
 
+@Suite(.timeLimit(.minutes(10)))
 struct ContinuumTests {
     private typealias Point = Continuum.Point
 

@@ -1,6 +1,7 @@
 import HashRing
 import Testing
 
+@Suite(.timeLimit(.minutes(10)))
 struct GoldenTests {
     @Test("Every key is where the real program put it", arguments: GoldenFiles.sources)
     func placements(source: String) throws {

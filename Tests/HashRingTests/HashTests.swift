@@ -3,6 +3,7 @@ import Testing
 @testable import HashRing
 
 /// Hashes against published check values; what they do to real keys is in the golden files.
+@Suite(.timeLimit(.minutes(10)))
 struct HashTests {
     private func bytes<Result>(
         _ text: String, _ body: (UnsafeRawBufferPointer) -> Result

@@ -2,6 +2,7 @@ import Testing
 
 @testable import HashRing
 
+@Suite(.timeLimit(.minutes(10)))
 struct MD5Tests {
     private func hex(_ text: String) -> String {
         let digest = Array(text.utf8).withUnsafeBytes { MD5.digest($0) }

@@ -7,6 +7,7 @@ func equalNodes(_ count: Int) -> [Node] {
     (0..<count).map { Node(host: "10.\($0 >> 16).\($0 >> 8 & 255).\($0 & 255)") }
 }
 
+@Suite(.timeLimit(.minutes(10)))
 struct RingTests {
     @Test("libmemcached's weighted ketama, as pylibmc's Client.hash says")
     func libmemcached() throws {

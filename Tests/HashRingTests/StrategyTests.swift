@@ -20,6 +20,7 @@ func sessionKey(_ number: Int) -> [UInt8] {
         }
 }
 
+@Suite(.timeLimit(.minutes(10)))
 struct MovementTests {
     /// How many keys two rings place differently: of those, how many were or are on the node, and how many
     /// have nothing to do with it.
@@ -114,6 +115,7 @@ struct MovementTests {
     }
 }
 
+@Suite(.timeLimit(.minutes(10)))
 struct BalanceTests {
     /// For each node its keys over the keys that its weight asks for.
     private func shares(_ ring: Ring, keyCount: Int) -> [Double] {

@@ -3,6 +3,7 @@ import Testing
 
 @testable import LoadGenerator
 
+@Suite(.timeLimit(.minutes(10)))
 struct DistributionTests {
     @Test("Sizes are read as written, and nothing else is")
     func reading() {

@@ -2,6 +2,7 @@ import Testing
 
 @testable import LoadGenerator
 
+@Suite(.timeLimit(.minutes(10)))
 struct ScheduleTests {
     @Test("Requests are due evenly from the start on, without drifting")
     func even() {

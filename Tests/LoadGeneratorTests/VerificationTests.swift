@@ -3,6 +3,7 @@ import Testing
 
 @testable import LoadGenerator
 
+@Suite(.timeLimit(.minutes(10)))
 struct VerificationTests {
     @Test("A right value is a hit with a latency")
     func rightValue() {

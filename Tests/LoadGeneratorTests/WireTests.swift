@@ -3,6 +3,7 @@ import Testing
 
 @testable import LoadGenerator
 
+@Suite(.timeLimit(.minutes(10)))
 struct WireTests {
     private typealias Listed = ListedRequests.Listed
 

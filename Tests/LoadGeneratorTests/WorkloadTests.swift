@@ -2,6 +2,7 @@ import Testing
 
 @testable import LoadGenerator
 
+@Suite(.timeLimit(.minutes(10)))
 struct WorkloadTests {
     private func draws(_ source: any RequestSource, _ count: Int) -> [(Request, [Asked])] {
         var asked = RingBuffer<Asked>(capacity: 64)
@@ -106,6 +107,7 @@ struct WorkloadTests {
     }
 }
 
+@Suite(.timeLimit(.minutes(10)))
 struct SessionWorkloadTests {
     private final class Counter { var lost = 0 }
 

@@ -3,6 +3,7 @@ import Testing
 
 @testable import MemcacheProtocol
 
+@Suite(.timeLimit(.minutes(10)))
 struct Base64Tests {
     private func encoded(_ bytes: [UInt8]) -> String {
         var text: [UInt8] = []

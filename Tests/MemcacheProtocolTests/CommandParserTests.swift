@@ -2,6 +2,7 @@ import Testing
 
 @testable import MemcacheProtocol
 
+@Suite(.timeLimit(.minutes(10)))
 struct RetrievalParsingTests {
     @Test("The four retrievals differ in what they show and touch, not in their keys")
     func retrievals() {
@@ -61,6 +62,7 @@ struct RetrievalParsingTests {
     }
 }
 
+@Suite(.timeLimit(.minutes(10)))
 struct StorageParsingTests {
     private struct NoStore: Error {
         var line: String
@@ -169,6 +171,7 @@ struct StorageParsingTests {
     }
 }
 
+@Suite(.timeLimit(.minutes(10)))
 struct OneKeyParsingTests {
     @Test("delete, touch, incr and decr take their words")
     func commands() {
@@ -226,6 +229,7 @@ struct OneKeyParsingTests {
     }
 }
 
+@Suite(.timeLimit(.minutes(10)))
 struct AdministrationParsingTests {
     @Test("Commands of one word are known, in small letters only")
     func oneWord() {

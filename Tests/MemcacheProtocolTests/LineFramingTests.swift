@@ -8,6 +8,7 @@ private func framing(_ input: String, isFull: Bool = false) -> LineFraming {
     return LineFraming.of(bytes.span, newline: bytes.firstIndex(of: 10), isFull: isFull)
 }
 
+@Suite(.timeLimit(.minutes(10)))
 struct LineFramingTests {
     @Test("A line ends at LF, with or without CR, and the next input follows it")
     func lineEnds() {

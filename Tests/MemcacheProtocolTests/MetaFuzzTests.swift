@@ -72,6 +72,7 @@ func randomMetaLine(using generator: inout SeededGenerator) -> [UInt8] {
     return Array(words.joined(separator: " ").utf8)
 }
 
+@Suite(.timeLimit(.minutes(10)))
 struct MetaFuzzTests {
     @Test("No bytes at all trap the reader of meta commands", arguments: 0..<4)
     func anyMetaLines(seed: UInt64) {

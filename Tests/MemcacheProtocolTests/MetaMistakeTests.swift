@@ -3,6 +3,7 @@ import Testing
 @testable import MemcacheProtocol
 
 /// Meta commands that are none: which error, and where the next command begins.
+@Suite(.timeLimit(.minutes(10)))
 struct MetaMistakeTests {
     @Test(
         "Without a key, or without a length, nothing is swallowed",

@@ -2,6 +2,7 @@ import Testing
 
 @testable import MemcacheProtocol
 
+@Suite(.timeLimit(.minutes(10)))
 struct MetaRequestTests {
     @Test("The verbs are two letters and a space, or the whole line")
     func verbs() {
@@ -96,6 +97,7 @@ struct MetaRequestTests {
     }
 }
 
+@Suite(.timeLimit(.minutes(10)))
 struct MetaFlagsTests {
     @Test("A flag is one of 25 letters, each with a bit of its own")
     func letters() {

@@ -2,6 +2,7 @@ import Testing
 
 @testable import MemcacheProtocol
 
+@Suite(.timeLimit(.minutes(10)))
 struct OperatorCommandTests {
     private func operation(_ line: String) -> OperatorCommand? {
         guard case .operate(let command, isQuiet: false) = parse(line) else { return nil }

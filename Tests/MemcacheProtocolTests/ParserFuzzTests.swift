@@ -169,6 +169,7 @@ func randomLine(using generator: inout SeededGenerator) -> [UInt8] {
     return line.filter { $0 != 10 }
 }
 
+@Suite(.timeLimit(.minutes(10)))
 struct ParserFuzzTests {
     @Test("Random lines neither trap nor name a place outside the line", arguments: 0..<8)
     func randomLines(seed: UInt64) {

@@ -2,6 +2,7 @@ import Testing
 
 @testable import MemcacheProtocol
 
+@Suite(.timeLimit(.minutes(10)))
 struct RepliesTests {
     private static let errors: [ErrorReply] = [
         .error, .badFormat, .badCommandLine, .badDataChunk, .invalidExptime, .invalidDelta,

@@ -1,6 +1,7 @@
 import MemcacheProtocol
 import Testing
 
+@Suite(.timeLimit(.minutes(10)))
 struct ReplyLineTests {
     private func read(_ text: String) -> ReplyLine { ReplyLine(Array(text.utf8).span) }
 

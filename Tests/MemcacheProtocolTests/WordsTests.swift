@@ -2,6 +2,7 @@ import Testing
 
 @testable import MemcacheProtocol
 
+@Suite(.timeLimit(.minutes(10)))
 struct WordsTests {
     private func words(_ line: String) -> [String] {
         let bytes = Array(line.utf8)
@@ -46,6 +47,7 @@ struct WordsTests {
     }
 }
 
+@Suite(.timeLimit(.minutes(10)))
 struct NumberTests {
     private func unsigned(_ text: String) -> UInt64? {
         let bytes = Array(text.utf8)

@@ -5,7 +5,7 @@ import Testing
 
 @testable import SessionClient
 
-@Suite(.ownThread)
+@Suite(.ownThread, .timeLimit(.minutes(10)))
 struct CacheClientTests {
     @Test("An item is stored and read", arguments: ServerKind.allCases)
     func setAndGet(kind: ServerKind) async throws {

@@ -17,6 +17,7 @@ private func decode(_ text: String) throws -> [ClusterConfiguration] {
     return found
 }
 
+@Suite(.timeLimit(.minutes(10)))
 struct ClusterConfigurationDecoderTests {
     @Test("Any cut of the answer gives the same configuration, by NIO's verifier")
     func verified() throws {

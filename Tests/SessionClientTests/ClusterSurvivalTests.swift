@@ -167,7 +167,7 @@ private final class SessionsUnderLoad {
     }
 }
 
-@Suite(.ownThread)
+@Suite(.ownThread, .timeLimit(.minutes(10)))
 struct ClusterSurvivalTests {
     @Test(
         "With two copies a node that is killed under load and returns loses no session, and no save"

@@ -62,6 +62,7 @@ extension Exchange: Equatable {
     static func == (one: Exchange, other: Exchange) -> Bool { one === other }
 }
 
+@Suite(.timeLimit(.minutes(10)))
 struct ConnectionStateMachineTests {
     @Test(
         "The first exchange connects, is greeted, and is then sent with those that came meanwhile")
@@ -206,6 +207,21 @@ struct ConnectionStateMachineTests {
             conversation.receive(NodeReply(.miss, opaque: 1_001)).completes(second))
     }
 
+    @Test("What comes too late to be sent is not sent, and has failed")
+    func late() {
+        let conversation = Conversation.ready()
+        let (first, second) = (gets(deadline: at(10)), gets())
+        conversation.submit(first)
+        conversation.submit(second)
+        #expect(conversation.send(now: at(10)) == [1_001])
+        #expect(conversation.machine.takeDropped() == [first])
+        #expect(
+            conversation.receive(NodeReply(.miss, opaque: 1_001)).completes(second))
+        let inTime = gets(deadline: at(10))
+        conversation.submit(inTime)
+        #expect(conversation.send(now: at(9)) == [1_002])
+    }
+
     @Test("The reply to what was cancelled later is awaited, and harms no other")
     func cancelledLate() {
         let conversation = Conversation.ready()
@@ -245,6 +261,7 @@ struct ConnectionStateMachineTests {
     }
 }
 
+@Suite(.timeLimit(.minutes(10)))
 struct ConnectionTimeTests {
     @Test("Deadlines are told, in flight or waiting, and only once they have come")
     func deadlines() {
@@ -310,6 +327,7 @@ struct ConnectionTimeTests {
     }
 }
 
+@Suite(.timeLimit(.minutes(10)))
 struct ExchangeTests {
     @Test("The first to settle it decides")
     func settlesOnce() async {
@@ -329,5 +347,25 @@ struct ExchangeTests {
         let failure = Exchange.Failure(error: CacheError(.cancelled), wasSent: true)
         #expect(await task.value == .failure(failure))
         #expect(exchange.isSettled)
+    }
+
+    @Test("In a task that was cancelled before, nothing is begun", arguments: [false, true])
+    func cancelledBefore(isCancelled: Bool) async {
+        let task = Task {
+            if isCancelled { withUnsafeCurrentTask { $0?.cancel() } }
+            var wasBegun = false
+            let outcome = await gets().outcome { exchange throws(CacheError) in
+                wasBegun = true
+                throw CacheError(.overloaded)
+            }
+            return (wasBegun, outcome)
+        }
+        let (wasBegun, outcome) = await task.value
+        #expect(wasBegun == !isCancelled)
+        guard case .failure(let failure) = outcome else {
+            Issue.record("there are no replies")
+            return
+        }
+        #expect(failure.error.code == (isCancelled ? .cancelled : .overloaded))
     }
 }

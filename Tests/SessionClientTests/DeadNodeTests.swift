@@ -6,7 +6,7 @@ import Testing
 
 @testable import SessionClient
 
-@Suite(.ownThread)
+@Suite(.ownThread, .timeLimit(.minutes(10)))
 struct DeadNodeTests {
     private func isEjected(_ node: Int, in cache: CacheClient) async throws -> Bool {
         try await cache.topology().pools[node].watch.isEjected

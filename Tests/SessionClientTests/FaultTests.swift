@@ -62,7 +62,7 @@ private func duration(of body: () async throws -> Void) async throws -> Duration
     try await ContinuousClock().measure(body)
 }
 
-@Suite(.ownThread)
+@Suite(.ownThread, .timeLimit(.minutes(10)))
 struct FaultTests {
     @Test("A node that is not there is told at once")
     func refusedConnection() async throws {
@@ -275,7 +275,7 @@ struct FaultTests {
     }
 }
 
-@Suite(.ownThread)
+@Suite(.ownThread, .timeLimit(.minutes(10)))
 struct BackPressureTests {
     @Test("Commands beyond the limit are refused, and room comes back", arguments: [-1, 0, 1])
     func outstandingBound(excess: Int) async throws {

@@ -29,7 +29,7 @@ private func hosts(of client: CacheClient) async throws -> [String] {
     try await client.topology().ring.nodes.map(\.host)
 }
 
-@Suite(.ownThread)
+@Suite(.ownThread, .timeLimit(.minutes(10)))
 struct MembershipTests {
     @Test("A file is read at the start, and again when it has changed")
     func file() async throws {
@@ -228,7 +228,7 @@ struct MembershipTests {
     }
 }
 
-@Suite(.ownThread)
+@Suite(.ownThread, .timeLimit(.minutes(10)))
 struct ClusterQueryTests {
     /// Seeds that answer with what stands in a box.
     private final class Cluster: Sendable {
@@ -297,7 +297,7 @@ struct ClusterQueryTests {
     }
 }
 
-@Suite(.ownThread)
+@Suite(.ownThread, .timeLimit(.minutes(10)))
 struct ServiceTests {
     @Test("A service group runs the client, and shuts it down")
     func serviceGroup() async throws {

@@ -20,6 +20,7 @@ private func ejected(jitter: Double = 0, draw: Double = 0) -> NodeHealth {
     return health
 }
 
+@Suite(.timeLimit(.minutes(10)))
 struct NodeHealthTests {
     @Test("So many failures in a row eject a node, not fewer")
     func ejection() {

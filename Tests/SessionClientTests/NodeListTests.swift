@@ -3,6 +3,7 @@ import Testing
 
 @testable import SessionClient
 
+@Suite(.timeLimit(.minutes(10)))
 struct NodeListTests {
     @Test("A list has a node per line, with weight and name where they are said")
     func list() throws {
@@ -50,6 +51,7 @@ struct NodeListTests {
     }
 }
 
+@Suite(.timeLimit(.minutes(10)))
 struct ClusterConfigurationTests {
     @Test("Host names make the ring; addresses where there are none")
     func body() throws {

@@ -58,6 +58,7 @@ private let conversation: [(text: String, reply: NodeReply)] = [
     ("HD X Z h1 l3 s17 nonsense\r\n", NodeReply(.done)),
 ]
 
+@Suite(.timeLimit(.minutes(10)))
 struct NodeReplyDecoderTests {
     @Test("Any cut of the input gives the same replies, by NIO's verifier")
     func verified() throws {

@@ -9,6 +9,7 @@ private func encoded(_ request: NodeRequest, opaque: UInt64 = 0x0123_4567_89ab_c
     return String(buffer: buffer)
 }
 
+@Suite(.timeLimit(.minutes(10)))
 struct NodeRequestTests {
     @Test("A retrieval asks for value, client flags and CAS unique")
     func get() {
@@ -85,6 +86,7 @@ struct NodeRequestTests {
     }
 }
 
+@Suite(.timeLimit(.minutes(10)))
 struct CacheKeyTests {
     @Test(
         "A key has 1 to 250 bytes", arguments: [(0, false), (1, true), (250, true), (251, false)])
@@ -105,6 +107,7 @@ struct CacheKeyTests {
     }
 }
 
+@Suite(.timeLimit(.minutes(10)))
 struct ExpiryTests {
     private func exptime(_ expiry: Expiry, now: Int64 = 1_800_000_000) -> Int32 {
         expiry.exptime(unixSeconds: now)

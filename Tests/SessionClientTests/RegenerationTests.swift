@@ -46,7 +46,7 @@ private func withStore(
     }
 }
 
-@Suite(.ownThread)
+@Suite(.ownThread, .timeLimit(.minutes(10)))
 struct RegenerationTests {
     @Test("A login does not bring back a session that was logged out meanwhile", arguments: [1, 2])
     func destroyedMeanwhile(copyCount: Int) async throws {
@@ -173,7 +173,7 @@ struct RegenerationTests {
     }
 }
 
-@Suite(.ownThread)
+@Suite(.ownThread, .timeLimit(.minutes(10)))
 struct SessionSizeTests {
     @Test(
         "The largest value that the client takes, the node takes, whatever the key",

@@ -1,56 +1,13 @@
-import Glibc
-import HashRing
+import MetricsTestKit
 import NIOCore
-import Synchronization
 import TestSupport
 import Testing
 
 @testable import SessionClient
 
-/// Three nodes behind gates, and a client that keeps copies on them.
-final class ReplicaCluster {
-    let processes: [RunningNode]
-    let gates: [Gate]
-    let client: CacheClient
-
-    init(_ replication: Replication, nodeCount: Int = 3) async throws {
-        processes = try (0..<nodeCount).map { _ in try ServerKind.sojournd.start() }
-        var gates: [Gate] = []
-        for process in processes { gates.append(try await Gate(before: try process.port)) }
-        self.gates = gates
-        client = try Self.client(of: gates, replication)
-    }
-
-    static func client(of gates: [Gate], _ replication: Replication) throws -> CacheClient {
-        let configuration = quickConfiguration {
-            $0.replication = replication
-            $0.failureCountUntilEjection = 1_000
-        }
-        return try CacheClient(nodes: gates.map(\.node), configuration: configuration)
-    }
-
-    deinit { client.shutDown() }
-
-    /// The nodes of a key, its own first.
-    func places(of key: CacheKey) async throws -> [Int] {
-        try await client.topology().ring.indices(for: key.bytes, count: gates.count)
-    }
-
-    /// What a node answers when it is asked for a key without a client, with plain line ends.
-    func stored(_ key: CacheKey, at place: Int) throws -> String {
-        let peer = try processes[place].connect()
-        let reply = try peer.ask("mg \(key) v f c t\r\nmn", until: "MN\r\n")
-        return String(decoding: reply.utf8.filter { $0 != 13 }.dropLast(3), as: UTF8.self)
-    }
-
-    func version(of key: CacheKey, at place: Int) throws -> UInt64 {
-        UInt64(word("c", of: try stored(key, at: place)).dropFirst()) ?? 0
-    }
-}
-
-@Suite(.ownThread)
+@Suite(.ownThread, .timeLimit(.minutes(10)))
 struct ReplicaTests {
-    private let two = Replication(copyCount: 2)
+    private let two = Replication.patient(copyCount: 2)
 
     @Test("An item is on as many nodes of the ring as there are to be copies, with one version")
     func copies() async throws {
@@ -206,6 +163,34 @@ struct ReplicaTests {
         #expect(try await client.get("k") == nil)
     }
 
+    @Test("Counting on copies keeps the item's client flags")
+    func clientFlagsOfNumbers() async throws {
+        let cluster = try await ReplicaCluster(two)
+        try await cluster.client.set("n", to: .text("5"), clientFlags: 7)
+        #expect(try await cluster.client.increment("n") == 6)
+        #expect(try await cluster.client.get("n")?.clientFlags == 7)
+        #expect(try await cluster.client.decrement("n", by: 2) == 4)
+        for place in try await cluster.places(of: "n")[..<2] {
+            #expect(word("f", of: try cluster.stored("n", at: place)) == "f7")
+        }
+    }
+
+    @Test("No session begins under an ID that one of the copies has already")
+    func usedID() async throws {
+        let cluster = try await ReplicaCluster(two)
+        for number in 0..<2 {
+            let key = try CacheKey("k\(number)")
+            // Nobody has it.
+            let free = try CacheKey("free\(number)")
+            let created = try await cluster.client.store(.addFresh, free, .text("v"), .never, 0)
+            guard case .stored = created else { throw Trouble("\(created) of a free ID") }
+            let peer = try cluster.processes[try await cluster.places(of: key)[number]].connect()
+            _ = try peer.ask("set \(key) 0 0 4\r\nours")
+            let outcome = try await cluster.client.store(.addFresh, key, .text("v"), .never, 0)
+            #expect(outcome == .present, "copy \(number)")
+        }
+    }
+
     @Test("Numbers are counted on all copies")
     func arithmetic() async throws {
         let cluster = try await ReplicaCluster(two)
@@ -266,7 +251,7 @@ struct ReplicaTests {
 
     @Test("What requires more copies than there are nodes alive fails")
     func tooFewCopies() async throws {
-        let strict = Replication(copyCount: 3, readCountMin: 2, writeCountMin: 2)
+        let strict = Replication.patient(copyCount: 3, readCountMin: 2, writeCountMin: 2)
         let cluster = try await ReplicaCluster(strict)
         let client = cluster.client
         try await client.set("k", to: .text("v"))
@@ -287,14 +272,55 @@ struct ReplicaTests {
         #expect(try await client.get("k")?.text == "w")
     }
 
-    @Test("An item with a tombstone's client flags is refused where there are replicas")
+    @Test("Where the cluster has fewer nodes than copies are required, it fails and says so")
+    func tooFewNodes() async throws {
+        let cluster = try await ReplicaCluster(
+            .patient(copyCount: 2, readCountMin: 2, writeCountMin: 2), nodeCount: 1)
+        do throws(CacheError) {
+            try await cluster.client.set("k", to: .text("v"))
+            Issue.record("it was stored once")
+        } catch {
+            #expect(error.code == .tooFewCopies)
+            #expect(error.reason == "1 of 2, the cluster has 1")
+        }
+        #expect(await code { _ = try await cluster.client.get("k") } == .tooFewCopies)
+        let fresh = await code {
+            _ = try await cluster.client.store(.addFresh, "k", .text("v"), .never, 0)
+        }
+        #expect(fresh == .tooFewCopies)
+    }
+
+    @Test("A write that reached fewer copies than there are to be is counted")
+    func shortWrites() async throws {
+        let metrics = TestMetrics()
+        let cluster = try await ReplicaCluster(two, metrics: metrics)
+        let count = { try metrics.expectCounter("sojourn_client_short_writes").totalValue }
+        let client = cluster.client
+        var version = try await client.set("k", to: .text("v"))
+        #expect(try await client.store(.addFresh, "fresh", .text("v"), .never, 0) != .present)
+        #expect(try count() == 0)
+        for place in try await cluster.places(of: "k")[1..<2] {
+            try await cluster.gates[place].shut()
+        }
+        version = try await client.set("k", to: .text("w"))
+        #expect(try count() == 1)
+        #expect(try await client.compareAndSet("k", to: .text("x"), expected: version) != .conflict)
+        #expect(try count() == 2)
+        #expect(try await client.replace("k", with: .text("y")) != nil)
+        #expect(try count() == 3)
+        #expect(try await client.delete("k"))
+        #expect(try count() == 4)
+    }
+
+    @Test("An item with client flags that mark a copy is refused where there are replicas")
     func reservedClientFlags() async throws {
         let cluster = try await ReplicaCluster(two)
-        let flags = ReplicaSet.tombstoneClientFlags
-        #expect(
-            await code {
-                try await cluster.client.set("k", to: .text("v"), clientFlags: flags)
-            } == .reservedClientFlags)
+        for flags in ReplicaSet.reservedClientFlags {
+            #expect(
+                await code {
+                    try await cluster.client.set("k", to: .text("v"), clientFlags: flags)
+                } == .reservedClientFlags)
+        }
         #expect(await code { try await cluster.client.set("k", to: .text("v")) } == nil)
     }
 
@@ -306,6 +332,8 @@ struct ReplicaTests {
             Replication(copyCount: 2, writeCountMin: 3),
             Replication(copyCount: 2, tombstoneLifetime: .milliseconds(999)),
             Replication(copyCount: 2, tombstoneLifetime: .seconds(2_592_001)),
+            Replication(copyCount: 2, stragglerTimeout: .zero),
+            Replication(copyCount: 2, stragglerTimeout: .seconds(3_601)),
         ]
         for replication in wrong {
             #expect(throws: ConfigurationError.self) { try replication.validate() }
@@ -313,6 +341,8 @@ struct ReplicaTests {
         #expect(throws: Never.self) {
             try Replication(copyCount: 5, readCountMin: 5, writeCountMin: 5).validate()
             try Replication(copyCount: 2, tombstoneLifetime: .seconds(2_592_000)).validate()
+            try Replication(copyCount: 2, stragglerTimeout: .milliseconds(1)).validate()
+            try Replication(copyCount: 2, stragglerTimeout: .seconds(3_600)).validate()
         }
         var configuration = CacheClientConfiguration()
         configuration.replication = two

@@ -9,6 +9,7 @@ private func key(_ byte: UInt8, bitCount: Int = 256) -> SymmetricKey {
     SymmetricKey(data: [UInt8](repeating: byte, count: bitCount / 8))
 }
 
+@Suite(.timeLimit(.minutes(10)))
 struct Base64URLTests {
     @Test("Known bytes have their known texts")
     func vectors() {
@@ -37,6 +38,7 @@ struct Base64URLTests {
     }
 }
 
+@Suite(.timeLimit(.minutes(10)))
 struct SessionIDTests {
     @Test("IDs are 256 bits, and no two are the same")
     func ids() {
@@ -79,6 +81,7 @@ struct SessionIDTests {
     }
 }
 
+@Suite(.timeLimit(.minutes(10)))
 struct CookieSignerTests {
     private let signer = CookieSigner(keys: [key(1)], cookieName: "session")
 
@@ -161,6 +164,7 @@ struct CookieSignerTests {
     }
 }
 
+@Suite(.timeLimit(.minutes(10)))
 struct SessionEnvelopeTests {
     private let content = SessionEnvelope.Content(
         createdMilliseconds: 1_795_000_000_123, value: Array("a secret value".utf8))

@@ -43,7 +43,7 @@ private func withStore(
 
 private func itemKey(_ id: SessionID) throws -> CacheKey { try CacheKey("session:\(id.text)") }
 
-@Suite(.ownThread)
+@Suite(.ownThread, .timeLimit(.minutes(10)))
 struct SessionStoreTests {
     @Test("A session is created, loaded, saved and destroyed", arguments: ServerKind.allCases)
     func life(kind: ServerKind) async throws {

@@ -5,6 +5,7 @@ import Testing
 
 private let year2030: Int64 = 1_893_456_000_000_000
 
+@Suite(.timeLimit(.minutes(10)))
 struct VersionClockTests {
     @Test("Versions go up, when the clock stands still and when it goes back")
     func goesUp() throws {

@@ -3,7 +3,7 @@ import Testing
 @testable import SessionMap
 
 /// A map's items move to an arena of another size or other shards.
-@Suite struct ArenaMoveTests {
+@Suite(.timeLimit(.minutes(10))) struct ArenaMoveTests {
     /// Two arenas, and whoever owns their memory: what is given back is gone.
     private final class Movers {
         let old: UnsafeMutableRawBufferPointer

@@ -6,7 +6,7 @@ import Testing
 /// together; it never ends the process. What checksums make of it, `DroppedDamageTests` tell.
 ///
 /// SOJOURN_SEED chooses other damage, SOJOURN_STEPS more of it.
-@Suite struct DamageTests {
+@Suite(.timeLimit(.minutes(10))) struct DamageTests {
     private let seed = environmentNumber("SOJOURN_SEED", default: 41)
     private let flipCount = Int(environmentNumber("SOJOURN_STEPS", default: 1_000))
 

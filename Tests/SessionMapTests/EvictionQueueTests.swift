@@ -3,7 +3,7 @@ import Testing
 @testable import SessionMap
 
 /// Who is on probation, who is proven, and who goes first.
-@Suite struct EvictionQueueTests {
+@Suite(.timeLimit(.minutes(10))) struct EvictionQueueTests {
     private final class Keys {
         var all: [String] = []
     }

@@ -3,7 +3,7 @@ import Testing
 @testable import SessionMap
 
 /// One shard is one least recently used queue, without exception.
-@Suite struct EvictionTests {
+@Suite(.timeLimit(.minutes(10))) struct EvictionTests {
     private func makeMap(byteCount: Int) throws -> SessionMap {
         try SessionMap(
             MapConfiguration(byteCount: byteCount, shardCount: 1, hashSeed: 10), now: 10)

@@ -2,7 +2,7 @@ import Testing
 
 @testable import SessionMap
 
-@Suite struct ExtentAllocatorTests {
+@Suite(.timeLimit(.minutes(10))) struct ExtentAllocatorTests {
     private static let unitCount: UInt32 = 1000
 
     private func makeExtents() -> TestExtents {

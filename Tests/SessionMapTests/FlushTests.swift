@@ -2,7 +2,7 @@ import Testing
 
 @testable import SessionMap
 
-@Suite struct FlushTests {
+@Suite(.timeLimit(.minutes(10))) struct FlushTests {
     private func makeMap() throws -> SessionMap {
         try SessionMap(MapConfiguration(byteCount: 4 << 20, shardCount: 2, hashSeed: 8), now: 10)
     }

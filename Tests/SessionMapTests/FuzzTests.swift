@@ -1,7 +1,7 @@
 import Testing
 
 /// Replays a seeded corpus; SOJOURN_SEED and SOJOURN_STEPS (inputs) go on from it.
-@Suite struct FuzzTests {
+@Suite(.timeLimit(.minutes(10))) struct FuzzTests {
     @Test func noBytesMakeAMapTrap() {
         let seed = environmentNumber("SOJOURN_SEED", default: 1)
         let count = environmentNumber("SOJOURN_STEPS", default: isDebugBuild ? 30 : 600)

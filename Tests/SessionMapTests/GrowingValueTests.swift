@@ -5,7 +5,7 @@ import Testing
 /// Sessions that grow by orders of magnitude, and shrink again, while memory is full.
 ///
 /// SOJOURN_SEED chooses another run, SOJOURN_STEPS a longer one.
-@Suite struct GrowingValueTests {
+@Suite(.timeLimit(.minutes(10))) struct GrowingValueTests {
     private static let seed = environmentNumber("SOJOURN_SEED", default: 61)
     private static let roundCount = Int(environmentNumber("SOJOURN_STEPS", default: 1_000))
     private static let sizes = [2 << 10, 200 << 10, 2 << 20, 200 << 10]

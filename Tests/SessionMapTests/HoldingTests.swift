@@ -3,7 +3,7 @@ import Testing
 @testable import SessionMap
 
 /// Memory that peers hold: values on their way in, and values that replies send.
-@Suite struct HoldingTests {
+@Suite(.timeLimit(.minutes(10))) struct HoldingTests {
     private static let request = StoreRequest(mode: .set, clientFlags: 0, deadline: .never)
 
     private func makeMap(

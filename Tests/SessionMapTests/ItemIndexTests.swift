@@ -76,7 +76,7 @@ private final class TestIndex {
     }
 }
 
-@Suite struct ItemIndexTests {
+@Suite(.timeLimit(.minutes(10))) struct ItemIndexTests {
     private func key(_ number: Int) -> [UInt8] { Array("key-\(number)".utf8) }
 
     private func randomTags(_ count: Int, seed: UInt64 = 3) -> [UInt32] {

@@ -2,7 +2,7 @@ import Testing
 
 @testable import SessionMap
 
-@Suite struct KeyHashTests {
+@Suite(.timeLimit(.minutes(10))) struct KeyHashTests {
     private func hash(_ key: [UInt8], seed: UInt64 = 0x5eed) -> UInt64 {
         key.withUnsafeBytes { KeyHash(seed: seed).hash($0) }
     }

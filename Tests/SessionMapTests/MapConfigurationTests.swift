@@ -2,7 +2,7 @@ import Testing
 
 @testable import SessionMap
 
-@Suite struct MapConfigurationTests {
+@Suite(.timeLimit(.minutes(10))) struct MapConfigurationTests {
     private static func shardCount(_ byteCount: Int, _ itemByteCountMax: Int = 1 << 20) -> Int {
         MapConfiguration(byteCount: byteCount, itemByteCountMax: itemByteCountMax).shardCount
     }

@@ -3,6 +3,7 @@ import Testing
 
 @testable import SessionMap
 
+@Suite(.timeLimit(.minutes(10)))
 struct MemoryGrowthTests {
     private final class Tally {
         var count = 0

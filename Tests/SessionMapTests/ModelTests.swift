@@ -5,7 +5,7 @@ import Testing
 /// Random operations on a map and on a plain dictionary: a cache may forget, it must never lie.
 ///
 /// SOJOURN_SEED chooses another run, SOJOURN_STEPS a longer one.
-@Suite struct ModelTests {
+@Suite(.timeLimit(.minutes(10))) struct ModelTests {
     private static let seed = environmentNumber("SOJOURN_SEED", default: 20_25)
     private static let stepCount = Int(environmentNumber("SOJOURN_STEPS", default: 60_000))
 

@@ -2,7 +2,7 @@ import Testing
 
 @testable import SessionMap
 
-@Suite struct PendingStoreTests {
+@Suite(.timeLimit(.minutes(10))) struct PendingStoreTests {
     /// A map without a free run of more than four units, half of which is free.
     private func makeHoledMap() throws -> SessionMap {
         let map = try SessionMap(

@@ -3,7 +3,7 @@ import Testing
 @testable import SessionMap
 
 /// A map that another eviction policy takes over evicts as that policy says.
-@Suite struct PolicyChangeTests {
+@Suite(.timeLimit(.minutes(10))) struct PolicyChangeTests {
     private static let value = [UInt8](repeating: 1, count: 1_000)
 
     private func configuration(_ eviction: EvictionPolicy) -> MapConfiguration {

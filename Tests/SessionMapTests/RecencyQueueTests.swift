@@ -2,7 +2,7 @@ import Testing
 
 @testable import SessionMap
 
-@Suite struct RecencyQueueTests {
+@Suite(.timeLimit(.minutes(10))) struct RecencyQueueTests {
     private let memory = TestRegion(unitCount: 200)
     /// Places for items of four units each.
     private let items: [Unit] = (1...20).map { $0 * 4 }

@@ -6,7 +6,7 @@ import Testing
 /// How full the memory gets, whatever the sizes, and what an item costs beyond its bytes.
 ///
 /// SOJOURN_ARENA_MIB sets the arena's size; the figures of the README are from 64 in a release build.
-@Suite(.serialized) struct SizeShiftTests {
+@Suite(.serialized, .timeLimit(.minutes(10))) struct SizeShiftTests {
     private static let arenaByteCount =
         Int(environmentNumber("SOJOURN_ARENA_MIB", default: isDebugBuild ? 8 : 64)) << 20
     private static let bytes = [UInt8](repeating: 0x2E, count: 1 << 20)

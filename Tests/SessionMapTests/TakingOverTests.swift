@@ -4,7 +4,7 @@ import Testing
 @testable import SessionMap
 
 /// A map whose memory outlives it is taken over by the next.
-@Suite struct TakingOverTests {
+@Suite(.timeLimit(.minutes(10))) struct TakingOverTests {
     private func configuration(
         byteCount: Int = 2 << 20, shardCount: Int = 2, eviction: EvictionPolicy = .standard,
         itemByteCountMax: Int = 100_000

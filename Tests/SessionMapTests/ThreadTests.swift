@@ -5,7 +5,7 @@ import Testing
 
 /// Several threads on one map. What a key's value may be is written in the value itself; the rest is
 /// for the sanitizers to judge.
-@Suite struct ThreadTests {
+@Suite(.timeLimit(.minutes(10))) struct ThreadTests {
     private static let stepCount = Int(environmentNumber("SOJOURN_THREAD_STEPS", default: 4000))
 
     /// A value that names its key, and whose every byte follows from its length.

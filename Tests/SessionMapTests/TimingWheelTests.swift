@@ -79,7 +79,7 @@ private final class TestWheel {
     }
 }
 
-@Suite struct TimingWheelTests {
+@Suite(.timeLimit(.minutes(10))) struct TimingWheelTests {
     /// Seconds around every border of slots and windows.
     private static let distances: [UInt32] = [
         1, 2, 254, 255, 256, 257, 510, 511, 512, 513, 65_534, 65_535, 65_536, 65_537, 65_791,

@@ -3,7 +3,7 @@ import Testing
 @testable import SessionMap
 
 /// Seeing every item while items come and go.
-@Suite struct WalkTests {
+@Suite(.timeLimit(.minutes(10))) struct WalkTests {
     private func makeMap(shardCount: Int = 1, byteCount: Int = 8 << 20) throws -> SessionMap {
         try SessionMap(
             MapConfiguration(
@@ -139,7 +139,7 @@ import Testing
 }
 
 /// Looking without being seen.
-@Suite struct PeekTests {
+@Suite(.timeLimit(.minutes(10))) struct PeekTests {
     private let key = Array("k".utf8)
 
     private func makeMap() throws -> SessionMap {
