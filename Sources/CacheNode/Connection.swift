@@ -72,6 +72,8 @@ final class Connection {
     var pendingMeta: PendingMeta?
     /// What watchers want to be told of, as of this turn.
     private var watched = WatchedEvents()
+    /// Whether each command is logged, as of this turn.
+    private var logsCommands = false
     /// There while the state is `dumping`.
     var dump: Dump?
     /// This connection's name among the watchers; 0 unless the state is `watching`.
@@ -128,6 +130,7 @@ final class Connection {
         record.lastCommandSeconds.store(now.seconds, ordering: .relaxed)
         record.note(.parsing)
         watched = watchers.wantedEvents
+        logsCommands = context.isVerbose(2)
         var commandsLeft = commandLimit
         var dumpStepsLeft = Self.dumpStepsPerTurn
         while true {
@@ -215,6 +218,7 @@ final class Connection {
             let line = span.extracting(first: count)
             let command = CommandParser.parse(
                 line, knowsDebugtime: context.configuration.knowsDebugtime)
+            if logsCommands { log(command, line: line) }
             return execute(command, line: line, next: next, now: now)
         case .tooShort(let next):
             input.use(next)
