@@ -15,11 +15,8 @@ final class Acceptor {
     private var resumption: WakeUp?
     private var nextWorker = 0
     private var pausedSince: ContinuousClock.Instant?
-
-    /// Descriptors that are not open yet when the node begins to listen: the one by which a client
-    /// asks for a shutdown, and one to accept and refuse a connection with. Without the latter
-    /// `accept` fails where the descriptor limit is as low as `-c`, and nobody is told.
-    private static let laterDescriptorCount = 2
+    /// Whether peers on other machines can connect.
+    private var servesOthers = false
 
     /// After accepting failed for want of descriptors or memory.
     private static let retryMilliseconds = 10
@@ -45,8 +42,8 @@ final class Acceptor {
         }
         context.acceptance.open(
             listeners: shown,
-            reservedDescriptorCount: Self.openDescriptorCount() + Self.laterDescriptorCount,
-            resumption: resumption)
+            reservedDescriptorCount: Self.openDescriptorCount(), resumption: resumption)
+        servesOthers = sockets.contains { !$0.address.isLocal }
     }
 
     func stop() {
@@ -56,17 +53,19 @@ final class Acceptor {
         retry = nil
     }
 
-    /// The node's own descriptors count against the limit, as they do for memcached: it is what the
-    /// process may have open.
-    private var isFull: Bool {
-        let acceptance = context.acceptance
-        let open = acceptance.openCount.load(ordering: .relaxed)
-        let reserved = acceptance.reservedDescriptorCount.load(ordering: .relaxed)
-        return open >= max(1, context.configuration.connectionCountMax - reserved)
+    private var openCount: Int { context.acceptance.openCount.load(ordering: .relaxed) }
+
+    private var isFull: Bool { openCount >= context.configuration.connectionCountMax }
+
+    /// Whether a place is kept for this peer when there are none for others.
+    private func hasPlace(for descriptor: Int32) -> Bool {
+        let limit =
+            context.configuration.connectionCountMax + NodeConfiguration.localConnectionCount
+        return servesOthers && openCount < limit && SocketAddress.peer(of: descriptor).isLocal
     }
 
     private func accepted(_ descriptor: Int32) {
-        if isFull {
+        if isFull, !hasPlace(for: descriptor) {
             refuse(descriptor)
             return
         }

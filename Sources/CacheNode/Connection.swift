@@ -74,6 +74,8 @@ final class Connection {
     var pendingMeta: PendingMeta?
     /// What watchers want to be told of, as of this turn.
     private var watched = WatchedEvents()
+    /// Whether each command is logged, as of this turn.
+    private var logsCommands = false
     /// There while the state is `listing`.
     var listing: Listing?
     /// This connection's name among the watchers; 0 unless the state is `watching`.
@@ -130,6 +132,7 @@ final class Connection {
         record.lastCommandSeconds.store(now.seconds, ordering: .relaxed)
         record.note(.parsing)
         watched = watchers.wantedEvents
+        logsCommands = context.isVerbose(2)
         var commandsLeft = commandLimit
         while true {
             if output.isAboveHighWater { return .outputFull }
@@ -221,6 +224,7 @@ final class Connection {
             let line = span.extracting(first: count)
             let command = CommandParser.parse(
                 line, knowsDebugtime: context.configuration.knowsDebugtime)
+            if logsCommands { log(command, line: line) }
             return execute(command, line: line, next: next, now: now)
         case .tooShort(let next):
             input.use(next)

@@ -76,6 +76,8 @@ package struct NodeConfiguration: Sendable {
     package var interfaces: String?
     package var version = "0.1.0"
     package var logger = Logger(label: "sojournd")
+    /// Where the logger's lines go, if they can be lost on the way.
+    package var log: LogQueue?
     /// Is told what the node does, on the thread that runs it.
     package var follow: @Sendable (NodeStage) -> Void = { _ in }
 
@@ -83,6 +85,16 @@ package struct NodeConfiguration: Sendable {
     package var shouldStop: @Sendable () -> Bool = { false }
 
     package init() {}
+
+    /// Connections beyond `-c` for peers on this machine, where the node serves others, too: a probe that
+    /// finds no place would end a node that is well, and an operator wants to see who has them all.
+    static let localConnectionCount = 8
+
+    /// How many descriptors the node may need: those of connections, four for each loop, and the rest
+    /// (sockets that listen, files, one to refuse a connection with) with room to spare.
+    package var descriptorCountMax: Int {
+        connectionCountMax + Self.localConnectionCount + threadCount * 4 + 40
+    }
 
     /// What whoever started a node wants to know of it.
     package enum NodeStage: Sendable {

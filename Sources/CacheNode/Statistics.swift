@@ -11,6 +11,7 @@ struct CounterSnapshot {
     var pauses: UInt64 = 0
     var map = MapStatistics()
     var crawlerStarts: UInt64 = 0
+    var droppedLogLines: UInt64 = 0
     var watchers = Watchers.Counts()
 
     subscript(counter: Counter) -> UInt64 { counts[counter.rawValue] }
@@ -24,6 +25,7 @@ struct CounterSnapshot {
         left.pauses = pauses.since(zero.pauses)
         left.map = map.since(zero.map)
         left.crawlerStarts = crawlerStarts.since(zero.crawlerStarts)
+        left.droppedLogLines = droppedLogLines.since(zero.droppedLogLines)
         left.watchers.toldCount = watchers.toldCount.since(zero.watchers.toldCount)
         left.watchers.sentCount = watchers.sentCount.since(zero.watchers.sentCount)
         left.watchers.skippedCount = watchers.skippedCount.since(zero.watchers.skippedCount)
@@ -77,6 +79,7 @@ extension NodeContext {
         all.pauses = acceptance.pauseCount.load(ordering: .relaxed)
         all.map = map.statistics(now: now.seconds)
         all.crawlerStarts = dumps.startCount
+        all.droppedLogLines = configuration.log?.droppedCount ?? 0
         all.watchers = watchers.counts
         return all
     }
@@ -175,6 +178,7 @@ extension NodeContext {
         writer.line("log_watcher_skipped", all.watchers.skippedCount)
         writer.line("log_watcher_sent", all.watchers.sentCount)
         writer.line("log_watchers", all.watchers.watcherCount)
+        writer.line("log_lines_dropped", all.droppedLogLines)
         writer.line("unexpected_napi_ids", 0)
         writer.line("round_robin_fallback", 0)
     }

@@ -10,7 +10,7 @@ extension ListeningSocket {
         _ = fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK)
         setOption(descriptor, SOL_SOCKET, SO_KEEPALIVE, 1)
         setOption(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
-        self.init(descriptor: descriptor, address: .local(of: descriptor), isAdopted: true)
+        self.init(descriptor: descriptor, address: .local(of: descriptor))
     }
 
     /// Why a descriptor cannot be adopted: nothing for a stream socket that listens.

@@ -28,6 +28,16 @@ package enum SocketAddress: Equatable, Sendable, CustomStringConvertible {
         if case .unix = self { true } else { false }
     }
 
+    /// Whether only peers on this machine can have, or reach, this address.
+    package var isLocal: Bool {
+        switch self {
+        case .tcp(let host, _): host.hasPrefix("127.")
+        case .tcp6(let host, _): host == "::1" || host.hasPrefix("::ffff:127.")
+        case .unix: true
+        case .unknown: false
+        }
+    }
+
     /// The local address of a socket.
     package static func local(of descriptor: Int32) -> SocketAddress {
         read { getsockname(descriptor, $0, $1) }
@@ -94,17 +104,19 @@ package enum SocketError: Error, Equatable {
 package final class ListeningSocket {
     package let descriptor: Int32
     package let address: SocketAddress
-    private let isAdopted: Bool
+    /// The file that a Unix socket made.
+    private let file: UnixSocketFile?
 
-    init(descriptor: Int32, address: SocketAddress, isAdopted: Bool = false) {
+    init(descriptor: Int32, address: SocketAddress, file: UnixSocketFile? = nil) {
         self.descriptor = descriptor
         self.address = address
-        self.isAdopted = isAdopted
+        self.file = file
     }
 
     deinit {
+        // First the file: whoever finds it can connect.
+        file?.remove()
         close(descriptor)
-        if case .unix(let path) = address, !isAdopted { unlink(path) }
     }
 
     /// Listens on every address that `host` and `port` stand for; port 0 takes a free one for each.
@@ -152,7 +164,7 @@ package final class ListeningSocket {
         return ListeningSocket(descriptor: descriptor, address: .local(of: descriptor))
     }
 
-    /// Listens on a Unix socket. A stale socket in its place is removed, anything else is not.
+    /// Listens on a Unix socket. One in its place on which nobody listens is removed, anything else is not.
     package static func unix(
         path: String, mode: UInt32, backlog: Int32
     ) throws(SocketError) -> ListeningSocket {
@@ -170,8 +182,13 @@ package final class ListeningSocket {
         guard descriptor >= 0 else {
             throw .failed(call: "socket", address: path, errno: errno)
         }
-        var status = stat()
-        if lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFSOCK { unlink(path) }
+        func fail(_ call: String, _ reason: Int32 = errno) -> SocketError {
+            close(descriptor)
+            return .failed(call: call, address: path, errno: reason)
+        }
+        let lock = UnixSocketFile.lockDirectory(of: path)
+        defer { if lock >= 0 { close(lock) } }
+        if let reason = UnixSocketFile.removeStale(path, address) { throw fail("bind", reason) }
         // The file gets the descriptor's mode, but for what the process's umask takes; that is added
         // when it is there. Another umask would for a moment be one for all threads' files.
         fchmod(descriptor, mode & 0o777)
@@ -180,15 +197,11 @@ package final class ListeningSocket {
                 bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
             }
         }
-        func fail(_ call: String) -> SocketError {
-            let reason = errno
-            close(descriptor)
-            return .failed(call: call, address: path, errno: reason)
-        }
         guard result == 0 else { throw fail("bind") }
         guard chmod(path, mode & 0o777) == 0 else { throw fail("chmod") }
         guard Glibc.listen(descriptor, backlog) == 0 else { throw fail("listen") }
-        return ListeningSocket(descriptor: descriptor, address: .unix(path: path))
+        return ListeningSocket(
+            descriptor: descriptor, address: .unix(path: path), file: UnixSocketFile(path))
     }
 }
 

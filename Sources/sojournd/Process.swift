@@ -2,15 +2,6 @@ import Glibc
 
 /// What the process does to itself before and while it serves: user, limits, daemon, files.
 enum Process {
-    /// To be called before anything is opened. Without these three the next file that is opened gets
-    /// the number of one of them, and is written to as if it were the log.
-    static func openStandardDescriptors() {
-        for descriptor in STDIN_FILENO...STDERR_FILENO where fcntl(descriptor, F_GETFD) < 0 {
-            // The lowest that is free: this one.
-            guard open("/dev/null", O_RDWR) == descriptor else { exit(Refusal.osError) }
-        }
-    }
-
     static var isRoot: Bool { getuid() == 0 || geteuid() == 0 }
 
     /// Becomes another user, which only root can; anybody else stays who they are.
@@ -30,20 +21,20 @@ enum Process {
         }
     }
 
-    /// Lets the process open as many descriptors as connections are allowed.
-    static func raiseDescriptorLimit(to count: Int) throws(Refusal) {
+    /// Lets the process open so many descriptors.
+    ///
+    /// - Returns: nothing, or how many it may have at most where the system does not allow more.
+    static func raiseDescriptorLimit(to count: Int) -> Int? {
         let which = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
         var limit = rlimit()
         getrlimit(which, &limit)
-        guard limit.rlim_cur < rlim_t(count) else { return }
-        limit.rlim_cur = rlim_t(count)
-        if limit.rlim_max < limit.rlim_cur { limit.rlim_max = limit.rlim_cur }
-        guard setrlimit(which, &limit) == 0 else {
-            throw Refusal(
-                "failed to set rlimit for open files to \(count). "
-                    + "Try starting as root or requesting smaller maxconns value.",
-                status: Refusal.osError)
-        }
+        guard limit.rlim_cur < rlim_t(count) else { return nil }
+        var wanted = rlimit(rlim_cur: rlim_t(count), rlim_max: max(limit.rlim_max, rlim_t(count)))
+        if setrlimit(which, &wanted) == 0 { return nil }
+        // Up to its hard limit everybody may go.
+        wanted = rlimit(rlim_cur: limit.rlim_max, rlim_max: limit.rlim_max)
+        let isRaised = setrlimit(which, &wanted) == 0
+        return Int(clamping: isRaised ? limit.rlim_max : limit.rlim_cur)
     }
 
     static func raiseCoreLimit() throws(Refusal) {
@@ -56,11 +47,13 @@ enum Process {
         }
     }
 
-    /// Goes to the background; the working directory stays only for core files.
-    static func daemonize(keepsDirectory: Bool, keepsOutput: Bool) throws(Refusal) {
-        guard daemon(keepsDirectory ? 1 : 0, keepsOutput ? 1 : 0) == 0 else {
-            throw Refusal("failed to daemon() in order to daemonize: \(reason(errno))")
-        }
+    /// A path that stays what it is in another working directory.
+    static func absolute(_ path: String) -> String {
+        guard !path.isEmpty, !path.hasPrefix("/") else { return path }
+        var directory = [CChar](repeating: 0, count: Int(PATH_MAX))
+        guard getcwd(&directory, directory.count) != nil else { return path }
+        let bytes = directory.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
+        return String(decoding: bytes, as: UTF8.self) + "/" + path
     }
 
     /// Writes a file as a whole or not at all.
@@ -74,6 +67,15 @@ enum Process {
             return "Could not write \(path): \(reason(errno))"
         }
         return nil
+    }
+
+    /// The beginning of a small file.
+    static func read(_ path: String) -> String? {
+        guard let file = fopen(path, "re") else { return nil }
+        defer { fclose(file) }
+        var bytes = [UInt8](repeating: 0, count: 64)
+        let count = fread(&bytes, 1, bytes.count, file)
+        return String(decoding: bytes.prefix(count), as: UTF8.self)
     }
 
     static func environment(_ name: String) -> String? {

@@ -4,18 +4,19 @@ import Glibc
 import HashRing
 import Logging
 
-/// A command line that cannot be served: one line for the user, and memcached's exit status.
+/// Why the process does not serve: one line for the user, and an exit status. Unless another is given, it
+/// is the command line that is wrong.
 struct Refusal: Error, Equatable {
     var message: String
     var status: Int32
 
-    /// The statuses that memcached uses.
     static let failure: Int32 = 1
+    // Those of sysexits.h. memcached ends with 1 for some wrong command lines, and with 64 for others.
     static let usage: Int32 = 64
     static let noUser: Int32 = 67
     static let osError: Int32 = 71
 
-    init(_ message: String, status: Int32 = Refusal.failure) {
+    init(_ message: String, status: Int32 = Refusal.usage) {
         self.message = message
         self.status = status
     }
@@ -26,11 +27,18 @@ struct Settings {
     var node = NodeConfiguration()
     var supervises = false
     var runsAsDaemon = false
+    /// Lets go of its output when it serves. So does the node of a supervisor in the background.
+    var detachesOutput = false
     var raisesCoreLimit = false
     var user: String?
     var pidFile: String?
+    /// Where the ports are written to, as memcached does it for its tests.
+    var portFile: String?
+    /// Said when the log is there, at any verbosity.
+    var warning: String?
     /// Flags that were accepted and do nothing; said at -v.
     var notes: [String] = []
+    private var isConnectionCountGiven = false
     private var usesProbation = true
     private var probationPercent: Int?
     private var proofAgeSeconds: Int?
@@ -40,9 +48,11 @@ struct Settings {
         node.version = Version.own
         supervises = command.supervise
         runsAsDaemon = command.daemon
+        detachesOutput = command.daemon
         raisesCoreLimit = command.enableCoredumps
         user = command.user
-        pidFile = command.pidFile
+        pidFile = command.pidFile.map { path($0) }
+        portFile = Process.environment("MEMCACHED_PORT_FILENAME").map { path($0) }
         try readMemory(command)
         try readConnections(command)
         try readListening(command)
@@ -56,6 +66,11 @@ struct Settings {
         if command.enableLargePages { note("-L", "large pages are used where the kernel has them") }
     }
 
+    /// A daemon leaves the directory in which its paths were meant.
+    private func path(_ text: String) -> String {
+        detachesOutput ? Process.absolute(text) : text
+    }
+
     private mutating func note(_ flag: String, _ reason: String) {
         notes.append("\(flag) has no effect: \(reason)")
     }
@@ -66,27 +81,25 @@ struct Settings {
         if let text = command.memoryLimit {
             guard let megabytes = Int(text), megabytes >= 0, megabytes <= 1 << 20 else {
                 throw Refusal(
-                    "Memory limit must be a number of megabytes up to 1048576, not \"\(text)\"",
-                    status: Refusal.usage)
+                    "Memory limit must be a number of megabytes up to 1048576, not \"\(text)\"")
             }
             node.memoryByteCount = megabytes << 20
         }
         if let text = command.itemSizeMax { node.itemByteCountMax = try Self.size(text) }
         let limit = node.itemByteCountMax
         guard limit >= 1_024 else {
-            throw Refusal("Item max size cannot be less than 1024 bytes.", status: Refusal.usage)
+            throw Refusal("Item max size cannot be less than 1024 bytes.")
         }
         guard limit <= 129 << 20 else {
-            throw Refusal("Item max size cannot be more than 129m.", status: Refusal.usage)
+            throw Refusal("Item max size cannot be more than 129m.")
         }
         guard limit <= node.memoryByteCount / 2 else {
             throw Refusal(
                 "Cannot set item size limit higher than 1/2 of memory max. "
-                    + "(-I \(limit) needs -m \((limit * 2 + (1 << 20) - 1) >> 20) or more)",
-                status: Refusal.usage)
+                    + "(-I \(limit) needs -m \((limit * 2 + (1 << 20) - 1) >> 20) or more)")
         }
         node.evicts = !command.disableEvictions
-        node.memoryFile = command.memoryFile
+        node.memoryFile = command.memoryFile.map { path($0) }
         guard command.memoryFile != "" else { throw Refusal("-e needs a path") }
         node.assignsCASUniques = !command.disableCAS
         node.locksPages = command.lockMemory
@@ -110,8 +123,7 @@ struct Settings {
         }
         guard let number = Int(digits), number >= 0, number <= 1 << 32 else {
             throw Refusal(
-                "Item max size must be a number of bytes, or one with k or m, not \"\(text)\"",
-                status: Refusal.usage)
+                "Item max size must be a number of bytes, or one with k or m, not \"\(text)\"")
         }
         return number * unit
     }
@@ -127,12 +139,14 @@ struct Settings {
     // MARK: Connections
 
     private mutating func readConnections(_ command: SojourndCommand) throws(Refusal) {
-        node.threadCount = max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
+        node.threadCount = min(Processors.count, Self.threadCountMax)
         if let text = command.threads {
             guard let count = Int(text), count > 0 else {
                 throw Refusal("Number of threads must be greater than 0")
             }
-            guard count <= 256 else { throw Refusal("Number of threads cannot be more than 256") }
+            guard count <= Self.threadCountMax else {
+                throw Refusal("Number of threads cannot be more than \(Self.threadCountMax)")
+            }
             node.threadCount = count
         }
         if let text = command.connectionLimit {
@@ -140,6 +154,7 @@ struct Settings {
                 throw Refusal("Maximum connections must be greater than 0")
             }
             node.connectionCountMax = count
+            isConnectionCountGiven = true
         }
         if let text = command.requestsPerEvent {
             guard let count = Int(text), count > 0 else {
@@ -155,6 +170,25 @@ struct Settings {
         }
     }
 
+    private static let threadCountMax = 256
+
+    /// Lets the process open what `-c` and `-t` need. What was not asked for becomes less where the system
+    /// does not allow it; what was is refused.
+    mutating func raiseDescriptorLimit() throws(Refusal) {
+        let needed = node.descriptorCountMax
+        guard let limit = Process.raiseDescriptorLimit(to: needed) else { return }
+        let possible = limit - (needed - node.connectionCountMax)
+        let reason =
+            "\(node.connectionCountMax) connections and \(node.threadCount) threads need "
+            + "\(needed) descriptors, and the limit of open files is \(limit)"
+        guard possible > 0, !isConnectionCountGiven else {
+            let hint = possible > 0 ? ", or use -c \(possible) or less" : ""
+            throw Refusal("\(reason); raise it ('ulimit -Hn')\(hint)", status: Refusal.osError)
+        }
+        warning = "\(reason): only \(possible) connections are admitted"
+        node.connectionCountMax = possible
+    }
+
     // MARK: Listening
 
     private mutating func readListening(_ command: SojourndCommand) throws(Refusal) {
@@ -162,17 +196,16 @@ struct Settings {
             guard Int(text) == 0 else {
                 throw Refusal(
                     "UDP is not supported (-U \(text)): it has been abused for amplification "
-                        + "attacks, and no session client needs it; use -U 0 or leave it out",
-                    status: Refusal.usage)
+                        + "attacks, and no session client needs it; use -U 0 or leave it out")
             }
         }
         if let path = command.unixSocket {
-            guard !path.isEmpty else { throw Refusal("-s needs a path", status: Refusal.osError) }
+            guard !path.isEmpty else { throw Refusal("-s needs a path") }
             let mask = command.unixMask ?? "700"
             guard let mode = UInt32(mask, radix: 8), mode <= 0o777 else {
                 throw Refusal("Access mask must be octal, at most 777, not \"\(mask)\"")
             }
-            node.listening = .unix(path: path, mode: mode)
+            node.listening = .unix(path: self.path(path), mode: mode)
             return
         }
         let port = try Self.port(command.port ?? "11211")
@@ -180,8 +213,7 @@ struct Settings {
         node.interfaces = hosts.isEmpty ? nil : hosts.joined(separator: ",")
         if port == nil {
             throw Refusal(
-                "Nothing to listen on: -p 0 turns TCP off, and there is no -s",
-                status: Refusal.usage)
+                "Nothing to listen on: -p 0 turns TCP off, and there is no -s")
         }
         var places: [(host: String?, port: Int)] = []
         for host in hosts.isEmpty ? ["127.0.0.1"] : hosts {
@@ -206,8 +238,7 @@ struct Settings {
             if let flag = flags.first(where: \.1)?.0 {
                 throw Refusal(
                     "\(flag) has no meaning where the listening sockets are handed over "
-                        + "(LISTEN_FDS): leave it out, or say it in systemd's socket unit",
-                    status: Refusal.usage)
+                        + "(LISTEN_FDS): leave it out, or say it in systemd's socket unit")
             }
         }
         if !handedOver.sockets.isEmpty { node.listening = .handedOver(handedOver.sockets) }
@@ -219,14 +250,16 @@ struct Settings {
         }
     }
 
+    /// Unless it is another process's by now.
     func removePIDFile() {
-        if let path = pidFile { unlink(path) }
+        guard let path = pidFile, Process.read(path) == "\(getpid())\n" else { return }
+        unlink(path)
     }
 
     /// Nothing for 0, which is off; 0, which is any port, for -1.
     private static func port(_ text: String) throws(Refusal) -> Int? {
         guard let number = Int(text), (-1...65_535).contains(number) else {
-            throw Refusal("ERROR: Invalid port number \(text).", status: Refusal.usage)
+            throw Refusal("ERROR: Invalid port number \(text).")
         }
         if number == 0 { return nil }
         return max(number, 0)
@@ -238,8 +271,7 @@ struct Settings {
     ) throws(Refusal) -> (host: String?, port: Int) {
         if text.hasPrefix("proto[") || text.hasPrefix("notls:") || text.hasPrefix("tag[") {
             throw Refusal(
-                "Listeners with a protocol, a tag or TLS of their own are not supported: \(text)",
-                status: Refusal.usage)
+                "Listeners with a protocol, a tag or TLS of their own are not supported: \(text)")
         }
         var host = text[...]
         var portText: Substring?
@@ -254,7 +286,7 @@ struct Settings {
         var own = port
         if let portText {
             guard let number = Int(portText), (1...65_535).contains(number) else {
-                throw Refusal("ERROR: Invalid port number \(portText).", status: Refusal.usage)
+                throw Refusal("ERROR: Invalid port number \(portText).")
             }
             own = number
         }
@@ -268,7 +300,7 @@ struct Settings {
             guard let chosen = NodeConfiguration.BindingProtocol(rawValue: name) else {
                 throw Refusal(
                     "Invalid value for binding protocol: \(name) "
-                        + "-- should be one of auto, binary, or ascii", status: Refusal.usage)
+                        + "-- should be one of auto, binary, or ascii")
             }
             node.bindingProtocol = chosen
         }
@@ -278,7 +310,7 @@ struct Settings {
         node.isShutdownAllowed = command.enableShutdown
         if let delimiter = command.prefixDelimiter {
             guard let byte = delimiter.utf8.first, delimiter.utf8.count == 1 else {
-                throw Refusal("-D needs one character", status: Refusal.usage)
+                throw Refusal("-D needs one character")
             }
             node.prefixDelimiter = byte
             node.collectsPrefixDetail = true
@@ -357,7 +389,7 @@ struct Settings {
         case "no_lru_crawler": node.isCrawlerEnabled = false
         case "cluster_file":
             guard let value else { throw Refusal("cluster_file needs the path of a definition") }
-            node.cluster = ClusterSource(path: value) { path in
+            node.cluster = ClusterSource(path: path(value)) { path in
                 let definition = try ClusterDefinition(contentsOf: path)
                 guard definition.isPlacedByAddressAlone else {
                     throw DefinitionError(

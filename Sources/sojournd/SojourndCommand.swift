@@ -51,7 +51,9 @@ struct SojourndCommand: ParsableCommand {
             valueName: "addr"))
     var listen: [String] = []
 
-    @Flag(name: [.customShort("d"), .customLong("daemon")], help: "Run as a daemon.")
+    @Flag(
+        name: [.customShort("d"), .customLong("daemon")],
+        help: "Run in the background; returns when it serves, or has failed to.")
     var daemon = false
 
     @Flag(
@@ -89,7 +91,7 @@ struct SojourndCommand: ParsableCommand {
         name: [.customShort("c", allowingJoined: true), .customLong("conn-limit")],
         parsing: .unconditional,
         help: ArgumentHelp(
-            "Connections at the same time, the node's own descriptors included. (default: 1024)",
+            "Clients at the same time. (default: 1024)",
             valueName: "num"))
     var connectionLimit: String?
 
@@ -98,7 +100,9 @@ struct SojourndCommand: ParsableCommand {
 
     @Flag(
         name: [.customShort("v"), .customLong("verbose")],
-        help: "Log warnings and notes; -vv also connections and commands.")
+        help:
+            "Log warnings and notes; -vv also connections and commands, with keys where they may be shown."
+    )
     var verbose: Int
 
     @Flag(name: [.customShort("V"), .customLong("version")], help: "Print the version and exit.")
@@ -136,7 +140,8 @@ struct SojourndCommand: ParsableCommand {
     @Option(
         name: [.customShort("t", allowingJoined: true), .customLong("threads")],
         parsing: .unconditional,
-        help: ArgumentHelp("Worker threads. (default: one per processor)", valueName: "num"))
+        help: ArgumentHelp(
+            "Worker threads. (default: one per processor that it may use)", valueName: "num"))
     var threads: String?
 
     @Option(

@@ -24,6 +24,7 @@ final class Supervisor {
     private let handedOver: [Int32]
     private let superior: Superior
     private let logger: Logger
+    private let ready: () -> Void
     private let loop: Loop
     private var signals: [SignalSource] = []
     private var pause: Timer?
@@ -39,15 +40,19 @@ final class Supervisor {
     private var isReplacing = false
     private var status: Int32 = 0
 
-    /// - Parameter sockets: where the node listens, as long as this object is there.
+    /// - Parameters:
+    ///   - sockets: where the node listens, as long as this object is there.
+    ///   - ready: called once, when the node serves for the first time.
     init(
-        arguments: [String], sockets: [ListeningSocket], superior: Superior, logger: Logger
+        arguments: [String], sockets: [ListeningSocket], superior: Superior, logger: Logger,
+        ready: @escaping () -> Void
     ) throws {
         // By its path, not as what runs now: an upgrade replaces the file.
         var path = [CChar](repeating: 0, count: Int(PATH_MAX))
         let count = readlink("/proc/self/exe", &path, path.count - 1)
         guard count > 0 else {
-            throw Refusal("cannot find its own program: \(Process.reason(errno))")
+            throw Refusal(
+                "cannot find its own program: \(Process.reason(errno))", status: Refusal.osError)
         }
         executable = String(
             decoding: path.prefix(count).map { UInt8(bitPattern: $0) }, as: UTF8.self)
@@ -55,6 +60,7 @@ final class Supervisor {
         self.sockets = sockets
         self.superior = superior
         self.logger = logger
+        self.ready = ready
         let lowest = NodeProcess.lowestDescriptor(forSockets: sockets.count)
         handedOver = try sockets.map { socket in
             let descriptor = fcntl(socket.descriptor, F_DUPFD_CLOEXEC, lowest)
@@ -149,6 +155,7 @@ final class Supervisor {
         let lines = message.split(separator: "\n")
         if lines.contains("READY=1"), node?.readySince == nil {
             node?.readySince = .now
+            if !hasServed { ready() }
             hasServed = true
         }
         // Who is told that it stops waits for the whole service to end.

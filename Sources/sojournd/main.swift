@@ -1,12 +1,12 @@
 import ArgumentParser
 import CacheNode
+import EventLoop
 import Glibc
 import Logging
 
 /// Says why in one line on stderr, and ends with memcached's exit status.
 func refuse(_ refusal: Refusal) -> Never {
-    var line = refusal.message + "\n"
-    _ = line.withUTF8 { write(STDERR_FILENO, $0.baseAddress, $0.count) }
+    Log.sayLast(refusal.message)
     exit(refusal.status)
 }
 
@@ -17,61 +17,70 @@ func parseCommandLine() -> SojourndCommand {
         let status = SojourndCommand.exitCode(for: error)
         // `--help`: a full text on stdout.
         if status.isSuccess { SojourndCommand.exit(withError: error) }
-        refuse(Refusal("sojournd: \(SojourndCommand.message(for: error)) (see --help)"))
+        refuse(
+            Refusal(
+                "sojournd: \(SojourndCommand.message(for: error)) (see --help)",
+                status: Refusal.usage))
     }
-}
-
-func makeLogger(verbosity: Int) -> Logger {
-    LoggingSystem.bootstrap(StreamLogHandler.standardError)
-    var logger = Logger(label: "sojournd")
-    // What is wanted is asked before a message is made: `verbosity` can change it.
-    logger.logLevel = .trace
-    return logger
 }
 
 func run(_ settings: Settings, _ handedOver: HandedOver) throws {
     var settings = settings
     if settings.raisesCoreLimit { try Process.raiseCoreLimit() }
-    try Process.raiseDescriptorLimit(to: settings.node.connectionCountMax)
+    try settings.raiseDescriptorLimit()
     try Process.become(settings.user)
-    if settings.runsAsDaemon {
-        try Process.daemonize(
-            keepsDirectory: settings.raisesCoreLimit, keepsOutput: settings.node.verbosity > 0)
-    }
-    let logger = makeLogger(verbosity: settings.node.verbosity)
+    // A supervisor hands its relative paths on to the node, so both stay where they are.
+    let daemon =
+        settings.runsAsDaemon
+        ? try Daemon.start(keepsDirectory: settings.raisesCoreLimit || settings.supervises) : nil
+    try Log.queue.start()
+    let logger = Log.queue.makeLogger(label: "sojournd")
     settings.node.logger = logger
+    settings.node.log = Log.queue
     settings.node.shouldStop = { StopSignals.haveCome }
     if settings.node.verbosity > 0 {
         for note in settings.notes { logger.notice("\(note)") }
     }
+    if let warning = settings.warning { logger.warning("\(warning)") }
     if Process.isRoot, settings.user == nil {
         logger.warning("runs as root; -u USER makes it another user, -u root says it is meant")
     }
-    if settings.supervises {
-        exit(try supervise(settings, handedOver, logger))
+    let ready = { [settings] in
+        if settings.detachesOutput {
+            Daemon.detach(keepsErrors: settings.node.verbosity > 0)
+        }
+        daemon?.tellReady()
     }
-    try serve(settings, handedOver, logger)
+    if settings.supervises {
+        let status = try supervise(settings, handedOver, logger, ready: ready)
+        Log.queue.drain(milliseconds: Log.patienceMilliseconds)
+        exit(status)
+    }
+    try serve(settings, handedOver, logger, ready: ready)
 }
 
 func supervise(
-    _ settings: Settings, _ handedOver: HandedOver, _ logger: Logger
+    _ settings: Settings, _ handedOver: HandedOver, _ logger: Logger, ready: @escaping () -> Void
 ) throws -> Int32 {
     let supervisor = try Supervisor(
         arguments: Array(CommandLine.arguments.dropFirst()),
-        sockets: try settings.node.makeSockets(), superior: handedOver.superior, logger: logger)
+        sockets: try settings.node.makeSockets(), superior: handedOver.superior, logger: logger,
+        ready: ready)
     settings.writePIDFile(logger)
     defer { settings.removePIDFile() }
     return try supervisor.run()
 }
 
-func serve(_ settings: Settings, _ handedOver: HandedOver, _ logger: Logger) throws {
+func serve(
+    _ settings: Settings, _ handedOver: HandedOver, _ logger: Logger, ready: () -> Void
+) throws {
     var settings = settings
     let superior = handedOver.superior
     settings.node.follow = { superior.tell($0) }
     superior.tell("STATUS=Starting, \(settings.node.memoryByteCount >> 20) MB")
     let node = try Node(settings.node)
     let places = try node.listen()
-    if let path = Process.environment("MEMCACHED_PORT_FILENAME"),
+    if let path = settings.portFile,
         let problem = Process.write(places.compactMap(\.portLine).joined(), to: path)
     {
         logger.error("\(problem)")
@@ -84,10 +93,11 @@ func serve(_ settings: Settings, _ handedOver: HandedOver, _ logger: Logger) thr
     if let problem = superior.tell("READY=1", "STATUS=Listens on \(listing)") {
         logger.error("cannot tell who started this node that it is ready: \(problem)")
     }
+    ready()
     try node.run()
 }
 
-Process.openStandardDescriptors()
+guard StandardDescriptors.open(.silent) else { exit(Refusal.osError) }
 StopSignals.attend()
 
 let command = parseCommandLine()
@@ -108,7 +118,8 @@ do {
 } catch let refusal as Refusal {
     refuse(refusal)
 } catch let error as NodeError where error == .stopped {
-    exit(0)
+    // As it was asked to.
 } catch {
     refuse(Refusal("\(error)", status: Refusal.osError))
 }
+Log.queue.drain(milliseconds: Log.patienceMilliseconds)

@@ -173,7 +173,7 @@ struct ClusterConfigurationTests {
         #expect(missing.exit == .status(71))
         #expect(missing.errors.contains("\(path).none: cannot be opened"))
         let unnamed = try start("cluster_file")
-        #expect(unnamed.exit == .status(1))
+        #expect(unnamed.exit == .status(64))
         #expect(unnamed.errors.contains("cluster_file needs the path of a definition"))
     }
 

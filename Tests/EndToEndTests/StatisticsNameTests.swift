@@ -82,6 +82,7 @@ struct StatisticsNameTests {
     private static let own: Set = [
         "sojourn_version", "evicted_live_proven", "evicted_probationary", "probationary_items",
         "probationary_bytes", "proven_items", "proven_bytes", "held_bytes", "pinned_bytes",
+        "log_lines_dropped",
     ]
 
     @Test("The general page has the 84 names of memcached in its order, and 93 by default")

@@ -89,6 +89,16 @@ package final class Program {
             executable, arguments, environment: environment, output: outputPath, errors: errorPath)
     }
 
+    /// Starts a program by a shell that does something to its process before.
+    package static func prepared(
+        _ preparation: String, _ executable: String, _ arguments: [String] = [],
+        environment: [String: String] = [:]
+    ) throws -> Program {
+        let command = preparation + "; exec \"$0\" \"$@\""
+        return try Program(
+            "/bin/sh", ["-c", command, executable] + arguments, environment: environment)
+    }
+
     private static func spawn(
         _ executable: String, _ arguments: [String], environment: [String: String],
         output: String, errors: String

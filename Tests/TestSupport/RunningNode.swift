@@ -34,12 +34,13 @@ package final class RunningNode {
     package static let memcachedPath = "/usr/bin/memcached"
 
     /// Starts `sojournd` on a free loopback port, or as `flags` say.
+    ///
+    /// - Parameter preparation: what the shell does to the process before it becomes the node.
     package static func sojournd(
-        _ flags: [String] = [], descriptorLimit: Int? = nil
+        _ flags: [String] = [], preparation: String? = nil
     ) throws -> RunningNode {
         try RunningNode(
-            executable: sojourndPath(), flags: ["-p", "-1"] + flags,
-            descriptorLimit: descriptorLimit)
+            executable: sojourndPath(), flags: ["-p", "-1"] + flags, preparation: preparation)
     }
 
     package static func memcached(_ flags: [String]) throws -> RunningNode {
@@ -57,16 +58,15 @@ package final class RunningNode {
     /// - Parameter writesPortFile: not wanted of memcached, whose descriptors it puts in another
     ///   order.
     private init(
-        executable: String, flags: [String], descriptorLimit: Int? = nil,
+        executable: String, flags: [String], preparation: String? = nil,
         writesPortFile: Bool = true
     ) throws {
         directory = try TemporaryDirectory()
         let portFile = directory.path + "/ports"
         let environment = writesPortFile ? ["MEMCACHED_PORT_FILENAME": portFile] : [:]
-        if let descriptorLimit {
-            let command = "ulimit -n \(descriptorLimit); exec \"$0\" \"$@\""
-            program = try Program(
-                "/bin/sh", ["-c", command, executable] + flags, environment: environment)
+        if let preparation {
+            program = try Program.prepared(
+                preparation, executable, flags, environment: environment)
         } else {
             program = try Program(executable, flags, environment: environment)
         }
