@@ -151,7 +151,8 @@ final class MemoryFile {
             try there.makePrivate()
             return (there, page)
         } catch {
-            guard error.isFileUnusable, rule == .aside else { throw error }
+            let isAside = rule == .aside || error.isFileInterrupted
+            guard error.isFileUnusable, isAside else { throw error }
             let name: String
             if let there {
                 name = try there.putAside()
@@ -204,7 +205,10 @@ final class MemoryFile {
         let found: FoundArena
         switch page.withUnsafeBytes({ FoundArena.read($0, bootID: bootID) }) {
         case .success(let known): found = known
-        case .failure(let mismatch): throw .unusable(name, reason(mismatch))
+        case .failure(let mismatch):
+            var error = NodeError.unusable(name, reason(mismatch))
+            error.isFileInterrupted = mismatch == .interrupted
+            throw error
         }
         let byteCount = try file.status.st_size
         guard Int(byteCount) >= found.header.arenaByteCount else {

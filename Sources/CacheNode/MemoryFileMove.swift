@@ -70,6 +70,8 @@ struct MemoryFileMove {
                 evicted for want of room, \(left.damagedCount) damaged
                 """)
         } catch {
+            // The old file will say that it was closed in order: so must this half of it be.
+            _ = msync(memory.baseAddress, memory.count, MS_SYNC)
             munmap(memory.baseAddress, memory.count)
             throw error
         }

@@ -263,6 +263,8 @@ package struct NodeError: Error, Equatable, CustomStringConvertible {
     package var description: String { message }
     /// The memory file is what stands in the way, and another one would do.
     var isFileUnusable = false
+    /// The machine stopped while a node used it: nobody's fault, and never a reason not to start.
+    var isFileInterrupted = false
     /// It is no longer where it was just now.
     var isFileGone = false
     /// The file system has no room for what is asked of it.

@@ -1,3 +1,4 @@
+internal import CLibevent
 import Glibc
 
 /// The file by which a Unix socket is found. It outlives a process that was killed, and by the time a
