@@ -15,7 +15,7 @@
 /// header is written before the extent in front of it is shortened, and a coalesced extent's length
 /// covers its parts by one store.
 ///
-/// Invariants, checked by the shard's `checkInvariants()`:
+/// Invariants, checked by the shard's `brokenInvariant()`:
 /// - walking from border to border meets every extent once;
 /// - no two free extents touch; an extent's "previous is free" bit tells the truth;
 /// - every free extent of two units or more is in the list of its length; `freeUnitCount` is the

@@ -132,7 +132,9 @@ extension Shard {
             guard region.casUnique(twin.item) < region.casUnique(item) else {
                 return extents.giveChain(item)
             }
-            remove(twin.item, slot: twin.slot, tag: tag)
+            // Not `remove`, which may make the index smaller: it has room for all that is yet to come.
+            index.remove(twin.slot)
+            retire(twin.item)
         }
         region[item, .wheelPrevious] = TimingWheel.unscheduled
         index.insert(item, tag: tag)

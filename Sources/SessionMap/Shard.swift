@@ -6,7 +6,7 @@
 ///
 /// A shard knows no lock and no clock: its map locks it, and `now` is passed in.
 ///
-/// Invariants, checked by `checkInvariants()`:
+/// Invariants, checked by `brokenInvariant()`:
 /// - every item is in the index once and in one of the queues once; one with a deadline is in the
 ///   wheel, in a slot that comes up no later than it expires;
 /// - every extent is free, or belongs to exactly one item, held chain or index segment;

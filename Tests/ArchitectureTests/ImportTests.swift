@@ -89,15 +89,27 @@ private func importedModule(in line: Substring) -> String? {
     return path.split(separator: ".").first.map(String.init)
 }
 
+/// A module's files, those in its folders included, by their paths below `Sources`.
+private func files(of folder: String) throws -> [String] {
+    try names(in: "\(sources)/\(folder)").flatMap { name in
+        let path = "\(folder)/\(name)"
+        return isDirectory("\(sources)/\(path)") ? try files(of: path) : [path]
+    }
+}
+
+private func isDirectory(_ path: String) -> Bool {
+    var status = stat()
+    return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+}
+
 private func imports(of module: String) throws -> [Import] {
     var found: [Import] = []
-    for name in try names(in: "\(sources)/\(module)") where name.hasSuffix(".swift") {
-        let lines = try text(of: "\(sources)/\(module)/\(name)")
+    for path in try files(of: module) where path.hasSuffix(".swift") {
+        let lines = try text(of: "\(sources)/\(path)")
             .split(separator: "\n", omittingEmptySubsequences: false)
         for (number, line) in lines.enumerated() {
             if let imported = importedModule(in: line) {
-                found.append(
-                    Import(file: "\(module)/\(name)", line: number + 1, imported: imported))
+                found.append(Import(file: path, line: number + 1, imported: imported))
             }
         }
     }
@@ -127,7 +139,7 @@ struct ImportTests {
     func somethingIsCompared() throws {
         var count = 0
         for module in try swiftModules() {
-            let files = try names(in: "\(sources)/\(module)").filter { $0.hasSuffix(".swift") }
+            let files = try files(of: module).filter { $0.hasSuffix(".swift") }
             #expect(!files.isEmpty, "\(module) is empty")
             count += try imports(of: module).count
         }
@@ -135,12 +147,10 @@ struct ImportTests {
     }
 
     @Test("No folder hides sources from this comparison")
-    func foldersAreFlat() throws {
-        for module in try swiftModules() {
-            for name in try names(in: "\(sources)/\(module)") {
-                #expect(name.hasSuffix(".swift"), "\(module)/\(name) is no Swift file")
-            }
-        }
+    func foldersAreWalked() throws {
+        let paths = try swiftModules().flatMap { try files(of: $0) }
+        #expect(paths.contains { $0.split(separator: "/").count > 2 }, "no folder was looked into")
+        for path in paths { #expect(path.hasSuffix(".swift"), "\(path) is no Swift file") }
     }
 
     @Test("An import is recognised in all its forms")

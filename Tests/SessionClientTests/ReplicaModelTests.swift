@@ -132,7 +132,7 @@ private final class ReplicaModelRun {
         _ key: CacheKey, to text: String, by client: CacheClient
     ) async throws {
         guard let version = versions[key], try await isQuick(key) else { return }
-        let client = client.withTimeout(.seconds(4))
+        let client = client.withTimeout(.seconds(12))
         let outcome = try await client.compareAndSet(key, to: .text(text), expected: version)
         guard case .stored(let next) = outcome else {
             Issue.record("\(outcome) although nobody has changed it: \(place)")
@@ -146,7 +146,7 @@ private final class ReplicaModelRun {
     private func isQuick(_ key: CacheKey) async throws -> Bool {
         guard let hung, try await cluster.places(of: key)[0] == hung else { return true }
         patienceCount += 1
-        return patienceCount <= 2
+        return patienceCount <= 1
     }
 
     private func expire(_ key: CacheKey, by client: CacheClient) async throws {

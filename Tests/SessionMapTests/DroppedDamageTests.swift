@@ -5,7 +5,7 @@ import Testing
 /// Where items have checksums, damage costs what is damaged, and not the whole map.
 ///
 /// SOJOURN_SEED chooses other damage, SOJOURN_STEPS more of it.
-@Suite struct DroppedDamageTests {
+@Suite(.timeLimit(.minutes(10))) struct DroppedDamageTests {
     private let seed = environmentNumber("SOJOURN_SEED", default: 51)
     private let flipCount = Int(environmentNumber("SOJOURN_STEPS", default: 300))
 

@@ -4,7 +4,7 @@ import Testing
 
 /// Items whose arena has checksums: everything that changes one changes its checksum, too, and nothing
 /// else does.
-@Suite struct ItemChecksumTests {
+@Suite(.timeLimit(.minutes(10))) struct ItemChecksumTests {
     private func makeMemory(_ features: ArenaFeatures = .checksums) -> OutlivingMemory {
         OutlivingMemory(
             MapConfiguration(

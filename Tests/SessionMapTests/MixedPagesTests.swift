@@ -5,7 +5,7 @@ import Testing
 /// Memory whose pages are of two moments, as a disk may hold it after the machine stopped.
 ///
 /// SOJOURN_SEED chooses other mixtures, SOJOURN_STEPS more of them.
-@Suite struct MixedPagesTests {
+@Suite(.timeLimit(.minutes(10))) struct MixedPagesTests {
     private let seed = environmentNumber("SOJOURN_SEED", default: 91)
     private let mixtureCount = Int(environmentNumber("SOJOURN_STEPS", default: 150))
 

@@ -6,7 +6,7 @@ import Testing
     /// Recovery from every moment at which the process may have died.
     ///
     /// SOJOURN_SEED chooses other histories, SOJOURN_STEPS longer ones.
-    @Suite struct RecoveryTests {
+    @Suite(.timeLimit(.minutes(10))) struct RecoveryTests {
         private static let defaultSeed: UInt64 = 20_26
         private static let seed = environmentNumber("SOJOURN_SEED", default: defaultSeed)
         /// Whether a run must meet what it is there for; other seeds may miss it.
@@ -99,7 +99,7 @@ import Testing
         }
     }
 #else
-    @Suite struct RecoveryTests {
+    @Suite(.timeLimit(.minutes(10))) struct RecoveryTests {
         @Test(.disabled("stores are observed in debug builds only, as ./scripts/test makes them"))
         func everyMomentOfAShortHistoryIsRecovered() {}
     }
