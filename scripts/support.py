@@ -22,6 +22,8 @@ class Node:
     """A fresh process of one of the servers. However the script ends, it does not stay."""
 
     started = []
+    is_starting = False
+    is_told_to_end = False
 
     def __init__(self, binary, megabytes=256, threads=1, extra=(), log=subprocess.DEVNULL,
                  prefix=()):
@@ -37,8 +39,15 @@ class Node:
         command = command_for_port(self.port)
         self.command = " ".join(command)
         self.start = time.monotonic()
-        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=log)
-        Node.started.append(self)
+        # Told to end in between, nobody would know of the process.
+        Node.is_starting = True
+        try:
+            self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=log)
+            Node.started.append(self)
+        finally:
+            Node.is_starting = False
+        if Node.is_told_to_end:
+            told_to_end()
 
     @staticmethod
     def end_all():
@@ -126,7 +135,16 @@ def wait_until(what, is_true, process=None, seconds=60):
 
 # A script that is told to end leaves no server behind either.
 atexit.register(Node.end_all)
-signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+
+
+def told_to_end(*_):
+    if Node.is_starting:
+        Node.is_told_to_end = True
+    else:
+        sys.exit(128 + signal.SIGTERM)
+
+
+signal.signal(signal.SIGTERM, told_to_end)
 
 
 def describe(servers):

@@ -6,6 +6,7 @@ import Testing
 @testable import CacheNode
 
 /// Accepting that pauses, because all places are taken, must go on when one is free.
+@Suite(.timeLimit(.minutes(10)))
 struct AcceptorTests {
     /// An acceptor with one place, whose loop the test runs.
     private func start() throws -> (acceptor: Acceptor, acceptance: AcceptanceRecord, loop: Loop) {

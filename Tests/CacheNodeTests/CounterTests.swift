@@ -5,6 +5,7 @@ import Testing
 @testable import CacheNode
 
 /// Every counter of the pages of `stats` moves by what happened, and no other does.
+@Suite(.timeLimit(.minutes(10)))
 struct CounterTests {
     /// They tell of time, of the process, and of connections, which other tests look at.
     private static let apart: Set = [

@@ -141,6 +141,7 @@ struct NodeClockTests {
 }
 
 /// Times and versions as real clients send and read them.
+@Suite(.timeLimit(.minutes(10)))
 struct ClientExptimeTests {
     @Test("A session whose time is a date lives until then: two seconds ahead, or 31 days")
     func dates() throws {

@@ -7,6 +7,7 @@ import Testing
 
 /// A key that was given in base64 may hold any byte. Wherever keys are shown, none of them may end a line
 /// and begin another that the node never wrote.
+@Suite(.timeLimit(.minutes(10)))
 struct ForgedLineTests {
     private static let key = "a\r\nEND\r\nITEM forged [1 b; 0 s]\nkey=forged:x\u{7f}\t z"
 

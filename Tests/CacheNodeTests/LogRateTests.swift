@@ -2,6 +2,7 @@ import Testing
 
 @testable import CacheNode
 
+@Suite(.timeLimit(.minutes(10)))
 struct LogRateTests {
     private let kind = LogRates.Kind(file: "a", line: 1)
 

@@ -6,6 +6,7 @@ import Testing
 @testable import CacheNode
 
 /// What one peer may take of a node's memory by the way in which it reads.
+@Suite(.timeLimit(.minutes(10)))
 struct SlowReaderTests {
     /// Room for what is pending, doubled, and doubled again when it grows.
     private static let heldByteCountMax = 8 * OutputBuffer.highWaterByteCount

@@ -4,6 +4,7 @@ import Testing
 @testable import CacheNode
 
 /// What a socket lets its peer take of the thread and of memory, seen between the loop's turns.
+@Suite(.timeLimit(.minutes(10)))
 struct SocketTurnTests {
     @Test(
         "A small send buffer and a steady reader with a small window do not let the replies pile up"

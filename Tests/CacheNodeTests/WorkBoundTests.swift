@@ -7,6 +7,7 @@ import Testing
 @testable import CacheNode
 
 /// What one peer may take of the time of a thread in a turn, whatever its commands are.
+@Suite(.timeLimit(.minutes(10)))
 struct WorkBoundTests {
     private func feed(_ connection: Connection, _ text: String, _ node: InProcessNode) {
         var left = bytes(text)[...]

@@ -67,6 +67,7 @@ struct LibmemcachedTests {
 }
 
 /// pylibmc, and so Django's PyLibMCCache.
+@Suite(.timeLimit(.minutes(10)))
 struct PylibmcTests {
     @Test("pylibmc's time of -1, which Django sends for timeout=0, is taken for over already")
     func overAlready() throws {

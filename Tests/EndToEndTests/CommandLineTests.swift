@@ -184,7 +184,9 @@ struct CommandLineTests {
         #expect(tool.output == "sojourn \(version)\n")
         let node = try Program.run(RunningNode.sojourndPath(), ["--version"], seconds: 10)
         #expect(node.output.hasPrefix("sojournd \(version) "))
-        let statistics = try RunningNode.sojournd().connect().ask("stats", until: "END\r\n")
+        let running = try RunningNode.sojournd()
+        let statistics = try running.connect().ask("stats", until: "END\r\n")
+        running.program.end()
         #expect(statistics.contains("STAT sojourn_version \(version)\r\n"))
     }
 

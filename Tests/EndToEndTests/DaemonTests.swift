@@ -3,6 +3,7 @@ import TestSupport
 import Testing
 
 /// `-d`: whoever starts a node in the background is told whether there is one.
+@Suite(.timeLimit(.minutes(10)))
 struct DaemonTests {
     /// A node in the background, which ends with the test.
     private final class Daemon {

@@ -3,6 +3,7 @@ import TestSupport
 import Testing
 
 /// How many clients and threads a node has.
+@Suite(.timeLimit(.minutes(10)))
 struct LimitTests {
     /// Connections that are served at the same time, of as many as are tried.
     private func admitted(_ node: RunningNode, tried: Int, at place: RunningNode.Place? = nil)

@@ -3,6 +3,7 @@ import TestSupport
 import Testing
 
 /// What is logged, and what happens when nobody reads it.
+@Suite(.timeLimit(.minutes(10)))
 struct LoggingTests {
     @Test(
         "A log that nobody reads stops neither clients nor SIGTERM; lost lines are counted and told"

@@ -8,13 +8,16 @@ struct MeasuringScriptTests {
     private static let root =
         "/" + #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
 
-    /// A process's descendants that are a node.
+    /// A process's descendants that are a node. One that only tells its version ends by itself.
     private func nodes(under process: pid_t) -> [pid_t] {
         let children = (contents(of: "/proc/\(process)/task/\(process)/children") ?? "")
             .split(separator: " ").compactMap { pid_t($0) }
         return children.flatMap { child -> [pid_t] in
             let name = contents(of: "/proc/\(child)/comm")
-            return (name == "sojournd\n" ? [child] : []) + nodes(under: child)
+            let isNode =
+                name == "sojournd\n"
+                && contents(of: "/proc/\(child)/cmdline")?.contains("\0-p\0") == true
+            return (isNode ? [child] : []) + nodes(under: child)
         }
     }
 

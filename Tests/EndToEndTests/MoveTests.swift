@@ -70,7 +70,7 @@ struct MoveTests {
         node.program.end()
         for megabytes in [80, 16] {
             node = try RunningNode.sojournd(flags + ["-m", "\(megabytes)"])
-            #expect(node.program.errors.contains("its items move"))
+            try wait(for: "the news") { node.program.errors.contains("its items move") }
             #expect(directory.names == ["arena"])
             let proven = some.filter { $0 < 6_000 }
             let after = try look(node, megabytes == 80 ? some : proven)
@@ -132,7 +132,8 @@ struct MoveTests {
             ["-m", "16", "-e", path, "-o", "damaged_file=aside"])
         #expect(try node.connect().ask("set k 0 0 1\r\nx") == "STORED\r\n")
         let aside = directory.names.filter { $0.hasPrefix("arena.damaged-") }
-        #expect(aside.count == 1 && node.program.errors.contains(aside[0]))
+        #expect(aside.count == 1)
+        try wait(for: "the news") { node.program.errors.contains(aside[0]) }
         #expect(contents(of: directory.path + "/" + aside[0]) == "not a memory file")
         let wrong = try Program.run(
             RunningNode.sojourndPath(), ["-p", "-1", "-o", "damaged_file=yes"])

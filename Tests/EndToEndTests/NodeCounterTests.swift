@@ -3,6 +3,7 @@ import TestSupport
 import Testing
 
 /// Counters of what only a process has: connections, bytes on sockets, threads and their shards.
+@Suite(.timeLimit(.minutes(10)))
 struct NodeCounterTests {
     private func page(_ name: String, _ peer: SocketPeer) throws -> [String: String] {
         var all: [String: String] = [:]

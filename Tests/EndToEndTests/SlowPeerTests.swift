@@ -3,6 +3,7 @@ import TestSupport
 import Testing
 
 /// Peers that take their time, or say nothing more, and are served all the same.
+@Suite(.timeLimit(.minutes(10)))
 struct SlowPeerTests {
     private static let byteCount = 16_000_000
 

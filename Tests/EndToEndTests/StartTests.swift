@@ -3,6 +3,7 @@ import TestSupport
 import Testing
 
 /// What can happen to a node before it serves.
+@Suite(.timeLimit(.minutes(10)))
 struct StartTests {
     @Test(
         "Closed descriptors do not lead the log into the memory file",
@@ -83,6 +84,7 @@ struct StartTests {
     }
 }
 
+@Suite(.timeLimit(.minutes(10)))
 struct UnixSocketTests {
     @Test("A second node does not take the Unix socket of one that lives")
     func liveSocket() throws {

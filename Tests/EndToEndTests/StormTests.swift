@@ -8,6 +8,7 @@ import Testing
 ///
 /// What the replies are is for others to judge: here nothing may end the node, hang it, or be told
 /// twice or not at all. `SOJOURN_SEED` chooses another run, `SOJOURN_STORM_SECONDS` a longer one.
+@Suite(.timeLimit(.minutes(10)))
 struct StormTests {
     private static func setting(_ name: String, default fallback: Int) -> Int {
         ProcessInfo.processInfo.environment[name].flatMap { Int($0) } ?? fallback

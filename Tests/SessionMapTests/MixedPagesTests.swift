@@ -7,7 +7,7 @@ import Testing
 /// SOJOURN_SEED chooses other mixtures, SOJOURN_STEPS more of them.
 @Suite(.timeLimit(.minutes(10))) struct MixedPagesTests {
     private let seed = environmentNumber("SOJOURN_SEED", default: 91)
-    private let mixtureCount = Int(environmentNumber("SOJOURN_STEPS", default: 150))
+    private let mixtureCount = Int(environmentNumber("SOJOURN_STEPS", default: 40))
 
     /// A value that tells whose it is, in each part of it.
     private func value(_ key: [UInt8], _ byteCount: Int) -> [UInt8] {
