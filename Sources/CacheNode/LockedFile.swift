@@ -6,7 +6,7 @@ import Glibc
 /// Two nodes may start at the same moment, and others may write in the same directory. So nothing is
 /// concluded from a name without a look at whether it still stands for the file that is open; a name
 /// that somebody else has is never replaced; and a file is ours only if it belongs to the user that the
-/// node runs as, has no other name, and nobody else has it open to write.
+/// node runs as, has no other name, and nobody else has it open.
 final class LockedFile {
     private(set) var path: String
     let descriptor: Int32
@@ -129,7 +129,7 @@ final class LockedFile {
         }
     }
 
-    /// Lets nobody else open it, and sees that nobody has who could write.
+    /// Lets nobody else open it, and sees that nobody has.
     func makePrivate() throws(NodeError) {
         guard fchmod(descriptor, 0o600) == 0 else {
             throw .ofFile(path, "cannot make it private", errno)
@@ -137,8 +137,8 @@ final class LockedFile {
         try checkWriters()
     }
 
-    /// Linux's F_SETLEASE: a write lease is had only while no other descriptor, nor a mapping made from
-    /// one, can write.
+    /// Linux's F_SETLEASE: a write lease is had only while there is no other descriptor, nor a mapping
+    /// made from one. The kernel does not tell who could write from who reads.
     private static let setLease: Int32 = 1_024
     private static let setSignal: Int32 = 10
 
@@ -155,8 +155,11 @@ final class LockedFile {
             // A file system without leases cannot tell.
             guard errno == EAGAIN || errno == EBUSY else { return }
         }
-        throw .unusable(
-            path, "another process has it open to write; end that one, or name another file")
+        // Never put aside: who looks at it may be done in a moment, and its sessions are all there.
+        throw NodeError(
+            message:
+                "memory file \(path): another process has it open; end that one, or name another file"
+        )
     }
 
     // MARK: Names

@@ -262,7 +262,7 @@ import Testing
         let path = directory.path + "/arena"
         try makeFile(path)
         let writer = open(path, O_RDWR)
-        #expect(refusal(path)?.contains("another process has it open to write") == true)
+        #expect(refusal(path)?.contains("another process has it open") == true)
         close(writer)
         #expect(link(path, directory.path + "/other") == 0)
         #expect(refusal(path)?.contains("2 names") == true)
@@ -298,6 +298,20 @@ import Testing
             for name in kept { #expect(directory.read(name) == text) }
             unlink(path)
         }
+    }
+
+    @Test("A file that somebody looks at is never put aside, with all its sessions")
+    func asideNotInUse() throws {
+        let directory = try Directory()
+        let path = directory.path + "/arena"
+        try makeFile(path)
+        let reader = open(path, O_RDONLY)
+        defer { close(reader) }
+        let error = #expect(throws: NodeError.self) {
+            try MemoryFile(path: path, byteCount: Self.byteCount, damagedFileRule: .aside)
+        }
+        #expect(error?.message.contains("another process has it open") == true)
+        #expect(directory.names == ["arena"])
     }
 
     @Test("A node does not take more memory than its control group has")
