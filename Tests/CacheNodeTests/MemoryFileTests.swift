@@ -231,7 +231,7 @@ import Testing
 
     @Test("Nodes that start for the first time at the same moment never replace each other's file")
     func sameMoment() async throws {
-        for _ in 0..<30 {
+        for _ in 0..<5 {
             let directory = try Directory()
             let path = directory.path + "/arena"
             let names = await withTaskGroup(of: UInt64?.self) { group in
