@@ -109,12 +109,13 @@ struct StatusToolTests {
         #expect(evicted > 50)
         let tool = try Program(
             try RunningNode.builtProgram("sojourn"),
-            ["status", "--json", "--interval", "0.1"]
+            ["status", "--json", "--interval", "0.1", "--timeout", "10"]
                 + ["--node", "127.0.0.1:\(try own.port)"]
                 + ["--node", "127.0.0.1:\(try other.port):2"])
         try wait(for: "a look with gets between") {
             _ = try peer.ask("get none")
-            let rates = tool.output.split(separator: "\"gets_per_second\": ").dropFirst()
+            let lines = tool.output.prefix(through: tool.output.lastIndex(of: "\n") ?? "".startIndex)
+            let rates = lines.split(separator: "\"gets_per_second\": ").dropFirst()
             return rates.contains { Double($0.prefix { $0 != "," }) ?? 0 > 0 }
         }
         tool.end()
