@@ -103,7 +103,7 @@ package final class LogQueue: Sendable {
 
     private func run() {
         while true {
-            work.wait(seconds: state.withLock { $0.rates.hasLeftOut } ? 1 : nil)
+            work.waitForAll(seconds: state.withLock { $0.rates.hasLeftOut } ? 1 : nil)
             let (bytes, lineCount) = state.withLock { state in
                 for line in state.rates.due(at: Self.seconds()) { add(line, to: &state) }
                 defer {
@@ -139,35 +139,6 @@ package final class LogQueue: Sendable {
         var time = timespec()
         clock_gettime(CLOCK_MONOTONIC, &time)
         return time.tv_sec
-    }
-}
-
-/// A POSIX semaphore.
-///
-/// `@unchecked Sendable`: it is what threads may share; the memory goes with the object.
-private final class Semaphore: @unchecked Sendable {
-    private let semaphore = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
-
-    init() { sem_init(semaphore, 0, 0) }
-
-    deinit {
-        sem_destroy(semaphore)
-        semaphore.deallocate()
-    }
-
-    func signal() { sem_post(semaphore) }
-
-    /// Takes all signals that there are.
-    func wait(seconds: Int?) {
-        if let seconds {
-            var until = timespec()
-            clock_gettime(CLOCK_REALTIME, &until)
-            until.tv_sec += seconds
-            while sem_timedwait(semaphore, &until) != 0, errno == EINTR {}
-        } else {
-            while sem_wait(semaphore) != 0, errno == EINTR {}
-        }
-        while sem_trywait(semaphore) == 0 {}
     }
 }
 

@@ -24,8 +24,9 @@ final class MemoryFile {
     /// Whether the file has its name.
     private var isFinished: Bool
 
-    /// `MADV_POPULATE_READ`, Linux 5.14; Glibc's module does not have it.
+    /// `MADV_POPULATE_READ` and `MADV_POPULATE_WRITE`, Linux 5.14; Glibc's module does not have them.
     private static let populateRead: Int32 = 22
+    private static let populateWrite: Int32 = 23
     private static let partByteCount = 64 << 20
     /// How often the names are looked at again, should others come and go at the same time.
     private static let attempts = 5
@@ -298,12 +299,14 @@ final class MemoryFile {
 
     /// Sees that a file that is taken over has all of its pages: a copy may have holes.
     func prepareToRecover(_ work: StartWork) throws(NodeError) {
+        // Those of one whose items moved here just now are there, and for the rest nobody waits.
+        guard move == nil else { return }
         try Self.reserve(file, memory.count, named: path, work)
         for start in stride(from: 0, to: memory.count, by: Self.partByteCount) {
             try work.goOn {
                 "memory file \(path): \(start >> 20) of \(memory.count >> 20) MB looked at"
             }
-            populate(start)
+            Self.populate(memory, start..<start + Self.partByteCount)
         }
     }
 
@@ -312,15 +315,19 @@ final class MemoryFile {
     func populate(while goesOn: () -> Bool) {
         for start in stride(from: 0, to: memory.count, by: Self.partByteCount / 8) {
             guard goesOn() else { return }
-            populate(start, Self.partByteCount / 8)
+            Self.populate(memory, start..<start + Self.partByteCount / 8)
         }
     }
 
-    /// A kernel that does not know this says no, and nothing depends on the answer.
-    private func populate(_ start: Int, _ byteCount: Int = partByteCount) {
-        let part = memory[start..<min(start + byteCount, memory.count)]
+    /// Has the pages of these bytes, as far as there is memory, mapped. A kernel that does not know this
+    /// says no, and nothing depends on the answer.
+    static func populate(
+        _ memory: UnsafeMutableRawBufferPointer, _ bytes: Range<Int>, willWrite: Bool = false
+    ) {
+        let part = bytes.clamped(to: 0..<memory.count)
         guard let base = memory.baseAddress else { return }
-        _ = madvise(base + part.startIndex, part.count, Self.populateRead)
+        _ = madvise(
+            base + part.lowerBound, part.count, willWrite ? populateWrite : populateRead)
     }
 
     // MARK: Moving

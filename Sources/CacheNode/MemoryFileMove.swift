@@ -175,7 +175,13 @@ struct MemoryFileMove {
         let old = old
         let host = ArenaMove.Host(
             take: { bytes in
-                posix_fallocate(new.descriptor, off_t(bytes.lowerBound), off_t(bytes.count)) == 0
+                guard
+                    posix_fallocate(new.descriptor, off_t(bytes.lowerBound), off_t(bytes.count))
+                        == 0
+                else { return false }
+                // In one go: page by page it costs a fifth of the move.
+                MemoryFile.populate(memory, bytes, willWrite: true)
+                return true
             },
             // Where a file system cannot, both files need their room.
             release: { bytes in
