@@ -43,6 +43,42 @@ struct NodeCounterTests {
         #expect(zero["conn_yields"] == "0" && zero["curr_connections"] == "6")
     }
 
+    @Test("How often, and how long, nobody was let in is counted: once for each time")
+    func pauses() throws {
+        let node = try RunningNode.sojournd(["-c", "3", "-t", "1", "-o", "no_maxconns_fast"])
+        let clock = ContinuousClock()
+        let start = clock.now
+        let peer = try node.connect()
+        let others = try (0..<2).map { _ in try node.connect() }
+        for other in others { #expect(try other.ask("mn") == "MN\r\n") }
+        var full = try page("stats", peer)
+        let before = try #require(Int(full["listen_disabled_num"] ?? ""))
+        let waiting = try (0..<2).map { _ in try node.connect() }
+        try waiting[0].send("mn\r\n")
+        #expect(!waiting[0].receive(isUnexpected: true))
+        full = try page("stats", peer)
+        #expect(full["accepting_conns"] == "0" && full["curr_connections"] == "3")
+        let atStart = try #require(Int(full["time_in_listen_disabled_us"] ?? ""))
+        others[0].close()
+        #expect(try waiting[0].receive(until: "\r\n") == "MN\r\n")
+        others[1].close()
+        #expect(try waiting[1].ask("mn") == "MN\r\n")
+        waiting[0].close()
+        waiting[1].close()
+        try wait(for: "the node to let others in") {
+            try page("stats", peer)["accepting_conns"] == "1"
+        }
+        let free = try page("stats", peer)
+        let pauses = try #require(Int(free["listen_disabled_num"] ?? "")) - before
+        #expect(pauses >= 1 && pauses <= 3, "a place that came free may have been seen, or not")
+        let microseconds = try #require(Int(free["time_in_listen_disabled_us"] ?? ""))
+        #expect(microseconds > atStart)
+        #expect(microseconds <= atStart + Int((clock.now - start) / .microseconds(1)))
+        #expect(try peer.ask("stats reset") == "RESET\r\n")
+        #expect(try page("stats", peer)["listen_disabled_num"] == "0")
+        #expect(try page("stats", peer)["total_connections"] == "0")
+    }
+
     @Test("A connection's page says who is there, what it does and for how long it has been idle")
     func connectionsPage() throws {
         let node = try RunningNode.sojournd(["-t", "1", "-o", "debugtime"])

@@ -151,6 +151,34 @@ struct StatisticsNameTests {
         }
     }
 
+    /// Settings in which a node without flags differs from a memcached without flags.
+    private static let otherwise: Set = [
+        // Of this run, or of this machine.
+        "tcpport", "inter", "num_threads", "num_napi_ids",
+        // There is no UDP, and keys are not shown over TCP.
+        "num_threads_per_udp", "dump_enabled",
+        // Other machinery; the window is that of 1.6.45.
+        "hash_algorithm", "worker_logbuf_size", "slab_automove_window",
+    ]
+
+    @Test("Without flags every setting has memcached's value, but for those that are named here")
+    func defaultSettings() throws {
+        func settings(_ node: RunningNode) throws -> [String: String] {
+            var all: [String: String] = [:]
+            let page = try node.connect().ask("stats settings", until: "END\r\n")
+            for line in page.split(separator: "\r\n") where line.hasPrefix("STAT ") {
+                let words = line.split(separator: " ", maxSplits: 2)
+                all[String(words[1])] = words.count > 2 ? String(words[2]) : ""
+            }
+            return all
+        }
+        let own = try settings(RunningNode.sojournd())
+        let oracle = try settings(RunningNode.memcached([]))
+        #expect(oracle.count > 60)
+        let different = oracle.filter { name, value in own[name].map { $0 != value } ?? false }
+        #expect(Set(different.keys).subtracting(Self.otherwise) == [], "\(different)")
+    }
+
     @Test("stats reset sets what was counted to zero, and leaves what is")
     func reset() throws {
         let node = try RunningNode.sojournd(["-o", "show_keys"])
