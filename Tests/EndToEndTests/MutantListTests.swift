@@ -38,7 +38,7 @@ struct MutantListTests {
             name = "example"
             area = "example"
             about = "an example"
-            file = "Sources/SessionClient/SessionStoreConfiguration.swift"
+            file = "Sources/SessionClient/Sessions/SessionStoreConfiguration.swift"
             pattern = "\(pattern)"
             replacement = "something else"
             tests = "\(suite)"
