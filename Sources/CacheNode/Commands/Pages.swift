@@ -3,18 +3,16 @@ import MemcacheProtocol
 import Synchronization
 
 /// `stats` and its pages. Those that grow with connections, items or prefixes are listings.
-extension Connection {
-    func showStatistics(_ page: StatsPage, now: Moment) {
+extension Executor {
+    func statistics(_ page: StatsPage, now: Moment) -> Answer {
         switch page {
         case .reset:
             context.resetStatistics()
-            reply(.reset)
-        case .detail(let detail): showDetail(detail)
-        case .cachedump(let request): showKeys(request)
-        case .connections: begin(connections())
-        case .general, .settings, .items, .slabs, .sizes:
-            context.write(page, to: &output, now: now)
-            reply(.end)
+            return .reply(.reset)
+        case .detail(let detail): return prefixDetail(detail)
+        case .cachedump(let request): return keys(request)
+        case .connections: return .listing(connections(), isAnnounced: false)
+        case .general, .settings, .items, .slabs, .sizes: return .page(page)
         }
     }
 
@@ -22,38 +20,39 @@ extension Connection {
 
     private static let prefixesPerStep = 64
 
-    private func showDetail(_ detail: StatsPage.Detail) {
+    private func prefixDetail(_ detail: StatsPage.Detail) -> Answer {
         guard areKeysShown else {
             context.noteKeysRefused()
-            return fail(.statsDetailNotAllowed, isQuiet: false)
+            return .error(.statsDetailNotAllowed)
         }
         switch detail {
         case .on:
             context.prefixes.setCollecting(true)
-            reply(.ok)
+            return .reply(.ok)
         case .off:
             context.prefixes.setCollecting(false)
-            reply(.ok)
-        case .dump: begin(prefixes())
-        case .unknown: fail(.statsDetailUsage, isQuiet: false)
+            return .reply(.ok)
+        case .dump: return .listing(prefixes(), isAnnounced: false)
+        case .unknown: return .error(.statsDetailUsage)
         }
     }
 
     private func prefixes() -> Listing {
         var left = context.prefixes.all()[...]
-        return Listing { output, _ in
+        return Listing(step: { output, _ in
             for (prefix, counts) in left.prefix(Self.prefixesPerStep) {
-                output.append("PREFIX ")
-                output.append(lineSafe: prefix)
-                output.append(
-                    " get \(counts.gets) hit \(counts.hits) set \(counts.sets) del \(counts.deletes)\r\n"
-                )
+                let line = PrefixLine(
+                    gets: counts.gets, hits: counts.hits, sets: counts.sets,
+                    deletes: counts.deletes)
+                output.append(atMost: PrefixLine.room(prefixByteCount: prefix.count)) { writer in
+                    prefix.withUnsafeBytes { line.encode(prefix: $0, to: &writer) }
+                }
             }
             left = left.dropFirst(Self.prefixesPerStep)
             guard left.isEmpty else { return .more }
             output.append(Reply.end.line)
             return .over
-        }
+        })
     }
 
     // MARK: stats conns
@@ -72,7 +71,7 @@ extension Connection {
         entries.sort { $0.descriptor < $1.descriptor }
         let context = context
         var left = entries[...]
-        return Listing { output, now in
+        return Listing(step: { output, now in
             var writer = StatisticsWriter()
             for entry in left.prefix(Self.connectionsPerStep) {
                 entry.write(to: &writer, context, now: now)
@@ -82,7 +81,7 @@ extension Connection {
             guard left.isEmpty else { return .more }
             output.append(Reply.end.line)
             return .over
-        }
+        })
     }
 }
 
@@ -119,13 +118,5 @@ private enum ConnectionEntry {
             let last = record.lastCommandSeconds.load(ordering: .relaxed)
             writer.line("\(number):secs_since_last_cmd", now.seconds - min(last, now.seconds))
         }
-    }
-}
-
-extension OutputBuffer {
-    fileprivate mutating func append(lineSafe bytes: [UInt8]) {
-        var writer = ReplyWriter(room(bytes.count * 3))
-        bytes.withUnsafeBytes { writer.write(lineSafe: $0) }
-        noteAppended(writer.count)
     }
 }

@@ -5,7 +5,7 @@ import SessionMap
 ///
 /// Source of lines and of what is logged: memcached's logger.c and its callers. A command that changes
 /// an item is told after its look-up of that item.
-extension Connection {
+extension Executor {
     // MARK: Fetchers
 
     /// A retrieval has been answered.
@@ -53,7 +53,7 @@ extension Connection {
             case .expired: line.write(" status=expired clsid=0")
             case .outOfMemory: line.write(" status=found clsid=1")
             }
-            line.write(" cfd=", record.descriptor)
+            line.write(" cfd=", descriptor)
             line.write(" size=", valueByteCount)
         }
     }
@@ -87,7 +87,7 @@ extension Connection {
             line.write(request.isCompareAndSwap ? "cas" : request.mode.logName)
             line.write(" ttl=", secondsLeft ?? 0)
             line.write(" clsid=", outcome.hasValue ? 1 : 0)
-            line.write(" cfd=", record.descriptor)
+            line.write(" cfd=", descriptor)
             line.write(
                 " size=", outcome.hasValue ? stored?.valueByteCount ?? valueByteCount : 0)
         }

@@ -2,7 +2,7 @@ import Logging
 import MemcacheProtocol
 
 /// `-vv`: every command is logged, as memcached does it. Its value is not, nor are replies.
-extension Connection {
+extension Executor {
     /// Longer lines are cut in the log.
     private static let loggedByteCountMax = 512
 
@@ -23,6 +23,6 @@ extension Connection {
             }
         }
         let rest = areKeysShown ? "" : " (\(line.count) bytes)"
-        context.logger.debug("<\(record.descriptor) \(text)\(rest)")
+        context.logger.debug("<\(descriptor) \(text)\(rest)")
     }
 }
