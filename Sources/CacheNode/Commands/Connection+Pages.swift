@@ -1,4 +1,3 @@
-import EventLoop
 import MemcacheProtocol
 import Synchronization
 
@@ -82,42 +81,6 @@ extension Connection {
             guard left.isEmpty else { return .more }
             output.append(Reply.end.line)
             return .over
-        }
-    }
-}
-
-/// A socket that `stats conns` shows.
-private enum ConnectionEntry {
-    case listener(Int32)
-    case client(ConnectionRecord, WorkerRecord)
-
-    var descriptor: Int32 {
-        switch self {
-        case .listener(let descriptor): descriptor
-        case .client(let record, _): record.descriptor
-        }
-    }
-
-    func write(to writer: inout StatisticsWriter, _ context: NodeContext, now: Moment) {
-        let number = descriptor
-        switch self {
-        case .listener:
-            writer.line("\(number):addr", SocketAddress.local(of: number))
-            writer.line("\(number):state", "conn_listening")
-            writer.line("\(number):secs_since_last_cmd", context.uptime(now))
-        case .client(let record, let worker):
-            // It may have gone since the page was begun, and its descriptor be another's.
-            guard worker.connections.withLock({ $0[number] === record }) else { return }
-            let local = SocketAddress.local(of: number)
-            if case .unix = local {
-                writer.line("\(number):addr", local)
-            } else {
-                writer.line("\(number):addr", SocketAddress.peer(of: number))
-            }
-            writer.line("\(number):listen_addr", local)
-            writer.line("\(number):state", record.phaseName)
-            let last = record.lastCommandSeconds.load(ordering: .relaxed)
-            writer.line("\(number):secs_since_last_cmd", now.seconds - min(last, now.seconds))
         }
     }
 }

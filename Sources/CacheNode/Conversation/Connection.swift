@@ -57,7 +57,9 @@ final class Connection {
     }
 
     let context: NodeContext
-    /// The context's: what every command needs is at hand.
+    /// The one that the peer came by.
+    let listener: ListenerIdentity
+    /// The listener's space's: what every command needs is at hand.
     let map: SessionMap
     private let watchers: Watchers
     let worker: WorkerRecord
@@ -82,17 +84,18 @@ final class Connection {
     var watcherID: UInt64 = 0
 
     init(
-        context: NodeContext, worker: WorkerRecord, pool: BufferPool, now: Moment,
-        descriptor: Int32 = -1
+        context: NodeContext, listener: ListenerIdentity, worker: WorkerRecord, pool: BufferPool,
+        now: Moment, descriptor: Int32 = -1
     ) {
         self.context = context
-        map = context.map
+        self.listener = listener
+        map = listener.space.map
         watchers = context.watchers
         self.worker = worker
-        counters = worker.counters
+        counters = listener.space.counters[worker.number]
         record = ConnectionRecord(descriptor: descriptor, now: now.seconds)
         input = InputBuffer(pool: pool)
-        output = OutputBuffer(pool: pool, map: context.map)
+        output = OutputBuffer(pool: pool, map: map)
     }
 
     deinit {
