@@ -7,7 +7,7 @@ extension Executor {
     /// - Parameter delay: nothing if none was given; nothing inside if it was no number.
     func flush(delay: Int32??, now: Moment) -> Answer {
         counters.add(.flushCommands)
-        guard context.configuration.isFlushAllowed else { return .error(.flushNotAllowed) }
+        guard listener.isFlushAllowed else { return .error(.flushNotAllowed) }
         switch delay {
         case .some(.none): return .error(.invalidExptime)
         case .some(.some(let seconds)) where seconds > 0:
@@ -25,7 +25,7 @@ extension Executor {
     }
 
     func setVerbosity(_ level: UInt32) -> Answer {
-        context.verbosity.store(Int(min(level, 5)), ordering: .relaxed)
+        context.switches.verbosity.store(Int(min(level, 5)), ordering: .relaxed)
         return .reply(.ok)
     }
 
@@ -34,12 +34,12 @@ extension Executor {
         guard megabytes <= 1_000_000_000 else { return .error(.memlimitTooLarge) }
         let byteCount = Int(megabytes) << 20
         guard map.setLimit(byteCount: byteCount) else { return .error(.memlimitOutOfBounds) }
-        context.memoryLimitByteCount.store(byteCount, ordering: .relaxed)
+        space.limitByteCount.store(byteCount, ordering: .relaxed)
         return .reply(.ok)
     }
 
     func shutDown(_ mode: ShutdownMode) -> Answer {
-        guard context.configuration.isShutdownAllowed else { return .error(.shutdownNotEnabled) }
+        guard context.rules.isShutdownAllowed else { return .error(.shutdownNotEnabled) }
         guard mode != .unknown else { return .error(.invalidShutdownMode) }
         context.requestShutdown(mode)
         return .close(.shutdown)

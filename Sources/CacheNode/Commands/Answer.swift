@@ -11,7 +11,8 @@ enum Answer {
     case version
     /// `MN`
     case noop
-    case page(StatsPage)
+    /// A page of `stats`.
+    case page([Statistic])
     /// Made step by step, after an OK if so announced.
     case listing(Listing, isAnnounced: Bool)
     /// From here on the connection tells of events.

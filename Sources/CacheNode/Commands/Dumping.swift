@@ -8,7 +8,7 @@ extension Executor {
     func dump(
         _ style: DumpStyle, _ selection: ItemSelection, owesReplies: Bool, now: Moment
     ) -> Answer {
-        guard context.dumps.isEnabled else { return .refusal(.crawlerDisabled) }
+        guard space.dumps.isEnabled else { return .refusal(.crawlerDisabled) }
         guard areKeysShown else {
             context.noteKeysRefused()
             return .refusal(style == .metadata ? .metadumpNotAllowed : .keyDumpNotAllowed)
@@ -24,7 +24,7 @@ extension Executor {
         // All items are shown as class 1.
         case .classes(let numbers): isEmpty = numbers & 1 << 1 == 0
         }
-        switch context.dumps.begin(now: now.seconds) {
+        switch space.dumps.begin(now: now.seconds) {
         case .disabled: return .refusal(.crawlerDisabled)
         case .busy: return .refusal(.crawlerBusy)
         case .began(let ticket):
@@ -33,7 +33,7 @@ extension Executor {
     }
 
     private func items(_ style: DumpStyle, ticket: UInt64, isEmpty: Bool) -> Listing {
-        let (map, dumps) = (map, context.dumps)
+        let (map, dumps) = (map, space.dumps)
         var walk = ItemWalk()
         var hasMore = !isEmpty
         return Listing(

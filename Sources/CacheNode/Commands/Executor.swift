@@ -1,4 +1,3 @@
-import EventLoop
 import MemcacheProtocol
 import SessionMap
 import Synchronization
@@ -11,8 +10,11 @@ import Synchronization
 /// Each connection has one. Never copied, so that nothing it refers to is retained on a request's way.
 struct Executor: ~Copyable {
     let context: NodeContext
-    /// The context's: what every command needs is at hand.
+    /// The one that the peer came by: its space, and what may be done there.
+    let listener: ListenerIdentity
+    /// The space's: what every command needs is at hand.
     let map: SessionMap
+    let prefixes: PrefixStatistics
     let rule: ExptimeRule
     let worker: WorkerRecord
     let counters: Counters
@@ -22,12 +24,16 @@ struct Executor: ~Copyable {
     /// What watchers want to be told of, as of this turn.
     private var watched = WatchedEvents()
 
-    init(context: NodeContext, worker: WorkerRecord, descriptor: Int32) {
+    init(
+        context: NodeContext, listener: ListenerIdentity, worker: WorkerRecord, descriptor: Int32
+    ) {
         self.context = context
-        map = context.map
-        rule = context.configuration.exptimeRule
+        self.listener = listener
+        map = listener.space.map
+        prefixes = listener.space.prefixes
+        rule = context.rules.exptimeRule
         self.worker = worker
-        counters = worker.counters
+        counters = listener.space.counters[worker.number]
         self.descriptor = descriptor
         watchers = context.watchers
     }
@@ -41,14 +47,12 @@ struct Executor: ~Copyable {
     /// Counts for `stats detail`, if that is on.
     @inline(__always)
     func notePrefix(_ operation: PrefixStatistics.Operation, key: Span<UInt8>) {
-        if context.prefixes.isCollecting { context.prefixes.note(operation, key: key) }
+        if prefixes.isCollecting { prefixes.note(operation, key: key) }
     }
 
-    /// Whether commands that show keys may do so on this connection: a Unix socket's mode says who may
-    /// use it. Session keys are secrets: whoever has one is logged in.
-    var areKeysShown: Bool {
-        let configuration = context.configuration
-        guard configuration.isDumpAllowed else { return false }
-        return configuration.showsKeys || SocketAddress.local(of: descriptor).isUnix
-    }
+    var space: Space { listener.space }
+
+    /// Whether commands that show keys may do so on this connection. Session keys are secrets: whoever has
+    /// one is logged in.
+    var areKeysShown: Bool { listener.areKeysShown }
 }

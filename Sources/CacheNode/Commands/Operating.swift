@@ -7,14 +7,15 @@ extension Executor {
     func operate(_ command: OperatorCommand, owesReplies: Bool, now: Moment) -> Answer {
         switch command {
         case .tune(let setting):
-            return context.tuning.withLock { $0.apply(setting) } ? .reply(.ok) : .refusal(.error)
+            return context.switches.tuning.withLock { $0.apply(setting) }
+                ? .reply(.ok) : .refusal(.error)
         case .reassign(let source, let target):
             return .refusal(
-                context.tuning.withLock { $0.reassign(source: source, target: target) })
+                context.switches.tuning.withLock { $0.reassign(source: source, target: target) })
         case .enableCrawler:
-            return context.dumps.enable() ? .reply(.ok) : .refusal(.crawlerNotStarted)
+            return space.dumps.enable() ? .reply(.ok) : .refusal(.crawlerNotStarted)
         case .disableCrawler:
-            context.dumps.disable()
+            space.dumps.disable()
             return .reply(.ok)
         case .crawl(let selection): return crawl(selection, now: now)
         case .dump(let style, let selection):
@@ -31,7 +32,7 @@ extension Executor {
 
     /// There is nothing to crawl for: what has expired is gone within its second.
     private func crawl(_ selection: ItemSelection, now: Moment) -> Answer {
-        guard context.dumps.isEnabled else { return .refusal(.crawlerDisabled) }
+        guard space.dumps.isEnabled else { return .refusal(.crawlerDisabled) }
         switch selection {
         case .badClass: return .refusal(.badClass)
         case .none: return .refusal(.nothingToCrawl)
@@ -39,7 +40,7 @@ extension Executor {
         case .hash: return .refusal(.crawlerFailed)
         case .all, .classes: break
         }
-        switch context.dumps.crawl(now: now.seconds) {
+        switch space.dumps.crawl(now: now.seconds) {
         case .began: return .reply(.ok)
         case .busy: return .refusal(.crawlerBusy)
         case .disabled: return .refusal(.crawlerDisabled)

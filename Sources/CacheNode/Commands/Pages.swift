@@ -1,4 +1,3 @@
-import EventLoop
 import MemcacheProtocol
 import Synchronization
 
@@ -7,12 +6,14 @@ extension Executor {
     func statistics(_ page: StatsPage, now: Moment) -> Answer {
         switch page {
         case .reset:
-            context.resetStatistics()
+            context.resetStatistics(of: space)
             return .reply(.reset)
         case .detail(let detail): return prefixDetail(detail)
         case .cachedump(let request): return keys(request)
         case .connections: return .listing(connections(), isAnnounced: false)
-        case .general, .settings, .items, .slabs, .sizes: return .page(page)
+        case .general, .settings, .items, .slabs, .sizes:
+            guard let list = StatisticsPage(page) else { preconditionFailure("no list") }
+            return .page(context.statistics(list, of: space, now: now))
         }
     }
 
@@ -27,18 +28,18 @@ extension Executor {
         }
         switch detail {
         case .on:
-            context.prefixes.setCollecting(true)
+            prefixes.setCollecting(true)
             return .reply(.ok)
         case .off:
-            context.prefixes.setCollecting(false)
+            prefixes.setCollecting(false)
             return .reply(.ok)
-        case .dump: return .listing(prefixes(), isAnnounced: false)
+        case .dump: return .listing(prefixDump(), isAnnounced: false)
         case .unknown: return .error(.statsDetailUsage)
         }
     }
 
-    private func prefixes() -> Listing {
-        var left = context.prefixes.all()[...]
+    private func prefixDump() -> Listing {
+        var left = prefixes.all()[...]
         return Listing(step: { output, _ in
             for (prefix, counts) in left.prefix(Self.prefixesPerStep) {
                 let line = PrefixLine(
@@ -82,41 +83,5 @@ extension Executor {
             output.append(Reply.end.line)
             return .over
         })
-    }
-}
-
-/// A socket that `stats conns` shows.
-private enum ConnectionEntry {
-    case listener(Int32)
-    case client(ConnectionRecord, WorkerRecord)
-
-    var descriptor: Int32 {
-        switch self {
-        case .listener(let descriptor): descriptor
-        case .client(let record, _): record.descriptor
-        }
-    }
-
-    func write(to writer: inout StatisticsWriter, _ context: NodeContext, now: Moment) {
-        let number = descriptor
-        switch self {
-        case .listener:
-            writer.line("\(number):addr", SocketAddress.local(of: number))
-            writer.line("\(number):state", "conn_listening")
-            writer.line("\(number):secs_since_last_cmd", context.uptime(now))
-        case .client(let record, let worker):
-            // It may have gone since the page was begun, and its descriptor be another's.
-            guard worker.connections.withLock({ $0[number] === record }) else { return }
-            let local = SocketAddress.local(of: number)
-            if case .unix = local {
-                writer.line("\(number):addr", local)
-            } else {
-                writer.line("\(number):addr", SocketAddress.peer(of: number))
-            }
-            writer.line("\(number):listen_addr", local)
-            writer.line("\(number):state", record.phaseName)
-            let last = record.lastCommandSeconds.load(ordering: .relaxed)
-            writer.line("\(number):secs_since_last_cmd", now.seconds - min(last, now.seconds))
-        }
     }
 }

@@ -27,7 +27,7 @@ final class Watching {
 extension Executor {
     /// - Parameter events: nothing where an unknown one was asked for.
     func watch(_ events: WatchedEvents?, owesReplies: Bool) -> Answer {
-        guard context.configuration.isWatchAllowed else { return .refusal(.watchNotAllowed) }
+        guard context.rules.isWatchAllowed else { return .refusal(.watchNotAllowed) }
         guard !owesReplies else { return .refusal(.watchPipelined) }
         guard let events else { return .refusal(.error) }
         if !events.isDisjoint(with: .ofItems), !areKeysShown {

@@ -35,15 +35,16 @@ final class Connection {
     private var logsCommands = false
 
     init(
-        context: NodeContext, worker: WorkerRecord, pool: BufferPool, now: Moment,
-        descriptor: Int32 = -1
+        context: NodeContext, listener: ListenerIdentity, worker: WorkerRecord, pool: BufferPool,
+        now: Moment, descriptor: Int32 = -1
     ) {
         self.context = context
-        counters = worker.counters
+        executor = Executor(
+            context: context, listener: listener, worker: worker, descriptor: descriptor)
+        counters = listener.space.counters[worker.number]
         record = ConnectionRecord(descriptor: descriptor, now: now.seconds)
         input = InputBuffer(pool: pool)
-        output = OutputBuffer(pool: pool, map: context.map)
-        executor = Executor(context: context, worker: worker, descriptor: descriptor)
+        output = OutputBuffer(pool: pool, map: listener.space.map)
     }
 
     private func enter(_ next: State) -> Progress {
@@ -118,7 +119,7 @@ final class Connection {
     private func chooseProtocol() -> Progress {
         guard !input.isEmpty else { return .ends(.needsInput) }
         let isBinary = input.bytes[0] == 0x80
-        let binding = context.configuration.bindingProtocol
+        let binding = executor.listener.bindingProtocol
         if binding == .ascii || binding == .auto && !isBinary { return enter(.command) }
         if isBinary {
             context.logger.notice(
@@ -150,7 +151,7 @@ final class Connection {
         case .line(let count, let next):
             let line = span.extracting(first: count)
             let command = CommandParser.parse(
-                line, knowsDebugtime: context.configuration.knowsDebugtime)
+                line, knowsDebugtime: context.rules.knowsDebugtime)
             if logsCommands { executor.log(command, line: line) }
             return execute(command, line: line, next: next, now: now)
         case .tooShort(let next):
@@ -188,7 +189,7 @@ final class Connection {
             let answer = executor.answer(
                 command, line: line, owesReplies: !output.isEmpty, now: now)
             input.use(next)
-            if let next = output.append(answer, isQuiet: command.isQuiet, context, now: now) {
+            if let next = output.append(answer, isQuiet: command.isQuiet) {
                 return enter(next)
             }
             // Pages look at all of the node's parts, and thousands of such lines fit the input.

@@ -91,9 +91,7 @@ extension OutputBuffer {
 extension OutputBuffer {
     /// Appends what is answered to a command that shows no item. Returns the state that follows, where
     /// that is not the next command.
-    mutating func append(
-        _ answer: Answer, isQuiet: Bool, _ context: NodeContext, now: Moment
-    ) -> Connection.State? {
+    mutating func append(_ answer: Answer, isQuiet: Bool) -> Connection.State? {
         switch answer {
         case .reply(let reply): append(reply.line, isQuiet: isQuiet)
         case .error(let error): append(error.line, isQuiet: isQuiet)
@@ -105,8 +103,10 @@ extension OutputBuffer {
             append(NodeConfiguration.protocolVersion)
             append("\r\n")
         case .noop: append("MN\r\n")
-        case .page(let page):
-            context.write(page, to: &self, now: now)
+        case .page(let list):
+            var writer = StatisticsWriter()
+            writer.write(list)
+            append(writer.text())
             append(.end)
         case .listing(let listing, let isAnnounced):
             if isAnnounced { append(.ok) }
