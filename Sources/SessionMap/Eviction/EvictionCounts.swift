@@ -13,7 +13,7 @@ struct EvictionCounts: Equatable, Sendable {
     private var lastSeconds: UInt32 = 0
 
     /// Counts an item, whose memory is still whole.
-    mutating func note(_ item: Unit, region: Region, age: UInt32, now: UInt32) {
+    mutating func note(_ item: Item, region: Region, age: UInt32, now: UInt32) {
         let marks = region[item, .marks]
         all += 1
         if marks & ItemMark.proven != 0 { proven += 1 }

@@ -103,7 +103,7 @@ extension Shard {
         all.outOfMemoryCount = outOfMemoryCount
         all.extraExtentCount = extraExtentCount
         for item in [queues.probationary.oldest, queues.proven.oldest]
-        where item != 0 && !isFlushed(item) {
+        where !item.isNull && !isFlushed(item) {
             all.oldestAge = max(
                 all.oldestAge, queues.secondsSinceAccess(item, time: time(now)))
         }

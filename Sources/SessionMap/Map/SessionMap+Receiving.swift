@@ -8,7 +8,7 @@ extension SessionMap {
         package let valueByteCount: Int
         fileprivate let hash: UInt64
         fileprivate let shard: Int
-        fileprivate let item: Unit
+        fileprivate let item: Item
         /// In the item's own head extent.
         fileprivate let keyBytes: UnsafeRawBufferPointer
         fileprivate var writer: ValueWriter

@@ -316,7 +316,7 @@ package final class SessionMap: @unchecked Sendable {
                 for queue in [shard.queues.proven, shard.queues.probationary] {
                     var item = queue.newest
                     // Whatever is older than a flushed item is flushed as well.
-                    while item != 0, left > 0, !shard.isFlushed(item) {
+                    while !item.isNull, left > 0, !shard.isFlushed(item) {
                         if !shard.isExpired(item, now: now) {
                             left -= 1
                             guard body(shard.look(at: item, now: now)) else {

@@ -7,10 +7,11 @@ extension Shard {
     /// chain is linked, its head's kind is `held`; nothing else is written.
     mutating func allocate(
         clientFlags: UInt32, keyByteCount: Int, valueByteCount: Int, now: UInt32
-    ) -> Unit? {
+    ) -> Item? {
         let headByteCount = region.itemHeaderByteCount(clientFlags: clientFlags) + keyByteCount
         return allocateChain(
-            byteCount: headByteCount + valueByteCount, headByteCount: headByteCount, now: now)
+            byteCount: headByteCount + valueByteCount, headByteCount: headByteCount, now: now
+        ).map(Item.init)
     }
 
     /// Takes extents for `byteCount` bytes, the first of which holds at least `headByteCount`.
@@ -19,7 +20,7 @@ extension Shard {
     /// for a better run, and the more of the region is free, the more pieces are put up with.
     mutating func allocateChain(
         byteCount: Int, headByteCount: Int, now: UInt32, evictsProven: Bool = true
-    ) -> Unit? {
+    ) -> Extent? {
         let whole = Region.units(forByteCount: byteCount)
         guard whole <= unitLimit else { return nil }
         while usedUnitCount + whole > unitLimit {
@@ -56,7 +57,7 @@ extension Shard {
 
     private mutating func takePieces(
         byteCount: Int, headByteCount: Int, atMost pieceCount: Int
-    ) -> Unit? {
+    ) -> Extent? {
         if pieceCount < .max {
             // Cheap, and mostly right: what the largest extents could hold together.
             let reach = Int(extents.reach(ofPieces: pieceCount)) * Region.unitByteCount
@@ -81,7 +82,7 @@ extension Shard {
                 return nil
             }
             region.setKind(piece, .continuation)
-            region[last, .link] = piece
+            region[last, .link] = piece.unit
             last = piece
             count += 1
             left -=

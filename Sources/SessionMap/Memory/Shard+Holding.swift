@@ -27,7 +27,7 @@ extension Shard {
     }
 
     /// As `allocateChain`, for what is held: nothing when too much is.
-    mutating func allocateHeld(byteCount: Int, headByteCount: Int, now: UInt32) -> Unit? {
+    mutating func allocateHeld(byteCount: Int, headByteCount: Int, now: UInt32) -> Extent? {
         let held = heldUnitCount + Int(Region.units(forByteCount: byteCount))
         guard held <= heldUnitCountMax else { return nil }
         return allocateChain(
@@ -38,7 +38,7 @@ extension Shard {
     // MARK: Pins
 
     /// Lets an item's value stay where it is until `unpin`; nothing when too much is pinned.
-    mutating func pin(_ item: Unit) -> PinnedValue? {
+    mutating func pin(_ item: Item) -> PinnedValue? {
         if pins[item] == nil {
             let unitCount = chainSize(item).unitCount
             guard heldUnitCount + pinnedUnitCount + unitCount <= pinnedUnitCountMax else {
@@ -55,7 +55,7 @@ extension Shard {
             byteCount: Int(region[item, .valueByteCount]))
     }
 
-    mutating func unpin(_ item: Unit) {
+    mutating func unpin(_ item: Item) {
         guard let count = pins[item] else { preconditionFailure("an item that is not pinned") }
         guard count == 1 else {
             pins[item] = count - 1
@@ -63,9 +63,9 @@ extension Shard {
         }
         pins[item] = nil
         let unitCount = chainSize(item).unitCount
-        if region.kind(item) == .held {
+        if region.kind(item.head) == .held {
             heldUnitCount -= unitCount
-            extents.giveChain(item)
+            extents.giveChain(item.head)
         } else {
             pinnedUnitCount -= unitCount
         }

@@ -10,7 +10,7 @@ extension Shard {
     /// Makes a free run of `length` units by moving small items that lie behind a free extent into
     /// other holes. Their recency stays. False when that does not work out.
     mutating func makeRun(_ length: UInt32) -> Bool {
-        var tried: [Unit] = []
+        var tried: [Extent] = []
         var isMade = false
         while !isMade, tried.count < Self.candidateCount,
             let start = extents.takeLargest(atMost: length, atLeast: 1)
@@ -23,15 +23,16 @@ extension Shard {
         return isMade
     }
 
-    private mutating func extend(_ start: Unit, to length: UInt32) -> Bool {
+    private mutating func extend(_ start: Extent, to length: UInt32) -> Bool {
         while region.length(start) < length {
             let next = start + region.length(start)
             switch region.kind(next) {
             case .free: extents.absorb(next, into: start, atMost: length)
             case .item:
                 // An item in pieces, a large one or one that a reply reads stays where it is.
-                guard region[next, .link] == 0, region.length(next) <= length, pins[next] == nil,
-                    relocate(next)
+                let item = Item(next)
+                guard region.next(after: next).isNull, region.length(next) <= length,
+                    pins[item] == nil, relocate(item)
                 else { return false }
             case .held, .continuation, .index, .border, .tombstone, .guest, .guestTombstone:
                 return false
@@ -41,9 +42,10 @@ extension Shard {
     }
 
     /// Moves an item of one extent to another of its size; false when there is none.
-    private mutating func relocate(_ item: Unit) -> Bool {
-        let length = region.length(item)
-        guard let place = extents.take(length) else { return false }
+    private mutating func relocate(_ item: Item) -> Bool {
+        guard let place = extents.take(region.length(item.head)).map(Item.init) else {
+            return false
+        }
         let tag = tag(of: item)
         let slot = index.slot(of: item, tag: tag)
         region.moveItem(item, to: place)
@@ -51,8 +53,8 @@ extension Shard {
         queues.relocate(item, to: place)
         if wheel.isScheduled(item) { wheel.relocate(item, to: place) }
         removalCount += 1
-        extents.give(item)
-        region[0, .superseded] = 0
+        extents.give(item.head)
+        region[.superseded] = 0
         return true
     }
 }
@@ -61,12 +63,13 @@ extension Region {
     /// Publishes a copy of an item of one extent at `place`, an extent of the same length. As for an
     /// overwrite, both are there until the caller gives the old one back, and recovery is told which
     /// one has lost.
-    func moveItem(_ item: Unit, to place: Unit) {
+    func moveItem(_ item: Item, to place: Item) {
         let headerByteCount = 4
-        let byteCount = Int(length(item)) * Region.unitByteCount - headerByteCount
-        bytes(place, offset: headerByteCount, count: byteCount).copyMemory(
-            from: UnsafeRawBufferPointer(bytes(item, offset: headerByteCount, count: byteCount)))
-        self[0, .superseded] = item
-        setKind(place, .item)
+        let byteCount = Int(length(item.head)) * Region.unitByteCount - headerByteCount
+        bytes(place.head, offset: headerByteCount, count: byteCount).copyMemory(
+            from: UnsafeRawBufferPointer(
+                bytes(item.head, offset: headerByteCount, count: byteCount)))
+        self[.superseded] = item.unit
+        setKind(place.head, .item)
     }
 }

@@ -192,7 +192,7 @@ package struct ArenaMove {
 
     /// Calls `body` with every item that has not moved and lives, where it begins in memory.
     private func forEachLeft(
-        in number: Int, _ body: (_ start: Unit, _ head: Unit, _ item: OldRegion.Item) -> Void
+        in number: Int, _ body: (_ start: Unit, _ head: Unit, _ item: OldRegion.StoredItem) -> Void
     ) throws(DamagedRegion) -> (expired: Int, flushed: Int) {
         let region = Self.oldRegion(old, found, number)
         let cursor = journal.cursor

@@ -44,7 +44,7 @@ struct MoveChoice {
         }
 
         mutating func add(
-            _ place: MoveJournal.Place, _ item: OldRegion.Item, unitCount: UInt32, shard: Int
+            _ place: MoveJournal.Place, _ item: OldRegion.StoredItem, unitCount: UInt32, shard: Int
         ) {
             // As `EvictionQueues.adopt` has it: to one queue all are alike, from one those are proven that
             // were read.

@@ -60,7 +60,7 @@ extension Shard {
         let queues = EvictionQueues(region: region, policy: configuration.eviction)
         // The second's end: what was stored in it is not from the future.
         let time = MapTime(seconds: now, fraction: 15)
-        let stampRule = StampRule(rawValue: region[0, .shardStampRule]) ?? .unknown
+        let stampRule = StampRule(rawValue: region[.shardStampRule]) ?? .unknown
         var survey = try Survey(
             region: region, end: end, number: number, shardCount: configuration.shardCount,
             hash: hash, now: now
@@ -93,7 +93,7 @@ extension Shard {
             guard let number = candidates.popLast() else { return false }
             evictions.note(
                 items[number], region: region, age: survey.found[number].age, now: now)
-            extents.giveChain(items[number])
+            extents.giveChain(items[number].head)
             mover.forget(items[number])
             gone.insert(number)
             return true
@@ -116,8 +116,8 @@ extension Shard {
         reclaimedCount = UInt64(survey.report.expiredCount + survey.report.flushedCount)
         expiredUnfetchedCount = survey.expiredUnfetchedCount
         // Should the process die before this, some items' ages are read wrongly, and nothing else.
-        region[0, .shardStampRule] = queues.stampRule.rawValue
-        region[0, .superseded] = 0
+        region[.shardStampRule] = queues.stampRule.rawValue
+        region[.superseded] = 0
         report.add(survey.report)
         report.evictedCount += gone.count
         report.itemCount += self.index.count
@@ -126,11 +126,11 @@ extension Shard {
 
     /// Takes in an item of the region, as the newest so far. Of two of one key, which only damage
     /// leaves, the higher CAS unique stays.
-    private mutating func take(_ item: Unit, tag: UInt32, report: inout RecoveryReport) {
+    private mutating func take(_ item: Item, tag: UInt32, report: inout RecoveryReport) {
         if let twin = index.find(Span(_unsafeBytes: region.key(item)), tag: tag) {
-            report.note(DamagedRegion(reason: "two items of one key, unit \(item)"))
+            report.note(DamagedRegion(reason: "two items of one key, unit \(item.unit)"))
             guard region.casUnique(twin.item) < region.casUnique(item) else {
-                return extents.giveChain(item)
+                return extents.giveChain(item.head)
             }
             // Not `remove`, which may make the index smaller: it has room for all that is yet to come.
             index.remove(twin.slot)
@@ -150,24 +150,24 @@ extension Shard {
 private struct Mover {
     let region: Region
     /// Items of one extent by place; made when it is first needed.
-    private var numbers: [Unit: Int] = [:]
+    private var numbers: [Item: Int] = [:]
 
     init(region: Region) { self.region = region }
 
-    mutating func forget(_ item: Unit) { numbers[item] = nil }
+    mutating func forget(_ item: Item) { numbers[item] = nil }
 
     private static let candidateCount = 16
 
     /// Makes a free run of `length` units, behind one of the largest there are.
     mutating func makeRun(
-        _ length: UInt32, of items: inout [Unit], extents: inout ExtentAllocator
+        _ length: UInt32, of items: inout [Item], extents: inout ExtentAllocator
     ) -> Bool {
         if numbers.isEmpty {
-            for (number, item) in items.enumerated() where region[item, .link] == 0 {
+            for (number, item) in items.enumerated() where region.next(after: item.head).isNull {
                 numbers[item] = number
             }
         }
-        var tried: [Unit] = []
+        var tried: [Extent] = []
         var isMade = false
         while !isMade, tried.count < Self.candidateCount,
             let start = extents.takeLargest(atMost: length, atLeast: 1)
@@ -182,20 +182,20 @@ private struct Mover {
     }
 
     private mutating func extend(
-        _ start: Unit, to length: UInt32, items: inout [Unit], extents: inout ExtentAllocator
+        _ start: Extent, to length: UInt32, items: inout [Item], extents: inout ExtentAllocator
     ) -> Bool {
         while region.length(start) < length {
             let next = start + region.length(start)
             if region.kind(next) == .free {
                 extents.absorb(next, into: start, atMost: length)
-            } else if let number = numbers[next],
-                let place = extents.take(region.length(next))
+            } else if let number = numbers[Item(next)],
+                let place = extents.take(region.length(next)).map(Item.init)
             {
-                region.moveItem(next, to: place)
+                region.moveItem(Item(next), to: place)
                 extents.give(next)
-                region[0, .superseded] = 0
+                region[.superseded] = 0
                 items[number] = place
-                numbers[next] = nil
+                numbers[Item(next)] = nil
                 numbers[place] = number
             } else {
                 return false

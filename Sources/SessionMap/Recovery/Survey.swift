@@ -1,7 +1,7 @@
 /// What recovery needs to know of an item that is kept, so that it meets each but once before it is
 /// taken in: most of the time of a restart is waiting for memory.
 struct FoundItem {
-    let item: Unit
+    let item: Item
     let tag: UInt32
     /// Seconds since it was accessed; of one on probation, since it was stored.
     let age: UInt32
@@ -28,7 +28,7 @@ struct Survey {
 
     init(
         region: Region, end: Unit, number: Int, shardCount: Int, hash: KeyHash, now: UInt32,
-        _ look: (Unit, _ hash: UInt64) -> FoundItem
+        _ look: (Item, _ hash: UInt64) -> FoundItem
     ) throws(DamagedRegion) {
         self.region = region
         self.end = end
@@ -63,7 +63,9 @@ struct Survey {
         }
     }
 
-    func isKept(_ unit: Unit) -> Bool { kept[Int(unit / 64)] & (1 << UInt64(unit % 64)) != 0 }
+    func isKept(_ extent: Extent) -> Bool {
+        kept[Int(extent.unit / 64)] & (1 << UInt64(extent.unit % 64)) != 0
+    }
 
     /// Damage that something can be saved from, or that ends it.
     private mutating func note(_ damage: DamagedRegion) throws(DamagedRegion) {
@@ -72,39 +74,42 @@ struct Survey {
     }
 
     private mutating func checkBorders() throws(DamagedRegion) {
-        if region.length(0) != ExtentAllocator.headUnitCount
-            || region.kindIfKnown(0) != .border || region.length(end - 1) != 1
-            || region.kindIfKnown(end - 1) != .border
+        let last = Extent(end - 1)
+        if region.length(.null) != ExtentAllocator.headUnitCount
+            || region.kindIfKnown(.null) != .border || region.length(last) != 1
+            || region.kindIfKnown(last) != .border
         {
             try note(DamagedRegion(reason: "a region without its borders"))
             region.setHeader(
-                0, length: ExtentAllocator.headUnitCount, kind: .border, previousIsFree: false)
-            region.setHeader(end - 1, length: 1, kind: .border, previousIsFree: false)
+                .null, length: ExtentAllocator.headUnitCount, kind: .border, previousIsFree: false)
+            region.setHeader(last, length: 1, kind: .border, previousIsFree: false)
         }
         // What was flushed must not come back, whatever becomes of the rest.
         guard region.hasIntactFlushes else { throw DamagedRegion(reason: "a flush that never was") }
     }
 
     /// Marks where continuations start, and returns where items do.
-    private mutating func walk() throws(DamagedRegion) -> [Unit] {
-        var starts: [Unit] = []
-        var unit = ExtentAllocator.headUnitCount
-        while unit < end - 1 {
-            let length = region.length(unit)
+    private mutating func walk() throws(DamagedRegion) -> [Item] {
+        var starts: [Item] = []
+        var extent = Extent(ExtentAllocator.headUnitCount)
+        while extent.unit < end - 1 {
+            let unit = extent.unit
+            let length = region.length(extent)
             guard length > 0, length < end - unit else {
                 try note(
                     DamagedRegion(reason: "an extent of an impossible length at unit \(unit)"))
                 // Nobody knows where the next one starts: the rest is one free extent.
                 region.setHeader(
-                    unit, length: end - 1 - unit, kind: .held, previousIsFree: false)
+                    extent, length: end - 1 - unit, kind: .held, previousIsFree: false)
                 break
             }
-            switch region.kindIfKnown(unit) {
+            switch region.kindIfKnown(extent) {
             case .item:
-                if region[unit, .keyByteCount] > 0,
-                    Int(length) * Region.unitByteCount >= region.valueOffset(unit)
+                let item = Item(extent)
+                if region[item, .keyByteCount] > 0,
+                    Int(length) * Region.unitByteCount >= region.valueOffset(item)
                 {
-                    starts.append(unit)
+                    starts.append(item)
                 } else {
                     try note(DamagedRegion(reason: "an item without a key at unit \(unit)"))
                 }
@@ -114,15 +119,15 @@ struct Survey {
                 try note(
                     DamagedRegion(reason: "an extent of an unknown kind at unit \(unit)"))
             }
-            unit += length
+            extent = extent + length
         }
         return starts
     }
 
     /// The one item whose successor may be there as well, if it is: it was being replaced.
-    private mutating func superseded(among starts: [Unit], now: UInt32) -> Unit? {
-        let loser = region[0, .superseded]
-        guard loser != 0, starts.contains(loser) else { return nil }
+    private mutating func superseded(among starts: [Item], now: UInt32) -> Item? {
+        let loser = Item(region[.superseded])
+        guard !loser.isNull, starts.contains(loser) else { return nil }
         let epoch = region.shardFlushes.epoch
         let key = region.key(loser)
         for item in starts
@@ -141,7 +146,7 @@ struct Survey {
 
     /// Keeps an item whose extents are there and nobody else's, and which is what was stored; returns its
     /// key's hash.
-    private mutating func keep(_ item: Unit) throws(DamagedRegion) -> UInt64 {
+    private mutating func keep(_ item: Item) throws(DamagedRegion) -> UInt64 {
         let extentCount = try chain(item)
         let hash = hash.hash(region.key(item))
         let isOwn = Int(hash >> 32) & (shardCount - 1) == number
@@ -149,11 +154,11 @@ struct Survey {
         unmarkChain(item, extentCount)
         throw DamagedRegion(
             reason: isOwn
-                ? "an item with a wrong checksum, unit \(item)"
-                : "an item that belongs to another shard, unit \(item)")
+                ? "an item with a wrong checksum, unit \(item.unit)"
+                : "an item that belongs to another shard, unit \(item.unit)")
     }
 
-    private func isIntact(_ item: Unit) -> Bool {
+    private func isIntact(_ item: Item) -> Bool {
         guard isChecked, !region.isIntact(item, seed: hash.seed) else { return true }
         // It may have been changed just now.
         guard region.change?.item == item else { return false }
@@ -162,37 +167,37 @@ struct Survey {
     }
 
     /// Marks an item's extents as kept, each of which must be there and nobody else's; returns how many.
-    private mutating func chain(_ item: Unit) throws(DamagedRegion) -> Int {
+    private mutating func chain(_ item: Item) throws(DamagedRegion) -> Int {
         var count = 0
         var bytesLeft = region.valueOffset(item) + Int(region[item, .valueByteCount])
-        var extent = item
+        var extent = item.head
         while true {
-            kept[Int(extent / 64)] |= 1 << UInt64(extent % 64)
+            kept[Int(extent.unit / 64)] |= 1 << UInt64(extent.unit % 64)
             count += 1
             bytesLeft -= Int(region.length(extent)) * Region.unitByteCount
             if bytesLeft <= 0 { break }
-            extent = region[extent, .link]
+            extent = region.next(after: extent)
             bytesLeft += Region.continuationHeaderByteCount
-            guard extent < end,
-                continuations[Int(extent / 64)] & (1 << UInt64(extent % 64)) != 0,
+            guard extent.unit < end,
+                continuations[Int(extent.unit / 64)] & (1 << UInt64(extent.unit % 64)) != 0,
                 !isKept(extent)
             else {
                 unmarkChain(item, count)
-                throw DamagedRegion(reason: "an item in pieces that misses one, unit \(item)")
+                throw DamagedRegion(reason: "an item in pieces that misses one, unit \(item.unit)")
             }
         }
-        guard region[extent, .link] == 0 else {
+        guard region.next(after: extent).isNull else {
             unmarkChain(item, count)
-            throw DamagedRegion(reason: "an item with an extent too many, unit \(item)")
+            throw DamagedRegion(reason: "an item with an extent too many, unit \(item.unit)")
         }
         return count
     }
 
-    private mutating func unmarkChain(_ item: Unit, _ count: Int) {
-        var extent = item
+    private mutating func unmarkChain(_ item: Item, _ count: Int) {
+        var extent = item.head
         for _ in 0..<count {
-            kept[Int(extent / 64)] &= ~(1 << UInt64(extent % 64))
-            extent = region[extent, .link]
+            kept[Int(extent.unit / 64)] &= ~(1 << UInt64(extent.unit % 64))
+            extent = region.next(after: extent)
         }
     }
 

@@ -10,7 +10,7 @@ extension Shard {
         let tag = Shard.tag(hash)
         let present = findPresent(key, tag: tag, now: now)
         let item = present.item
-        guard item != 0 else {
+        guard !item.isNull else {
             guard let initial = request.initial else { return .notFound }
             let head = ItemHead(
                 clientFlags: 0, deadline: initial.deadline,
@@ -38,7 +38,7 @@ extension Shard {
     ) -> Bool {
         var digits = InlineArray<20, UInt8>(repeating: 0)
         let digitCount = Self.writeDigits(number, to: &digits)
-        let oldByteCount = old.item == 0 ? 0 : Int(region[old.item, .valueByteCount])
+        let oldByteCount = old.item.isNull ? 0 : Int(region[old.item, .valueByteCount])
         let made = digits.span.extracting(first: digitCount).withUnsafeBytes { value in
             make(key, tag: tag, head: head, value: value, replacing: old, now: now)
         }
@@ -48,14 +48,14 @@ extension Shard {
         }
         // To whoever counts it is the same item, unless it has become longer: so memcached has it.
         if digitCount <= oldByteCount { totalItemCount -= 1 }
-        apply(body(look(at: item, now: now, isNew: old.item == 0), number), to: item)
+        apply(body(look(at: item, now: now, isNew: old.item.isNull), number), to: item)
         return true
     }
 
     /// The number that an item holds, as memcached's `strtoull` reads it: white space and a `+` may
     /// stand before it, anything behind it must begin with white space. A minus, no digits and more
     /// than 64 bits are no number.
-    private func number(in item: Unit) -> UInt64? {
+    private func number(in item: Item) -> UInt64? {
         var number: UInt64 = 0
         var hasSign = false
         var hasDigit = false

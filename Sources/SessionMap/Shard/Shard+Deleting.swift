@@ -6,7 +6,7 @@ extension Shard {
     ) -> DeleteOutcome {
         enter(now: now)
         let tag = Shard.tag(hash)
-        guard let found = findLive(key, tag: tag, now: now), found.item != 0 else {
+        guard let found = findLive(key, tag: tag, now: now), !found.item.isNull else {
             return .notFound
         }
         guard comparison == nil || comparison == region.casUnique(found.item) else {
@@ -24,7 +24,7 @@ extension Shard {
     ) -> DeleteOutcome {
         enter(now: now)
         let tag = Shard.tag(hash)
-        guard let found = findLive(key, tag: tag, now: now), found.item != 0 else {
+        guard let found = findLive(key, tag: tag, now: now), !found.item.isNull else {
             return .notFound
         }
         guard comparison == nil || comparison == region.casUnique(found.item) else {

@@ -17,7 +17,7 @@ extension Shard {
     /// The first that is broken, in a sentence; nothing when all hold.
     func brokenInvariant() -> String? {
         var findings = InvariantFindings()
-        var reachable: [Unit: Region.Kind] = [:]
+        var reachable: [Extent: Region.Kind] = [:]
         checkItems(&reachable, &findings)
         if findings.isClean { checkQueues(&findings) }
         if findings.isClean { checkPins(&findings) }
@@ -27,7 +27,7 @@ extension Shard {
     }
 
     private func checkItems(
-        _ reachable: inout [Unit: Region.Kind], _ findings: inout InvariantFindings
+        _ reachable: inout [Extent: Region.Kind], _ findings: inout InvariantFindings
     ) {
         var items = 0
         var units = 0
@@ -35,21 +35,21 @@ extension Shard {
         var scheduled = 0
         index.forEachItem { item, tag in
             guard findings.isClean else { return }
-            findings.require(region.kind(item) == .item, "the index holds what is not an item")
+            findings.require(region.kind(item.head) == .item, "the index holds what is not an item")
             findings.require(self.tag(of: item) == tag, "a tag that is not the key's")
             items += 1
             let size = chainSize(item)
             units += size.unitCount
             extra += size.extentCount - 1
-            var extent = item
-            while extent != 0, findings.isClean {
+            var extent = item.head
+            while !extent.isNull, findings.isClean {
                 findings.require(
                     reachable.updateValue(region.kind(extent), forKey: extent) == nil,
                     "an extent that belongs to two items")
                 findings.require(
-                    region.kind(extent) == (extent == item ? .item : .continuation),
+                    region.kind(extent) == (extent == item.head ? .item : .continuation),
                     "an extent of the wrong kind")
-                extent = region[extent, .link]
+                extent = region.next(after: extent)
             }
             let room =
                 size.unitCount * Region.unitByteCount
@@ -91,7 +91,7 @@ extension Shard {
         var live = QueueSize()
         var item = queue.oldest
         var metLiving = false
-        while item != 0, findings.isClean {
+        while !item.isNull, findings.isClean {
             count += 1
             unitCount += chainSize(item).unitCount
             findings.require(count <= queue.count, "a queue that runs in a circle")
@@ -112,7 +112,7 @@ extension Shard {
     private func checkPins(_ findings: inout InvariantFindings) {
         var unitCount = 0
         for item in pins.keys {
-            switch region.kind(item) {
+            switch region.kind(item.head) {
             case .item: unitCount += chainSize(item).unitCount
             case .held: break
             default: findings.note("a pinned value that is not where it was")
@@ -134,30 +134,30 @@ extension Shard {
     }
 
     private func checkWalk(
-        _ reachable: [Unit: Region.Kind], _ findings: inout InvariantFindings
+        _ reachable: [Extent: Region.Kind], _ findings: inout InvariantFindings
     ) {
-        var unit = ExtentAllocator.headUnitCount
+        var extent = Extent(ExtentAllocator.headUnitCount)
         var freeUnits: UInt32 = 0
         var freeCount = 0
         var held = 0
         var indexUnits: UInt32 = 0
         var itemExtents = 0
         var previousIsFree = false
-        while unit < extents.end - 1, findings.isClean {
-            let length = region.length(unit)
+        while extent.unit < extents.end - 1, findings.isClean {
+            let length = region.length(extent)
             findings.require(length > 0, "an extent without length")
             findings.require(
-                region.previousIsFree(unit) == previousIsFree, "a wrong bit about the neighbour")
-            let kind = region.kind(unit)
+                region.previousIsFree(extent) == previousIsFree, "a wrong bit about the neighbour")
+            let kind = region.kind(extent)
             switch kind {
             case .free:
                 findings.require(!previousIsFree, "free neighbours that were not joined")
                 findings.require(
-                    region.freeLength(before: unit + length) == length, "a wrong footer")
+                    region.freeLength(before: extent + length) == length, "a wrong footer")
                 freeUnits += length
                 if length > 1 { freeCount += 1 }
             case .item, .continuation:
-                if reachable[unit] == nil {
+                if reachable[extent] == nil {
                     findings.require(kind == .continuation, "an item that is not in the index")
                     held += Int(length)
                 } else {
@@ -170,11 +170,11 @@ extension Shard {
                 findings.note("an extent of a kind that nobody uses yet")
             }
             previousIsFree = kind == .free
-            unit += length
+            extent = extent + length
         }
-        findings.require(unit == extents.end - 1, "the walk misses the last border")
+        findings.require(extent.unit == extents.end - 1, "the walk misses the last border")
         findings.require(
-            region.previousIsFree(unit) == previousIsFree, "a wrong bit at the last border")
+            region.previousIsFree(extent) == previousIsFree, "a wrong bit at the last border")
         findings.require(itemExtents == reachable.count, "an item's extent is not in the walk")
         findings.require(freeUnits == extents.freeUnitCount, "free units are counted wrongly")
         findings.require(indexUnits == index.unitCount, "index units are counted wrongly")

@@ -9,18 +9,19 @@ extension Shard {
     /// the first value byte goes, which may be in the second extent.
     mutating func begin(
         _ key: Span<UInt8>, request: StoreRequest, valueByteCount: Int, now: UInt32
-    ) -> (item: Unit, writer: ValueWriter)? {
+    ) -> (item: Item, writer: ValueWriter)? {
         enter(now: now)
         let headByteCount =
             region.itemHeaderByteCount(clientFlags: request.clientFlags) + key.count
         let first = min(headByteCount + valueByteCount, headByteCount + Self.firstPartByteCount)
         guard
-            let item = allocateHeld(
+            let head = allocateHeld(
                 byteCount: first, headByteCount: headByteCount, now: now)
         else {
             outOfMemoryCount += 1
             return nil
         }
+        let item = Item(head)
         writeHeader(
             item, key: key, head: ItemHead(request), valueByteCount: valueByteCount)
         heldUnitCount += chainSize(item).unitCount
@@ -47,20 +48,20 @@ extension Shard {
             return false
         }
         region.setKind(part, .continuation)
-        region[writer.extent, .link] = part
-        heldUnitCount += chainSize(part).unitCount
+        region[writer.extent, .link] = part.unit
+        heldUnitCount += region.chainSize(part).unitCount
         return writer.nextExtent()
     }
 
     /// Lets go of a value in parts.
-    mutating func abandon(_ item: Unit) {
+    mutating func abandon(_ item: Item) {
         heldUnitCount -= chainSize(item).unitCount
-        extents.giveChain(item)
+        extents.giveChain(item.head)
     }
 
     /// Stores a value that has arrived in parts.
     mutating func commit(
-        _ item: Unit, key: Span<UInt8>, hash: UInt64, request: StoreRequest, now: UInt32,
+        _ item: Item, key: Span<UInt8>, hash: UInt64, request: StoreRequest, now: UInt32,
         fraction: UInt32, content: ItemChecksum? = nil, _ body: (Hit) -> Void = { _ in }
     ) -> StoreOutcome {
         enter(now: now, fraction: fraction)
@@ -72,7 +73,7 @@ extension Shard {
             abandon(item)
             return outcome
         case .store(let head):
-            guard old.item != 0 || prepareIndex(tag, now: now) else {
+            guard !old.item.isNull || prepareIndex(tag, now: now) else {
                 abandon(item)
                 return refuseForMemory(key, tag: tag, dropsOld: request.dropsOldWhenRefused)
             }

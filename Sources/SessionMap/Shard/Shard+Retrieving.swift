@@ -11,8 +11,8 @@ extension Shard {
         enter(now: now, fraction: fraction)
         let tag = Shard.tag(hash)
         let found = findLive(key, tag: tag, now: now)
-        var item = found?.item ?? 0
-        let isNew = item == 0
+        var item = found?.item ?? .null
+        let isNew = item.isNull
         let absence = found?.outcome ?? .miss
         if isNew {
             guard let new, let made = vivify(key, tag: tag, new, now: now) else {
@@ -50,14 +50,14 @@ extension Shard {
     }
 
     @inline(__always)
-    func look(at item: Unit, now: UInt32, isNew: Bool = false) -> Hit {
+    func look(at item: Item, now: UInt32, isNew: Bool = false) -> Hit {
         Hit(
             region: region, item: item, time: time(now),
             keepsCreation: queues.keepsCreation(item), isNew: isNew)
     }
 
     @inline(__always)
-    mutating func apply(_ use: HitUse, to item: Unit) {
+    mutating func apply(_ use: HitUse, to item: Item) {
         if use.claims { region[item, .marks] |= ItemMark.claimed }
         if let deadline = use.deadline { wheel.setDeadline(item, deadline) }
     }

@@ -10,9 +10,9 @@ extension Shard {
 
     // Static, with the one thing they need: a borrowed shard would be copied for each call.
     static func judge(
-        _ request: StoreRequest, existing: Unit, region: Region
+        _ request: StoreRequest, existing: Item, region: Region
     ) -> Verdict {
-        existing == 0
+        existing.isNull
             ? judgeMissing(request) : judge(request, present: existing, region: region)
     }
 
@@ -27,7 +27,7 @@ extension Shard {
     }
 
     private static func judge(
-        _ request: StoreRequest, present item: Unit, region: Region
+        _ request: StoreRequest, present item: Item, region: Region
     ) -> Verdict {
         switch request.mode {
         case .add: return .refuse(.notStored)
@@ -77,8 +77,8 @@ extension Shard {
     }
 
     /// An `add` that meets an item counts as an access of it, though not as a hit.
-    mutating func noteRefused(_ request: StoreRequest, existing: Unit) {
-        if case .add = request.mode, existing != 0 { queues.bump(existing) }
+    mutating func noteRefused(_ request: StoreRequest, existing: Item) {
+        if case .add = request.mode, !existing.isNull { queues.bump(existing) }
     }
 
     /// Makes an item of a value that is there, and lets it be the one of its key; nothing when memory
@@ -87,8 +87,8 @@ extension Shard {
     mutating func make(
         _ key: Span<UInt8>, tag: UInt32, head: ItemHead, value: UnsafeRawBufferPointer,
         replacing old: Present, now: UInt32
-    ) -> Unit? {
-        guard old.item != 0 || prepareIndex(tag, now: now),
+    ) -> Item? {
+        guard !old.item.isNull || prepareIndex(tag, now: now),
             let item = allocate(
                 clientFlags: head.clientFlags, keyByteCount: key.count,
                 valueByteCount: value.count, now: now)
@@ -105,7 +105,7 @@ extension Shard {
     /// Makes the empty item that a retrieval wants where there is none.
     mutating func vivify(
         _ key: Span<UInt8>, tag: UInt32, _ new: Vivification, now: UInt32
-    ) -> Unit? {
+    ) -> Item? {
         let head = ItemHead(
             clientFlags: 0, deadline: new.deadline,
             marks: new.hasEncodedKey ? ItemMark.encodedKey : 0, casUnique: new.casUnique)
@@ -136,7 +136,7 @@ extension Shard {
         else { return refuseForMemory(key, tag: tag, dropsOld: false) }
         let old = refreshed(old, key, tag: tag)
         guard old.item == existing else {
-            extents.giveChain(item)
+            extents.giveChain(item.head)
             return refuseForMemory(key, tag: tag, dropsOld: false)
         }
         let head = self.head(of: existing, keeping: ItemMark.encodedKey)
@@ -190,7 +190,7 @@ extension Shard {
 
     /// The head of an item that takes another's place and keeps these of its marks. Whether it is
     /// proven is the queues' business.
-    func head(of item: Unit, keeping marks: UInt32) -> ItemHead {
+    func head(of item: Item, keeping marks: UInt32) -> ItemHead {
         ItemHead(
             clientFlags: region.clientFlags(item),
             deadline: Deadline(stored: region[item, .deadline]),
@@ -199,7 +199,7 @@ extension Shard {
 
     /// The head of a value that is out of date already when it is stored.
     private static func staleHead(
-        _ request: StoreRequest, replacing item: Unit, region: Region
+        _ request: StoreRequest, replacing item: Item, region: Region
     ) -> ItemHead {
         var head = ItemHead(request)
         head.deadline = Deadline(stored: region[item, .deadline])
@@ -208,7 +208,7 @@ extension Shard {
     }
 
     @inline(__always)
-    func writeHeader(_ item: Unit, key: Span<UInt8>, head: ItemHead, valueByteCount: Int) {
+    func writeHeader(_ item: Item, key: Span<UInt8>, head: ItemHead, valueByteCount: Int) {
         region[item, .wheelPrevious] = TimingWheel.unscheduled
         region[item, .deadline] = head.deadline.seconds
         region.setClientFlags(
@@ -217,7 +217,7 @@ extension Shard {
         region.setSizes(
             item, keyByteCount: key.count, valueByteCount: valueByteCount, marks: head.marks)
         key.withUnsafeBytes {
-            region.bytes(item, offset: region.keyOffset(item), count: key.count)
+            region.bytes(item.head, offset: region.keyOffset(item), count: key.count)
                 .copyMemory(from: $0)
         }
     }
@@ -225,7 +225,7 @@ extension Shard {
     /// Lets a written item be the one of its key: the last step of every store. The index has room
     /// for it. With checksums, `content` is what its bytes come to, if that is known. An item whose deadline has passed is stored like any other and found to be expired.
     mutating func publish(
-        _ item: Unit, tag: UInt32, replacing old: Present, wish: UInt64?, now: UInt32,
+        _ item: Item, tag: UInt32, replacing old: Present, wish: UInt64?, now: UInt32,
         content: ItemChecksum? = nil
     ) {
         region.setCASUnique(item, casUnique(wish))
@@ -235,8 +235,8 @@ extension Shard {
         }
         queues.stamp(item, replacing: old.item, time: time(now))
         // From the item's header to the old one's both are there; recovery is told which one lost.
-        if old.item != 0 { region[0, .superseded] = old.item }
-        region.setKind(item, .item)
+        if !old.item.isNull { region[.superseded] = old.item.unit }
+        region.setKind(item.head, .item)
         noteStored(item)
         queues.insert(item, unitCount: chainSize(item).unitCount)
         if region[item, .deadline] != 0 {
@@ -245,7 +245,7 @@ extension Shard {
         if let slot = old.slot {
             index.replace(slot, with: item)
             retire(old.item)
-            region[0, .superseded] = 0
+            region[.superseded] = 0
         } else {
             index.insert(item, tag: tag)
         }

@@ -38,7 +38,7 @@ struct Shard: ~Copyable {
     var removalCount: UInt64 = 0
     var casCounter: UInt64 = 0
     /// Items whose values replies still read, and how many: their extents must stay when they go.
-    var pins: [Unit: Int] = [:]
+    var pins: [Item: Int] = [:]
 
     /// Units that may be in use; what is laid out, or less by an operator's wish.
     var unitLimit: UInt32
@@ -77,7 +77,7 @@ struct Shard: ~Copyable {
             region: region, number: number, configuration: configuration, hash: hash, now: now,
             extents: extents, index: index)
         region.clearBorder()
-        region[0, .shardStampRule] = queues.stampRule.rawValue
+        region[.shardStampRule] = queues.stampRule.rawValue
     }
 
     init(
@@ -99,7 +99,7 @@ struct Shard: ~Copyable {
     @inline(__always)
     static func tag(_ hash: UInt64) -> UInt32 { UInt32(truncatingIfNeeded: hash) }
 
-    func tag(of item: Unit) -> UInt32 { Shard.tag(hash.hash(region.key(item))) }
+    func tag(of item: Item) -> UInt32 { Shard.tag(hash.hash(region.key(item))) }
 
     /// What an item is given: what its client wishes, or a fresh one; 0 where there are none.
     mutating func casUnique(_ wish: UInt64?) -> UInt64 {
@@ -117,10 +117,10 @@ struct Shard: ~Copyable {
     // MARK: Life and death
 
     @inline(__always)
-    func isFlushed(_ item: Unit) -> Bool { region[item, .epoch] != epoch }
+    func isFlushed(_ item: Item) -> Bool { region[item, .epoch] != epoch }
 
     @inline(__always)
-    func isExpired(_ item: Unit, now: UInt32) -> Bool {
+    func isExpired(_ item: Item, now: UInt32) -> Bool {
         Deadline(stored: region[item, .deadline]).isPassed(at: now)
     }
 
@@ -137,27 +137,27 @@ struct Shard: ~Copyable {
     @inline(__always)
     mutating func findLive(
         _ key: Span<UInt8>, tag: UInt32, now: UInt32
-    ) -> (item: Unit, slot: ItemIndex.Slot, outcome: RetrievalOutcome)? {
+    ) -> (item: Item, slot: ItemIndex.Slot, outcome: RetrievalOutcome)? {
         guard let found = index.find(key, tag: tag) else { return nil }
         if isFlushed(found.item) {
             removeDead(found.item, slot: found.slot, tag: tag)
-            return (0, found.slot, .flushed)
+            return (.null, found.slot, .flushed)
         }
         if isExpired(found.item, now: now) {
             removeDead(found.item, slot: found.slot, tag: tag)
-            return (0, found.slot, .expired)
+            return (.null, found.slot, .expired)
         }
         return (found.item, found.slot, .hit)
     }
 
     /// What holds a key's place in the index. Eviction may take it away, or move its slot.
     struct Present {
-        /// 0: nothing does.
-        var item: Unit
+        /// Null: nothing does.
+        var item: Item
         var slot: ItemIndex.Slot?
         let removalCount: UInt64
 
-        static let none = Present(item: 0, slot: nil, removalCount: 0)
+        static let none = Present(item: .null, slot: nil, removalCount: 0)
     }
 
     /// The live item of a key, for another to take its place.
@@ -172,20 +172,20 @@ struct Shard: ~Copyable {
     /// The same, after room was made.
     @inline(__always)
     func refreshed(_ old: Present, _ key: Span<UInt8>, tag: UInt32) -> Present {
-        guard old.item != 0, old.removalCount != removalCount else { return old }
+        guard !old.item.isNull, old.removalCount != removalCount else { return old }
         guard let found = index.find(key, tag: tag) else { return .none }
         return Present(item: found.item, slot: found.slot, removalCount: removalCount)
     }
 
     /// Takes an item out of index, queue and wheel, and frees it unless a reply still reads it.
-    mutating func remove(_ item: Unit, slot: ItemIndex.Slot, tag: UInt32) {
+    mutating func remove(_ item: Item, slot: ItemIndex.Slot, tag: UInt32) {
         index.remove(slot)
         retire(item)
         if index.wantsShrinking(slot) { index.shrink(tag, extents: &extents) }
     }
 
     /// As `remove`, for an item whose slot in the index another item has taken.
-    mutating func retire(_ item: Unit) {
+    mutating func retire(_ item: Item) {
         removalCount += 1
         if wheel.isScheduled(item) { wheel.unschedule(item) }
         let size = chainSize(item)
@@ -197,16 +197,16 @@ struct Shard: ~Copyable {
             sizes[Self.sizeStep(size.unitCount), default: 0] -= 1
         }
         if !pins.isEmpty, pins[item] != nil {
-            region.setKind(item, .held)
+            region.setKind(item.head, .held)
             heldUnitCount += size.unitCount
             pinnedUnitCount -= size.unitCount
         } else {
-            extents.giveChain(item)
+            extents.giveChain(item.head)
         }
     }
 
     /// Removes an item that has expired or was flushed.
-    mutating func removeDead(_ item: Unit, slot: ItemIndex.Slot, tag: UInt32) {
+    mutating func removeDead(_ item: Item, slot: ItemIndex.Slot, tag: UInt32) {
         reclaimedCount += 1
         if !isFlushed(item), region[item, .marks] & ItemMark.fetched == 0 {
             expiredUnfetchedCount += 1
@@ -214,7 +214,7 @@ struct Shard: ~Copyable {
         remove(item, slot: slot, tag: tag)
     }
 
-    mutating func removeDead(_ item: Unit) {
+    mutating func removeDead(_ item: Item) {
         let tag = tag(of: item)
         removeDead(item, slot: index.slot(of: item, tag: tag), tag: tag)
     }
@@ -226,7 +226,7 @@ struct Shard: ~Copyable {
     }
 
     /// Counts an item in that has just become one.
-    mutating func noteStored(_ item: Unit) {
+    mutating func noteStored(_ item: Item) {
         let size = chainSize(item)
         totalItemCount += 1
         itemUnitCount += size.unitCount
@@ -236,7 +236,9 @@ struct Shard: ~Copyable {
     }
 
     @inline(__always)
-    func chainSize(_ head: Unit) -> (unitCount: Int, extentCount: Int) { region.chainSize(head) }
+    func chainSize(_ item: Item) -> (unitCount: Int, extentCount: Int) {
+        region.chainSize(item.head)
+    }
 
     // MARK: Making room
 
@@ -249,12 +251,12 @@ struct Shard: ~Copyable {
             if removalCount != before { return true }
         }
         let flushed = queues.oldest(notOf: epoch)
-        if flushed != 0 {
+        if !flushed.isNull {
             removeDead(flushed)
             return true
         }
         let item = queues.nextToGo(limit: unitLimit, heldUnitCount: heldUnitCount)
-        guard item != 0 else { return false }
+        guard !item.isNull else { return false }
         if isExpired(item, now: now) {
             removeDead(item)
             return true
@@ -295,7 +297,7 @@ struct Shard: ~Copyable {
         var budget = budget
         while true {
             let item = queues.oldest(notOf: epoch)
-            if item == 0 { break }
+            if item.isNull { break }
             guard !budget.isSpent else { return true }
             budget.spendItem()
             removeDead(item)
