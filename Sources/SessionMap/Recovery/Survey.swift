@@ -1,7 +1,7 @@
 /// What recovery needs to know of an item that is kept, so that it meets each but once before it is
 /// taken in: most of the time of a restart is waiting for memory.
 struct FoundItem {
-    let item: Item
+    var item: Item
     let tag: UInt32
     /// Seconds since it was accessed; of one on probation, since it was stored.
     let age: UInt32
@@ -12,7 +12,7 @@ struct Survey {
     /// The kept items, in the order of their places.
     var found: [FoundItem] = []
     var report = RecoveryReport()
-    private(set) var expiredUnfetchedCount: UInt64 = 0
+    private(set) var expiredUnfetchedCount = 0
     /// The greatest that the kept items' CAS uniques tell of.
     private(set) var casCounter: UInt64 = 0
     private let region: Region
@@ -45,12 +45,12 @@ struct Survey {
         found.reserveCapacity(starts.count)
         for item in starts {
             if region[item, .epoch] != epoch {
-                report.flushedCount += 1
+                report.counts[.flushed] += 1
             } else if Deadline(stored: region[item, .deadline]).isPassed(at: now) {
-                report.expiredCount += 1
+                report.counts[.expired] += 1
                 if region[item, .marks] & ItemMark.fetched == 0 { expiredUnfetchedCount += 1 }
             } else if item == superseded {
-                report.supersededCount += 1
+                report.counts[.superseded] += 1
             } else {
                 do throws(DamagedRegion) {
                     let hash = try keep(item)
@@ -126,7 +126,7 @@ struct Survey {
 
     /// The one item whose successor may be there as well, if it is: it was being replaced.
     private mutating func superseded(among starts: [Item], now: UInt32) -> Item? {
-        let loser = Item(region[.superseded])
+        let loser = Journal(region: region).superseded
         guard !loser.isNull, starts.contains(loser) else { return nil }
         let epoch = region.shardFlushes.epoch
         let key = region.key(loser)

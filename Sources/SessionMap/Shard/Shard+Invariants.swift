@@ -29,16 +29,16 @@ extension Shard {
     private func checkItems(
         _ reachable: inout [Extent: Region.Kind], _ findings: inout InvariantFindings
     ) {
-        var items = 0
+        var count = 0
         var units = 0
         var extra = 0
         var scheduled = 0
-        index.forEachItem { item, tag in
+        items.index.forEachItem { item, tag in
             guard findings.isClean else { return }
             findings.require(region.kind(item.head) == .item, "the index holds what is not an item")
-            findings.require(self.tag(of: item) == tag, "a tag that is not the key's")
-            items += 1
-            let size = chainSize(item)
+            findings.require(items.tag(of: item) == tag, "a tag that is not the key's")
+            count += 1
+            let size = region.chainSize(item.head)
             units += size.unitCount
             extra += size.extentCount - 1
             var extent = item.head
@@ -57,29 +57,30 @@ extension Shard {
             let needed =
                 region.valueOffset(item) + Int(region[item, .valueByteCount])
             findings.require(room >= needed, "an item that does not fit its extents")
-            if wheel.isScheduled(item) {
+            if items.wheel.isScheduled(item) {
                 scheduled += 1
             } else {
                 findings.require(region[item, .deadline] == 0, "an item that will never expire")
             }
         }
-        findings.require(items == index.count, "the index counts wrongly")
-        findings.require(units == itemUnitCount, "the items' units are counted wrongly")
-        findings.require(extra == extraExtentCount, "the items' extents are counted wrongly")
-        findings.require(scheduled == wheel.count, "the wheel holds what is not in the index")
+        findings.require(count == items.index.count, "the index counts wrongly")
+        findings.require(units == items.unitCount, "the items' units are counted wrongly")
+        findings.require(extra == items.extraExtentCount, "the items' extents are counted wrongly")
+        findings.require(scheduled == items.wheel.count, "the wheel holds what is not in the index")
     }
 
     private func checkQueues(_ findings: inout InvariantFindings) {
-        let probationary = check(queues.probationary, isProven: false, &findings)
-        let proven = check(queues.proven, isProven: true, &findings)
+        let probationary = check(items.queues.probationary, isProven: false, &findings)
+        let proven = check(items.queues.proven, isProven: true, &findings)
         findings.require(
-            probationary.count + proven.count == index.count, "the queues miss items")
+            probationary.count + proven.count == items.index.count, "the queues miss items")
         findings.require(
-            probationary.unitCount == queues.probationaryUnitCount
-                && proven.unitCount == queues.provenUnitCount,
+            probationary.unitCount == items.queues.probationaryUnitCount
+                && proven.unitCount == items.queues.provenUnitCount,
             "the queues' units are counted wrongly")
         findings.require(
-            probationary.live == queues.liveProbationary && proven.live == queues.liveProven,
+            probationary.live == items.queues.liveProbationary
+                && proven.live == items.queues.liveProven,
             "flushed items are counted wrongly")
     }
 
@@ -93,15 +94,15 @@ extension Shard {
         var metLiving = false
         while !item.isNull, findings.isClean {
             count += 1
-            unitCount += chainSize(item).unitCount
+            unitCount += region.chainSize(item.head).unitCount
             findings.require(count <= queue.count, "a queue that runs in a circle")
-            findings.require(queues.isProven(item) == isProven, "an item in the wrong queue")
-            if isFlushed(item) {
+            findings.require(items.queues.isProven(item) == isProven, "an item in the wrong queue")
+            if items.isFlushed(item) {
                 findings.require(!metLiving, "a flushed item that is newer than a living one")
             } else {
                 metLiving = true
                 live.itemCount += 1
-                live.unitCount += chainSize(item).unitCount
+                live.unitCount += region.chainSize(item.head).unitCount
             }
             item = queue.newer(than: item)
         }
@@ -111,26 +112,26 @@ extension Shard {
 
     private func checkPins(_ findings: inout InvariantFindings) {
         var unitCount = 0
-        for item in pins.keys {
+        for item in memory.pins.keys {
             switch region.kind(item.head) {
-            case .item: unitCount += chainSize(item).unitCount
+            case .item: unitCount += region.chainSize(item.head).unitCount
             case .held: break
             default: findings.note("a pinned value that is not where it was")
             }
         }
-        findings.require(unitCount == pinnedUnitCount, "pinned units are counted wrongly")
+        findings.require(unitCount == memory.pinnedUnitCount, "pinned units are counted wrongly")
     }
 
     private func checkWheel(_ findings: inout InvariantFindings) {
         var count = 0
-        wheel.forEachScheduled { item, earliest in
+        items.wheel.forEachScheduled { item, earliest in
             count += 1
             let deadline = region[item, .deadline]
             findings.require(
-                deadline == 0 || earliest <= max(deadline, wheel.time + 1),
+                deadline == 0 || earliest <= max(deadline, items.wheel.time + 1),
                 "an item whose slot comes up late")
         }
-        findings.require(count == wheel.count, "the wheel counts wrongly")
+        findings.require(count == items.wheel.count, "the wheel counts wrongly")
     }
 
     private func checkWalk(
@@ -143,7 +144,7 @@ extension Shard {
         var indexUnits: UInt32 = 0
         var itemExtents = 0
         var previousIsFree = false
-        while extent.unit < extents.end - 1, findings.isClean {
+        while extent.unit < memory.extents.end - 1, findings.isClean {
             let length = region.length(extent)
             findings.require(length > 0, "an extent without length")
             findings.require(
@@ -172,15 +173,16 @@ extension Shard {
             previousIsFree = kind == .free
             extent = extent + length
         }
-        findings.require(extent.unit == extents.end - 1, "the walk misses the last border")
+        findings.require(extent.unit == memory.extents.end - 1, "the walk misses the last border")
         findings.require(
             region.previousIsFree(extent) == previousIsFree, "a wrong bit at the last border")
         findings.require(itemExtents == reachable.count, "an item's extent is not in the walk")
-        findings.require(freeUnits == extents.freeUnitCount, "free units are counted wrongly")
-        findings.require(indexUnits == index.unitCount, "index units are counted wrongly")
-        findings.require(held == heldUnitCount, "held units are counted wrongly")
+        findings.require(
+            freeUnits == memory.extents.freeUnitCount, "free units are counted wrongly")
+        findings.require(indexUnits == items.index.unitCount, "index units are counted wrongly")
+        findings.require(held == memory.heldUnitCount, "held units are counted wrongly")
         var listed = 0
-        extents.forEachFree { extent in
+        memory.extents.forEachFree { extent in
             listed += 1
             findings.require(region.kind(extent) == .free, "a free list holds what is taken")
         }
