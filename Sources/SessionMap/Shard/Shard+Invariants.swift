@@ -41,22 +41,12 @@ extension Shard {
             let size = region.chainSize(item.head)
             units += size.unitCount
             extra += size.extentCount - 1
-            var extent = item.head
-            while !extent.isNull, findings.isClean {
-                findings.require(
-                    reachable.updateValue(region.kind(extent), forKey: extent) == nil,
-                    "an extent that belongs to two items")
-                findings.require(
-                    region.kind(extent) == (extent == item.head ? .item : .continuation),
-                    "an extent of the wrong kind")
-                extent = region.next(after: extent)
+            let fault = region.walkChain(item) { extent in
+                let kind = region.kind(extent)
+                return reachable.updateValue(kind, forKey: extent) == nil
+                    && kind == (extent == item.head ? .item : .continuation)
             }
-            let room =
-                size.unitCount * Region.unitByteCount
-                - (size.extentCount - 1) * Region.continuationHeaderByteCount
-            let needed =
-                region.valueOffset(item) + Int(region[item, .valueByteCount])
-            findings.require(room >= needed, "an item that does not fit its extents")
+            if let fault { findings.note(fault.rawValue) }
             if items.wheel.isScheduled(item) {
                 scheduled += 1
             } else {
@@ -137,55 +127,54 @@ extension Shard {
     private func checkWalk(
         _ reachable: [Extent: Region.Kind], _ findings: inout InvariantFindings
     ) {
-        var extent = Extent(ExtentAllocator.headUnitCount)
-        var freeUnits: UInt32 = 0
-        var freeCount = 0
-        var held = 0
-        var indexUnits: UInt32 = 0
+        var walk = RegionWalk(region, end: memory.extents.end)
+        findings.require(walk.hasBorders, "a region without its borders")
+        var unitCounts: [Region.Kind: UInt32] = [:]
+        var listedCount = 0
         var itemExtents = 0
+        var held: UInt32 = 0
         var previousIsFree = false
-        while extent.unit < memory.extents.end - 1, findings.isClean {
-            let length = region.length(extent)
-            findings.require(length > 0, "an extent without length")
+        while findings.isClean, let step = walk.next() {
+            if let fault = step.fault { findings.note(fault.rawValue) }
             findings.require(
-                region.previousIsFree(extent) == previousIsFree, "a wrong bit about the neighbour")
-            let kind = region.kind(extent)
-            switch kind {
+                region.previousIsFree(step.extent) == previousIsFree,
+                "a wrong bit about the neighbour")
+            unitCounts[step.kind, default: 0] += step.length
+            switch step.kind {
             case .free:
                 findings.require(!previousIsFree, "free neighbours that were not joined")
                 findings.require(
-                    region.freeLength(before: extent + length) == length, "a wrong footer")
-                freeUnits += length
-                if length > 1 { freeCount += 1 }
+                    region.freeLength(before: step.extent + step.length) == step.length,
+                    "a wrong footer")
+                if step.length > 1 { listedCount += 1 }
             case .item, .continuation:
-                if reachable[extent] == nil {
-                    findings.require(kind == .continuation, "an item that is not in the index")
-                    held += Int(length)
-                } else {
+                if reachable[step.extent] != nil {
                     itemExtents += 1
+                } else {
+                    findings.require(step.kind == .continuation, "an item that is not in the index")
+                    held += step.length
                 }
-            case .held: held += Int(length)
-            case .index: indexUnits += length
-            case .border: findings.note("a border inside of the region")
-            case .tombstone, .guest, .guestTombstone:
-                findings.note("an extent of a kind that nobody uses yet")
+            default: break
             }
-            previousIsFree = kind == .free
-            extent = extent + length
+            previousIsFree = step.kind == .free
         }
-        findings.require(extent.unit == memory.extents.end - 1, "the walk misses the last border")
         findings.require(
-            region.previousIsFree(extent) == previousIsFree, "a wrong bit at the last border")
+            region.previousIsFree(Extent(memory.extents.end - 1)) == previousIsFree,
+            "a wrong bit at the last border")
         findings.require(itemExtents == reachable.count, "an item's extent is not in the walk")
         findings.require(
-            freeUnits == memory.extents.freeUnitCount, "free units are counted wrongly")
-        findings.require(indexUnits == items.index.unitCount, "index units are counted wrongly")
-        findings.require(held == memory.heldUnitCount, "held units are counted wrongly")
-        var listed = 0
+            unitCounts[.free, default: 0] == memory.extents.freeUnitCount,
+            "free units are counted wrongly")
+        findings.require(
+            unitCounts[.index, default: 0] == items.index.unitCount,
+            "index units are counted wrongly")
+        findings.require(
+            Int(held + unitCounts[.held, default: 0]) == memory.heldUnitCount,
+            "held units are counted wrongly")
         memory.extents.forEachFree { extent in
-            listed += 1
+            listedCount -= 1
             findings.require(region.kind(extent) == .free, "a free list holds what is taken")
         }
-        findings.require(listed == freeCount, "a free extent is in no list")
+        findings.require(listedCount == 0, "a free extent is in no list")
     }
 }
