@@ -51,15 +51,15 @@
                 configuration: configuration, hash: hash, now: time, report: &report)
             recovered.checkInvariants()
             if let damage = report.firstDamage { try fail("damaged: \(damage.reason)") }
-            let pendingFlush = recovered.flushDeadline.seconds
+            let pendingFlush = recovered.items.flushes.deadline.seconds
             guard pendingFlush == flushDeadline || oldFlushDeadlines.contains(pendingFlush) else {
                 try fail("a flush at \(pendingFlush) is not one at \(flushDeadline)")
             }
             recovered.enter(now: time)
             let found = try collect(recovered, time: time)
             lostToIndexCount += report.evictedCount
-            guard recovered.evictions.all == report.evictedCount,
-                recovered.reclaimedCount >= report.expiredCount + report.flushedCount
+            guard recovered.items.counts[.evictions] == report.evictedCount,
+                recovered.items.counts[.reclaimed] >= report.expiredCount + report.flushedCount
             else { try fail("what recovery removed is not counted") }
             foundCount += found.count
             if pendingFlush != 0, pendingFlush <= time {
@@ -88,10 +88,10 @@
 
         func collect(_ recovered: borrowing Shard, time: UInt32) throws -> [[UInt8]: KnownItem] {
             let region = recovered.region
-            let epoch = recovered.epoch
+            let epoch = recovered.items.epoch
             var found: [[UInt8]: KnownItem] = [:]
             var twice: [UInt8]?
-            recovered.index.forEachItem { item, _ in
+            recovered.items.index.forEachItem { item, _ in
                 let hit = HitCopy(recovered.look(at: item, now: time))
                 guard region[item, .epoch] == epoch,
                     !Deadline(stored: region[item, .deadline]).isPassed(at: time)
@@ -167,7 +167,7 @@
 
         /// In both queues, what was accessed earlier goes earlier.
         func compareOrder(_ recovered: borrowing Shard, time: UInt32) throws {
-            for queue in [recovered.queues.probationary, recovered.queues.proven] {
+            for queue in [recovered.items.queues.probationary, recovered.items.queues.proven] {
                 var item = queue.oldest
                 var before: UInt32 = 0
                 while !item.isNull {

@@ -141,7 +141,7 @@
 
         func end(_ pin: (value: PinnedValue, bytes: [UInt8])) throws {
             let bytes = pin.value.bytes
-            shard.unpin(pin.value.item)
+            shard.memory.unpin(pin.value.item)
             try require(bytes == pin.bytes, "a pinned value has changed")
         }
 
@@ -295,14 +295,14 @@
             } else {
                 oldFlushDeadlines.insert(flushDeadline)
                 flushDeadline = now + 1 + UInt32(generator.number(below: 20))
-                shard.flushDeadline = .at(UInt64(flushDeadline))
+                shard.items.flush(at: .at(UInt64(flushDeadline)))
                 count("flush later")
             }
         }
 
         func setLimit() {
             let percent = generator.isHit(oneIn: 2) ? 100 : 60 + generator.number(below: 40)
-            shard.setLimit(byteCount: shape.regionByteCount * percent / 100 / 16 * 16)
+            shard.memory.setLimit(byteCount: shape.regionByteCount * percent / 100 / 16 * 16)
         }
     }
 #endif

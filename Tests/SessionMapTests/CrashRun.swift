@@ -290,7 +290,7 @@
             }
             for key in evicting where key != inFlight?.key { items[key] = nil }
             evictionCount += evicting.count
-            indexUnitCountMax = max(indexUnitCountMax, shard.index.unitCount)
+            indexUnitCountMax = max(indexUnitCountMax, shard.items.index.unitCount)
         }
 
         func someKey(_ generator: inout SeededGenerator) -> [UInt8] {
@@ -347,5 +347,9 @@
             request.casUnique = someWish()
             return request
         }
+    }
+
+    extension Shard {
+        mutating func makeRun(_ length: UInt32) -> Bool { items.makeRun(length, &memory) }
     }
 #endif

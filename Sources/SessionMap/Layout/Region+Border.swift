@@ -12,7 +12,6 @@ extension Region.Field where Place == Border {
     fileprivate static var shardFlushes: Self { Self(offset: 24) }
     fileprivate static var shardEpoch: Self { Self(offset: 24, bits: 3) }
     fileprivate static var shardFlushDeadline: Self { Self(offset: 28) }
-    static var superseded: Self { Self(offset: 32) }
     static var shardStampRule: Self { Self(offset: 36) }
     fileprivate static var changing: Self { Self(offset: 40) }
 }
@@ -88,7 +87,7 @@ extension Region {
     /// Lays the first border out as it is before anything was stored.
     func clearBorder() {
         shardFlushes = FlushState()
-        self[.superseded] = 0
+        Journal(region: self).settle()
         self[.changing] = 0
         setShardCASCounter(0)
     }

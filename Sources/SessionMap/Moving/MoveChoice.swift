@@ -3,7 +3,7 @@ struct MoveChoice {
     /// Places of the items that stay behind, in order.
     private var places: [UInt64] = []
 
-    private(set) var evictions = EvictionCounts()
+    private(set) var counts = Counts<MapCounter>()
 
     var count: Int { places.count }
 
@@ -101,10 +101,9 @@ struct MoveChoice {
                 if !next.isProven { probationaryUnitCount -= Int(next.unitCount) }
                 sum.remove(Int(next.unitCount))
                 choice.places.append(next.place)
-                choice.evictions.all += 1
-                if next.wasProven { choice.evictions.proven += 1 }
-                if !next.wasFetched { choice.evictions.unfetched += 1 }
-                if next.hasDeadline { choice.evictions.withDeadline += 1 }
+                choice.counts.countEviction(
+                    isProven: next.wasProven, wasFetched: next.wasFetched,
+                    hasDeadline: next.hasDeadline)
             }
         }
     }

@@ -164,7 +164,7 @@ struct MoveTargets {
             region.setHeader(
                 .null, length: Self.headUnitCount, kind: .border, previousIsFree: false)
             region.shardFlushes = FlushState(epoch: 0, deadline: flushDeadline)
-            region[.superseded] = 0
+            Journal(region: region).settle()
             region[.shardStampRule] = stampRule.rawValue
             // Above every unique that any old shard has given out.
             region.setShardCASCounter(casBase / UInt64(header.regionCount) + 1)

@@ -7,8 +7,8 @@ extension Shard {
         _ body: (Hit, UInt64) -> HitUse = { _, _ in .copied }
     ) -> ArithmeticOutcome {
         enter(now: now)
-        let tag = Shard.tag(hash)
-        let present = findPresent(key, tag: tag, now: now)
+        let tag = Items.tag(hash)
+        let present = items.findPresent(key, tag: tag, now: now, &memory)
         let item = present.item
         guard !item.isNull else {
             guard let initial = request.initial else { return .notFound }
@@ -27,7 +27,7 @@ extension Shard {
         let new = request.increments ? old &+ request.delta : old - min(old, request.delta)
         var head = head(of: item, keeping: .max)
         head.casUnique = request.casUnique
-        queues.bump(item)
+        items.bump(item)
         return write(new, key, tag: tag, head: head, replacing: present, now: now, body)
             ? .value(new) : .outOfMemory
     }
@@ -43,12 +43,12 @@ extension Shard {
             make(key, tag: tag, head: head, value: value, replacing: old, now: now)
         }
         guard let item = made else {
-            outOfMemoryCount += 1
+            items.countOutOfMemory()
             return false
         }
         // To whoever counts it is the same item, unless it has become longer: so memcached has it.
-        if digitCount <= oldByteCount { totalItemCount -= 1 }
-        apply(body(look(at: item, now: now, isNew: old.item.isNull), number), to: item)
+        if digitCount <= oldByteCount { items.uncountStored() }
+        items.apply(body(look(at: item, now: now, isNew: old.item.isNull), number), to: item)
         return true
     }
 

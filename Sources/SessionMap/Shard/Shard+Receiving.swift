@@ -18,13 +18,13 @@ extension Shard {
             let head = allocateHeld(
                 byteCount: first, headByteCount: headByteCount, now: now)
         else {
-            outOfMemoryCount += 1
+            items.countOutOfMemory()
             return nil
         }
         let item = Item(head)
         writeHeader(
             item, key: key, head: ItemHead(request), valueByteCount: valueByteCount)
-        heldUnitCount += chainSize(item).unitCount
+        memory.hold(head)
         var writer = ValueWriter(region: region, item: item)
         if writer.room == 0, valueByteCount > 0 { _ = writer.nextExtent() }
         return (item, writer)
@@ -44,19 +44,17 @@ extension Shard {
                 byteCount: byteCount, headByteCount: Region.continuationHeaderByteCount + 1,
                 now: now)
         else {
-            outOfMemoryCount += 1
+            items.countOutOfMemory()
             return false
         }
-        region.setKind(part, .continuation)
-        region[writer.extent, .link] = part.unit
-        heldUnitCount += region.chainSize(part).unitCount
+        memory.hold(part, behind: writer.extent)
         return writer.nextExtent()
     }
 
     /// Lets go of a value in parts.
     mutating func abandon(_ item: Item) {
-        heldUnitCount -= chainSize(item).unitCount
-        extents.giveChain(item.head)
+        memory.endHold(item)
+        memory.giveBack(unpublished: item)
     }
 
     /// Stores a value that has arrived in parts.
@@ -65,8 +63,8 @@ extension Shard {
         fraction: UInt32, content: ItemChecksum? = nil, _ body: (Hit) -> Void = { _ in }
     ) -> StoreOutcome {
         enter(now: now, fraction: fraction)
-        let tag = Shard.tag(hash)
-        let old = findPresent(key, tag: tag, now: now)
+        let tag = Items.tag(hash)
+        let old = items.findPresent(key, tag: tag, now: now, &memory)
         switch Self.judge(request, existing: old.item, region: region) {
         case .refuse(let outcome):
             noteRefused(request, existing: old.item)
@@ -81,7 +79,7 @@ extension Shard {
                 region[item, .deadline] = head.deadline.seconds
                 region[item, .marks] = head.marks
             }
-            heldUnitCount -= chainSize(item).unitCount
+            memory.endHold(item)
             publish(
                 item, tag: tag, replacing: old, wish: request.casUnique, now: now,
                 content: content)
@@ -95,5 +93,20 @@ extension Shard {
             abandon(item)
             return outcome
         }
+    }
+
+    /// As `allocateChain`, for what is held: nothing when too much is.
+    private mutating func allocateHeld(
+        byteCount: Int, headByteCount: Int, now: UInt32
+    ) -> Extent? {
+        let held = memory.heldUnitCount + Int(Region.units(forByteCount: byteCount))
+        let share = items.queues.probationShare(of: memory.unitLimit)
+        let others = items.queues.provenUnitCount + Int(items.index.unitCount)
+        guard held <= memory.heldUnitCountMax(besideUnitCount: others, share: share) else {
+            return nil
+        }
+        return allocateChain(
+            byteCount: byteCount, headByteCount: headByteCount, now: now,
+            evictsProven: held <= memory.heldUnitCountOverProven(share: share))
     }
 }

@@ -53,8 +53,8 @@ extension Shard {
         now: UInt32, fraction: UInt32, _ body: (Hit) -> Void = { _ in }
     ) -> StoreOutcome {
         enter(now: now, fraction: fraction)
-        let tag = Shard.tag(hash)
-        let old = findPresent(key, tag: tag, now: now)
+        let tag = Items.tag(hash)
+        let old = items.findPresent(key, tag: tag, now: now, &memory)
         switch Self.judge(request, existing: old.item, region: region) {
         case .refuse(let outcome):
             noteRefused(request, existing: old.item)
@@ -78,7 +78,7 @@ extension Shard {
 
     /// An `add` that meets an item counts as an access of it, though not as a hit.
     mutating func noteRefused(_ request: StoreRequest, existing: Item) {
-        if case .add = request.mode, !existing.isNull { queues.bump(existing) }
+        if case .add = request.mode, !existing.isNull { items.bump(existing) }
     }
 
     /// Makes an item of a value that is there, and lets it be the one of its key; nothing when memory
@@ -97,9 +97,21 @@ extension Shard {
         var writer = ValueWriter(region: region, item: item)
         writer.write(value)
         publish(
-            item, tag: tag, replacing: refreshed(old, key, tag: tag), wish: head.casUnique, now: now
+            item, tag: tag, replacing: items.refreshed(old, key, tag: tag), wish: head.casUnique,
+            now: now
         )
         return item
+    }
+
+    /// Takes extents for an item of `keyByteCount` and `valueByteCount`, evicting as needed. The
+    /// chain is linked, its head's kind is `held`; nothing else is written.
+    private mutating func allocate(
+        clientFlags: UInt32, keyByteCount: Int, valueByteCount: Int, now: UInt32
+    ) -> Item? {
+        let headByteCount = region.itemHeaderByteCount(clientFlags: clientFlags) + keyByteCount
+        return allocateChain(
+            byteCount: headByteCount + valueByteCount, headByteCount: headByteCount, now: now
+        ).map(Item.init)
     }
 
     /// Makes the empty item that a retrieval wants where there is none.
@@ -112,7 +124,7 @@ extension Shard {
         let item = make(
             key, tag: tag, head: head, value: UnsafeRawBufferPointer(start: nil, count: 0),
             replacing: .none, now: now)
-        if item == nil { outOfMemoryCount += 1 }
+        if item == nil { items.countOutOfMemory() }
         return item
     }
 
@@ -128,15 +140,15 @@ extension Shard {
             return .notStored
         }
         // The old item is needed while room is made for the new one: it must be the last to go.
-        queues.bump(existing)
+        items.bump(existing)
         guard
             let item = allocate(
                 clientFlags: region.clientFlags(existing), keyByteCount: key.count,
                 valueByteCount: byteCount, now: now)
         else { return refuseForMemory(key, tag: tag, dropsOld: false) }
-        let old = refreshed(old, key, tag: tag)
+        let old = items.refreshed(old, key, tag: tag)
         guard old.item == existing else {
-            extents.giveChain(item.head)
+            memory.giveBack(unpublished: item)
             return refuseForMemory(key, tag: tag, dropsOld: false)
         }
         let head = self.head(of: existing, keeping: ItemMark.encodedKey)
@@ -155,9 +167,9 @@ extension Shard {
     mutating func refuseForMemory(
         _ key: Span<UInt8>, tag: UInt32, dropsOld: Bool
     ) -> StoreOutcome {
-        outOfMemoryCount += 1
-        if dropsOld, let old = index.find(key, tag: tag) {
-            remove(old.item, slot: old.slot, tag: tag)
+        items.countOutOfMemory()
+        if dropsOld, let old = items.index.find(key, tag: tag) {
+            items.remove(old.item, slot: old.slot, tag: tag, .deleted, &memory)
         }
         return .outOfMemory
     }
@@ -223,31 +235,18 @@ extension Shard {
     }
 
     /// Lets a written item be the one of its key: the last step of every store. The index has room
-    /// for it. With checksums, `content` is what its bytes come to, if that is known. An item whose deadline has passed is stored like any other and found to be expired.
+    /// for it. With checksums, `content` is what its bytes come to, if that is known.
+    @inline(__always)
     mutating func publish(
         _ item: Item, tag: UInt32, replacing old: Present, wish: UInt64?, now: UInt32,
         content: ItemChecksum? = nil
     ) {
-        region.setCASUnique(item, casUnique(wish))
-        region[item, .epoch] = epoch
-        if region.features.contains(.checksums) {
-            region.seal(item, content ?? region.content(of: item, seed: hash.seed))
-        }
-        queues.stamp(item, replacing: old.item, time: time(now))
-        // From the item's header to the old one's both are there; recovery is told which one lost.
-        if !old.item.isNull { region[.superseded] = old.item.unit }
-        region.setKind(item.head, .item)
-        noteStored(item)
-        queues.insert(item, unitCount: chainSize(item).unitCount)
-        if region[item, .deadline] != 0 {
-            wheel.schedule(item, deadline: region[item, .deadline])
-        }
+        let seal = Items.Seal(casUnique: casUnique(wish), time: time(now), content: content)
         if let slot = old.slot {
-            index.replace(slot, with: item)
-            retire(old.item)
-            region[.superseded] = 0
+            items.replace(old.item, in: slot, with: item, seal, &memory)
         } else {
-            index.insert(item, tag: tag)
+            items.insert(item, tag: tag, seal)
         }
+        memory.noteUse()
     }
 }
