@@ -376,11 +376,11 @@ struct SessionStoreTests {
         cache.shutDown()
     }
 
-    @Test("Where there are replicas, deletions are remembered for as long as sessions live")
+    @Test("Where there are several copies, deletions are remembered for as long as sessions live")
     func tombstones() throws {
         var configuration = CacheClientConfiguration()
-        configuration.replication = Replication(
-            copyCount: 2, tombstoneLifetime: .seconds(3_600))
+        configuration.copies = Copies(
+            count: 2, tombstoneLifetime: .seconds(3_600))
         let cache = try CacheClient(
             nodes: [Node(host: "127.0.0.1")], configuration: configuration)
         defer { cache.shutDown() }

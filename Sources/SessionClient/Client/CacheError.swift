@@ -29,7 +29,7 @@ public struct CacheError: Error, Hashable, Sendable {
         case noNodes
         /// The client was shut down.
         case shutDown
-        /// Fewer copies were read or written than `Replication` requires. A write may have reached some.
+        /// Fewer copies were read or written than `Copies` requires. A write may have reached some.
         case tooFewCopies
         /// Other clients changed the item again and again meanwhile.
         case contended

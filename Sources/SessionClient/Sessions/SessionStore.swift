@@ -28,7 +28,7 @@ public struct SessionStore<Value: Codable & Sendable>: Sendable {
     private let milliseconds: @Sendable () -> Int64
 
     /// - Throws: `ConfigurationError` for a setting that is out of its range, and, where there are
-    ///   replicas, if sessions live longer than deletions are remembered.
+    ///   several copies, if sessions live longer than deletions are remembered.
     public init(
         cache: CacheClient, configuration: SessionStoreConfiguration = SessionStoreConfiguration()
     ) throws(ConfigurationError) {
@@ -42,10 +42,10 @@ public struct SessionStore<Value: Codable & Sendable>: Sendable {
         milliseconds: @escaping @Sendable () -> Int64
     ) throws(ConfigurationError) {
         try configuration.validate()
-        let replication = cache.core.configuration.replication
+        let copies = cache.core.configuration.copies
         guard
-            replication.copyCount == 1
-                || configuration.idleTimeout <= replication.tombstoneLifetime
+            copies.count == 1
+                || configuration.idleTimeout <= copies.tombstoneLifetime
         else {
             throw ConfigurationError("idleTimeout must not be above tombstoneLifetime")
         }
@@ -98,14 +98,14 @@ public struct SessionStore<Value: Codable & Sendable>: Sendable {
         throw .cache(CacheError(.contended, reason: "the random IDs are in use"))
     }
 
-    /// Loads the session of a cookie, and lets its idle timeout begin anew, in one round trip; with replicas
-    /// in two.
+    /// Loads the session of a cookie, and lets its idle timeout begin anew, in one round trip; with
+    /// several copies in two.
     public func load(cookie: String?) async throws(SessionError) -> Session<Value>? {
         guard let id = id(fromCookie: cookie) else { return nil }
         return try await load(id)
     }
 
-    /// Loads a session, and lets its idle timeout begin anew, in one round trip; with replicas in two.
+    /// Loads a session, and lets its idle timeout begin anew, in one round trip; with several copies in two.
     ///
     /// - Returns: nil if there is none, if it has expired, or if what is stored cannot be read: it was
     ///   encrypted with a key that is no longer there, or its value is of an incompatible type.
