@@ -1,6 +1,13 @@
-import Glibc
 import HashRing
 import Yams
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
 
 extension ClusterDefinition {
     /// The largest definition file: 10,000 nodes take a tenth of it.

@@ -1,5 +1,12 @@
-import Glibc
 import Synchronization
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
 
 /// Makes versions of items with copies: 64 bits, of which the upper 50 are microseconds since 2025 and the
 /// rest tells this writer from others.

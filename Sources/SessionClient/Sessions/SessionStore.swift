@@ -1,8 +1,13 @@
 import Crypto
-import FoundationEssentials
 import Logging
 import Metrics
 import NIOCore
+
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
 
 /// Sessions of a web application, in a cache cluster.
 ///
