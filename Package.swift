@@ -17,6 +17,8 @@ let dataPath: [SwiftSetting] =
 
 let package = Package(
     name: "sojourn",
+    // What the libraries need where applications are developed; the programs run on Linux.
+    platforms: [.macOS("26.0")],
     products: [
         .library(name: "SessionClient", targets: ["SessionClient"]),
         .library(name: "HummingbirdSojourn", targets: ["HummingbirdSojourn"]),

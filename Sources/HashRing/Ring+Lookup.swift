@@ -19,7 +19,7 @@ extension Ring {
     public func node(for key: RawSpan) -> Node { nodes[index(for: key)] }
 
     /// The indices of the first `count` different nodes for a key, or of all if there are fewer: its own,
-    /// then those where its replicas are, in the order in which they would take the key over if the ones
+    /// then those where its further copies are, in the order in which they would take the key over if the ones
     /// before were left out.
     public func indices(for key: RawSpan, count: Int) -> [Int] {
         let count = min(count, liveIndices.count)

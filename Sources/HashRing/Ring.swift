@@ -10,7 +10,7 @@
 /// ```swift
 /// let ring = try Ring(nodes: [Node(host: "10.0.0.1"), Node(host: "10.0.0.2")])
 /// ring.node(for: "session:4f1c").host
-/// ring.indices(for: "session:4f1c", count: 2)   // the first choice, then the replica
+/// ring.indices(for: "session:4f1c", count: 2)   // the first choice, then the second copy
 /// ```
 public struct Ring: Sendable {
     public let nodes: [Node]

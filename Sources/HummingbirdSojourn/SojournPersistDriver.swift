@@ -1,9 +1,14 @@
 #if Hummingbird
     import Crypto
-    import FoundationEssentials
     public import Hummingbird
     import NIOCore
     public import SessionClient
+
+    #if canImport(FoundationEssentials)
+        import FoundationEssentials
+    #else
+        import Foundation
+    #endif
 
     /// Hummingbird's key-value store, and with it its sessions, on a Sojourn cluster.
     ///

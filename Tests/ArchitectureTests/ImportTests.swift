@@ -19,17 +19,18 @@ private enum Arrows {
         ],
     ]
     /// Modules of the toolchain that every module may import.
-    static let everywhere: Set<String> = ["Glibc", "Synchronization"]
+    static let everywhere: Set<String> = ["Glibc", "Musl", "Darwin", "Synchronization"]
     /// Modules of other people's packages.
     static let packages: [String: Set<String>] = [
         "CacheNode": ["Logging"],
         "ClusterFile": ["Yams"],
         "SessionClient": [
             "NIOCore", "NIOPosix", "DequeModule", "Logging", "Metrics", "ServiceLifecycle",
-            "Crypto",
-            "FoundationEssentials",
+            "Crypto", "FoundationEssentials", "Foundation",
         ],
-        "HummingbirdSojourn": ["Hummingbird", "NIOCore", "Crypto", "FoundationEssentials"],
+        "HummingbirdSojourn": [
+            "Hummingbird", "NIOCore", "Crypto", "FoundationEssentials", "Foundation",
+        ],
         "sojournd": ["Logging", "ArgumentParser"],
         "LoadGenerator": ["Histogram"],
         "sojourn": ["ArgumentParser", "Logging", "NIOCore", "NIOPosix"],
@@ -54,7 +55,7 @@ private struct Import: CustomStringConvertible {
 }
 
 let root = "/" + #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
-private let sources = root + "/Sources"
+let sources = root + "/Sources"
 let tests = root + "/Tests"
 
 func names(in directory: String) throws -> [String] {
@@ -80,7 +81,7 @@ func text(of path: String) throws -> String {
 
 /// The module that a line imports: attributes and an access level may stand before `import`, a kind
 /// such as `struct` behind it.
-private func importedModule(in line: Substring) -> String? {
+func importedModule(in line: Substring) -> String? {
     var words = line.split(whereSeparator: { $0 == " " || $0 == "\t" })
     let levels: Set<Substring> = ["public", "package", "internal", "fileprivate", "private"]
     while let first = words.first, first.hasPrefix("@") || levels.contains(first) {
@@ -95,7 +96,7 @@ private func importedModule(in line: Substring) -> String? {
 }
 
 /// A module's files, those in its folders included, by their paths below `Sources`.
-private func files(of folder: String) throws -> [String] {
+func files(of folder: String) throws -> [String] {
     try names(in: "\(sources)/\(folder)").flatMap { name in
         let path = "\(folder)/\(name)"
         return isDirectory("\(sources)/\(path)") ? try files(of: path) : [path]

@@ -27,7 +27,7 @@
         configuration.strategy = definition.strategy
         configuration.keyHash = definition.keyHash
         configuration.hashTag = definition.hashTag
-        configuration.replication = Replication(copyCount: definition.replicaCount)
+        configuration.copies = Copies(count: definition.copyCount)
         return try CacheClient(
             membership: .custom(refreshInterval: .seconds(1)) {
                 try ClusterDefinition(contentsOf: path).nodes

@@ -3,7 +3,7 @@ import NIOCore
 extension CacheClient {
     /// Reads an item.
     ///
-    /// - Parameter expiry: a new one for the item, set in the same round trip, or with replicas in a
+    /// - Parameter expiry: a new one for the item, set in the same round trip, or with several copies in a
     ///   second one: how a session slides.
     /// - Returns: nil for a miss.
     public func get(

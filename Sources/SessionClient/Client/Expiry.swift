@@ -1,5 +1,12 @@
-import Glibc
 import MemcacheProtocol
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
 
 /// When an item goes by itself.
 public enum Expiry: Hashable, Sendable {

@@ -1,7 +1,7 @@
 import NIOCore
 
 /// Bringing copies up to date.
-extension ReplicaSet {
+extension CopySet {
     /// What a node is to hold.
     struct Content: Sendable {
         var value = ByteBuffer()
@@ -9,7 +9,7 @@ extension ReplicaSet {
         var exptime: Int32
         var version: UInt64
 
-        var isTombstone: Bool { clientFlags == ReplicaSet.tombstoneClientFlags }
+        var isTombstone: Bool { clientFlags == CopySet.tombstoneClientFlags }
     }
 
     func tombstone(version: UInt64, for lifetime: Duration? = nil) -> Content {
@@ -78,7 +78,7 @@ extension ReplicaSet {
                 await push(content, to: place, over: versions[place] ?? 0, deadline: deadline)
             })
         let reached = done.union(outcomes.filter(\.outcome).map(\.place))
-        if reached.count < settings.copyCount {
+        if reached.count < settings.count {
             metrics.countShortWrite()
             await date(content, at: reached, deadline: deadline)
         }

@@ -1,6 +1,6 @@
 import NIOCore
 
-extension ReplicaSet {
+extension CopySet {
     /// Reads the newest copy, and brings the others up to date.
     ///
     /// - Parameter exptime: a new one for the item.
@@ -113,7 +113,7 @@ extension ReplicaSet {
 /// How the copies of a live item get the newest state, and the new exptime, if there is one.
 private struct Repair {
     private let version: UInt64
-    private let plain: ReplicaSet.Content
+    private let plain: CopySet.Content
     private let lifetime: Duration
     private let exptime: Int32?
     /// What `exptime` means; nil for never.
@@ -126,12 +126,12 @@ private struct Repair {
     private let isEnding: Bool
 
     init(
-        _ item: CacheItem, of newest: ReplicaSet.Copy, _ copies: [ReplicaSet.Copy],
-        exptime: Int32?, _ settings: Replication
+        _ item: CacheItem, of newest: CopySet.Copy, _ copies: [CopySet.Copy],
+        exptime: Int32?, _ settings: Copies
     ) {
         version = item.casUnique.number
         let expiry = item.timeLeft.map { Expiry.after($0) } ?? .never
-        plain = ReplicaSet.Content(
+        plain = CopySet.Content(
             value: item.value, clientFlags: item.clientFlags,
             exptime: exptime ?? expiry.exptime(), version: item.casUnique.number)
         lifetime = settings.tombstoneLifetime
@@ -148,11 +148,11 @@ private struct Repair {
     }
 
     /// It is copied for that.
-    private var dated: ReplicaSet.Content {
+    private var dated: CopySet.Content {
         DatedItem.dating(plain, lifetime: lifetime) ?? plain
     }
 
-    func step(for copy: ReplicaSet.Copy) -> ReplicaSet.Step {
+    func step(for copy: CopySet.Copy) -> CopySet.Step {
         if isEnding { return .nothing }
         if copy.version != version { return .push(mustDate ? dated : plain) }
         if copy.isDated {

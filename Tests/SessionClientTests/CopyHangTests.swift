@@ -7,22 +7,22 @@ import Testing
 
 /// A copy whose node is stopped: it takes connections and requests, and answers nothing.
 @Suite(.ownThread, .timeLimit(.minutes(10)))
-struct ReplicaHangTests {
-    private func hurried(_ copyCount: Int, required: Int = 1) -> Replication {
-        Replication(
-            copyCount: copyCount, readCountMin: required, writeCountMin: required,
+struct CopyHangTests {
+    private func hurried(_ copyCount: Int, required: Int = 1) -> Copies {
+        Copies(
+            count: copyCount, readCountMin: required, writeCountMin: required,
             stragglerTimeout: .milliseconds(50))
     }
 
     /// Resumes it after a while, on which nothing depends that has failed.
-    private func resume(_ cluster: ReplicaCluster, _ place: Int) {
+    private func resume(_ cluster: CopyCluster, _ place: Int) {
         cluster.processes[place].program.send(SIGCONT)
     }
 
     @Test("While a copy's node hangs a session is saved, and well before the deadline")
     func compareAndSet() async throws {
         for hung in 0..<2 {
-            let cluster = try await ReplicaCluster(hurried(2))
+            let cluster = try await CopyCluster(hurried(2))
             // A third of it goes to the first copy.
             let client = cluster.client.withTimeout(.seconds(6))
             let places = try await cluster.places(of: "k")
@@ -51,7 +51,7 @@ struct ReplicaHangTests {
     func stragglers(copyCount: Int) async throws {
         let required = copyCount - 1
         for hung in 0..<2 {
-            let cluster = try await ReplicaCluster(hurried(copyCount, required: required))
+            let cluster = try await CopyCluster(hurried(copyCount, required: required))
             let client = cluster.client.withTimeout(.seconds(60))
             let places = try await cluster.places(of: "k")
             try await client.set("k", to: .text("v"))
@@ -77,7 +77,7 @@ struct ReplicaHangTests {
     @Test("Who logged out while a copy's node hung stays logged out when it goes on")
     func deletion() async throws {
         for hung in 0..<2 {
-            let cluster = try await ReplicaCluster(hurried(2))
+            let cluster = try await CopyCluster(hurried(2))
             let client = cluster.client
             let places = try await cluster.places(of: "k")
             try await client.set("k", to: .text("v"))
@@ -96,7 +96,7 @@ struct ReplicaHangTests {
 
     @Test("Copies that are required are waited for, however slow")
     func required() async throws {
-        let cluster = try await ReplicaCluster(hurried(2, required: 2))
+        let cluster = try await CopyCluster(hurried(2, required: 2))
         try await cluster.client.set("k", to: .text("v"))
         let places = try await cluster.places(of: "k")
         try cluster.processes[places[0]].program.suspend()
@@ -111,7 +111,7 @@ struct ReplicaHangTests {
 
     @Test("What failed because its time was over is not carried out after that")
     func lateStore() async throws {
-        let cluster = try await ReplicaCluster(.patient(copyCount: 2))
+        let cluster = try await CopyCluster(.patient(count: 2))
         // Its connections are there.
         try await cluster.client.set("k", to: .text("v"))
         for pool in try await cluster.client.topology().pools {

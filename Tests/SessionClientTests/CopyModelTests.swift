@@ -18,8 +18,8 @@ private enum Event: CaseIterable {
 /// Random operations by two clients, whose clocks are an hour apart each from the true one, on a cluster
 /// whose nodes die, hang, come back with what they had, and evict; and on a dictionary: both agree after
 /// each step.
-private final class ReplicaModelRun {
-    private let cluster: ReplicaCluster
+private final class CopyModelRun {
+    private let cluster: CopyCluster
     private let clients: [CacheClient]
     private let events: [Event]
     private var generator: SeededGenerator
@@ -35,13 +35,13 @@ private final class ReplicaModelRun {
     private var patienceCount = 0
 
     init(
-        _ replication: Replication, events: [Event], seed: UInt64
+        _ copies: Copies, events: [Event], seed: UInt64
     ) async throws {
         let flags = events.contains(.eviction) ? ["-m", "8", "-t", "1"] : []
-        cluster = try await ReplicaCluster(replication, nodeCount: 3, flags: flags)
+        cluster = try await CopyCluster(copies, nodeCount: 3, flags: flags)
         let gates = cluster.gates
         clients = try [-3_600, 3_600].map {
-            try ReplicaCluster.client(of: gates, replication, skewSeconds: $0)
+            try CopyCluster.client(of: gates, copies, skewSeconds: $0)
         }
         self.events = events
         self.seed = seed
@@ -166,36 +166,36 @@ private final class ReplicaModelRun {
 }
 
 @Suite(.ownThread, .timeLimit(.minutes(10)))
-struct ReplicaModelTests {
+struct CopyModelTests {
     private static let seed = getenv("SOJOURN_SEED").flatMap { UInt64(String(cString: $0)) }
 
     private func run(
-        _ replication: Replication, events: [Event], steps: Int, readsBetween: Bool
+        _ copies: Copies, events: [Event], steps: Int, readsBetween: Bool
     ) async throws {
         let seed = Self.seed ?? .random(in: 0..<1_000_000)
-        let run = try await ReplicaModelRun(replication, events: events, seed: seed)
+        let run = try await CopyModelRun(copies, events: events, seed: seed)
         try await run.run(steps: steps, readsBetween: readsBetween)
     }
 
     @Test("Of three copies two always suffice: whichever node dies, nothing outdated is read")
     func quorum() async throws {
-        let replication = Replication(
-            copyCount: 3, readCountMin: 2, writeCountMin: 2, stragglerTimeout: .milliseconds(2))
-        try await run(replication, events: [.death], steps: 200, readsBetween: false)
+        let copies = Copies(
+            count: 3, readCountMin: 2, writeCountMin: 2, stragglerTimeout: .milliseconds(2))
+        try await run(copies, events: [.death], steps: 200, readsBetween: false)
     }
 
     @Test("Of three copies two suffice, too, when nodes hang and evict")
     func hungQuorum() async throws {
-        let replication = Replication(
-            copyCount: 3, readCountMin: 2, writeCountMin: 2, stragglerTimeout: .milliseconds(2))
+        let copies = Copies(
+            count: 3, readCountMin: 2, writeCountMin: 2, stragglerTimeout: .milliseconds(2))
         try await run(
-            replication, events: [.death, .hang, .hang, .eviction], steps: 100, readsBetween: false)
+            copies, events: [.death, .hang, .hang, .eviction], steps: 100, readsBetween: false)
     }
 
     @Test(
         "Of two copies one suffices, if the other is brought up to date before the next node dies")
     func pair() async throws {
         try await run(
-            .patient(copyCount: 2), events: [.death], steps: 200, readsBetween: true)
+            .patient(count: 2), events: [.death], steps: 200, readsBetween: true)
     }
 }

@@ -1,12 +1,12 @@
 /// How many copies there are of an item, and what is asked of them.
 ///
-/// The copies of a key are on the first `copyCount` nodes that the ring has for it. Each state of an item
+/// The copies of a key are on the first `count` nodes that the ring has for it. Each state of an item
 /// has a version, which its writer chooses and the nodes keep as its CAS unique; a deleted item leaves a
 /// tombstone. Whoever reads asks all copies and takes the newest; copies that lag behind are brought up
 /// to date in passing, never over something newer.
 ///
 /// What is promised: a copy that missed writes (its node was down, `-e`) is never taken for the item
-/// while any node that has the newest state answers, at most `stragglerTimeout` after the others. With `readCountMin + writeCountMin > copyCount`, and
+/// while any node that has the newest state answers, at most `stragglerTimeout` after the others. With `readCountMin + writeCountMin > count`, and
 /// nodes that keep their items (`-e`), some such node is among those that answer, or the command fails:
 /// then an outdated copy is never taken at all. With the defaults it is, if every node that has the
 /// newest state is down and one that missed it is not.
@@ -21,18 +21,18 @@
 /// (`sojourn_client_short_writes`); one that reaches fewer copies than `writeCountMin` fails, also where
 /// the cluster has fewer nodes.
 ///
-/// What it costs: a retrieval asks `copyCount` nodes at once; one that sets a new expiry takes two round
+/// What it costs: a retrieval asks `count` nodes at once; one that sets a new expiry takes two round
 /// trips, a store by compare-and-set, a deletion and `set` two, `add` and `replace` three, arithmetic three
 /// or more. A write that misses a copy takes one more.
 ///
-/// The nodes have to know the meta flag E: Sojourn, or memcached from 1.6.19 on. All clients of replicated
-/// keys have to be such clients: what others write counts as older than anything.
-public struct Replication: Hashable, Sendable {
-    /// 1 to 5. 1 means that there are no replicas, and none of the above.
-    public var copyCount: Int
-    /// Copies that a retrieval has to hear from. 1 to `copyCount`.
+/// The nodes have to know the meta flag E: Sojourn, or memcached from 1.6.19 on. All clients of keys
+/// with copies have to be such clients: what others write counts as older than anything.
+public struct Copies: Hashable, Sendable {
+    /// 1 to 5. 1 means that an item is on its own node only, and none of the above.
+    public var count: Int
+    /// Copies that a retrieval has to hear from. 1 to `count`.
     public var readCountMin: Int
-    /// Copies that a change has to reach. 1 to `copyCount`.
+    /// Copies that a change has to reach. 1 to `count`.
     public var writeCountMin: Int
     /// How long a deletion is remembered. A node that comes back later than that can bring deleted items
     /// back: at least the longest time that items live. 1 s to 30 days.
@@ -43,11 +43,11 @@ public struct Replication: Hashable, Sendable {
     public var stragglerTimeout: Duration
 
     public init(
-        copyCount: Int = 1, readCountMin: Int = 1, writeCountMin: Int = 1,
+        count: Int = 1, readCountMin: Int = 1, writeCountMin: Int = 1,
         tombstoneLifetime: Duration = .seconds(86_400),
         stragglerTimeout: Duration = .milliseconds(100)
     ) {
-        self.copyCount = copyCount
+        self.count = count
         self.readCountMin = readCountMin
         self.writeCountMin = writeCountMin
         self.tombstoneLifetime = tombstoneLifetime
@@ -55,12 +55,12 @@ public struct Replication: Hashable, Sendable {
     }
 
     func validate() throws(ConfigurationError) {
-        guard (1...5).contains(copyCount) else {
-            throw ConfigurationError("copyCount must be 1 to 5, not \(copyCount)")
+        guard (1...5).contains(count) else {
+            throw ConfigurationError("copies.count must be 1 to 5, not \(count)")
         }
-        for (name, count) in [("readCountMin", readCountMin), ("writeCountMin", writeCountMin)] {
-            guard (1...copyCount).contains(count) else {
-                throw ConfigurationError("\(name) must be 1 to copyCount, not \(count)")
+        for (name, number) in [("readCountMin", readCountMin), ("writeCountMin", writeCountMin)] {
+            guard (1...count).contains(number) else {
+                throw ConfigurationError("\(name) must be 1 to copies.count, not \(number)")
             }
         }
         guard (.seconds(1) ... .seconds(2_592_000)).contains(tombstoneLifetime) else {

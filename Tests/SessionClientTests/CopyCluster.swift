@@ -6,42 +6,42 @@ import TestSupport
 
 @testable import SessionClient
 
-extension Replication {
+extension Copies {
     /// Waits for every copy that answers, also on a busy machine.
     static func patient(
-        copyCount: Int, readCountMin: Int = 1, writeCountMin: Int = 1
-    ) -> Replication {
-        Replication(
-            copyCount: copyCount, readCountMin: readCountMin, writeCountMin: writeCountMin,
+        count: Int, readCountMin: Int = 1, writeCountMin: Int = 1
+    ) -> Copies {
+        Copies(
+            count: count, readCountMin: readCountMin, writeCountMin: writeCountMin,
             stragglerTimeout: .seconds(20))
     }
 }
 
 /// Some nodes behind gates, and a client that keeps copies on them.
-final class ReplicaCluster {
+final class CopyCluster {
     let processes: [RunningNode]
     let gates: [Gate]
     let client: CacheClient
 
     init(
-        _ replication: Replication, nodeCount: Int = 3, flags: [String] = [],
+        _ copies: Copies, nodeCount: Int = 3, flags: [String] = [],
         metrics: (any MetricsFactory)? = nil
     ) async throws {
         processes = try (0..<nodeCount).map { _ in try ServerKind.sojournd.start(flags) }
         var gates: [Gate] = []
         for process in processes { gates.append(try await Gate(before: try process.port)) }
         self.gates = gates
-        client = try Self.client(of: gates, replication, metrics: metrics)
+        client = try Self.client(of: gates, copies, metrics: metrics)
     }
 
     /// - Parameter skewSeconds: how far this client's clock is ahead.
     static func client(
-        of gates: [Gate], _ replication: Replication, skewSeconds: Int64 = 0,
+        of gates: [Gate], _ copies: Copies, skewSeconds: Int64 = 0,
         metrics: (any MetricsFactory)? = nil,
         _ change: (inout CacheClientConfiguration) -> Void = { _ in }
     ) throws -> CacheClient {
         let configuration = quickConfiguration {
-            $0.replication = replication
+            $0.copies = copies
             $0.failureCountUntilEjection = 1_000
             change(&$0)
         }

@@ -6,12 +6,12 @@ import Testing
 
 /// What nodes forget by themselves: by eviction and by expiry. An older copy must not profit from it.
 @Suite(.ownThread, .timeLimit(.minutes(10)))
-struct ReplicaForgettingTests {
-    private let two = Replication.patient(copyCount: 2)
+struct CopyForgettingTests {
+    private let two = Copies.patient(count: 2)
 
     @Test("Who logged out stays logged out, though bots fill the node that remembers it")
     func evictedTombstone() async throws {
-        let cluster = try await ReplicaCluster(two, nodeCount: 2, flags: ["-m", "8", "-t", "1"])
+        let cluster = try await CopyCluster(two, nodeCount: 2, flags: ["-m", "8", "-t", "1"])
         let client = cluster.client
         let keys = ["session-0", "session-1"] as [CacheKey]
         for key in keys { try await client.set(key, to: .text("ann")) }
@@ -33,8 +33,8 @@ struct ReplicaForgettingTests {
 
     @Test("A sliding read that hears from too few copies leaves a deletion remembered")
     func slidingOverTombstone() async throws {
-        let cluster = try await ReplicaCluster(
-            .patient(copyCount: 3, readCountMin: 2, writeCountMin: 2))
+        let cluster = try await CopyCluster(
+            .patient(count: 3, readCountMin: 2, writeCountMin: 2))
         let client = cluster.client
         try await client.set("k", to: .text("v"))
         try await client.delete("k")
@@ -47,7 +47,7 @@ struct ReplicaForgettingTests {
 
     @Test("A sliding read gives an outdated copy no longer life than the newest has")
     func slidingOverOutdated() async throws {
-        let cluster = try await ReplicaCluster(two, nodeCount: 2)
+        let cluster = try await CopyCluster(two, nodeCount: 2)
         let client = cluster.client
         try await client.set("k", to: .text("v"), expiry: .after(.seconds(50)))
         #expect(try await client.get("k", touching: .after(.seconds(500)))?.text == "v")
@@ -63,7 +63,7 @@ struct ReplicaForgettingTests {
     @Test("What has expired is not followed by an older copy that was to live longer")
     func longerOldCopy() async throws {
         for late in 0..<2 {
-            let cluster = try await ReplicaCluster(two, nodeCount: 2)
+            let cluster = try await CopyCluster(two, nodeCount: 2)
             let client = cluster.client
             let keys = ["set", "over", "save", "touch", "replace", "kept"] as [CacheKey]
             var versions: [CacheKey: CASUnique] = [:]
@@ -97,7 +97,7 @@ struct ReplicaForgettingTests {
 
     @Test("What was stored while a node was away is a plain item again when it is back")
     func undated() async throws {
-        let cluster = try await ReplicaCluster(two, nodeCount: 2)
+        let cluster = try await CopyCluster(two, nodeCount: 2)
         let client = cluster.client
         try await client.set("k", to: .text("old"), expiry: .after(.seconds(1_000)))
         try await cluster.gates[1].shut()
@@ -128,7 +128,7 @@ struct ReplicaForgettingTests {
 
     @Test("A shorter time that a copy has missed holds for it, too")
     func missedTouch() async throws {
-        let cluster = try await ReplicaCluster(two, nodeCount: 2)
+        let cluster = try await CopyCluster(two, nodeCount: 2)
         let client = cluster.client
         for late in 0..<2 {
             let key = try CacheKey("k\(late)")
@@ -149,7 +149,7 @@ struct ReplicaForgettingTests {
         let processes = try (0..<2).map { _ in try ServerKind.sojournd.start() }
         var gates: [Gate] = []
         for process in processes { gates.append(try await Gate(before: try process.port)) }
-        let client = try ReplicaCluster.client(of: gates, two) { $0.valueByteCountMax = 1_000 }
+        let client = try CopyCluster.client(of: gates, two) { $0.valueByteCountMax = 1_000 }
         defer { client.shutDown() }
         try await gates[1].shut()
         for byteCount in [987, 988] {
@@ -163,7 +163,7 @@ struct ReplicaForgettingTests {
 
     @Test("A dated item has its own client flags and its end, and is nothing else")
     func dating() throws {
-        let content = ReplicaSet.Content(
+        let content = CopySet.Content(
             value: .text("value"), clientFlags: 9, exptime: 2_000_000_000, version: 5)
         let lifetime = Duration.seconds(86_400)
         let dated = try #require(DatedItem.dating(content, lifetime: lifetime))
@@ -183,7 +183,7 @@ struct ReplicaForgettingTests {
         never.exptime = 0
         #expect(DatedItem.dating(never, lifetime: lifetime) == nil)
         var tombstone = content
-        tombstone.clientFlags = ReplicaSet.tombstoneClientFlags
+        tombstone.clientFlags = CopySet.tombstoneClientFlags
         #expect(DatedItem.dating(tombstone, lifetime: lifetime) == nil)
     }
 }

@@ -1,7 +1,7 @@
 import NIOCore
 
 /// Changes. One node decides, the first that answers in the order of the ring, and the others follow it.
-extension ReplicaSet {
+extension CopySet {
     /// What an application stores.
     struct Draft: Sendable {
         var value: ByteBuffer
@@ -71,7 +71,7 @@ extension ReplicaSet {
         let failures = outcomes.compactMap(\.error)
         let count = outcomes.count(where: \.isStored)
         guard count + failures.count == outcomes.count else { return nil }
-        if count < settings.copyCount { metrics.countShortWrite() }
+        if count < settings.count { metrics.countShortWrite() }
         guard count >= required else {
             if count == 0, let error = failures.first { throw error }
             throw tooFew(count, of: required, because: failures.first)

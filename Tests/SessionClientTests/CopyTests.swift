@@ -6,12 +6,12 @@ import Testing
 @testable import SessionClient
 
 @Suite(.ownThread, .timeLimit(.minutes(10)))
-struct ReplicaTests {
-    private let two = Replication.patient(copyCount: 2)
+struct CopyTests {
+    private let two = Copies.patient(count: 2)
 
     @Test("An item is on as many nodes of the ring as there are to be copies, with one version")
     func copies() async throws {
-        let cluster = try await ReplicaCluster(two)
+        let cluster = try await CopyCluster(two)
         let version = try await cluster.client.set("k", to: .text("v"), clientFlags: 7)
         let places = try await cluster.places(of: "k")
         for place in places[..<2] {
@@ -27,7 +27,7 @@ struct ReplicaTests {
     @Test("With one node dead its items are still read and written")
     func deadNode() async throws {
         for dead in 0..<2 {
-            let cluster = try await ReplicaCluster(two)
+            let cluster = try await CopyCluster(two)
             try await cluster.client.set("k", to: .text("v"))
             try await cluster.gates[try await cluster.places(of: "k")[dead]].shut()
             #expect(try await cluster.client.get("k")?.text == "v")
@@ -44,7 +44,7 @@ struct ReplicaTests {
     @Test("A node that comes back with an outdated copy is not believed, and brought up to date")
     func outdatedCopy() async throws {
         for late in 0..<2 {
-            let cluster = try await ReplicaCluster(two)
+            let cluster = try await CopyCluster(two)
             let places = try await cluster.places(of: "k")
             try await cluster.client.set("k", to: .text("old"), expiry: .after(.seconds(500)))
             try await cluster.gates[places[late]].shut()
@@ -66,7 +66,7 @@ struct ReplicaTests {
 
     @Test("A node that comes back empty is filled again by reading")
     func emptyNode() async throws {
-        let cluster = try await ReplicaCluster(two)
+        let cluster = try await CopyCluster(two)
         let places = try await cluster.places(of: "k")
         try await cluster.client.set("k", to: .text("v"))
         for place in places[..<2] {
@@ -79,7 +79,7 @@ struct ReplicaTests {
     @Test("What was deleted stays deleted, whoever comes back with it, and however it is asked for")
     func deletedStaysDeleted() async throws {
         for late in 0..<2 {
-            let cluster = try await ReplicaCluster(two)
+            let cluster = try await CopyCluster(two)
             let places = try await cluster.places(of: "k")
             try await cluster.client.set("k", to: .text("v"))
             try await cluster.gates[places[late]].shut()
@@ -96,7 +96,7 @@ struct ReplicaTests {
             }
             for place in places[..<2] {
                 let stored = try cluster.stored("k", at: place)
-                #expect(stored.hasPrefix("VA 0 f\(ReplicaSet.tombstoneClientFlags) "))
+                #expect(stored.hasPrefix("VA 0 f\(CopySet.tombstoneClientFlags) "))
                 #expect(try #require(Int(word("t", of: stored).dropFirst())) > 80_000)
             }
             #expect(try await cluster.client.delete("k") == false)
@@ -108,7 +108,7 @@ struct ReplicaTests {
 
     @Test("What nobody has is deleted without a trace, unless a node does not answer")
     func deletingNothing() async throws {
-        let cluster = try await ReplicaCluster(two)
+        let cluster = try await CopyCluster(two)
         let places = try await cluster.places(of: "k")
         #expect(try await cluster.client.delete("k") == false)
         #expect(try cluster.stored("k", at: places[0]) == "EN\n")
@@ -119,7 +119,7 @@ struct ReplicaTests {
 
     @Test("A tombstone makes room for a new item")
     func addAfterDelete() async throws {
-        let cluster = try await ReplicaCluster(two)
+        let cluster = try await CopyCluster(two)
         let first = try #require(try await cluster.client.add("k", .text("a")))
         #expect(try await cluster.client.add("k", .text("b")) == nil)
         try await cluster.client.delete("k")
@@ -132,7 +132,7 @@ struct ReplicaTests {
 
     @Test("add knows of an item that only a later copy has")
     func addOverLaterCopy() async throws {
-        let cluster = try await ReplicaCluster(two)
+        let cluster = try await CopyCluster(two)
         let places = try await cluster.places(of: "k")
         try await cluster.gates[places[0]].shut()
         try await cluster.client.set("k", to: .text("v"))
@@ -144,7 +144,7 @@ struct ReplicaTests {
 
     @Test("Compare and set sees changes, deletions and lagging copies")
     func compareAndSet() async throws {
-        let cluster = try await ReplicaCluster(two)
+        let cluster = try await CopyCluster(two)
         let client = cluster.client
         let places = try await cluster.places(of: "k")
         let zero = CASUnique(0)
@@ -165,7 +165,7 @@ struct ReplicaTests {
 
     @Test("Counting on copies keeps the item's client flags")
     func clientFlagsOfNumbers() async throws {
-        let cluster = try await ReplicaCluster(two)
+        let cluster = try await CopyCluster(two)
         try await cluster.client.set("n", to: .text("5"), clientFlags: 7)
         #expect(try await cluster.client.increment("n") == 6)
         #expect(try await cluster.client.get("n")?.clientFlags == 7)
@@ -177,7 +177,7 @@ struct ReplicaTests {
 
     @Test("No session begins under an ID that one of the copies has already")
     func usedID() async throws {
-        let cluster = try await ReplicaCluster(two)
+        let cluster = try await CopyCluster(two)
         for number in 0..<2 {
             let key = try CacheKey("k\(number)")
             // Nobody has it.
@@ -193,7 +193,7 @@ struct ReplicaTests {
 
     @Test("Numbers are counted on all copies")
     func arithmetic() async throws {
-        let cluster = try await ReplicaCluster(two)
+        let cluster = try await CopyCluster(two)
         let client = cluster.client
         #expect(try await client.increment("n") == nil)
         #expect(try await client.increment("n", initial: (5, .after(.seconds(100)))) == 5)
@@ -209,8 +209,8 @@ struct ReplicaTests {
 
     @Test("Of many that add at once one wins, and of many that count none is lost")
     func races() async throws {
-        let cluster = try await ReplicaCluster(two)
-        let other = try ReplicaCluster.client(of: cluster.gates, two)
+        let cluster = try await CopyCluster(two)
+        let other = try CopyCluster.client(of: cluster.gates, two)
         defer { other.shutDown() }
         let clients = [cluster.client, other]
         let winnerCount = await total(of: 20) { number in
@@ -251,8 +251,8 @@ struct ReplicaTests {
 
     @Test("What requires more copies than there are nodes alive fails")
     func tooFewCopies() async throws {
-        let strict = Replication.patient(copyCount: 3, readCountMin: 2, writeCountMin: 2)
-        let cluster = try await ReplicaCluster(strict)
+        let strict = Copies.patient(count: 3, readCountMin: 2, writeCountMin: 2)
+        let cluster = try await CopyCluster(strict)
         let client = cluster.client
         try await client.set("k", to: .text("v"))
         try await cluster.gates[0].shut()
@@ -274,8 +274,8 @@ struct ReplicaTests {
 
     @Test("Where the cluster has fewer nodes than copies are required, it fails and says so")
     func tooFewNodes() async throws {
-        let cluster = try await ReplicaCluster(
-            .patient(copyCount: 2, readCountMin: 2, writeCountMin: 2), nodeCount: 1)
+        let cluster = try await CopyCluster(
+            .patient(count: 2, readCountMin: 2, writeCountMin: 2), nodeCount: 1)
         do throws(CacheError) {
             try await cluster.client.set("k", to: .text("v"))
             Issue.record("it was stored once")
@@ -293,7 +293,7 @@ struct ReplicaTests {
     @Test("A write that reached fewer copies than there are to be is counted")
     func shortWrites() async throws {
         let metrics = TestMetrics()
-        let cluster = try await ReplicaCluster(two, metrics: metrics)
+        let cluster = try await CopyCluster(two, metrics: metrics)
         let count = { try metrics.expectCounter("sojourn_client_short_writes").totalValue }
         let client = cluster.client
         var version = try await client.set("k", to: .text("v"))
@@ -312,10 +312,10 @@ struct ReplicaTests {
         #expect(try count() == 4)
     }
 
-    @Test("An item with client flags that mark a copy is refused where there are replicas")
+    @Test("An item with client flags that mark a copy is refused where there are several copies")
     func reservedClientFlags() async throws {
-        let cluster = try await ReplicaCluster(two)
-        for flags in ReplicaSet.reservedClientFlags {
+        let cluster = try await CopyCluster(two)
+        for flags in CopySet.reservedClientFlags {
             #expect(
                 await code {
                     try await cluster.client.set("k", to: .text("v"), clientFlags: flags)
@@ -324,28 +324,28 @@ struct ReplicaTests {
         #expect(await code { try await cluster.client.set("k", to: .text("v")) } == nil)
     }
 
-    @Test("Settings of replication have their ranges")
+    @Test("Settings of copies have their ranges")
     func settings() {
         let wrong = [
-            Replication(copyCount: 0), Replication(copyCount: 6),
-            Replication(copyCount: 2, readCountMin: 3), Replication(copyCount: 2, readCountMin: 0),
-            Replication(copyCount: 2, writeCountMin: 3),
-            Replication(copyCount: 2, tombstoneLifetime: .milliseconds(999)),
-            Replication(copyCount: 2, tombstoneLifetime: .seconds(2_592_001)),
-            Replication(copyCount: 2, stragglerTimeout: .zero),
-            Replication(copyCount: 2, stragglerTimeout: .seconds(3_601)),
+            Copies(count: 0), Copies(count: 6),
+            Copies(count: 2, readCountMin: 3), Copies(count: 2, readCountMin: 0),
+            Copies(count: 2, writeCountMin: 3),
+            Copies(count: 2, tombstoneLifetime: .milliseconds(999)),
+            Copies(count: 2, tombstoneLifetime: .seconds(2_592_001)),
+            Copies(count: 2, stragglerTimeout: .zero),
+            Copies(count: 2, stragglerTimeout: .seconds(3_601)),
         ]
-        for replication in wrong {
-            #expect(throws: ConfigurationError.self) { try replication.validate() }
+        for copies in wrong {
+            #expect(throws: ConfigurationError.self) { try copies.validate() }
         }
         #expect(throws: Never.self) {
-            try Replication(copyCount: 5, readCountMin: 5, writeCountMin: 5).validate()
-            try Replication(copyCount: 2, tombstoneLifetime: .seconds(2_592_000)).validate()
-            try Replication(copyCount: 2, stragglerTimeout: .milliseconds(1)).validate()
-            try Replication(copyCount: 2, stragglerTimeout: .seconds(3_600)).validate()
+            try Copies(count: 5, readCountMin: 5, writeCountMin: 5).validate()
+            try Copies(count: 2, tombstoneLifetime: .seconds(2_592_000)).validate()
+            try Copies(count: 2, stragglerTimeout: .milliseconds(1)).validate()
+            try Copies(count: 2, stragglerTimeout: .seconds(3_600)).validate()
         }
         var configuration = CacheClientConfiguration()
-        configuration.replication = two
+        configuration.copies = two
         configuration.deadNodes = .nextNode
         #expect(throws: ConfigurationError.self) { try configuration.validate() }
     }

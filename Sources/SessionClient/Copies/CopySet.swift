@@ -3,8 +3,8 @@ import NIOCore
 
 /// The nodes that hold the copies of one item, and how they are read and written together.
 ///
-/// See `Replication` for what this promises.
-struct ReplicaSet: Sendable {
+/// See `Copies` for what this promises.
+struct CopySet: Sendable {
     /// What one node holds.
     struct Copy: Sendable {
         enum State: Sendable {
@@ -40,7 +40,7 @@ struct ReplicaSet: Sendable {
     let key: CacheKey
     /// The key's own node first.
     let pools: [NodePool]
-    let settings: Replication
+    let settings: Copies
     let clock: VersionClock
     let metrics: ClientMetrics
 
