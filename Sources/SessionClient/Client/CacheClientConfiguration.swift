@@ -17,6 +17,7 @@ public struct CacheClientConfiguration: Sendable {
     public var strategy: Ring.Strategy = .ketamaWeighted
     /// Nil takes the strategy's own.
     public var keyHash: Ring.KeyHash?
+    /// The part of a key that alone is hashed, between two characters; nil hashes the whole key.
     public var hashTag: Ring.HashTag?
     /// With several copies `.fail`: the other copies are there already.
     public var deadNodes: DeadNodes = .fail
@@ -56,11 +57,13 @@ public struct CacheClientConfiguration: Sendable {
     /// How long at most. `ejectionMin` to 1 h.
     public var ejectionMax: Duration = .seconds(30)
 
+    /// The defaults, as they are written here.
     public init() {}
 }
 
 /// A setting that is out of its range.
 public struct ConfigurationError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// Which setting it is, and its range.
     public let description: String
     init(_ description: String) { self.description = description }
 }

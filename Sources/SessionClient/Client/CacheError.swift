@@ -48,6 +48,7 @@ public struct CacheError: Error, Hashable, Sendable {
     /// In words, for logs. Never a key or a value.
     public var reason: String?
 
+    /// An error as the client throws it, for tests of an application.
     public init(_ code: Code, node: String? = nil, reason: String? = nil) {
         self.code = code
         self.node = node
@@ -56,6 +57,7 @@ public struct CacheError: Error, Hashable, Sendable {
 }
 
 extension CacheError: CustomStringConvertible {
+    /// Code, node and reason in one line, for logs.
     public var description: String {
         var text = code.description
         if let node { text += " at \(node)" }

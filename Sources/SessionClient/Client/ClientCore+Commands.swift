@@ -44,21 +44,15 @@ extension ClientCore {
         }
         let draft = CopySet.Draft(
             value: command.value, clientFlags: command.clientFlags, exptime: command.exptime)
-        switch command.mode {
-        case .set: return .stored(try await copies.set(draft, deadline: deadline))
-        case .add:
-            let version = try await copies.store(draft, isAddition: true, deadline: deadline)
-            return version.map { .stored($0) } ?? .present
-        case .addFresh:
-            let version = try await copies.addFresh(draft, deadline: deadline)
-            return version.map { .stored($0) } ?? .present
-        case .replace:
-            let version = try await copies.store(draft, isAddition: false, deadline: deadline)
-            return version.map { .stored($0) } ?? .absent
-        case .compareAndSet(let expected):
-            return try await copies.compareAndSet(
-                draft, expected: expected, deadline: deadline)
-        }
+        let goal: CopyWrite.Goal =
+            switch command.mode {
+            case .set: .set
+            case .add: .add
+            case .addFresh: .addFresh
+            case .replace: .replace
+            case .compareAndSet(let expected): .compareAndSet(expected: expected)
+            }
+        return try await copies.store(goal, draft, deadline: deadline)
     }
 
     private func check(_ command: StoreCommand) throws(CacheError) {
@@ -123,7 +117,7 @@ extension ClientCore {
     private func arithmeticOnCopies(
         _ arithmetic: NodeRequest.Arithmetic, deadline: NIODeadline
     ) async throws(CacheError) -> UInt64? {
-        for _ in 0..<CopySet.attemptCountMax {
+        for _ in 0..<Copies.attemptCountMax {
             var command = StoreCommand(
                 mode: .add, key: arithmetic.key, value: ByteBuffer(), clientFlags: 0, exptime: 0)
             let number: UInt64

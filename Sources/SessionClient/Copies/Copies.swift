@@ -42,6 +42,7 @@ public struct Copies: Hashable, Sendable {
     /// 1 ms to 1 h.
     public var stragglerTimeout: Duration
 
+    /// Settings for so many copies; their ranges are checked when a client is made of them.
     public init(
         count: Int = 1, readCountMin: Int = 1, writeCountMin: Int = 1,
         tombstoneLifetime: Duration = .seconds(86_400),
@@ -53,6 +54,9 @@ public struct Copies: Hashable, Sendable {
         self.tombstoneLifetime = tombstoneLifetime
         self.stragglerTimeout = stragglerTimeout
     }
+
+    /// How often a command begins again that others have overtaken.
+    static let attemptCountMax = 8
 
     func validate() throws(ConfigurationError) {
         guard (1...5).contains(count) else {

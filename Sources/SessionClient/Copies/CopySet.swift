@@ -1,42 +1,11 @@
 import HashRing
 import NIOCore
 
-/// The nodes that hold the copies of one item, and how they are read and written together.
+/// The nodes that hold the copies of one item, and their connections: it carries out what `CopyWrite` and
+/// `CopyRead` decide.
 ///
 /// See `Copies` for what this promises.
 struct CopySet: Sendable {
-    /// What one node holds.
-    struct Copy: Sendable {
-        enum State: Sendable {
-            case missing
-            case live(CacheItem)
-            /// The item was deleted, or it has expired and says so.
-            case tombstone(version: UInt64, timeLeft: Duration?)
-            case unknown(CacheError)
-        }
-
-        let place: Int
-        let state: State
-        /// Whether the node holds a live item as a `DatedItem`.
-        var isDated = false
-
-        /// 0 for what is not there, nil for what is not known.
-        var version: UInt64? {
-            switch state {
-            case .missing: 0
-            case .live(let item): item.casUnique.number
-            case .tombstone(let version, _): version
-            case .unknown: nil
-            }
-        }
-
-        var isLive: Bool { if case .live = state { true } else { false } }
-
-        /// Of copies with the same version the one that knows of an end is the newer one: a plain one has
-        /// missed the shorter time that it was given.
-        var rank: Int { isLive ? (isDated ? 1 : 0) : 2 }
-    }
-
     let key: CacheKey
     /// The key's own node first.
     let pools: [NodePool]
@@ -49,39 +18,55 @@ struct CopySet: Sendable {
     /// What no item of an application may have.
     static let reservedClientFlags = [tombstoneClientFlags, DatedItem.clientFlags]
 
+    /// What a node is to hold.
+    struct Content: Sendable {
+        var value = ByteBuffer()
+        var clientFlags: UInt32
+        var exptime: Int32
+        var version: UInt64
+
+        var isTombstone: Bool { clientFlags == CopySet.tombstoneClientFlags }
+    }
+
+    func tombstone(version: UInt64, for lifetime: Duration? = nil) -> Content {
+        Content(
+            clientFlags: Self.tombstoneClientFlags,
+            exptime: Expiry.after(lifetime ?? settings.tombstoneLifetime).exptime(),
+            version: version)
+    }
+
     // MARK: All at once
 
-    /// Does something with several of the nodes at the same time.
+    /// Does something with several of the nodes at the same time; those that a hung node holds up are
+    /// cancelled when they have had their time.
     ///
-    /// - Parameter isEnough: asked at first and after each outcome. From the first time that it says so,
-    ///   the others have `stragglerTimeout`; then they are cancelled, so that a hung node does not cost
-    ///   the deadline.
-    /// - Returns: an outcome for each, in the order of the nodes.
-    func each<Outcome: Sendable>(
-        of places: [Int], until isEnough: ([Outcome]) -> Bool,
-        _ body: @escaping @Sendable (Int) async -> Outcome
-    ) async -> [(place: Int, outcome: Outcome)] {
+    /// - Parameter isEnough: see `CopyRound`.
+    /// - Returns: an answer of each, in the order of the nodes.
+    func each<Answer: Sendable>(
+        of places: [Int], until isEnough: @escaping ([Answer]) -> Bool,
+        _ body: @escaping @Sendable (Int) async -> Answer
+    ) async -> [(place: Int, answer: Answer)] {
         let timeout = settings.stragglerTimeout
-        return await withTaskGroup(of: (Int, Outcome)?.self) { tasks in
+        return await withTaskGroup(of: (Int, Answer)?.self) { tasks in
             for place in places { tasks.addTask { (place, await body(place)) } }
-            var outcomes: [(place: Int, outcome: Outcome)] = []
-            var isTimed = false
-            while outcomes.count < places.count {
-                if !isTimed, isEnough(outcomes.map(\.outcome)) {
-                    isTimed = true
+            var round = CopyRound<Answer>(placeCount: places.count, isEnough: isEnough)
+            var step = round.begin()
+            while step != .end {
+                if step == .timeStragglers {
                     tasks.addTask {
                         try? await Task.sleep(for: timeout)
                         return nil
                     }
                 }
-                if let finished = await tasks.next() ?? nil {
-                    outcomes.append(finished)
+                step = .wait
+                if let (place, answer) = await tasks.next() ?? nil {
+                    step = round.receive(answer, from: place)
                 } else {
                     tasks.cancelAll()
                 }
             }
             tasks.cancelAll()
-            return outcomes.sorted { $0.place < $1.place }
+            return round.result
         }
     }
 
@@ -102,77 +87,79 @@ struct CopySet: Sendable {
         try await ask([request], of: place, deadline: deadline)[0]
     }
 
+    /// A store that succeeds only where the node has exactly the known version.
+    func store(_ content: Content, over known: UInt64) -> NodeRequest.Store {
+        NodeRequest.Store(
+            key: key, value: content.value, clientFlags: content.clientFlags,
+            exptime: content.exptime, mode: known == 0 ? .add : .set,
+            expected: known == 0 ? nil : known, casUnique: content.version)
+    }
+
+    /// The store, and for a tombstone a retrieval that proves it: what was never read is the first that a
+    /// node evicts, and then an older copy would be the item again. (Sojourn counts it where the item is
+    /// older than a second; a younger tombstone is proven by the next one who asks for the item.)
+    func requests(for content: Content, over known: UInt64) -> [NodeRequest] {
+        let store = NodeRequest.store(store(content, over: known))
+        guard content.isTombstone else { return [store] }
+        return [store, .get(.init(key: key, wantsValue: false))]
+    }
+
+    /// What too few copies mean in a task that was cancelled.
+    func failure(_ error: CacheError) -> CacheError {
+        error.code == .tooFewCopies && Task.isCancelled ? CacheError(.cancelled) : error
+    }
+
     // MARK: Looking
+
+    /// A copy, and the live item that it is, as an application knows it.
+    struct Sight: Sendable {
+        let copy: Copy
+        var item: CacheItem?
+    }
 
     /// Asks all nodes. It changes nothing: who sees the newest copy knows what may be touched.
     ///
-    /// - Parameter count: copies that are waited for; see `each`.
+    /// - Parameter needed: known copies that are waited for.
     /// - Returns: every copy, in the order of the nodes.
-    func look(
-        wantsValue: Bool, until count: Int, deadline: NIODeadline
-    ) async -> [Copy] {
+    func look(wantsValue: Bool, needed: Int, deadline: NIODeadline) async -> [Sight] {
         let get = NodeRequest.Get(key: key, wantsValue: wantsValue, wantsTimeLeft: true)
         return await each(
-            of: Array(pools.indices), until: { $0.count { $0.version != nil } >= count },
+            of: Array(pools.indices), until: { $0.count { $0.copy.version != nil } >= needed },
             { place in await look(get, at: place, deadline: deadline) }
-        ).map(\.outcome)
+        ).map(\.answer)
     }
 
     private func look(
         _ get: NodeRequest.Get, at place: Int, deadline: NIODeadline
-    ) async -> Copy {
+    ) async -> Sight {
         do throws(CacheError) {
             let reply = try await ask(.get(get), of: place, deadline: deadline)
-            guard let item = CacheItem(reply) else { return Copy(place: place, state: .missing) }
+            guard let item = CacheItem(reply) else {
+                return Sight(copy: Copy(place: place, state: .missing))
+            }
             if item.clientFlags == DatedItem.clientFlags, !get.wantsValue {
                 var whole = get
                 whole.wantsValue = true
                 return await look(whole, at: place, deadline: deadline)
             }
-            return Self.copy(of: item, at: place)
+            return Self.sight(of: item, at: place)
         } catch {
-            return Copy(place: place, state: .unknown(error))
+            return Sight(copy: Copy(place: place, state: .unknown(error)))
         }
     }
 
     /// - Parameter item: as the node holds it.
-    private static func copy(of item: CacheItem, at place: Int) -> Copy {
-        let tombstone = Copy.State.tombstone(
-            version: item.casUnique.number, timeLeft: item.timeLeft)
-        if item.clientFlags == tombstoneClientFlags { return Copy(place: place, state: tombstone) }
-        guard let dated = DatedItem(item) else { return Copy(place: place, state: .live(item)) }
-        guard let inner = dated.item(casUnique: item.casUnique) else {
-            return Copy(place: place, state: tombstone)
+    private static func sight(of item: CacheItem, at place: Int) -> Sight {
+        let version = item.casUnique.number
+        let tombstone = Copy(
+            place: place, state: .tombstone(version: version, timeLeft: item.timeLeft))
+        if item.clientFlags == tombstoneClientFlags { return Sight(copy: tombstone) }
+        let dated = DatedItem(item)
+        guard let inner = dated == nil ? item : dated?.item(casUnique: item.casUnique) else {
+            return Sight(copy: tombstone)
         }
-        return Copy(place: place, state: .live(inner), isDated: true)
-    }
-
-    /// The newest of the copies.
-    ///
-    /// - Throws: if fewer than `count` are known.
-    func newest(_ copies: [Copy], of count: Int) throws(CacheError) -> Copy {
-        let known = copies.filter { $0.version != nil }
-        let newest = known.max {
-            ($0.version ?? 0, $0.rank) < ($1.version ?? 0, $1.rank)
-        }
-        guard known.count >= count, let newest else { throw tooFew(copies, of: count) }
-        return newest
-    }
-
-    private func tooFew(_ copies: [Copy], of count: Int) -> CacheError {
-        let errors = copies.compactMap { copy -> CacheError? in
-            if case .unknown(let error) = copy.state { error } else { nil }
-        }
-        // Where no copy is known, the reason is the better answer.
-        if errors.count == copies.count, let first = errors.first { return first }
-        return tooFew(copies.count - errors.count, of: count, because: errors.first)
-    }
-
-    func tooFew(_ count: Int, of required: Int, because error: CacheError? = nil) -> CacheError {
-        if Task.isCancelled { return CacheError(.cancelled) }
-        var reason = "\(count) of \(required)"
-        if pools.count < required { reason += ", the cluster has \(pools.count)" }
-        if let error { reason += ", \(error)" }
-        return CacheError(.tooFewCopies, reason: reason)
+        let state = Copy.State.live(
+            version: version, timeLeft: inner.timeLeft, isDated: dated != nil)
+        return Sight(copy: Copy(place: place, state: state), item: inner)
     }
 }

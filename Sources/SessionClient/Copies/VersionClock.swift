@@ -16,7 +16,7 @@ import Synchronization
 final class VersionClock: Sendable {
     static let writerBitCount: UInt64 = 14
     /// 2025-01-01.
-    private static let epochMicroseconds: Int64 = 1_735_689_600_000_000
+    static let epochMicroseconds: Int64 = 1_735_689_600_000_000
 
     private let writer: UInt64
     private let microseconds: @Sendable () -> Int64

@@ -12,8 +12,11 @@ public import HashRing
 public enum NodeList {
     /// What is wrong, and in which line.
     public struct Mistake: Error, Hashable, Sendable, CustomStringConvertible {
+        /// The first is 1.
         public let line: Int
+        /// In words.
         public let reason: String
+        /// Line and reason.
         public var description: String { "line \(line): \(reason)" }
     }
 

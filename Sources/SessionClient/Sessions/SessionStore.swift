@@ -170,7 +170,8 @@ public struct SessionStore<Value: Codable & Sendable>: SessionStoring {
     /// Gives a session another ID, if nobody else has changed it since it was loaded: at login, so that
     /// nobody has the ID from before. Its value is saved under the new ID only; the old one is destroyed.
     ///
-    /// - Parameter restartsLife: whether the absolute timeout begins anew, if it is not over yet.
+    /// With `restartsLife` the absolute timeout begins anew, if it is not over yet.
+    ///
     /// - Returns: `.saved` with the session under its new ID. After `.conflict` the session is as another
     ///   request has saved it, under its old ID; load it again, or let `regenerate(_:merge:)` do so. What
     ///   was destroyed meanwhile, or is too old, is `.gone`: nobody is to be logged in.

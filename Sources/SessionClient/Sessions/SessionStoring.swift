@@ -1,7 +1,8 @@
 /// What an application does with sessions: in a cluster (`SessionStore`), and in its tests without one
 /// (`InMemorySessionStore`).
 ///
-/// What is built of these calls, such as `update`, is the same for all.
+/// What is built of these calls, such as `update`, is the same for all. An application's own type wraps one
+/// of the two: only they make sessions.
 public protocol SessionStoring<Value>: Sendable {
     /// What a session holds.
     associatedtype Value: Codable & Sendable
@@ -34,7 +35,7 @@ public protocol SessionStoring<Value>: Sendable {
 
     /// Gives a session another ID, if nobody else has changed it since it was loaded.
     ///
-    /// - Parameter restartsLife: whether the absolute timeout begins anew, if it is not over yet.
+    /// With `restartsLife` the absolute timeout begins anew, if it is not over yet.
     func regenerate(
         _ session: Session<Value>, restartsLife: Bool
     ) async throws(SessionError) -> SaveOutcome<Value>
@@ -60,8 +61,9 @@ extension SessionStoring {
 
     /// Loads, changes and saves a session, again where others were faster.
     ///
-    /// - Parameter merge: makes the change in whatever state the session is. It may be called several
-    ///   times; only what the last call has made is saved.
+    /// `merge` makes the change in whatever state the session is. It may be called several times; only what
+    /// the last call has made is saved.
+    ///
     /// - Returns: nil if there is no session.
     /// - Throws: `CacheError` with `.contended` when others were faster every time.
     public func update(
@@ -74,9 +76,8 @@ extension SessionStoring {
 
     /// Loads and changes a session and gives it another ID, again where others were faster: for a login.
     ///
-    /// - Parameters:
-    ///   - restartsLife: whether the absolute timeout begins anew.
-    ///   - merge: as of `update`.
+    /// With `restartsLife` the absolute timeout begins anew; `merge` is as of `update`.
+    ///
     /// - Returns: nil if there is no session.
     /// - Throws: `CacheError` with `.contended` when others were faster every time.
     public func regenerate(
