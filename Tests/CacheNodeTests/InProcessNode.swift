@@ -10,25 +10,32 @@ import Testing
 /// done in a function call. Its clock stands still unless it is moved.
 final class InProcessNode {
     let context: NodeContext
-    let listener: ListenerIdentity
+    /// One for each space; connections come by the first unless another is named.
+    let listeners: [ListenerIdentity]
     let pool = BufferPool()
     private let cuts: Cuts
     private var connections: [InProcessPeer] = []
 
-    init(_ configuration: NodeConfiguration = .small, cuts: Cuts = .whole) throws {
+    init(
+        _ configuration: NodeConfiguration = .small, cuts: Cuts = .whole, spaceCount: Int = 1
+    ) throws {
         var configuration = configuration
         configuration.threadCount = 1
         self.cuts = cuts
         let clock = NodeClock()
         clock.pause()
-        let space = Space(
-            configuration.space,
-            map: try SessionMap(configuration.space.map, now: clock.now().seconds), workerCount: 1)
-        listener = ListenerIdentity(
-            space: space, rules: configuration.rules.listener, isUnixSocket: false)
-        context = NodeContext(configuration: configuration, spaces: [space], clock: clock)
+        let spaces = try (0..<spaceCount).map { _ in
+            Space(
+                configuration.space,
+                map: try SessionMap(configuration.space.map, now: clock.now().seconds),
+                workerCount: 1)
+        }
+        let rules = configuration.rules.listener
+        listeners = spaces.map { ListenerIdentity(space: $0, rules: rules, isUnixSocket: false) }
+        context = NodeContext(configuration: configuration, spaces: spaces, clock: clock)
     }
 
+    var listener: ListenerIdentity { listeners[0] }
     var space: Space { listener.space }
     var map: SessionMap { space.map }
     var worker: WorkerRecord { context.workers[0] }
@@ -37,16 +44,17 @@ final class InProcessNode {
     func count(_ counter: Counter) -> UInt64 { space.counters[0].value(counter) }
 
     /// Its descriptor is a number that no socket has.
-    func makeConnection() -> Connection {
+    func makeConnection(by listener: ListenerIdentity? = nil) -> Connection {
         Connection(
-            context: context, listener: listener, worker: worker, pool: pool, now: now,
+            context: context, listener: listener ?? self.listener, worker: worker, pool: pool,
+            now: now,
             descriptor: 1_000_000 + Int32(connections.count))
     }
 
-    func open(cuts: Cuts? = nil) -> InProcessPeer {
+    func open(cuts: Cuts? = nil, by listener: ListenerIdentity? = nil) -> InProcessPeer {
         context.acceptance.openCount.add(1, ordering: .relaxed)
-        space.counters[0].add(.totalConnections)
-        let peer = InProcessPeer(node: self, cuts: cuts ?? self.cuts)
+        let peer = InProcessPeer(node: self, cuts: cuts ?? self.cuts, listener: listener)
+        peer.connection.counters.add(.totalConnections)
         connections.append(peer)
         return peer
     }
@@ -102,10 +110,10 @@ final class InProcessPeer: TranscriptPeer {
 
     private static let bytesPerReceive = 256 << 10
 
-    init(node: InProcessNode, cuts: Cuts) {
+    init(node: InProcessNode, cuts: Cuts, listener: ListenerIdentity? = nil) {
         self.node = node
         self.cuts = cuts
-        connection = node.makeConnection()
+        connection = node.makeConnection(by: listener)
     }
 
     var hasEnded: Bool { isClosing && connection.output.isEmpty }
