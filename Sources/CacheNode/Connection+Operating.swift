@@ -39,6 +39,10 @@ extension Connection {
             guard let listing = context.cluster.withLock({ $0 }) else { return .refused(.error) }
             listing.reply.withUnsafeBytes { output.append($0) }
             return nil
+        case .showDefinition:
+            guard let listing = context.cluster.withLock({ $0 }) else { return .refused(.error) }
+            listing.definitionReply.withUnsafeBytes { output.append($0) }
+            return nil
         case .refused(let reply): return .refused(reply)
         }
     }
