@@ -46,7 +46,7 @@ let package = Package(
         .systemLibrary(
             name: "CLibevent", pkgConfig: "libevent_core", providers: [.apt(["libevent-dev"])]),
         .target(name: "EventLoop", dependencies: ["CLibevent"], swiftSettings: dataPath),
-        .target(name: "MemcacheProtocol", swiftSettings: strict),
+        .target(name: "MemcacheProtocol", exclude: ["README.md"], swiftSettings: strict),
         .target(name: "HashRing", swiftSettings: strict),
         .target(
             name: "ClusterFile",

@@ -21,10 +21,11 @@ struct StatisticsNameTests {
     private static let readme =
         contents(
             of: "/" + #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
-                + "/README.md") ?? ""
+                + "/Sources/MemcacheProtocol/README.md") ?? ""
 
     /// Names of memcached that the node does not show, each with its page. They are about flash
-    /// storage, TLS and its proxy, or are gone from 1.6.45. The README lists them, by these beginnings.
+    /// storage, TLS and its proxy, or are gone from 1.6.45. The protocol's README lists them, by these
+    /// beginnings.
     private static let absent = [
         "stats": ["extstore_", "slab_reassign_evictions_nomem"],
         "stats settings": ["ext_", "ssl_", "proxy_", "drop_privileges"],
