@@ -1,4 +1,4 @@
-import HashRing
+package import HashRing
 
 /// All that a run is told: what the command line says, checked.
 package struct LoadPlan: Sendable {

@@ -1,5 +1,6 @@
 import ArgumentParser
 import ClusterFile
+import HashRing
 import LoadGenerator
 import MemcacheProtocol
 
