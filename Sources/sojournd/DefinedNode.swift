@@ -1,3 +1,4 @@
+import ArgumentParser
 import CacheNode
 import ClusterFile
 import Glibc
@@ -77,7 +78,7 @@ struct DefinedNode: CustomStringConvertible {
 
     /// What to tell somebody who has the node listen elsewhere than where clients look for it: by flags,
     /// or in a socket unit. Nil if it listens there, as far as can be told without looking names up.
-    func objection(to places: [Node.Place]) -> String? {
+    func objection(to places: [CacheNode.Node.Place]) -> String? {
         let node = member.node
         let isThere = places.contains { place in
             place.port == node.port
