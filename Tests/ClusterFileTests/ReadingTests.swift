@@ -196,7 +196,7 @@ struct ReadingTests {
         Refused(
             yaml: "placement: {strategy: spymemcached-ketama}\nnodes:\n- host: cache",
             error:
-                "2: nodes[0].in_place_of: missing; spymemcached hashes the address of a host name, "
+                "3: nodes[0].in_place_of: missing; spymemcached hashes the address of a host name, "
                 + "too: expected {host: cache/ADDRESS, port: 11211}"),
         Refused(
             yaml: "nodes:\n- host: a\n  ring_name: b:11212",

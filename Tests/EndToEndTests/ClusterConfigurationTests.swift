@@ -137,8 +137,8 @@ struct ClusterConfigurationTests {
         let reply = try node.connect().ask("config get definition", until: "END\r\n")
         #expect(
             reply == "CONFIG definition 0 \(body.utf8.count)\r\n\(body)\r\nEND\r\n", "\(reply)")
-        #expect(
-            try RunningNode.sojournd().connect().ask("config get definition") == "ERROR\r\n")
+        let other = try RunningNode.sojournd()
+        #expect(try other.connect().ask("config get definition") == "ERROR\r\n")
     }
 
     @Test("Our client learns weights, places and the strategy from a node")
