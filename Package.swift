@@ -17,6 +17,8 @@ let dataPath: [SwiftSetting] =
 
 let package = Package(
     name: "sojourn",
+    // What the libraries need where applications are developed; the programs run on Linux.
+    platforms: [.macOS("26.0")],
     products: [
         .library(name: "SessionClient", targets: ["SessionClient"]),
         .library(name: "HummingbirdSojourn", targets: ["HummingbirdSojourn"]),
@@ -41,6 +43,8 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        // Makes the libraries' documentation: swift package generate-documentation.
+        .package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.5.0"),
     ],
     targets: [
         .systemLibrary(

@@ -1,6 +1,13 @@
-import Glibc
 import HashRing
 import Yams
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
 
 extension ClusterDefinition {
     /// The largest definition file: 10,000 nodes take a tenth of it.
@@ -56,11 +63,11 @@ extension ClusterDefinition {
         }
         var members: [Member] = []
         for index in list.indices { members.append(try common.member(&list[index])) }
-        let replicaCount = try fields.number("replicas", in: 1...members.count) ?? 1
+        let copyCount = try fields.number("copies", in: 1...members.count) ?? 1
         try fields.refuseOthers()
         self.init(
             name: name, members: members, strategy: strategy, keyHash: keyHash, hashTag: hashTag,
-            replicaCount: replicaCount)
+            copyCount: copyCount)
         try checkRing(list, fields)
     }
 

@@ -10,7 +10,7 @@ extension ClusterDefinition {
         if let keyHash { placement += ", hash: \(keyHash.rawValue)" }
         if let hashTag { placement += ", hash_tag: \(Self.quoted("\(hashTag)"))" }
         var lines = [
-            "name: \(Self.quoted(name))", "placement: {\(placement)}", "replicas: \(replicaCount)",
+            "name: \(Self.quoted(name))", "placement: {\(placement)}", "copies: \(copyCount)",
             "nodes:",
         ]
         for node in nodes {

@@ -33,18 +33,18 @@ public struct ClusterDefinition: Hashable, Sendable {
     public var keyHash: Ring.KeyHash?
     public var hashTag: Ring.HashTag?
     /// On how many nodes each item is: 1 is no copies.
-    public var replicaCount: Int
+    public var copyCount: Int
 
     public init(
         name: String = "sojourn", members: [Member], strategy: Ring.Strategy = .ketamaWeighted,
-        keyHash: Ring.KeyHash? = nil, hashTag: Ring.HashTag? = nil, replicaCount: Int = 1
+        keyHash: Ring.KeyHash? = nil, hashTag: Ring.HashTag? = nil, copyCount: Int = 1
     ) {
         self.name = name
         self.members = members
         self.strategy = strategy
         self.keyHash = keyHash
         self.hashTag = hashTag
-        self.replicaCount = replicaCount
+        self.copyCount = copyCount
     }
 
     /// The nodes, in the order of the file, which is that of their indices in the ring.

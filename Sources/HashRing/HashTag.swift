@@ -25,5 +25,6 @@ extension Ring {
 }
 
 extension Ring.HashTag: CustomStringConvertible {
+    /// Both characters, such as `{}`.
     public var description: String { String(decoding: [opening, closing], as: UTF8.self) }
 }

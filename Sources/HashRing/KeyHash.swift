@@ -8,16 +8,21 @@ extension Ring {
         case oneAtATime = "one_at_a_time"
         /// The first four bytes of the digest.
         case md5
+        /// CRC-16/XMODEM; what is shifted out stays in the upper half.
         case crc16
         /// Fifteen bits of a CRC-32 (libmemcached, pylibmc: `crc`).
         case crc32
         /// All of a CRC-32.
         case crc32a
+        /// FNV-1a of 32 bits.
         case fnv1a32 = "fnv1a_32"
+        /// FNV-1 of 32 bits.
         case fnv132 = "fnv1_32"
         /// twemproxy's default.
         case fnv1a64 = "fnv1a_64"
+        /// The lower half of FNV-1 of 64 bits.
         case fnv164 = "fnv1_64"
+        /// Paul Hsieh's SuperFastHash.
         case hsieh
         /// MurmurHash2 with a seed that follows from the length.
         case murmur

@@ -8,6 +8,7 @@ public struct Node: Hashable, Sendable {
     public var name: String
     /// As configured: a host name or an address.
     public var host: String
+    /// 1 to 65,535; memcached's own is 11211.
     public var port: Int
     /// The share of the keys, relative to the other nodes': 1 to `weightMax`.
     public var weight: Int
@@ -22,7 +23,7 @@ public struct Node: Hashable, Sendable {
     /// Whole numbers up to here are exact in the 32-bit floats that weighted ketama computes with.
     public static let weightMax = 1 << 24
 
-    /// - Parameter name: nil takes `host:port`, an IPv6 address in brackets.
+    /// A node. Without a `name` it is called `host:port`, an IPv6 address in brackets.
     public init(
         name: String? = nil, host: String, port: Int = 11_211, weight: Int = 1,
         ringName: String? = nil

@@ -14,6 +14,7 @@ extension Ring {
         /// Indices of nodes left out that would have come first.
         public var passedOver: [Int]
 
+        /// How a hash becomes a node.
         public enum Selection: Hashable, Sendable {
             /// The first point at or after the hash (`dalli`: the last at or before it), of `count`.
             /// `origin` is what the point was made from.
@@ -27,6 +28,7 @@ extension Ring {
         }
     }
 
+    /// Looks a key up, and tells each step. It takes longer than a lookup.
     public func explanation(for key: some Collection<UInt8>) -> Explanation {
         Array(key).withUnsafeBytes { key in
             let key = hashTag?.part(of: key) ?? key

@@ -19,7 +19,7 @@ extension Ring {
     public func node(for key: RawSpan) -> Node { nodes[index(for: key)] }
 
     /// The indices of the first `count` different nodes for a key, or of all if there are fewer: its own,
-    /// then those where its replicas are, in the order in which they would take the key over if the ones
+    /// then those where its further copies are, in the order in which they would take the key over if the ones
     /// before were left out.
     public func indices(for key: RawSpan, count: Int) -> [Int] {
         let count = min(count, liveIndices.count)
@@ -58,34 +58,43 @@ extension Ring {
 
 // The same for keys in other hands. A key is bytes: a string stands for its UTF-8.
 extension Ring {
-    /// Allocates only for a collection that has no contiguous storage.
+    /// The index in `nodes` of the key's node. Allocates only for a collection without contiguous storage.
     @inlinable
     public func index(for key: some Collection<UInt8>) -> Int {
         key.withContiguousStorageIfAvailable { index(for: $0.span.bytes) }
             ?? index(for: Array(key).span.bytes)
     }
 
+    /// The key's node.
     @inlinable
     public func node(for key: some Collection<UInt8>) -> Node { nodes[index(for: key)] }
 
+    /// The indices of the first `count` different nodes for a key, in the order in which they would take it
+    /// over.
     @inlinable
     public func indices(for key: some Collection<UInt8>, count: Int) -> [Int] {
         key.withContiguousStorageIfAvailable { indices(for: $0.span.bytes, count: count) }
             ?? indices(for: Array(key).span.bytes, count: count)
     }
 
+    /// The first `count` different nodes for a key, in the order in which they would take it over.
     @inlinable
     public func nodes(for key: some Collection<UInt8>, count: Int) -> [Node] {
         indices(for: key, count: count).map { nodes[$0] }
     }
 
+    /// The index in `nodes` of the key's node.
     public func index(for key: String) -> Int { index(for: key.utf8) }
 
+    /// The key's node.
     public func node(for key: String) -> Node { node(for: key.utf8) }
 
+    /// The indices of the first `count` different nodes for a key, in the order in which they would take it
+    /// over.
     public func indices(for key: String, count: Int) -> [Int] {
         indices(for: key.utf8, count: count)
     }
 
+    /// The first `count` different nodes for a key, in the order in which they would take it over.
     public func nodes(for key: String, count: Int) -> [Node] { nodes(for: key.utf8, count: count) }
 }

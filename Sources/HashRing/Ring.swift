@@ -10,13 +10,16 @@
 /// ```swift
 /// let ring = try Ring(nodes: [Node(host: "10.0.0.1"), Node(host: "10.0.0.2")])
 /// ring.node(for: "session:4f1c").host
-/// ring.indices(for: "session:4f1c", count: 2)   // the first choice, then the replica
+/// ring.indices(for: "session:4f1c", count: 2)   // the first choice, then the second copy
 /// ```
 public struct Ring: Sendable {
+    /// All nodes, also those that are left out, in the order in which they were given.
     public let nodes: [Node]
+    /// The rule by which keys are placed.
     public let strategy: Strategy
     /// What hashes a key; nil for a strategy that has something else.
     public let keyHash: KeyHash?
+    /// Around the part of a key that alone is hashed; nil hashes the whole key.
     public let hashTag: HashTag?
     /// Indices of the nodes that get keys, ascending: all of them unless some are left out.
     public let liveIndices: [Int]
@@ -37,9 +40,9 @@ public struct Ring: Sendable {
     /// The largest number of nodes that a ring takes.
     public static let nodeCountMax = 10_000
 
-    /// - Parameters:
-    ///   - keyHash: nil takes the strategy's own.
-    ///   - hashTag: the characters around the part of a key that decides alone, if it has that part.
+    /// A ring of these nodes. Without a `keyHash` it is the strategy's own; `hashTag` has the characters
+    /// around the part of a key that decides alone, if it has that part.
+    ///
     /// - Throws: for no nodes, nodes that are the same, or a node whose host, port or weight is invalid.
     public init(
         nodes: [Node], strategy: Strategy = .ketamaWeighted, keyHash: KeyHash? = nil,

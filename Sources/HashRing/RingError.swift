@@ -1,13 +1,20 @@
 /// Why nodes do not make a ring. Every case is the configuration's mistake.
 public enum RingError: Error, Hashable, Sendable {
+    /// The list is empty.
     case noNodes
     /// Every node was left out.
     case noNodesLeft
+    /// More than `Ring.nodeCountMax`.
     case tooManyNodes(count: Int, limit: Int)
+    /// The node has no name.
     case emptyName(host: String, port: Int)
+    /// The host is empty, or has a space or a control byte in it.
     case invalidHost(node: String, host: String)
+    /// Not 1 to 65,535.
     case invalidPort(node: String, port: Int)
+    /// Not 1 to `Node.weightMax`.
     case invalidWeight(node: String, weight: Int)
+    /// Two nodes have the same name.
     case duplicateName(String)
     /// Two nodes with the same host and port.
     case duplicateNode(String, String)
@@ -22,6 +29,7 @@ public enum RingError: Error, Hashable, Sendable {
 }
 
 extension RingError: CustomStringConvertible {
+    /// In words, for whoever has written the list of nodes.
     public var description: String {
         switch self {
         case .noNodes: "a ring needs at least one node"

@@ -1,9 +1,14 @@
 #if Hummingbird
     import Crypto
-    import FoundationEssentials
     public import Hummingbird
     import NIOCore
     public import SessionClient
+
+    #if canImport(FoundationEssentials)
+        import FoundationEssentials
+    #else
+        import Foundation
+    #endif
 
     /// Hummingbird's key-value store, and with it its sessions, on a Sojourn cluster.
     ///
@@ -30,6 +35,9 @@
             self.prefix = prefix
         }
 
+        /// Stores a value under a key that has none.
+        ///
+        /// - Throws: `PersistError.duplicate` if it has one.
         public func create<Object: Codable & Sendable>(
             key: String, value: Object, expires: Duration?
         ) async throws {
@@ -38,7 +46,7 @@
             guard stored != nil else { throw PersistError.duplicate }
         }
 
-        /// Without `expires` an item that is there keeps its own time, which takes a second round trip.
+        /// Stores a value, whatever was there. Without `expires` an item that is there keeps its own time, which takes a second round trip.
         public func set<Object: Codable & Sendable>(
             key: String, value: Object, expires: Duration?
         ) async throws {
@@ -61,6 +69,9 @@
             throw CacheError(.contended)
         }
 
+        /// The value of a key; nil if there is none.
+        ///
+        /// - Throws: `PersistError.invalidConversion` if it is of another type.
         public func get<Object: Codable & Sendable>(
             key: String, as type: Object.Type
         ) async throws -> Object? {
@@ -68,6 +79,7 @@
             return try decode(item, as: type)
         }
 
+        /// The value of a key, and the time that it has left: nil for one that never expires.
         public func getWithTTL<Object: Codable & Sendable>(
             key: String, as type: Object.Type
         ) async throws -> (object: Object, ttl: Duration?)? {
@@ -75,12 +87,15 @@
             return (try decode(item, as: type), item.timeLeft)
         }
 
+        /// Deletes the value of a key, if there is one.
         public func remove(key: String) async throws {
             try await client.delete(itemKey(key))
         }
 
+        /// Runs the client.
         public func run() async throws { try await client.run() }
 
+        /// Shuts the client down.
         public func shutdown() async throws { client.shutDown() }
 
         // MARK: Parts

@@ -12,7 +12,7 @@ extension ClusterStatus {
                 + ["sets/s", "hits", "evictions", "logged out", "share"] + (isDown ? ["why"] : []))
         for report in reports { table.add(cells(of: report) + (isDown ? [report.reason] : [])) }
         let copies =
-            definition.replicaCount > 1 ? ", each item on \(definition.replicaCount)" : ""
+            definition.copyCount > 1 ? ", each item on \(definition.copyCount)" : ""
         return "\(definition.name): \(reports.count - downCount) of \(reports.count) nodes up, "
             + "\(definition.strategy.rawValue)\(copies)\n\n" + table.text
     }
@@ -55,7 +55,7 @@ extension ClusterStatus {
         JSON.object([
             ("name", .text(definition.name)), ("unix_time", .integer(time(nil))),
             ("strategy", .text(definition.strategy.rawValue)),
-            ("replicas", .integer(definition.replicaCount)),
+            ("copies", .integer(definition.copyCount)),
             ("up", .integer(reports.count - downCount)), ("down", .integer(downCount)),
             ("nodes", .list(reports.map(\.json))),
         ]).text

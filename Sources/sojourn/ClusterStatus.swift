@@ -87,7 +87,7 @@ struct ClusterStatus: Sendable {
         var counts = Array(repeating: 0, count: ring.nodes.count)
         for number in 0..<keyCount {
             let key = Simulation.key(number)
-            for index in ring.indices(for: key, count: definition.replicaCount) {
+            for index in ring.indices(for: key, count: definition.copyCount) {
                 counts[index] += 1
             }
         }

@@ -58,6 +58,6 @@ struct DefinitionCommand: ParsableCommand {
         }
         let hash = definition.keyHash.map { " with \($0.rawValue)" } ?? ""
         return "\(definition.name): \(definition.strategy.rawValue)\(hash), each item on "
-            + "\(definition.replicaCount) of \(definition.members.count) nodes\n\n" + table.text
+            + "\(definition.copyCount) of \(definition.members.count) nodes\n\n" + table.text
     }
 }

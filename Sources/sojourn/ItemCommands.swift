@@ -11,7 +11,7 @@ struct GetCommand: AsyncParsableCommand {
             Values are written as they are stored, byte by byte, one after the other in the order of \
             the keys, and nothing between them; on a terminal each is followed by a line's end.
 
-            The nodes are asked at the same time. With replicas in the definition all copies are \
+            The nodes are asked at the same time. With several copies in the definition all copies are \
             asked, and the newest is shown.
 
             Example:
@@ -62,7 +62,7 @@ struct SetCommand: AsyncParsableCommand {
         abstract: "Stores an item, whatever was there.",
         discussion: """
             Without VALUE all of standard input is stored, byte by byte; `echo` adds a line's end, \
-            `printf` does not. With replicas in the definition every copy is written.
+            `printf` does not. With several copies in the definition every copy is written.
 
             Examples:
               sojourn set --cluster shop.yaml greeting hello --exptime 60
@@ -150,7 +150,7 @@ struct DeleteCommand: AsyncParsableCommand {
         commandName: "delete",
         abstract: "Deletes items.",
         discussion: """
-            With replicas in the definition every copy is deleted, and nodes that were down learn of it \
+            With several copies in the definition every copy is deleted, and nodes that were down learn of it \
             when the key is next read.
 
             Example:

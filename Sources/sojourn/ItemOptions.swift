@@ -21,7 +21,7 @@ struct ItemOptions: ParsableArguments {
         try refuseArgumentsWithoutText("give such a value on standard input")
     }
 
-    /// - Throws: for a definition that makes no ring, or asks for more replicas than the client takes.
+    /// - Throws: for a definition that makes no ring, or asks for more copies than the client takes.
     func cluster() throws -> Cluster { try Cluster(placement.definition(), seconds: timeout) }
 }
 
@@ -29,26 +29,26 @@ struct ItemOptions: ParsableArguments {
 struct Cluster {
     let cache: CacheClient
     private let ring: Ring
-    private let replicaCount: Int
+    private let copyCount: Int
 
     /// The largest that a node can be told to take.
     static let valueByteCountMax = 134_217_728
 
     /// Copies that the client library takes at most.
-    private static let replicaCountMax = 5
+    private static let copyCountMax = 5
 
     init(_ definition: ClusterDefinition, seconds: Double) throws {
-        guard definition.replicaCount <= Self.replicaCountMax else {
+        guard definition.copyCount <= Self.copyCountMax else {
             throw ValidationError(
-                "the definition has replicas: \(definition.replicaCount); items can be reached with at "
-                    + "most \(Self.replicaCountMax)")
+                "the definition has copies: \(definition.copyCount); items can be reached with at "
+                    + "most \(Self.copyCountMax)")
         }
         let timeout = Duration.seconds(seconds)
         var configuration = CacheClientConfiguration()
         configuration.strategy = definition.strategy
         configuration.keyHash = definition.keyHash
         configuration.hashTag = definition.hashTag
-        configuration.replication = Replication(copyCount: definition.replicaCount)
+        configuration.copies = Copies(count: definition.copyCount)
         configuration.requestTimeout = timeout
         configuration.connectTimeout = timeout
         configuration.silenceTimeout = timeout
@@ -57,7 +57,7 @@ struct Cluster {
         configuration.failureCountUntilEjection = 1_000
         configuration.restartPatience = .zero
         ring = try definition.ring()
-        replicaCount = definition.replicaCount
+        copyCount = definition.copyCount
         cache = try CacheClient(
             nodes: definition.nodes, configuration: configuration,
             logger: Logger(label: "sojourn") { _ in SwiftLogNoOpLogHandler() })
@@ -65,7 +65,7 @@ struct Cluster {
 
     /// The names of the nodes that a key's copies are on, its own first.
     func places(of key: CacheKey) -> String {
-        ring.nodes(for: key.bytes, count: replicaCount).map(\.name).joined(separator: ", ")
+        ring.nodes(for: key.bytes, count: copyCount).map(\.name).joined(separator: ", ")
     }
 }
 

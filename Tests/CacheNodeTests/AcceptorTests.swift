@@ -17,7 +17,8 @@ struct AcceptorTests {
         let loop = try Loop()
         let acceptor = Acceptor(context: node.context, workers: [])
         try acceptor.start(
-            loop: loop, sockets: ListeningSocket.tcp(host: "127.0.0.1", port: 0, backlog: 8))
+            loop: loop, sockets: ListeningSocket.tcp(host: "127.0.0.1", port: 0, backlog: 8)
+        ) { _ in node.listener }
         return (acceptor, node.context.acceptance, loop)
     }
 

@@ -66,7 +66,10 @@ struct DumpTests {
         #expect(turnCount >= 2_000 / (2 * 4 * ItemWalk.itemsPerStep))
         // What followed in the input has been executed by now.
         #expect(connection.input.count == 0)
-        #expect(connection.state == .command)
+        guard case .command = connection.state else {
+            Issue.record("\(connection.state) after a dump")
+            return
+        }
     }
 
     @Test("There is one dump at a time: another one, and a crawl, are told so")
@@ -75,7 +78,7 @@ struct DumpTests {
         try fill(node, 2_000) { "\($0)" }
         let busy = "BUSY currently processing crawler request\r\n"
         let peer = try stalledDump(node)
-        #expect(node.context.dumps.isRunning)
+        #expect(node.space.dumps.isRunning)
         #expect(try node.reply(to: "lru_crawler metadump all\r\n") == busy)
         #expect(try node.reply(to: "lru_crawler mgdump 5\r\n") == busy)
         #expect(try node.reply(to: "lru_crawler crawl 1\r\n") == busy)
@@ -85,10 +88,10 @@ struct DumpTests {
         peer.receiveAll()
         #expect(lines(peer.received).last == "END\r")
         #expect(lines(peer.received).count == 2_002)
-        #expect(!node.context.dumps.isRunning)
+        #expect(!node.space.dumps.isRunning)
         #expect(try node.reply(to: "lru_crawler enable\r\n") == "OK\r\n")
         #expect(try node.reply(to: "lru_crawler crawl 1\r\n") == "OK\r\n")
-        #expect(node.context.dumps.startCount == 2)
+        #expect(node.space.dumps.startCount == 2)
     }
 
     @Test("A dump goes with its connection")
@@ -100,9 +103,9 @@ struct DumpTests {
             connection.input.room().copyBytes(from: bytes("lru_crawler metadump all\r\n"))
             connection.noteReceived(direct: 0, buffered: 26, now: node.now)
             _ = connection.run(commandLimit: 20, now: node.now)
-            #expect(node.context.dumps.isRunning)
+            #expect(node.space.dumps.isRunning)
         }
-        #expect(!node.context.dumps.isRunning)
+        #expect(!node.space.dumps.isRunning)
     }
 
     @Test(
@@ -126,7 +129,7 @@ struct DumpTests {
         stalled.receiveAll()
         #expect(stalled.hasEnded)
         #expect(lines(stalled.received).last != "END\r")
-        #expect(node.context.dumps.isRunning)
+        #expect(node.space.dumps.isRunning)
         second.receiveAll()
         #expect(!second.hasEnded)
         #expect(lines(second.received).last == "END\r")

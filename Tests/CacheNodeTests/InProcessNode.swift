@@ -10,6 +10,7 @@ import Testing
 /// done in a function call. Its clock stands still unless it is moved.
 final class InProcessNode {
     let context: NodeContext
+    let listener: ListenerIdentity
     let pool = BufferPool()
     private let cuts: Cuts
     private var connections: [InProcessPeer] = []
@@ -20,36 +21,31 @@ final class InProcessNode {
         self.cuts = cuts
         let clock = NodeClock()
         clock.pause()
-        context = NodeContext(
-            configuration: configuration,
-            map: try SessionMap(
-                MapConfiguration(
-                    byteCount: configuration.memoryByteCount,
-                    itemByteCountMax: configuration.itemByteCountMax,
-                    eviction: configuration.eviction,
-                    evicts: configuration.evicts,
-                    assignsCASUniques: configuration.assignsCASUniques,
-                    tracksSizes: configuration.tracksSizes),
-                now: clock.now().seconds),
-            clock: clock)
+        let space = Space(
+            configuration.space,
+            map: try SessionMap(configuration.space.map, now: clock.now().seconds), workerCount: 1)
+        listener = ListenerIdentity(
+            space: space, rules: configuration.rules.listener, isUnixSocket: false)
+        context = NodeContext(configuration: configuration, spaces: [space], clock: clock)
     }
 
-    var map: SessionMap { context.map }
+    var space: Space { listener.space }
+    var map: SessionMap { space.map }
     var worker: WorkerRecord { context.workers[0] }
     var now: Moment { context.clock.now() }
 
-    func count(_ counter: Counter) -> UInt64 { worker.counters.value(counter) }
+    func count(_ counter: Counter) -> UInt64 { space.counters[0].value(counter) }
 
     /// Its descriptor is a number that no socket has.
     func makeConnection() -> Connection {
         Connection(
-            context: context, worker: worker, pool: pool, now: now,
+            context: context, listener: listener, worker: worker, pool: pool, now: now,
             descriptor: 1_000_000 + Int32(connections.count))
     }
 
     func open(cuts: Cuts? = nil) -> InProcessPeer {
         context.acceptance.openCount.add(1, ordering: .relaxed)
-        worker.counters.add(.totalConnections)
+        space.counters[0].add(.totalConnections)
         let peer = InProcessPeer(node: self, cuts: cuts ?? self.cuts)
         connections.append(peer)
         return peer
@@ -174,7 +170,7 @@ final class InProcessPeer: TranscriptPeer {
     private func work() throws {
         while !isClosing {
             turn = connection.run(
-                commandLimit: node.context.configuration.commandsPerTurn, now: node.now)
+                commandLimit: node.context.rules.commandsPerTurn, now: node.now)
             switch turn {
             case .yielded, .rested: continue
             case .outputFull: return

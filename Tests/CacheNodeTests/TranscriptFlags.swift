@@ -13,19 +13,21 @@ extension NodeConfiguration {
         var rest = flags[...]
         while let flag = rest.popFirst() {
             switch flag {
-            case "-A": isShutdownAllowed = true
-            case "-C": assignsCASUniques = false
-            case "-F": isFlushAllowed = false
-            case "-M": evicts = false
-            case "-W": isWatchAllowed = false
-            case "-X": isDumpAllowed = false
+            case "-A": self.isShutdownAllowed = true
+            case "-C": self.assignsCASUniques = false
+            case "-F": self.isFlushAllowed = false
+            case "-M": self.evicts = false
+            case "-W": self.isWatchAllowed = false
+            case "-X": self.isDumpAllowed = false
             default:
                 guard let value = rest.popFirst() else { throw UnknownFlag(flag: flag) }
                 try set(flag, value)
             }
         }
         // As the executable refuses it.
-        guard itemByteCountMax <= memoryByteCount / 2 else { throw UnknownFlag(flag: "-I") }
+        guard self.itemByteCountMax <= self.memoryByteCount / 2 else {
+            throw UnknownFlag(flag: "-I")
+        }
     }
 
     private mutating func set(_ flag: String, _ value: String) throws {
@@ -33,29 +35,29 @@ extension NodeConfiguration {
         switch flag {
         case "-B":
             guard let chosen = BindingProtocol(rawValue: value) else { throw unknown }
-            bindingProtocol = chosen
+            self.bindingProtocol = chosen
         case "-D":
             guard let byte = value.utf8.first, value.utf8.count == 1 else { throw unknown }
-            prefixDelimiter = byte
-            collectsPrefixDetail = true
+            self.prefixDelimiter = byte
+            self.collectsPrefixDetail = true
         case "-I":
             let unit = value.hasSuffix("m") ? 1 << 20 : value.hasSuffix("k") ? 1 << 10 : 0
             guard unit > 0, let number = Int(value.dropLast()) else { throw unknown }
-            itemByteCountMax = number * unit
+            self.itemByteCountMax = number * unit
         case "-m":
             guard let number = Int(value) else { throw unknown }
-            memoryByteCount = number << 20
+            self.memoryByteCount = number << 20
         case "-R":
             guard let number = Int(value) else { throw unknown }
-            commandsPerTurn = number
+            self.commandsPerTurn = number
         case "-o":
             for option in value.split(separator: ",") {
                 switch option {
-                case "classic_exptime": exptimeRule = .classic
-                case "debugtime": knowsDebugtime = true
-                case "track_sizes": tracksSizes = true
-                case "show_keys": showsKeys = true
-                case "no_lru_crawler": isCrawlerEnabled = false
+                case "classic_exptime": self.exptimeRule = .classic
+                case "debugtime": self.knowsDebugtime = true
+                case "track_sizes": self.tracksSizes = true
+                case "show_keys": self.showsKeys = true
+                case "no_lru_crawler": self.isCrawlerEnabled = false
                 default:
                     guard tuning.take(option: String(option), nil) else { throw unknown }
                 }

@@ -55,7 +55,9 @@ struct WatcherTests {
         var connections = [Connection]()
         for _ in 0..<20 {
             let connection = node.makeConnection()
-            #expect(connection.startWatching(.fetchers) == nil)
+            connection.input.room().copyBytes(from: bytes("watch fetchers\r\n"))
+            connection.noteReceived(direct: 0, buffered: 16, now: node.now)
+            #expect(connection.run(commandLimit: 20, now: node.now) == .watching)
             connections.append(connection)
         }
         let refused = "WATCHER_TOO_MANY log watcher limit reached\r\n"
@@ -189,8 +191,7 @@ struct WatcherTests {
         _ = try node.reply(to: "get k\r\n")
         #expect(lines(half).compactMap { value("key", $0) } == ["k"])
         #expect(!half.hasEnded)
-        let watchers = node.context.watchers
-        watchers.noteHalfClosed(half.connection.watcherID)
+        try #require(half.connection.state.watching).noteHalfClosed()
         let others = try (1..<Watchers.countMax).map { _ in try watcher(node, "fetchers") }
         #expect(!half.hasEnded && others.count == Watchers.countMax - 1)
         let newest = try watcher(node, "fetchers")

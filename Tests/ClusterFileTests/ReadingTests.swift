@@ -17,7 +17,7 @@ struct ReadingTests {
               strategy: twemproxy-ketama
               hash: md5
               hash_tag: "{}"
-            replicas: 2
+            copies: 2
             defaults: {port: 11311, memory: 2g, weight: 3, flags: [-t, "2"]}
             nodes:
               - host: 10.0.0.1
@@ -34,7 +34,7 @@ struct ReadingTests {
         #expect(definition.strategy == .twemproxyKetama)
         #expect(definition.keyHash == .md5)
         #expect(definition.hashTag == Ring.HashTag("{}"))
-        #expect(definition.replicaCount == 2)
+        #expect(definition.copyCount == 2)
         #expect(
             definition.members == [
                 .init(
@@ -54,7 +54,7 @@ struct ReadingTests {
         let definition = try read("nodes:\n- host: a\n- host: b\n")
         #expect(definition.nodes == [Node(host: "a"), Node(host: "b")])
         #expect(definition.strategy == .ketamaWeighted)
-        #expect(definition.replicaCount == 1)
+        #expect(definition.copyCount == 1)
         #expect(definition.members[0].memoryMegabytes == 64)
         #expect(definition.name == "sojourn")
     }
@@ -89,7 +89,7 @@ struct ReadingTests {
             #"""
             name: shop
             placement: {strategy: ketama, hash: md5, hash_tag: '"\'}
-            replicas: 2
+            copies: 2
             defaults: {memory: 1g, flags: [-t, "2"]}
             nodes:
               - {host: 10.0.0.1, memory_file: /secret/place}
@@ -101,7 +101,7 @@ struct ReadingTests {
             yaml == #"""
                 name: "shop"
                 placement: {strategy: ketama, hash: md5, hash_tag: "\"\\"}
-                replicas: 2
+                copies: 2
                 nodes:
                 - {host: "10.0.0.1", port: 11211}
                 - {name: "b", host: "::1", port: 5, weight: 3}
@@ -111,7 +111,7 @@ struct ReadingTests {
                 """#)
         let told = try ClusterDefinition(yaml: yaml, file: "told")
         #expect(told.nodes == definition.nodes)
-        #expect(told.name == "shop" && told.replicaCount == 2)
+        #expect(told.name == "shop" && told.copyCount == 2)
         #expect(try told.ring().placesKeys(as: definition.ring()))
         #expect(told.members.allSatisfy { $0.memoryMegabytes == 64 && $0.flags.isEmpty })
     }
@@ -174,7 +174,7 @@ struct ReadingTests {
         Refused(
             yaml: "nodes:\n- host: a\nstrategy: jump",
             error:
-                "3: strategy: unknown; expected one of name, placement, defaults, nodes, replicas"),
+                "3: strategy: unknown; expected one of name, placement, defaults, nodes, copies"),
         Refused(
             yaml: "placement:\n  hash_tag: \"{\"\nnodes:\n- host: a",
             error: "2: placement.hash_tag: expected two characters, such as \"{}\", not '{'"),
@@ -182,8 +182,8 @@ struct ReadingTests {
             yaml: "placement: {strategy: dalli, hash: md5}\nnodes:\n- host: a",
             error: "1: placement.hash: the strategy dalli has a hash of its own, not md5"),
         Refused(
-            yaml: "replicas: 3\nnodes:\n- host: a\n- host: b",
-            error: "1: replicas: expected a whole number from 1 to 2, not '3'"),
+            yaml: "copies: 3\nnodes:\n- host: a\n- host: b",
+            error: "1: copies: expected a whole number from 1 to 2, not '3'"),
         Refused(
             yaml: "nodes:\n- host: a\n- host: b\n- host: a\n  name: c",
             error: "4: nodes[2].host: nodes a:11211 and c have the same host and port"),

@@ -117,7 +117,7 @@ struct ClusterConfigurationTests {
             """
             name: shop
             placement: {strategy: dalli}
-            replicas: 2
+            copies: 2
             defaults: {memory: 2g, flags: [-t, "2"]}
             nodes:
             - {name: a, host: "::1", memory_file: /dev/shm/a}
@@ -128,7 +128,7 @@ struct ClusterConfigurationTests {
             \(try ask(node).version)
             name: "shop"
             placement: {strategy: dalli}
-            replicas: 2
+            copies: 2
             nodes:
             - {name: "a", host: "::1", port: 11211}
             - {host: "b", port: 5}

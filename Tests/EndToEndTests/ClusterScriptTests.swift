@@ -170,7 +170,7 @@ struct DefinitionToolTests {
             """
             name: shop
             placement: {strategy: ketama, hash: md5}
-            replicas: 2
+            copies: 2
             nodes:
             - {name: a, host: 10.0.0.1, memory: 1g, memory_file: /dev/shm/a, flags: [-t, "2"]}
             - {name: b, host: "::1", port: 11212}

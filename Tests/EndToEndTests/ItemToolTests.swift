@@ -142,9 +142,9 @@ struct ItemToolTests {
         #expect(try cluster.run("delete", [key]).exit == .status(1))
     }
 
-    @Test("With replicas an item survives its node, and a deleted one stays deleted")
-    func replicas() throws {
-        let cluster = try ToolCluster("replicas: 2\n")
+    @Test("With several copies an item survives its node, and a deleted one stays deleted")
+    func copies() throws {
+        let cluster = try ToolCluster("copies: 2\n")
         let keys = (0..<3).map { cluster.key(on: $0) }
         for key in keys { #expect(try cluster.run("set", [key, "v"]).exit == .status(0)) }
         let second = cluster.ring.nodes(for: keys[0], count: 2).map(\.name)
@@ -234,15 +234,15 @@ struct ItemToolTests {
         #expect(result.output.isEmpty)
     }
 
-    @Test("More replicas than the client takes are refused")
-    func replicaLimit() throws {
+    @Test("More copies than the client takes are refused")
+    func copyLimit() throws {
         let directory = try TemporaryDirectory()
         let nodes = (1...6).map { "- host: 10.0.0.\($0)\n" }.joined()
-        let file = try directory.write("replicas: 6\nnodes:\n" + nodes, to: "cluster.yaml")
+        let file = try directory.write("copies: 6\nnodes:\n" + nodes, to: "cluster.yaml")
         let result = try Program.run(
             try RunningNode.builtProgram("sojourn"), ["get", "--cluster", file, "k"])
         #expect(result.exit == .status(64))
-        #expect(result.errors.contains("replicas: 6; items can be reached with at most 5"))
+        #expect(result.errors.contains("copies: 6; items can be reached with at most 5"))
     }
 
     @Test("A value that is no UTF-8 is not taken for another one")

@@ -12,7 +12,7 @@ struct StatusToolTests {
 
     @Test("Every node has a row with what it counted")
     func up() throws {
-        let cluster = try ToolCluster("name: shop\nreplicas: 2\n")
+        let cluster = try ToolCluster("name: shop\ncopies: 2\n")
         let peer = try cluster.nodes[1].connect()
         #expect(try peer.ask("set k 0 0 2\r\nhi") == "STORED\r\n")
         for _ in 0..<3 { _ = try peer.ask("get k", until: "END\r\n") }

@@ -33,8 +33,8 @@ struct RingTests {
         }
     }
 
-    @Test("Replicas are on different nodes, as many as asked for or as there are")
-    func replicas() throws {
+    @Test("Copies are on different nodes, as many as asked for or as there are")
+    func copies() throws {
         let ring = try Ring(nodes: equalNodes(5))
         for number in 0..<1_000 {
             for count in 0...6 {
@@ -276,7 +276,7 @@ struct RingTests {
         }
     }
 
-    @Test("A node so light that it has no points gets no keys, but is there for replicas")
+    @Test("A node so light that it has no points gets no keys, but is there for copies")
     func pointless() throws {
         let ring = try Ring(nodes: [Node(host: "a", weight: 1_000), Node(host: "b")])
         #expect((0..<1_000).allSatisfy { ring.index(for: "k\($0)") == 0 })

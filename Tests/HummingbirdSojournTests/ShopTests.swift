@@ -10,7 +10,7 @@
         private var shops: [Program?] = []
         let browser = Browser(ports: [])
 
-        init(instanceCount: Int = 2, replicaCount: Int = 2) throws {
+        init(instanceCount: Int = 2, copyCount: Int = 2) throws {
             let directory = try TemporaryDirectory()
             self.directory = directory
             nodes = try (0..<3).map { number in
@@ -20,7 +20,7 @@
             }
             let list = nodes.map { "- {host: \($0.host), port: \($0.port)}\n" }.joined()
             _ = try directory.write(
-                "replicas: \(replicaCount)\nnodes:\n\(list)", to: "cluster.yaml")
+                "copies: \(copyCount)\nnodes:\n\(list)", to: "cluster.yaml")
             for number in 0..<instanceCount {
                 shops.append(nil)
                 browser.ports.append(0)
@@ -171,10 +171,10 @@
         }
 
         @Test(
-            "Without replicas a dead node's visitors are told to try again, and are still logged in later"
+            "Without a second copy a dead node's visitors are told to try again, and are still logged in later"
         )
-        func deadNodeWithoutReplicas() throws {
-            let shop = try ShopCluster(replicaCount: 1)
+        func deadNodeWithoutSecondCopy() throws {
+            let shop = try ShopCluster(copyCount: 1)
             let cookies = try (0..<30).map { number in
                 shop.browser.cookie = ""
                 let answer = try shop.browser.ask("POST", "/login", "visitor \(number)")

@@ -185,6 +185,15 @@ struct CacheClientTests {
         try await eventually("closed connections") { try node.counter("curr_connections") == 1 }
     }
 
+    @Test("An error tells its code's name, its node and its reason")
+    func errorText() {
+        let error = CacheError(.tooFewCopies, node: "a", reason: "1 of 2")
+        #expect(error.code.description == "tooFewCopies")
+        #expect("\(error)" == "tooFewCopies at a: 1 of 2")
+        #expect("\(CacheError(.contended))" == "contended")
+        #expect(CacheError.Code.refused != .shutDown)
+    }
+
     @Test("Nodes that make no ring, and settings out of their range, make no client")
     func configuration() throws {
         #expect(throws: RingError.noNodes) { try CacheClient(nodes: []) }

@@ -34,7 +34,7 @@ struct ClusterConfigurationTests {
             12
             name: shop
             placement: {strategy: dalli}
-            replicas: 2
+            copies: 2
             nodes:
             - {name: a, host: node-1, weight: 3}
             - {host: node-2, port: 5, in_place_of: {host: node-3, port: 6}}

@@ -33,7 +33,7 @@ private final class SessionsUnderLoad {
                 .sojournd, flags: ["-e", "\(directory.path)/\(number)", "-m", "32", "-t", "1"])
         }
         var configuration = CacheClientConfiguration()
-        configuration.replication = Replication(copyCount: copyCount)
+        configuration.copies = Copies(count: copyCount)
         configuration.requestTimeout = Self.deadline
         configuration.connectTimeout = Self.deadline
         configuration.silenceTimeout = Self.deadline

@@ -85,16 +85,16 @@ struct MembershipTests {
     )
     func copies() async throws {
         let directory = try TemporaryDirectory()
-        let path = try directory.write("replicas: 2\n" + definition("a", "b", "c"), to: "nodes")
+        let path = try directory.write("copies: 2\n" + definition("a", "b", "c"), to: "nodes")
         try await withClient(.definition(path: path, checkInterval: interval)) { client in
-            #expect(client.core.configuration.replication.copyCount == 2)
-            _ = try directory.write("replicas: 3\n" + definition("a", "b", "d"), to: "nodes")
+            #expect(client.core.configuration.copies.count == 2)
+            _ = try directory.write("copies: 3\n" + definition("a", "b", "d"), to: "nodes")
             try await eventually("the change") { try await hosts(of: client) == ["a", "b", "d"] }
-            #expect(client.core.configuration.replication.copyCount == 2)
+            #expect(client.core.configuration.copies.count == 2)
         }
         // More than the client takes.
         let many = try directory.write(
-            "replicas: 6\n" + definition("a", "b", "c", "d", "e", "f"), to: "many")
+            "copies: 6\n" + definition("a", "b", "c", "d", "e", "f"), to: "many")
         #expect(throws: ConfigurationError.self) {
             try CacheClient(membership: .definition(path: many))
         }
@@ -348,7 +348,7 @@ struct ClusterQueryTests {
             let body =
                 what == "cluster"
                 ? "\(number)\na||1\n"
-                : "\(number)\nplacement: {strategy: dalli}\nreplicas: 2\n"
+                : "\(number)\nplacement: {strategy: dalli}\ncopies: 2\n"
                     + "nodes: [{host: a, weight: \(number)}, {host: b}]\n"
             return .bytes("CONFIG \(what) 0 \(body.utf8.count)\r\n\(body)\r\nEND\r\n")
         }

@@ -153,7 +153,7 @@ struct NodeHealthTests {
         configuration.deadNodes = .nextNode
         #expect(configuration.healthPolicy.restartPatience == .zero)
         configuration.deadNodes = .fail
-        configuration.replication = Replication(copyCount: 2)
+        configuration.copies = Copies(count: 2)
         #expect(configuration.healthPolicy.restartPatience == .zero)
     }
 }

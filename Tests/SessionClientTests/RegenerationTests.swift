@@ -18,7 +18,7 @@ private func withStore(
     _ body: (SessionStore<Visit>, () async throws -> Int) async throws -> Void
 ) async throws {
     let nodes = try (0..<2).map { _ in try ServerKind.sojournd.start(["-o", "show_keys"]) }
-    let configuration = quickConfiguration { $0.replication = Replication(copyCount: copyCount) }
+    let configuration = quickConfiguration { $0.copies = Copies(count: copyCount) }
     try await withClient(try nodes.map { try $0.ringNode }, configuration) { cache in
         let store = try SessionStore<Visit>(
             cache: cache, configuration: SessionStoreConfiguration(), milliseconds: milliseconds)
@@ -204,7 +204,7 @@ struct SessionSizeTests {
     func refusedSave(copyCount: Int) async throws {
         let nodes = try (0..<2).map { _ in try ServerKind.sojournd.start(["-I", "512k"]) }
         let configuration = quickConfiguration {
-            $0.replication = Replication(copyCount: copyCount)
+            $0.copies = Copies(count: copyCount)
         }
         try await withClient(try nodes.map { try $0.ringNode }, configuration) { cache in
             let store = try SessionStore<Visit>(cache: cache)

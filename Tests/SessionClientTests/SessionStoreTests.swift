@@ -18,7 +18,7 @@ private func key(_ byte: UInt8) -> SymmetricKey {
 }
 
 /// Time that a test moves.
-private final class MovedClock: Sendable {
+final class MovedClock: Sendable {
     let milliseconds = Mutex<Int64>(1_795_000_000_000)
     func advance(_ duration: Duration) {
         milliseconds.withLock { $0 += duration.components.seconds * 1_000 }
@@ -45,41 +45,6 @@ private func itemKey(_ id: SessionID) throws -> CacheKey { try CacheKey("session
 
 @Suite(.ownThread, .timeLimit(.minutes(10)))
 struct SessionStoreTests {
-    @Test("A session is created, loaded, saved and destroyed", arguments: ServerKind.allCases)
-    func life(kind: ServerKind) async throws {
-        for keys in [[], [key(1)]] {
-            try await withStore(kind) {
-                $0.signingKeys = keys
-                $0.encryptionKeys = keys
-            } _: { store, _, _ in
-                let created = try await store.create(Visit(user: "ann"))
-                let cookie = store.cookieValue(for: created.id)
-                var session = try #require(try await store.load(cookie: cookie))
-                #expect(session.id == created.id)
-                #expect(session.value == Visit(user: "ann"))
-                session.value.pages = 7
-                guard case .saved(var saved) = try await store.save(session) else {
-                    Issue.record("not saved")
-                    return
-                }
-                saved.value.pages = 8
-                guard case .saved = try await store.save(saved) else {
-                    Issue.record("not saved again")
-                    return
-                }
-                #expect(try await store.load(session.id)?.value.pages == 8)
-                try await store.destroy(session.id)
-                #expect(try await store.load(cookie: cookie) == nil)
-                try await store.destroy(session.id)
-                guard case .gone = try await store.save(saved) else {
-                    Issue.record("it came back")
-                    return
-                }
-                #expect(try await store.load(cookie: cookie) == nil)
-            }
-        }
-    }
-
     @Test("Loading is one round trip, and lets the idle timeout begin anew")
     func sliding() async throws {
         try await withStore {
@@ -95,90 +60,6 @@ struct SessionStoreTests {
             let after = try names.map { try #require(try node.counter($0)) }
             #expect(zip(before, after).map { $1 - $0 } == [0, 1, 0, 0])
             #expect(try #require(try await cache.get(item)?.timeLeft) > .seconds(500))
-        }
-    }
-
-    @Test("What was saved in between is a conflict, and nothing is changed")
-    func conflict() async throws {
-        try await withStore { store, _, _ in
-            let created = try await store.create(Visit())
-            var first = try #require(try await store.load(created.id))
-            var second = try #require(try await store.load(created.id))
-            first.value.user = "first"
-            second.value.user = "second"
-            guard case .saved = try await store.save(first) else {
-                Issue.record("not saved")
-                return
-            }
-            guard case .conflict = try await store.save(second) else {
-                Issue.record("no conflict")
-                return
-            }
-            #expect(try await store.load(created.id)?.value.user == "first")
-        }
-    }
-
-    @Test("Updates of many requests are all there")
-    func update() async throws {
-        try await withStore {
-            $0.updateAttemptCountMax = 100
-        } _: { store, _, _ in
-            let id = try await store.create(Visit()).id
-            try await withThrowingTaskGroup(of: Void.self) { tasks in
-                for _ in 0..<20 {
-                    tasks.addTask { _ = try await store.update(id) { $0.pages += 1 } }
-                }
-                try await tasks.waitForAll()
-            }
-            #expect(try await store.load(id)?.value.pages == 20)
-            try await store.destroy(id)
-            #expect(try await store.update(id) { $0.pages += 1 } == nil)
-        }
-    }
-
-    @Test("An update gives up after so many attempts")
-    func updateGivesUp() async throws {
-        try await withStore {
-            $0.updateAttemptCountMax = 3
-        } _: { store, cache, node in
-            let id = try await store.create(Visit()).id
-            var count = 0
-            let error = await #expect(throws: SessionError.self) {
-                _ = try await store.update(id) { visit in
-                    count += 1
-                    // Somebody else is always faster.
-                    _ = try? node.connect().ask("append session:\(id.text) 0 0 1\r\n ")
-                    visit.pages += 1
-                }
-            }
-            #expect(error == .cache(CacheError(.contended)))
-            #expect(count == 3)
-        }
-    }
-
-    @Test("A new ID at login: the old one is refused, and has not seen the new value")
-    func regenerate() async throws {
-        try await withStore { store, cache, _ in
-            var session = try await store.create(Visit(pages: 3))
-            session.value.user = "ann"
-            guard case .saved(let next) = try await store.regenerate(session) else {
-                Issue.record("no new ID")
-                return
-            }
-            #expect(next.id != session.id)
-            #expect(try await store.load(session.id) == nil)
-            #expect(try await store.load(next.id)?.value == Visit(user: "ann", pages: 3))
-            guard case .gone = try await store.save(session) else {
-                Issue.record("the old session came back")
-                return
-            }
-            // It can be saved at once.
-            var again = next
-            again.value.pages = 4
-            guard case .saved = try await store.save(again) else {
-                Issue.record("not saved")
-                return
-            }
         }
     }
 
@@ -245,17 +126,6 @@ struct SessionStoreTests {
         }
     }
 
-    @Test("A session that nobody uses goes by itself", arguments: ServerKind.allCases)
-    func idleTimeout(kind: ServerKind) async throws {
-        try await withStore(kind) {
-            $0.idleTimeout = .seconds(1)
-        } _: { store, _, _ in
-            let id = try await store.create(Visit()).id
-            try await Task.sleep(for: .milliseconds(2_100))
-            #expect(try await store.load(id) == nil)
-        }
-    }
-
     @Test("What no store has given out is no session, and never reaches a node")
     func hostileCookies() async throws {
         try await withStore {
@@ -313,20 +183,6 @@ struct SessionStoreTests {
         }
     }
 
-    @Test("A node that does not answer is an error, not a missing session")
-    func deadNode() async throws {
-        try await withStore { store, _, node in
-            let session = try await store.create(Visit())
-            node.program.end()
-            for _ in 0..<5 {
-                await #expect(throws: SessionError.self) { try await store.load(session.id) }
-                await #expect(throws: SessionError.self) { _ = try await store.save(session) }
-                await #expect(throws: SessionError.self) { try await store.destroy(session.id) }
-                await #expect(throws: SessionError.self) { try await store.create(Visit()) }
-            }
-        }
-    }
-
     @Test("A value that cannot be encoded is told")
     func unencodable() async throws {
         try await withStore { _, cache, _ in
@@ -376,11 +232,11 @@ struct SessionStoreTests {
         cache.shutDown()
     }
 
-    @Test("Where there are replicas, deletions are remembered for as long as sessions live")
+    @Test("Where there are several copies, deletions are remembered for as long as sessions live")
     func tombstones() throws {
         var configuration = CacheClientConfiguration()
-        configuration.replication = Replication(
-            copyCount: 2, tombstoneLifetime: .seconds(3_600))
+        configuration.copies = Copies(
+            count: 2, tombstoneLifetime: .seconds(3_600))
         let cache = try CacheClient(
             nodes: [Node(host: "127.0.0.1")], configuration: configuration)
         defer { cache.shutDown() }

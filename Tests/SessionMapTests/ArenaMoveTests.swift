@@ -367,7 +367,7 @@ import Testing
         let memory = OutlivingMemory(configuration(megabytes: 1, shardCount: 2))
         _ = fill(try memory.makeMap(), count: 100, seed: 8)
         let region = memory.region(1)
-        region[ExtentAllocator.headUnitCount, .lengthAndKind] = 0
+        region[Extent(ExtentAllocator.headUnitCount), .lengthAndKind] = 0
         let before = OutlivingMemory(copying: memory)
         let movers = try Movers(memory, to: configuration(megabytes: 2, shardCount: 1))
         #expect(throws: DamagedRegion.self) { try movers.begin(now: 20) }

@@ -42,7 +42,7 @@
         /// Recovers what a process that dies now would leave, and compares it. Returns what it found.
         func look(
             at memory: UnsafeMutableRawBufferPointer, after downTime: UInt32
-        ) throws -> [[UInt8]: Item] {
+        ) throws -> [[UInt8]: KnownItem] {
             let time = now + downTime
             let region = self.region(memory, nil)
             var report = RecoveryReport()
@@ -51,15 +51,15 @@
                 configuration: configuration, hash: hash, now: time, report: &report)
             recovered.checkInvariants()
             if let damage = report.firstDamage { try fail("damaged: \(damage.reason)") }
-            let pendingFlush = recovered.flushDeadline.seconds
+            let pendingFlush = recovered.items.flushes.deadline.seconds
             guard pendingFlush == flushDeadline || oldFlushDeadlines.contains(pendingFlush) else {
                 try fail("a flush at \(pendingFlush) is not one at \(flushDeadline)")
             }
             recovered.enter(now: time)
             let found = try collect(recovered, time: time)
             lostToIndexCount += report.evictedCount
-            guard recovered.evictions.all == report.evictedCount,
-                recovered.reclaimedCount >= report.expiredCount + report.flushedCount
+            guard recovered.items.counts[.evictions] == report.evictedCount,
+                recovered.items.counts[.reclaimed] >= report.expiredCount + report.flushedCount
             else { try fail("what recovery removed is not counted") }
             foundCount += found.count
             if pendingFlush != 0, pendingFlush <= time {
@@ -86,19 +86,19 @@
             return found
         }
 
-        func collect(_ recovered: borrowing Shard, time: UInt32) throws -> [[UInt8]: Item] {
+        func collect(_ recovered: borrowing Shard, time: UInt32) throws -> [[UInt8]: KnownItem] {
             let region = recovered.region
-            let epoch = recovered.epoch
-            var found: [[UInt8]: Item] = [:]
+            let epoch = recovered.items.epoch
+            var found: [[UInt8]: KnownItem] = [:]
             var twice: [UInt8]?
-            recovered.index.forEachItem { item, _ in
+            recovered.items.index.forEachItem { item, _ in
                 let hit = HitCopy(recovered.look(at: item, now: time))
                 guard region[item, .epoch] == epoch,
                     !Deadline(stored: region[item, .deadline]).isPassed(at: time)
                 else { return }
                 let marks = region.marks(item)
                 let old = found.updateValue(
-                    Item(
+                    KnownItem(
                         value: hit.value, clientFlags: hit.clientFlags,
                         deadline: region[item, .deadline], casUnique: hit.casUnique,
                         isProven: marks & ItemMark.proven != 0, stamp: region[item, .accessed],
@@ -111,7 +111,7 @@
         }
 
         func compare(
-            _ found: [[UInt8]: Item], time: UInt32, evictedCount: Int
+            _ found: [[UInt8]: KnownItem], time: UInt32, evictedCount: Int
         ) throws {
             for (key, item) in found {
                 if key == inFlight?.key {
@@ -142,17 +142,17 @@
             guard missing.count <= evictedCount else { try fail("\(text(missing[0])) is lost") }
         }
 
-        func isDead(_ item: Item, at time: UInt32) -> Bool {
+        func isDead(_ item: KnownItem, at time: UInt32) -> Bool {
             item.deadline != 0 && item.deadline <= time
         }
 
-        func brief(_ item: Item) -> String {
+        func brief(_ item: KnownItem) -> String {
             "\(item.value.count) bytes, flags \(item.clientFlags), deadline \(item.deadline), "
                 + "unique \(item.casUnique), proven \(item.isProven), stamp \(item.stamp), "
                 + "marks \(item.marks)"
         }
 
-        func isSame(_ known: Item, _ item: Item, isStampKnown: Bool) -> Bool {
+        func isSame(_ known: KnownItem, _ item: KnownItem, isStampKnown: Bool) -> Bool {
             known.value.count == item.value.count && known.clientFlags == item.clientFlags
                 && known.deadline == item.deadline && known.casUnique == item.casUnique
                 && known.isProven == item.isProven && known.marks == item.marks
@@ -167,10 +167,10 @@
 
         /// In both queues, what was accessed earlier goes earlier.
         func compareOrder(_ recovered: borrowing Shard, time: UInt32) throws {
-            for queue in [recovered.queues.probationary, recovered.queues.proven] {
+            for queue in [recovered.items.queues.probationary, recovered.items.queues.proven] {
                 var item = queue.oldest
                 var before: UInt32 = 0
-                while item != 0 {
+                while !item.isNull {
                     let key = Array(recovered.region.key(item))
                     if key != inFlight?.key, let known = items[key] {
                         let isSeconds = shape.eviction == .lru || known.isProven
@@ -193,7 +193,7 @@
 
         /// What was recovered can be worked with.
         func goOn(
-            _ recovered: inout Shard, _ found: [[UInt8]: Item], time: UInt32
+            _ recovered: inout Shard, _ found: [[UInt8]: KnownItem], time: UInt32
         ) throws {
             for (key, item) in found.prefix(20) {
                 let hash = hash.hash(key.span)

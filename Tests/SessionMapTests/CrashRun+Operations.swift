@@ -5,12 +5,12 @@
     extension CrashRun {
         /// What the key's item becomes when it is stored now.
         func successor(
-            of old: Item?, value: [UInt8], clientFlags: UInt32, deadline: UInt32,
+            of old: KnownItem?, value: [UInt8], clientFlags: UInt32, deadline: UInt32,
             fraction: UInt32, marks: UInt32 = 0, wish: UInt64? = nil
-        ) -> Item {
+        ) -> KnownItem {
             let isProven = old?.isProven ?? false
             let isSeconds = shape.eviction == .lru || isProven
-            return Item(
+            return KnownItem(
                 value: value, clientFlags: clientFlags, deadline: deadline,
                 casUnique: wish ?? nextUnique, isProven: isProven,
                 stamp: isSeconds ? now : old?.stamp ?? now * 16 + fraction, marks: marks)
@@ -20,7 +20,7 @@
             (shard.casCounter + 1) * UInt64(Self.shardCount) + UInt64(Self.number)
         }
 
-        func announce(_ key: [UInt8], _ states: [Item?]) {
+        func announce(_ key: [UInt8], _ states: [KnownItem?]) {
             inFlight = (key, states)
             inFlightAtDeath = inFlight
         }
@@ -54,7 +54,7 @@
                 marks |= ItemMark.stale | old.marks & ItemMark.claimed
                 count("stale")
             }
-            let make = { [self, marks, deadline] (old: Item?) in
+            let make = { [self, marks, deadline] (old: KnownItem?) in
                 successor(
                     of: old, value: judged.value, clientFlags: flags, deadline: deadline,
                     fraction: fraction, marks: marks, wish: request.casUnique)
@@ -141,7 +141,7 @@
 
         func end(_ pin: (value: PinnedValue, bytes: [UInt8])) throws {
             let bytes = pin.value.bytes
-            shard.unpin(pin.value.item)
+            shard.memory.unpin(pin.value.item)
             try require(bytes == pin.bytes, "a pinned value has changed")
         }
 
@@ -166,7 +166,7 @@
             let old = items[key]
             var states = [old]
             if let old, empties {
-                let make = { [self] (from: Item?) in
+                let make = { [self] (from: KnownItem?) in
                     successor(
                         of: from, value: [], clientFlags: 7,
                         deadline: invalidation.deadline?.seconds ?? 0, fraction: 0,
@@ -211,10 +211,10 @@
             let new = old.flatMap {
                 MapModel.count($0.value, by: delta, increments: increments)
             }
-            var after: Item?
-            var afresh: Item?
+            var after: KnownItem?
+            var afresh: KnownItem?
             if let old, let new {
-                let make = { [self] (from: Item?) in
+                let make = { [self] (from: KnownItem?) in
                     successor(
                         of: from, value: Array("\(new)".utf8), clientFlags: old.clientFlags,
                         deadline: old.deadline, fraction: 0, marks: old.marks)
@@ -295,14 +295,14 @@
             } else {
                 oldFlushDeadlines.insert(flushDeadline)
                 flushDeadline = now + 1 + UInt32(generator.number(below: 20))
-                shard.flushDeadline = .at(UInt64(flushDeadline))
+                shard.items.flush(at: .at(UInt64(flushDeadline)))
                 count("flush later")
             }
         }
 
         func setLimit() {
             let percent = generator.isHit(oneIn: 2) ? 100 : 60 + generator.number(below: 40)
-            shard.setLimit(byteCount: shape.regionByteCount * percent / 100 / 16 * 16)
+            shard.memory.setLimit(byteCount: shape.regionByteCount * percent / 100 / 16 * 16)
         }
     }
 #endif

@@ -29,7 +29,7 @@
         }
 
         /// An item as it must be found.
-        struct Item {
+        struct KnownItem {
             var value: [UInt8]
             var clientFlags: UInt32
             var deadline: UInt32
@@ -53,7 +53,7 @@
 
         /// A value on its way.
         struct Pending {
-            let item: Unit
+            let item: Item
             var writer: ValueWriter
             let key: [UInt8]
             let value: [UInt8]
@@ -81,14 +81,14 @@
 
         var now: UInt32 = 1_000
         var fraction: UInt32 = 0
-        var items: [[UInt8]: Item] = [:]
+        var items: [[UInt8]: KnownItem] = [:]
         var flushDeadline: UInt32 = 0
         var pins: [(value: PinnedValue, bytes: [UInt8])] = []
         var pendings: [Pending] = []
         var uniqueMax: UInt64 = 0
 
         /// What the key of the operation in flight may come to; nil is "not there".
-        var inFlight: (key: [UInt8], states: [Item?])?
+        var inFlight: (key: [UInt8], states: [KnownItem?])?
         var evicting: Set<[UInt8]> = []
         /// Wishes for a flush later that are being replaced or carried out.
         var oldFlushDeadlines: Set<UInt32> = []
@@ -235,8 +235,8 @@
             recent &- ((recent &- stamp) & 0xFF_FFFF)
         }
 
-        var beforeStep: [[UInt8]: Item]?
-        var inFlightAtDeath: (key: [UInt8], states: [Item?])?
+        var beforeStep: [[UInt8]: KnownItem]?
+        var inFlightAtDeath: (key: [UInt8], states: [KnownItem?])?
 
         /// Nothing is in flight any more.
         func settle() {
@@ -290,7 +290,7 @@
             }
             for key in evicting where key != inFlight?.key { items[key] = nil }
             evictionCount += evicting.count
-            indexUnitCountMax = max(indexUnitCountMax, shard.index.unitCount)
+            indexUnitCountMax = max(indexUnitCountMax, shard.items.index.unitCount)
         }
 
         func someKey(_ generator: inout SeededGenerator) -> [UInt8] {
@@ -347,5 +347,9 @@
             request.casUnique = someWish()
             return request
         }
+    }
+
+    extension Shard {
+        mutating func makeRun(_ length: UInt32) -> Bool { items.makeRun(length, &memory) }
     }
 #endif

@@ -51,13 +51,13 @@ import Testing
         let memory = try makeMemory()
         print("flipped bits of extents: SOJOURN_SEED=\(seed)")
         var generator = SeededGenerator(seed: seed)
-        var starts: [(region: Int, unit: Unit)] = []
+        var starts: [(region: Int, unit: UInt32)] = []
         for number in 0..<2 {
             let region = memory.region(number)
-            var unit: Unit = 0
+            var unit: UInt32 = 0
             while unit < region.unitCount {
                 starts.append((number, unit))
-                unit += region.length(unit)
+                unit += region.length(Extent(unit))
             }
         }
         var refusedCount = 0
@@ -70,11 +70,12 @@ import Testing
                 : starts.randomElement(using: &generator)!
             let region = copy.region(start.0)
             let unit = min(start.1, region.unitCount - 1)
-            let byteCount = min(48, Int(region.length(unit)) * Region.unitByteCount)
+            let byteCount = min(48, Int(region.length(Extent(unit))) * Region.unitByteCount)
             let byte =
                 generator.isHit(oneIn: 2)
                 ? generator.number(below: 4) : generator.number(below: byteCount)
-            region.bytes(unit, offset: byte, count: 1)[0] ^= 1 << UInt8(generator.number(below: 8))
+            region.bytes(Extent(unit), offset: byte, count: 1)[0] ^=
+                1 << UInt8(generator.number(below: 8))
             if try !takesOver(copy) { refusedCount += 1 }
         }
         #expect(refusedCount > flipCount / 10 && refusedCount < flipCount)

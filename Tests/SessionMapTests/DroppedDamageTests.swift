@@ -68,13 +68,13 @@ import Testing
     @Test func aFlippedBitOfAHeaderIsNeverServedNorTheEnd() throws {
         let memory = try makeMemory()
         var generator = SeededGenerator(seed: seed)
-        var starts: [(region: Int, unit: Unit)] = []
+        var starts: [(region: Int, unit: UInt32)] = []
         for number in 0..<2 {
             let region = memory.region(number)
-            var unit: Unit = 0
+            var unit: UInt32 = 0
             while unit < region.unitCount {
                 starts.append((number, unit))
-                unit += region.length(unit)
+                unit += region.length(Extent(unit))
             }
         }
         for flip in 0..<flipCount {
@@ -85,8 +85,8 @@ import Testing
                 : starts.randomElement(using: &generator)!
             let region = copy.region(start.0)
             let unit = min(start.1, region.unitCount - 1)
-            let byteCount = min(64, Int(region.length(unit)) * Region.unitByteCount)
-            region.bytes(unit, offset: generator.number(below: byteCount), count: 1)[0] ^=
+            let byteCount = min(64, Int(region.length(Extent(unit))) * Region.unitByteCount)
+            region.bytes(Extent(unit), offset: generator.number(below: byteCount), count: 1)[0] ^=
                 1 << UInt8(generator.number(below: 8))
             let (map, _) = try copy.recover()
             map.checkInvariants(now: 10)
@@ -101,12 +101,12 @@ import Testing
     @Test func oneDamagedItemIsDroppedAndCountedAndAllOthersAreThere() throws {
         let memory = try makeMemory()
         let region = memory.region(1)
-        var item = ExtentAllocator.headUnitCount
-        while region.kind(item) != .item || region[item, .valueByteCount] < 100 {
-            item += region.length(item)
+        var item = Item(ExtentAllocator.headUnitCount)
+        while region.kind(item.head) != .item || region[item, .valueByteCount] < 100 {
+            item = Item(item.head + region.length(item.head))
         }
         let key = Array(region.key(item))
-        region.bytes(item, offset: region.valueOffset(item) + 50, count: 1)[0] ^= 4
+        region.bytes(item.head, offset: region.valueOffset(item) + 50, count: 1)[0] ^= 4
         let (map, report) = try memory.recover()
         #expect(report.damagedCount == 1 && report.itemCount == Self.keyCount * 2 / 3 - 1)
         #expect(report.firstDamage?.reason.contains("checksum") == true)
@@ -120,9 +120,9 @@ import Testing
     @Test func aShardThatHasForgottenItsFlushesStartsEmptyAndTheOtherIsWhole() throws {
         let memory = try makeMemory()
         let before = try OutlivingMemory(copying: memory).recover().report.itemCount
-        memory.region(0).bytes(0, offset: 24, count: 1)[0] ^= 1
+        memory.region(0).bytes(.null, offset: 24, count: 1)[0] ^= 1
         let uncheckedMemory = try makeMemory([])
-        uncheckedMemory.region(0).bytes(0, offset: 24, count: 1)[0] ^= 1
+        uncheckedMemory.region(0).bytes(.null, offset: 24, count: 1)[0] ^= 1
         #expect(throws: MapError.self) { try uncheckedMemory.recover() }
         let (map, report) = try memory.recover()
         map.checkInvariants(now: 10)
@@ -143,7 +143,7 @@ import Testing
                     if let hit = map.get(Self.key(number)).hit { uniques.insert(hit.casUnique) }
                 }
             }
-            for number in 0..<2 { memory.region(number).setCASUnique(0, damaged) }
+            for number in 0..<2 { memory.region(number).setCASUnique(.null, damaged) }
             let (map, _) = try memory.recover()
             for number in 0..<100 {
                 let key = Array("new-\(number)".utf8)
@@ -174,9 +174,9 @@ import Testing
             for features in [ArenaFeatures.checksums, []] {
                 let memory = try makeMemory(features, shardCount: 1)
                 let region = memory.region()
-                var item = ExtentAllocator.headUnitCount
-                while region.kind(item) != .item { item += region.length(item) }
-                region.setKind(item, kind)
+                var extent = Extent(ExtentAllocator.headUnitCount)
+                while region.kind(extent) != .item { extent = extent + region.length(extent) }
+                region.setKind(extent, kind)
                 if features.isEmpty {
                     #expect(throws: MapError.self) { try memory.recover() }
                 } else {

@@ -16,7 +16,8 @@ import Testing
         #expect(
             extents.walk() == [
                 WalkedExtent(
-                    unit: ExtentAllocator.headUnitCount, length: extents.capacity, isFree: true)
+                    extent: Extent(ExtentAllocator.headUnitCount), length: extents.capacity,
+                    isFree: true)
             ])
     }
 
@@ -32,7 +33,7 @@ import Testing
     @Test func aGivenExtentJoinsNeighboursOnBothSidesInAnyOrder() throws {
         for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
             let extents = makeExtents()
-            var taken: [Unit] = []
+            var taken: [Extent] = []
             for length in [5, 1, 70] as [UInt32] {
                 taken.append(try #require(extents.take(length)))
             }
@@ -47,7 +48,7 @@ import Testing
     @Test func anExactFitIsPreferredToALargerExtent() throws {
         let extents = makeExtents()
         // Holes of 8, 9 and 20 units, kept apart by fences.
-        var holes: [Unit] = []
+        var holes: [Extent] = []
         for length in [8, 9, 20] as [UInt32] {
             holes.append(try #require(extents.take(length)))
             _ = try #require(extents.take(1))
@@ -63,7 +64,7 @@ import Testing
     @Test func theBestOfAClassOfSeveralLengthsIsTaken() throws {
         let extents = makeExtents()
         // 128...135 units share a list.
-        var holes: [UInt32: Unit] = [:]
+        var holes: [UInt32: Extent] = [:]
         for length in [135, 128, 131] as [UInt32] {
             let hole = try #require(extents.take(length))
             holes[length] = hole
@@ -77,7 +78,7 @@ import Testing
 
     @Test func freeExtentsOfOneUnitAreNotTakenButJoinTheirNeighbours() throws {
         let extents = makeExtents()
-        var taken: [Unit] = []
+        var taken: [Extent] = []
         while let unit = extents.take(1) { taken.append(unit) }
         // The last one is free, and in no list.
         #expect(UInt32(taken.count) == extents.capacity - 1)
@@ -112,7 +113,7 @@ import Testing
 
     @Test func theLargestExtentIsTakenWithinItsBounds() throws {
         let extents = makeExtents()
-        var holes: [Unit] = []
+        var holes: [Extent] = []
         for length in [10, 300, 40] as [UInt32] {
             holes.append(try #require(extents.take(length)))
             _ = try #require(extents.take(1))
@@ -172,7 +173,7 @@ import Testing
     @Test func randomTakingAndGivingLosesNothing() {
         var generator = SeededGenerator(seed: environmentNumber("SOJOURN_SEED", default: 1))
         let extents = makeExtents()
-        var taken: [Unit] = []
+        var taken: [Extent] = []
         for step in 0..<4000 {
             if generator.number(below: 9) < 5 {
                 let length = UInt32(1 << generator.number(below: 8)) + UInt32(step % 3)
@@ -186,7 +187,7 @@ import Testing
                 extents.give(taken.remove(at: generator.number(below: taken.count)))
             }
             if step % 16 == 0 {
-                #expect(Set(extents.walk().filter { !$0.isFree }.map(\.unit)) == Set(taken))
+                #expect(Set(extents.walk().filter { !$0.isFree }.map(\.extent)) == Set(taken))
             }
         }
         for unit in taken { extents.give(unit) }

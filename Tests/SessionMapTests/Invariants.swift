@@ -33,7 +33,10 @@ struct InvariantTests {
         let request = StoreRequest(mode: .set, clientFlags: 0, deadline: .never)
         #expect(map.store(key.span, request, value: key.span, now: 10) == .stored)
         #expect(map.brokenInvariants() == [])
-        map.withShard(0) { $0.itemUnitCount += 1 }
-        #expect(map.brokenInvariants() == ["shard 0: the items' units are counted wrongly"])
+        map.withShard(0) { shard in
+            let region = shard.region
+            shard.items.index.forEachItem { item, _ in region[item, .deadline] = 100 }
+        }
+        #expect(map.brokenInvariants() == ["shard 0: an item that will never expire"])
     }
 }

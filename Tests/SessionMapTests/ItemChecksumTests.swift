@@ -115,19 +115,19 @@ import Testing
                     clientFlags: 5, deadline: .at(1_000)) == .stored)
         }
         let region = memory.region()
-        var item = ExtentAllocator.headUnitCount
-        while region.kind(item) != .item { item += region.length(item) }
+        var item = Item(ExtentAllocator.headUnitCount)
+        while region.kind(item.head) != .item { item = Item(item.head + region.length(item.head)) }
         let byteCount = region.valueOffset(item) + Int(region[item, .valueByteCount])
         #expect(region.isIntact(item, seed: 81))
         for byte in 8..<byteCount where !(16..<36).contains(byte) {
             for bit in 0..<8 {
                 // Marks that a hit changes, and one that says that somebody makes a new value.
                 if byte == 39, [4, 5, 7].contains(bit) { continue }
-                let place = region.bytes(item, offset: byte, count: 1)
+                let place = region.bytes(item.head, offset: byte, count: 1)
                 place[0] ^= 1 << UInt8(bit)
                 // Sizes may lead out of the extent; then nobody asks for the checksum.
                 if region.valueOffset(item) + Int(region[item, .valueByteCount])
-                    <= Int(region.length(item)) * Region.unitByteCount
+                    <= Int(region.length(item.head)) * Region.unitByteCount
                 {
                     #expect(!region.isIntact(item, seed: 81), "byte \(byte), bit \(bit)")
                 }

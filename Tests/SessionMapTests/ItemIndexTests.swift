@@ -6,7 +6,7 @@ import Testing
 private final class TestIndex {
     let memory: TestExtents
     private var index: ItemIndex
-    private var items: [[UInt8]: (item: Unit, tag: UInt32)] = [:]
+    private var items: [[UInt8]: (item: Item, tag: UInt32)] = [:]
 
     var count: Int { index.count }
     var unitCount: UInt32 { index.unitCount }
@@ -28,12 +28,13 @@ private final class TestIndex {
         }
         guard index.hasRoom(tag) else { return false }
         let byteCount = memory.region.itemHeaderByteCount(clientFlags: 0) + key.count
-        guard let item = memory.take(Region.units(forByteCount: byteCount)) else { return false }
-        memory.region.setKind(item, .item)
+        guard let extent = memory.take(Region.units(forByteCount: byteCount)) else { return false }
+        let item = Item(extent)
+        memory.region.setKind(extent, .item)
         memory.region.setClientFlags(item, 0)
         memory.region[item, .keyByteCount] = UInt32(key.count)
         key.withUnsafeBytes {
-            memory.region.bytes(item, offset: memory.region.keyOffset(item), count: key.count)
+            memory.region.bytes(extent, offset: memory.region.keyOffset(item), count: key.count)
                 .copyMemory(from: $0)
         }
         index.insert(item, tag: tag)
@@ -48,24 +49,24 @@ private final class TestIndex {
         let slot = index.slot(of: item, tag: tag)
         index.remove(slot)
         if index.wantsShrinking(slot) { index.shrink(tag, extents: &memory.extents) }
-        memory.give(item)
+        memory.give(item.head)
     }
 
-    func replace(_ key: [UInt8], by other: Unit) -> Unit? {
+    func replace(_ key: [UInt8], by other: Item) -> Item? {
         guard let (item, tag) = items[key] else { return nil }
         index.replace(index.slot(of: item, tag: tag), with: other)
         defer { index.replace(index.slot(of: other, tag: tag), with: item) }
-        var seen: Unit?
+        var seen: Item?
         index.forEachItem { unit, _ in if unit == other { seen = unit } }
         return seen
     }
 
-    func find(_ key: [UInt8], tag: UInt32) -> Unit? { index.find(key.span, tag: tag)?.item }
+    func find(_ key: [UInt8], tag: UInt32) -> Item? { index.find(key.span, tag: tag)?.item }
 
     /// Every item is found by its key and tag, and is met once by the walk over all.
     func check() -> Bool {
         for (key, place) in items where find(key, tag: place.tag) != place.item { return false }
-        var seen: [Unit: UInt32] = [:]
+        var seen: [Item: UInt32] = [:]
         var isWell = true
         index.forEachItem { item, tag in
             if seen.updateValue(tag, forKey: item) != nil { isWell = false }
@@ -198,7 +199,7 @@ private final class TestIndex {
         let tags = randomTags(600)
         for number in 0..<400 { #expect(index.add(key(number), tag: tags[number])) }
         // Holes that hold an item each, but no segment.
-        var holes: [Unit] = []
+        var holes: [Extent] = []
         while let hole = index.memory.take(8) { holes.append(hole) }
         for (number, hole) in holes.enumerated() where number % 2 == 0 { index.memory.give(hole) }
         for number in 400..<511 { #expect(index.add(key(number), tag: tags[number])) }
@@ -213,7 +214,7 @@ private final class TestIndex {
     @Test func aSlotCanBeGivenToAnotherItem() {
         let index = TestIndex(unitCount: 120_000)
         for number in 0..<50 { #expect(index.add(key(number), tag: 7 << 24)) }
-        #expect(index.replace(key(25), by: 55_555) == 55_555)
+        #expect(index.replace(key(25), by: Item(55_555)) == Item(55_555))
         #expect(index.check())
     }
 

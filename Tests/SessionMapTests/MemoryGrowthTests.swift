@@ -32,7 +32,7 @@ struct MemoryGrowthTests {
             guard told.count > seen else { continue }
             #expect(told.count == seen + 1)
             seen = told.count
-            let page = map.withShard(0) { $0.wantedPage }
+            let page = map.withShard(0) { $0.memory.wantedPage }
             #expect(page.count == 2 << 20)
             #expect(Int(bitPattern: page.baseAddress) % (2 << 20) == 0)
             // The last page has held the region's border from the start.
@@ -70,7 +70,7 @@ struct MemoryGrowthTests {
         map.observeGrowth { _ in }
         for number in 0..<200 {
             _ = map.set("key \(number)", [UInt8](repeating: 1, count: 32 << 10))
-            let page = map.withShard(0) { $0.wantedPage }
+            let page = map.withShard(0) { $0.memory.wantedPage }
             let end = map.withShard(0) { $0.region.base + (3 << 20) }
             #expect(Int(bitPattern: page.baseAddress) + page.count <= Int(bitPattern: end))
             map.prepareMemory(shard: 0)

@@ -111,7 +111,7 @@ import Testing
 
     @Test func aMemoryThatDoesNotSayItsPolicyEndsInThePresentOne() throws {
         let memory = try makeMemory(.standard)
-        memory.region()[0, .shardStampRule] = 0
+        memory.region()[.shardStampRule] = 0
         let (map, evicted) = try takeOver(memory, .lru)
         #expect(map.statistics(now: 100).provenItemCount == 0)
         flood(map, evicted, evictedCount: 700)

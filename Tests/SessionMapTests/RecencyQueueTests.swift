@@ -5,18 +5,18 @@ import Testing
 @Suite(.timeLimit(.minutes(10))) struct RecencyQueueTests {
     private let memory = TestRegion(unitCount: 200)
     /// Places for items of four units each.
-    private let items: [Unit] = (1...20).map { $0 * 4 }
+    private let items: [Item] = (1...20).map { Item($0 * 4) }
 
-    private func order(_ queue: RecencyQueue) -> [Unit] {
-        var forwards: [Unit] = []
+    private func order(_ queue: RecencyQueue) -> [Item] {
+        var forwards: [Item] = []
         var item = queue.newest
-        while item != 0 {
+        while !item.isNull {
             forwards.append(item)
             item = queue.older(than: item)
         }
-        var backwards: [Unit] = []
+        var backwards: [Item] = []
         item = queue.oldest
-        while item != 0 {
+        while !item.isNull {
             backwards.append(item)
             item = queue.newer(than: item)
         }
@@ -27,7 +27,7 @@ import Testing
 
     @Test func anEmptyQueueHasNoEnds() {
         let queue = RecencyQueue(region: memory.region)
-        #expect(queue.newest == 0 && queue.oldest == 0 && order(queue).isEmpty)
+        #expect(queue.newest.isNull && queue.oldest.isNull && order(queue).isEmpty)
     }
 
     @Test func theOnlyItemIsBothEndsAndLeavesNothing() {
@@ -37,7 +37,7 @@ import Testing
         queue.bump(items[0])
         #expect(order(queue) == [items[0]])
         queue.remove(items[0])
-        #expect(queue.newest == 0 && queue.oldest == 0 && order(queue).isEmpty)
+        #expect(queue.newest.isNull && queue.oldest.isNull && order(queue).isEmpty)
     }
 
     @Test func anItemLeavesFromEitherEndAndFromTheMiddle() {
@@ -64,7 +64,7 @@ import Testing
     @Test func randomUseAgreesWithAnArray() {
         var generator = SeededGenerator(seed: environmentNumber("SOJOURN_SEED", default: 2))
         var queue = RecencyQueue(region: memory.region)
-        var model: [Unit] = []
+        var model: [Item] = []
         for _ in 0..<3000 {
             let item = items[generator.number(below: items.count)]
             if let place = model.firstIndex(of: item) {

@@ -2,7 +2,7 @@
 
 /// An extent as a walk from border to border meets it.
 struct WalkedExtent: Equatable {
-    let unit: Unit
+    let extent: Extent
     let length: UInt32
     let isFree: Bool
 }
@@ -22,45 +22,45 @@ final class TestExtents {
         extents = ExtentAllocator(region: memory.region, unitCount: unitCount)
     }
 
-    func take(_ length: UInt32) -> Unit? { extents.take(length) }
+    func take(_ length: UInt32) -> Extent? { extents.take(length) }
 
-    func takeLargest(atMost length: UInt32, atLeast minimum: UInt32) -> Unit? {
+    func takeLargest(atMost length: UInt32, atLeast minimum: UInt32) -> Extent? {
         extents.takeLargest(atMost: length, atLeast: minimum)
     }
 
     func reach(ofPieces count: Int) -> UInt32 { extents.reach(ofPieces: count) }
-    func give(_ extent: Unit) { extents.give(extent) }
-    func shorten(_ extent: Unit, to length: UInt32) { extents.shorten(extent, to: length) }
+    func give(_ extent: Extent) { extents.give(extent) }
+    func shorten(_ extent: Extent, to length: UInt32) { extents.shorten(extent, to: length) }
     func extend(to unitCount: UInt32) { extents.extend(to: unitCount) }
 
     /// Walks the region and checks what the allocator promises about it.
     func walk() -> [WalkedExtent] {
         var all: [WalkedExtent] = []
-        var unit = ExtentAllocator.headUnitCount
+        var extent = Extent(ExtentAllocator.headUnitCount)
         var previousIsFree = false
         var freeUnitCount: UInt32 = 0
-        while unit < extents.end - 1 {
-            let length = region.length(unit)
+        while extent.unit < extents.end - 1 {
+            let length = region.length(extent)
             precondition(length > 0, "an extent without length")
-            let isFree = region.kind(unit) == .free
+            let isFree = region.kind(extent) == .free
             precondition(!(isFree && previousIsFree), "free neighbours that were not joined")
-            precondition(region.previousIsFree(unit) == previousIsFree, "a wrong bit")
+            precondition(region.previousIsFree(extent) == previousIsFree, "a wrong bit")
             if isFree {
-                precondition(region.freeLength(before: unit + length) == length, "a wrong footer")
+                precondition(region.freeLength(before: extent + length) == length, "a wrong footer")
                 freeUnitCount += length
             }
-            all.append(WalkedExtent(unit: unit, length: length, isFree: isFree))
+            all.append(WalkedExtent(extent: extent, length: length, isFree: isFree))
             previousIsFree = isFree
-            unit += length
+            extent = extent + length
         }
-        precondition(unit == extents.end - 1, "the walk misses the last border")
-        precondition(region.kind(unit) == .border, "the last border is none")
-        precondition(region.previousIsFree(unit) == previousIsFree, "a wrong bit in the border")
+        precondition(extent.unit == extents.end - 1, "the walk misses the last border")
+        precondition(region.kind(extent) == .border, "the last border is none")
+        precondition(region.previousIsFree(extent) == previousIsFree, "a wrong bit in the border")
         precondition(freeUnitCount == self.freeUnitCount, "free units are counted wrongly")
-        var listed: Set<Unit> = []
+        var listed: Set<Extent> = []
         extents.forEachFree { listed.insert($0) }
         precondition(
-            listed == Set(all.filter { $0.isFree && $0.length > 1 }.map(\.unit)),
+            listed == Set(all.filter { $0.isFree && $0.length > 1 }.map(\.extent)),
             "the lists differ from the walk")
         return all
     }

@@ -16,33 +16,33 @@ private final class TestWheel {
         wheel = TimingWheel(region: memory.region, time: time)
     }
 
-    private func unit(_ number: Int) -> Unit { UInt32(number + 1) * Self.itemUnitCount }
-    private func number(_ unit: Unit) -> Int { Int(unit / Self.itemUnitCount) - 1 }
+    private func item(_ number: Int) -> Item { Item(UInt32(number + 1) * Self.itemUnitCount) }
+    private func number(_ item: Item) -> Int { Int(item.unit / Self.itemUnitCount) - 1 }
 
     func add(_ number: Int, deadline: UInt32) {
-        let item = unit(number)
+        let item = item(number)
         memory.region[item, .wheelPrevious] = TimingWheel.unscheduled
         memory.region[item, .deadline] = deadline
         if deadline != 0 { wheel.schedule(item, deadline: deadline) }
     }
 
     func touch(_ number: Int, deadline: UInt32) {
-        wheel.setDeadline(unit(number), Deadline(stored: deadline))
+        wheel.setDeadline(item(number), Deadline(stored: deadline))
     }
 
     /// The first second that an item's slot stands for.
     func slotSecond(_ number: Int) -> UInt32? {
         var second: UInt32?
-        let item = unit(number)
+        let item = item(number)
         wheel.forEachScheduled { if $0 == item { second = $1 } }
         return second
     }
 
     func remove(_ number: Int) {
-        if wheel.isScheduled(unit(number)) { wheel.unschedule(unit(number)) }
+        if wheel.isScheduled(item(number)) { wheel.unschedule(item(number)) }
     }
 
-    func isScheduled(_ number: Int) -> Bool { wheel.isScheduled(unit(number)) }
+    func isScheduled(_ number: Int) -> Bool { wheel.isScheduled(item(number)) }
 
     /// One turn; what expired in it.
     func turn(now: UInt32, items: Int) -> [Int] {

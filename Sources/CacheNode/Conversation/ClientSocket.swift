@@ -19,15 +19,7 @@ final class ClientSocket {
     private var readable: DescriptorEvent?
     /// There only after a short write: most connections never need one.
     private var writable: DescriptorEvent?
-    /// Replies wait for the peer to read.
-    private var isBlocked = false
-    /// More commands are in the input than one turn may execute.
-    private var hasYielded = false
-    /// The conversation is over, but replies are still owed.
-    private var isClosing = false
-    private var closeReason = CloseReason.error
-    /// A watcher that says nothing more, and is told what happens until it has gone.
-    private var isHalfClosed = false
+    private var state = SocketState.serving
     /// When the peer last took a part of what it is owed.
     private var lastTakenSeconds: UInt32 = 0
     /// What the kernel held for the peer a second ago, if anything had to wait.
@@ -71,8 +63,8 @@ final class ClientSocket {
 
     private func becameReadable() {
         let now = now()
-        if hasYielded {
-            hasYielded = false
+        if state.hasYielded {
+            state.note(.resumes)
         } else {
             guard receive(now: now) else { return }
         }
@@ -109,7 +101,11 @@ final class ClientSocket {
                 return received > 0
             case .ended:
                 // The peer may have closed only its side: it gets what it is owed.
-                if connection.watcherID != 0 { goOnTelling() } else { finish(.normal) }
+                if let watching = connection.state.watching {
+                    goOnTelling(watching)
+                } else {
+                    finish(.normal)
+                }
                 return false
             case .failed:
                 close()
@@ -122,7 +118,7 @@ final class ClientSocket {
 
     /// What the worker was asked to do, now that others have received, too.
     func runReceived(now: Moment) {
-        guard !isClosing, !hasYielded else { return }
+        guard state.mayRun else { return }
         takeTurns(now: now)
     }
 
@@ -133,15 +129,15 @@ final class ClientSocket {
             switch turn {
             case .needsInput:
                 connection.input.releaseIfEmpty()
-                if isBlocked || connection.output.isEmpty {
+                if state.isBlocked || connection.output.isEmpty {
                     notePhase()
                 } else {
                     worker._withUnsafeGuaranteedRef { $0.sendSoon(self) }
                 }
                 return
             case .outputFull:
-                guard isBlocked || send() else { return }
-                if isBlocked {
+                guard state.isBlocked || send() else { return }
+                if state.isBlocked {
                     // The peer does not read: nothing more is read from it either.
                     readable?.disable()
                     notePhase()
@@ -151,18 +147,18 @@ final class ClientSocket {
                 if fillsLeft == 0 { return takeRest() }
             case .yielded:
                 // There is an input buffer of commands at most, and none that is much work.
-                hasYielded = true
+                state.note(.yields)
                 readable?.fire(.readable)
                 return
             case .rested: return takeRest()
             case .watching:
                 worker.takeUnretainedValue().noteWatching(self)
                 connection.input.releaseIfEmpty()
-                guard isBlocked || send() else { return }
+                guard state.isBlocked || send() else { return }
                 notePhase()
                 return
             case .close:
-                finish(connection.closeReason)
+                finish(connection.state.closeReason)
                 return
             }
         }
@@ -170,7 +166,7 @@ final class ClientSocket {
 
     /// Goes on when everybody else had a turn, and the loop has asked who else is ready.
     private func takeRest() {
-        hasYielded = true
+        state.note(.yields)
         do {
             let timer =
                 try rest
@@ -184,24 +180,22 @@ final class ClientSocket {
     }
 
     private func goOn() {
-        guard hasYielded, !isClosing else { return }
-        hasYielded = false
+        guard state.hasYielded || state.isTelling else { return }
+        state.note(.resumes)
         takeTurns(now: now())
     }
 
     /// Takes what there is to tell a watcher.
     func attend(now: Moment) {
-        guard !isBlocked, !isClosing, !hasYielded else { return }
+        guard state.mayRun, !state.isBlocked else { return }
         takeTurns(now: now)
     }
 
     /// Closes, once what is owed has been sent.
     private func finish(_ reason: CloseReason) {
-        isClosing = true
-        closeReason = reason
         readable?.disable()
-        guard isBlocked || send() else { return }
-        if !isBlocked { close(closeReason) }
+        guard state.isBlocked || send() else { return }
+        if state.isBlocked { state.note(.ends(reason)) } else { close(reason) }
     }
 
     // MARK: Sending
@@ -232,13 +226,14 @@ final class ClientSocket {
             close()
             return false
         }
-        isBlocked = !connection.output.isEmpty
-        return isBlocked ? waitUntilWritable() : true
+        let isDrained = connection.output.isEmpty
+        state.note(isDrained ? .drained : .stuck)
+        return isDrained || waitUntilWritable()
     }
 
     /// What the worker was asked to do at the end of a turn.
     func sendReplies() {
-        if isBlocked || send() { notePhase() }
+        if state.isBlocked || send() { notePhase() }
     }
 
     private func waitUntilWritable() -> Bool {
@@ -259,12 +254,11 @@ final class ClientSocket {
     }
 
     private func becameWritable() {
-        isBlocked = false
         lastTakenSeconds = now().seconds
-        guard send(), !isBlocked else { return }
+        guard send(), connection.output.isEmpty else { return }
         writable?.disable()
-        if isClosing { return close(closeReason) }
-        if let readable, !readable.isEnabled, !isHalfClosed {
+        if case .closing(let reason) = state { return close(reason) }
+        if let readable, !readable.isEnabled, !state.isTelling {
             do { try readable.enable() } catch { return close() }
         }
         // Commands that had to wait for room in the output.
@@ -272,14 +266,14 @@ final class ClientSocket {
     }
 
     private func notePhase() {
-        connection.record.note(isBlocked ? .writing : connection.phase)
+        connection.record.note(state.isBlocked ? .writing : connection.state.phase)
     }
 
     /// Whether nothing was received, and nothing taken of what is owed, for `seconds`. A watcher has
     /// nothing to say. To be asked every second.
     func isIdle(for seconds: UInt32, now: Moment) -> Bool {
-        guard connection.watcherID == 0 else { return false }
-        if isBlocked { noteTaken(now: now) } else { queuedByteCount = nil }
+        guard connection.state.watching == nil else { return false }
+        if state.isBlocked { noteTaken(now: now) } else { queuedByteCount = nil }
         let received = connection.record.lastCommandSeconds.load(ordering: .relaxed)
         return now.seconds - min(max(received, lastTakenSeconds), now.seconds) >= seconds
     }
@@ -298,18 +292,22 @@ final class ClientSocket {
     private static let probeSeconds: Int32 = 10
 
     /// `echo watch | nc HOST PORT` ends its side at once.
-    private func goOnTelling() {
+    private func goOnTelling(_ watching: Watching) {
         // It would stay readable for ever.
         readable?.disable()
-        isHalfClosed = true
-        connection.context.watchers.noteHalfClosed(connection.watcherID)
+        state.note(.halfCloses)
+        watching.noteHalfClosed()
         stream.probePeer(afterSeconds: Self.probeSeconds)
         if stream.isGone { close(.normal) }
     }
 
     /// Closes a half-closed watcher that has gone. To be called every second, for nothing else tells.
     func closeIfGone() {
-        if isHalfClosed, stream.isGone { close(.normal) }
+        switch state {
+        case .telling, .tellingBlocked: if stream.isGone { close(.normal) }
+        case .closing(let reason): if stream.isGone { close(reason) }
+        case .serving, .yielded, .blocked, .blockedYielded: break
+        }
     }
 
     /// Tells watchers that this connection is there.

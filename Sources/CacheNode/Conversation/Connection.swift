@@ -10,119 +10,78 @@ import Synchronization
 /// for. Sending takes from `output`.
 ///
 /// Goals: the same replies however the input is cut; bounded memory whatever a peer does; no
-/// allocation for a hit. Confined to one worker's thread.
+/// allocation for a hit. Not goals: what commands do (`Executor`) and how they are worded
+/// (`TextRetrieval`, `TextStorage`, `MetaCommands`). Confined to one worker's thread.
 ///
-/// Invariant: `pending` is there exactly in the states `receivingValue` and `terminator`.
+/// Invariant: each state has all that belongs to it, and leaving it lets go of that.
 final class Connection {
-    enum State: Equatable {
-        /// Nothing has arrived yet: the first byte chooses the protocol.
-        case fresh
-        case command
-        /// In the keys of a retrieval. The line may be longer than the input buffer.
-        case retrieving(RetrievalInProgress)
-        /// A line that is not wanted any more, up to its end.
-        case swallowingLine
-        /// A value that is larger than the input buffer arrives in the map.
-        case receivingValue(isQuiet: Bool)
-        /// Such a value has arrived; CR LF must follow.
-        case terminator(isQuiet: Bool)
-        /// A data block that is not wanted; then the reply, if any.
-        case swallowing(byteCount: Int, then: ErrorReply?)
-        /// A long reply is being made; then commands again.
-        case listing
-        /// Events are told until the peer goes; its input is not read.
-        case watching
-        case closed
-    }
-
-    struct RetrievalInProgress: Equatable {
-        var showsCASUnique: Bool
-        /// For `gat` and `gats`.
-        var touch: Deadline?
-    }
-
-    /// What a connection waits for after `run`.
-    enum Turn: Equatable {
-        case needsInput
-        /// Replies must be sent before more is executed.
-        case outputFull
-        /// The turn's bound is reached and there is more to do: let others have a turn.
-        case yielded
-        /// The same after much work: others that have become ready meanwhile come first, too.
-        case rested
-        /// There will be more to send when others have done something.
-        case watching
-        /// The conversation is over, once what is owed has been sent.
-        case close
+    /// What has come of a step.
+    private enum Progress {
+        /// A command is done with, and the next one may follow.
+        case went
+        /// The state is another one.
+        case changed
+        case ends(Turn)
     }
 
     let context: NodeContext
-    /// The context's: what every command needs is at hand.
-    let map: SessionMap
-    private let watchers: Watchers
-    let worker: WorkerRecord
     let counters: Counters
     let record: ConnectionRecord
     var input: InputBuffer
     var output: OutputBuffer
-    var state = State.fresh
-    /// Why the state is `closed`, if it is.
-    var closeReason = CloseReason.error
-    /// A value on its way into the map; the storing part's own.
-    var pending: SessionMap.PendingStore?
-    /// The line of the meta command whose value is on its way; nothing for a classic one's.
-    var pendingMeta: PendingMeta?
-    /// What watchers want to be told of, as of this turn.
-    private var watched = WatchedEvents()
+    private(set) var state = State.fresh
+    private var executor: Executor
     /// Whether each command is logged, as of this turn.
     private var logsCommands = false
-    /// There while the state is `listing`.
-    var listing: Listing?
-    /// This connection's name among the watchers; 0 unless the state is `watching`.
-    var watcherID: UInt64 = 0
 
     init(
-        context: NodeContext, worker: WorkerRecord, pool: BufferPool, now: Moment,
-        descriptor: Int32 = -1
+        context: NodeContext, listener: ListenerIdentity, worker: WorkerRecord, pool: BufferPool,
+        now: Moment, descriptor: Int32 = -1
     ) {
         self.context = context
-        map = context.map
-        watchers = context.watchers
-        self.worker = worker
-        counters = worker.counters
+        executor = Executor(
+            context: context, listener: listener, worker: worker, descriptor: descriptor)
+        counters = listener.space.counters[worker.number]
         record = ConnectionRecord(descriptor: descriptor, now: now.seconds)
         input = InputBuffer(pool: pool)
-        output = OutputBuffer(pool: pool, map: context.map)
+        output = OutputBuffer(pool: pool, map: listener.space.map)
     }
 
-    deinit {
-        if let pending = pending.take() {
-            context.map.abandon(pending)
-        }
-        listing?.end()
-        if watcherID != 0 { context.watchers.remove(watcherID) }
+    private func enter(_ next: State) -> Progress {
+        state = next
+        return .changed
     }
 
     // MARK: Receiving
 
     /// Where value bytes can be received without a detour; empty when there is no such place.
     var directTarget: UnsafeMutableRawBufferPointer {
-        guard case .receivingValue = state, input.isEmpty else {
+        guard case .receivingValue(let value) = state, input.isEmpty else {
             return UnsafeMutableRawBufferPointer(start: nil, count: 0)
         }
-        return pending?.target ?? UnsafeMutableRawBufferPointer(start: nil, count: 0)
+        return value.target
     }
 
     /// Whether more of the value is to come than `directTarget` takes.
     var goesOnBehindDirectTarget: Bool {
-        (pending?.bytesLeft ?? 0) > (pending?.target.count ?? 0)
+        guard case .receivingValue(let value) = state else { return false }
+        return value.bytesLeft > value.target.count
     }
 
     /// Takes note of bytes that were written to `directTarget`, and of more behind it to the input.
     func noteReceived(direct: Int, buffered: Int, now: Moment) {
         counters.add(.bytesRead, direct + buffered)
         input.noteReceived(buffered)
-        if direct > 0 { noteValueReceived(direct, now: now) }
+        guard direct > 0 else { return }
+        guard case .receivingValue(let value) = state else {
+            preconditionFailure("value bytes without a value")
+        }
+        giveUp(value.noteReceived(direct, executor, now: now))
+    }
+
+    private func giveUp(_ refusal: IncomingValue.Refusal?) {
+        guard let refusal else { return }
+        state = .swallowing(byteCount: refusal.bytesLeft, then: refusal.reply)
     }
 
     // MARK: Running
@@ -131,134 +90,82 @@ final class Connection {
     func run(commandLimit: Int, now: Moment) -> Turn {
         record.lastCommandSeconds.store(now.seconds, ordering: .relaxed)
         record.note(.parsing)
-        watched = watchers.wantedEvents
+        executor.beginTurn()
         logsCommands = context.isVerbose(2)
         var commandsLeft = commandLimit
         while true {
             if output.isAboveHighWater { return .outputFull }
             let progress: Progress
             switch state {
+            case .command: progress = runCommands(&commandsLeft, now: now)
             case .fresh: progress = chooseProtocol()
-            case .command:
-                if commandsLeft == 0 {
-                    guard !input.isEmpty else { return .needsInput }
-                    counters.add(.connectionYields)
-                    return .yielded
-                }
-                progress = runCommand(now: now)
-                if progress == .went { commandsLeft -= 1 }
             case .retrieving(let retrieval):
-                progress = runRetrieval(retrieval, newline: input.newline(), now: now)
+                progress = retrieve(retrieval, newline: input.newline(), now: now)
             case .swallowingLine: progress = swallowLine()
-            case .receivingValue(let isQuiet): progress = receiveValue(isQuiet, now: now)
-            case .terminator(let isQuiet): progress = finishValue(isQuiet, now: now)
+            case .awaitingBlock(let storage, let block):
+                progress = finish(storage, block, now: now)
+                if case .changed = progress { commandsLeft -= 1 }
+            case .receivingValue(let value): progress = receive(value, now: now)
             case .swallowing(let byteCount, let reply): progress = swallow(byteCount, reply)
-            case .listing: progress = runListing(now: now)
-            case .watching:
-                switch takeLines() {
-                case .some: continue
-                case .nothing: return .watching
-                case .replaced:
-                    closeReason = .normal
-                    state = .closed
-                }
-                continue
+            case .listing(let listing): progress = makeSteps(of: listing, now: now)
+            case .watching(let watching): progress = tell(watching)
             case .closed: return .close
             }
-            switch progress {
-            case .went: continue
-            case .stuck: return .needsInput
-            case .full: return .outputFull
-            case .tired: return .rested
-            }
-        }
-    }
-
-    enum Progress {
-        case went
-        /// More input is needed.
-        case stuck
-        /// The output must be sent first.
-        case full
-        /// So much has been done that others come first.
-        case tired
-    }
-
-    /// What the conversation is about, as `stats conns` tells it.
-    var phase: ConnectionRecord.Phase {
-        switch state {
-        case .receivingValue, .terminator: .receivingValue
-        case .swallowing, .swallowingLine: .swallowing
-        case .closed: .closing
-        case .listing, .watching: .watching
-        // A whole line that stays in the input waits for its data block.
-        case .command where input.newline() != nil: .receivingValue
-        case .fresh, .command, .retrieving: .reading
+            if case .ends(let turn) = progress { return turn }
         }
     }
 
     /// The first byte of a binary request is 0x80. The binary protocol is not spoken.
     private func chooseProtocol() -> Progress {
-        guard !input.isEmpty else { return .stuck }
+        guard !input.isEmpty else { return .ends(.needsInput) }
         let isBinary = input.bytes[0] == 0x80
-        switch context.configuration.bindingProtocol {
-        case .ascii: state = .command
-        case .auto where !isBinary: state = .command
-        case .auto, .binary:
-            if isBinary {
-                context.logger.notice(
-                    "closed a connection: the binary protocol is not supported; use text")
-            }
-            state = .closed
+        let binding = executor.listener.bindingProtocol
+        if binding == .ascii || binding == .auto && !isBinary { return enter(.command) }
+        if isBinary {
+            context.logger.notice(
+                "closed a connection: the binary protocol is not supported; use text")
         }
-        return .went
+        return enter(.closed(.error))
+    }
+
+    private func runCommands(_ commandsLeft: inout Int, now: Moment) -> Progress {
+        while true {
+            if commandsLeft == 0 {
+                guard !input.isEmpty else { return .ends(.needsInput) }
+                counters.add(.connectionYields)
+                return .ends(.yielded)
+            }
+            let progress = runCommand(now: now)
+            commandsLeft -= 1
+            guard case .went = progress else { return progress }
+            if output.isAboveHighWater { return .ends(.outputFull) }
+        }
     }
 
     private func runCommand(now: Moment) -> Progress {
-        guard !input.isEmpty else { return .stuck }
+        guard !input.isEmpty else { return .ends(.needsInput) }
         let bytes = input.bytes
         let span = bytes.span
         switch LineFraming.of(span, newline: input.newline(), isFull: input.isFull) {
-        case .incomplete: return .stuck
+        case .incomplete: return .ends(.needsInput)
         case .line(let count, let next):
             let line = span.extracting(first: count)
             let command = CommandParser.parse(
-                line, knowsDebugtime: context.configuration.knowsDebugtime)
-            if logsCommands { log(command, line: line) }
+                line, knowsDebugtime: context.rules.knowsDebugtime)
+            if logsCommands { executor.log(command, line: line) }
             return execute(command, line: line, next: next, now: now)
         case .tooShort(let next):
             input.use(next)
-            fail(.badFormat, isQuiet: false)
+            output.append(.badFormat)
+            return .went
         case .partOfRetrieval:
-            if input.capacity < ProtocolLimits.retrievalLineByteCountMax {
+            guard input.capacity >= ProtocolLimits.retrievalLineByteCountMax else {
                 input.grow()
-                return .stuck
+                return .ends(.needsInput)
             }
-            beginLongRetrieval(CommandParser.retrievalInParts(span), now: now)
-        case .endless: state = .closed
+            return beginLongRetrieval(CommandParser.retrievalInParts(span), now: now)
+        case .endless: return enter(.closed(.error))
         }
-        return .went
-    }
-
-    /// A retrieval whose line is longer than any buffer.
-    private func beginLongRetrieval(_ command: Command, now: Moment) {
-        switch command {
-        case .retrieve(let retrieval):
-            input.use(retrieval.keysStart)
-            state = .retrieving(retrievalInProgress(retrieval, now: now))
-        case .failure(let failure) where failure.recovery == .nextLine:
-            fail(failure.reply, isQuiet: failure.isQuiet)
-            state = .swallowingLine
-        default: state = .closed
-        }
-    }
-
-    @inline(__always)
-    private func retrievalInProgress(_ retrieval: Retrieval, now: Moment) -> RetrievalInProgress {
-        let touch = retrieval.exptime.map {
-            context.configuration.exptimeRule.deadline($0, now: now)
-        }
-        return RetrievalInProgress(showsCASUnique: retrieval.showsCASUnique, touch: touch)
     }
 
     private func execute(
@@ -267,53 +174,148 @@ final class Connection {
         switch command {
         case .retrieve(let retrieval):
             input.use(retrieval.keysStart)
-            return runRetrieval(
-                retrievalInProgress(retrieval, now: now),
+            return retrieve(
+                TextRetrieval(retrieval, rule: executor.rule, now: now),
                 newline: next - 1 - retrieval.keysStart, now: now)
-        case .store(let header): return store(header, line: line, next: next, now: now)
+        case .store(let header):
+            return goOn(
+                TextStorage.begin(
+                    header, line: line, next: next, &input, &output, executor, now: now))
         case .meta(let verb): return executeMeta(verb, line: line, next: next, now: now)
         case .failure(let failure):
             input.use(next)
-            recover(failure)
+            return recover(failure)
         default:
-            executeSimple(command, line: line, now: now)
+            let answer = executor.answer(
+                command, line: line, owesReplies: !output.isEmpty, now: now)
             input.use(next)
+            if let next = output.append(answer, isQuiet: command.isQuiet) {
+                return enter(next)
+            }
             // Pages look at all of the node's parts, and thousands of such lines fit the input.
-            if case .stats = command, state == .command, !input.isEmpty { return .tired }
+            if case .stats = command, !input.isEmpty { return .ends(.rested) }
+            return .went
         }
-        return .went
+    }
+
+    private func executeMeta(
+        _ verb: MetaVerb, line: Span<UInt8>, next: Int, now: Moment
+    ) -> Progress {
+        do throws(Failure) {
+            let request = try MetaRequest(line, verb)
+            if verb == .set {
+                return goOn(
+                    TextStorage.begin(
+                        request, line: line, next: next, &input, &output, executor, now: now))
+            }
+            request.run(verb, line: line, &output, executor, now: now)
+            input.use(next)
+            return .went
+        } catch {
+            input.use(next)
+            return recover(error)
+        }
+    }
+
+    // MARK: Retrieving and storing
+
+    @inline(__always)
+    private func retrieve(
+        _ retrieval: TextRetrieval, newline: Int?, now: Moment
+    ) -> Progress {
+        switch retrieval.run(&input, &output, executor, newline: newline, now: now) {
+        case .over:
+            if case .command = state { return .went }
+            return enter(.command)
+        case .voided: return enter(.swallowingLine)
+        case .needsInput: return wait(retrieval, .needsInput)
+        case .outputFull: return wait(retrieval, .outputFull)
+        case .tired:
+            counters.add(.connectionYields)
+            return wait(retrieval, .rested)
+        }
+    }
+
+    private func wait(_ retrieval: TextRetrieval, _ turn: Turn) -> Progress {
+        state = .retrieving(retrieval)
+        return .ends(turn)
+    }
+
+    /// A retrieval whose line is longer than any buffer.
+    private func beginLongRetrieval(_ command: Command, now: Moment) -> Progress {
+        switch command {
+        case .retrieve(let retrieval):
+            input.use(retrieval.keysStart)
+            return enter(.retrieving(TextRetrieval(retrieval, rule: executor.rule, now: now)))
+        case .failure(let failure) where failure.recovery == .nextLine:
+            output.append(failure.reply.line, isQuiet: failure.isQuiet)
+            return enter(.swallowingLine)
+        default: return enter(.closed(.error))
+        }
     }
 
     @inline(__always)
-    func wants(_ events: WatchedEvents) -> Bool { watched.rawValue & events.rawValue != 0 }
+    private func goOn(_ step: TextStorage.Step) -> Progress {
+        switch step {
+        case .over: return .went
+        case .awaits(let storage, let block):
+            state = .awaitingBlock(storage, block)
+            return .ends(.needsInput)
+        case .receives(let value): return enter(.receivingValue(value))
+        case .swallows(let byteCount, let reply):
+            return enter(.swallowing(byteCount: byteCount, then: reply))
+        }
+    }
 
-    /// Counts for `stats detail`, if that is on.
-    @inline(__always)
-    func notePrefix(_ operation: PrefixStatistics.Operation, key: Span<UInt8>) {
-        if context.prefixes.isCollecting { context.prefixes.note(operation, key: key) }
+    private func finish(_ storage: TextStorage, _ block: DataBlock, now: Moment) -> Progress {
+        guard input.count >= block.next else { return .ends(.needsInput) }
+        storage.finish(block, &input, &output, executor, now: now)
+        return enter(.command)
+    }
+
+    private func receive(_ value: IncomingValue, now: Moment) -> Progress {
+        if value.bytesLeft > 0 {
+            guard !input.isEmpty else { return .ends(.needsInput) }
+            giveUp(value.take(from: &input, executor, now: now))
+            return .changed
+        }
+        guard input.count >= DataBlock.endByteCount else { return .ends(.needsInput) }
+        value.finish(&input, &output, executor, now: now)
+        return enter(.command)
+    }
+
+    // MARK: Long replies
+
+    private func makeSteps(of listing: Listing, now: Moment) -> Progress {
+        switch listing.run(&output, now: now) {
+        case .outputFull: return .ends(.outputFull)
+        case .tired: return .ends(.rested)
+        case .over: state = .command
+        case .lost: state = .closed(.error)
+        }
+        return input.isEmpty ? .changed : .ends(.rested)
+    }
+
+    private func tell(_ watching: Watching) -> Progress {
+        input.use(input.count)
+        switch watching.takeLines(into: &output) {
+        case .some: return .changed
+        case .nothing: return .ends(.watching)
+        case .replaced: return enter(.closed(.normal))
+        }
     }
 
     // MARK: Failing
 
-    /// Appends a reply that is one fixed line, unless the command was quiet. The only place where
-    /// `noreply` is honoured, errors included.
-    @inline(__always)
-    func reply(_ line: StaticString, isQuiet: Bool) {
-        if !isQuiet { output.append(line) }
-    }
-
-    @inline(__always)
-    func reply(_ reply: Reply, isQuiet: Bool = false) { self.reply(reply.line, isQuiet: isQuiet) }
-
-    func fail(_ error: ErrorReply, isQuiet: Bool) { reply(error.line, isQuiet: isQuiet) }
-
-    func recover(_ failure: Failure) {
+    private func recover(_ failure: Failure) -> Progress {
         switch failure.recovery {
-        case .nextLine: fail(failure.reply, isQuiet: failure.isQuiet)
+        case .nextLine:
+            output.append(failure.reply.line, isQuiet: failure.isQuiet)
+            return .went
         case .swallow(let byteCount):
-            state = .swallowing(
-                byteCount: byteCount, then: failure.isQuiet ? nil : failure.reply)
-        case .close: state = .closed
+            return enter(
+                .swallowing(byteCount: byteCount, then: failure.isQuiet ? nil : failure.reply))
+        case .close: return enter(.closed(.error))
         }
     }
 
@@ -322,20 +324,18 @@ final class Connection {
         input.use(count)
         guard count == byteCount else {
             state = .swallowing(byteCount: byteCount - count, then: reply)
-            return .stuck
+            return .ends(.needsInput)
         }
-        if let reply { fail(reply, isQuiet: false) }
-        state = .command
-        return .went
+        if let reply { output.append(reply) }
+        return enter(.command)
     }
 
     private func swallowLine() -> Progress {
         guard let newline = input.newline() else {
             input.use(input.count)
-            return .stuck
+            return .ends(.needsInput)
         }
         input.use(newline + 1)
-        state = .command
-        return .went
+        return enter(.command)
     }
 }

@@ -1,4 +1,5 @@
 import Glibc
+import MemcacheProtocol
 import SessionMap
 
 /// Replies on their way to a peer: bytes, and values that are sent from where they are stored.
@@ -135,10 +136,13 @@ struct OutputBuffer: ~Copyable {
         text.withUTF8 { append(UnsafeRawBufferPointer($0)) }
     }
 
-    mutating func append(decimal number: UInt64) {
-        var writer = ReplyWriter(room(20))
-        writer.write(decimal: number)
+    /// Appends what `encode` writes, `count` bytes at most; returns how many.
+    @inline(__always) @discardableResult
+    mutating func append(atMost count: Int, _ encode: (inout ReplyWriter) -> Void) -> Int {
+        var writer = ReplyWriter(room(count))
+        encode(&writer)
         noteAppended(writer.count)
+        return writer.count
     }
 
     /// Appends a value that stays where it is until it is sent. Takes over the pin.

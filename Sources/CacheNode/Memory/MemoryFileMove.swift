@@ -61,14 +61,7 @@ struct MemoryFileMove {
             try MemoryFile.reserve(new, memory.count, named: new.path, work)
             move.finish(clock.saved())
             try new.replace(old)
-            let milliseconds = Int((ContinuousClock.now - start) / .milliseconds(1))
-            let left = move.report
-            work.say(
-                """
-                memory file \(new.path): moved in \(milliseconds) ms; not taken along: \
-                \(left.expiredCount) expired, \(left.flushedCount) flushed, \(left.evictedCount) \
-                evicted for want of room, \(left.damagedCount) damaged
-                """)
+            say(move.report, since: start, work)
         } catch {
             // The old file will say that it was closed in order: so must this half of it be.
             _ = msync(memory.baseAddress, memory.count, MS_SYNC)
@@ -79,6 +72,18 @@ struct MemoryFileMove {
             new, memory,
             FoundArena(present: header), move.report
         )
+    }
+
+    private func say(
+        _ left: MoveReport, since start: ContinuousClock.Instant, _ work: StartWork
+    ) {
+        let milliseconds = Int((ContinuousClock.now - start) / .milliseconds(1))
+        work.say(
+            """
+            memory file \(old.path): moved in \(milliseconds) ms; not taken along: \
+            \(left.expiredCount) expired, \(left.flushedCount) flushed, \(left.evictedCount) \
+            evicted for want of room, \(left.damagedCount) damaged
+            """)
     }
 
     // MARK: The new file
@@ -171,9 +176,31 @@ struct MemoryFileMove {
     private func move(
         to new: LockedFile, _ memory: UnsafeMutableRawBufferPointer, now: UInt32, _ work: StartWork
     ) throws -> ArenaMove {
+        do {
+            var move = try ArenaMove(
+                oldMemory, found, to: memory, eviction: configuration.eviction, now: now,
+                host: host(new, memory, work))
+            switch try move.run() {
+            case .moved: return move
+            case .interrupted: throw NodeError.stopped
+            case .noRoom:
+                throw NodeError(
+                    message:
+                        "memory file \(new.path): its file system is full; once there is room, "
+                        + "the next start goes on")
+            }
+        } catch let error as DamagedRegion {
+            throw MapError.damaged(error)
+        }
+    }
+
+    /// What the move does to the files.
+    private func host(
+        _ new: LockedFile, _ memory: UnsafeMutableRawBufferPointer, _ work: StartWork
+    ) -> ArenaMove.Host {
         let total = found.header.arenaByteCount
         let old = old
-        let host = ArenaMove.Host(
+        return ArenaMove.Host(
             take: { bytes in
                 guard
                     posix_fallocate(new.descriptor, off_t(bytes.lowerBound), off_t(bytes.count))
@@ -193,22 +220,6 @@ struct MemoryFileMove {
                     "memory file \(old.path): \(done >> 20) of \(total >> 20) MB moved"
                 }) != nil
             })
-        do {
-            var move = try ArenaMove(
-                oldMemory, found, to: memory, eviction: configuration.eviction, now: now,
-                host: host)
-            switch try move.run() {
-            case .moved: return move
-            case .interrupted: throw NodeError.stopped
-            case .noRoom:
-                throw NodeError(
-                    message:
-                        "memory file \(new.path): its file system is full; once there is room, "
-                        + "the next start goes on")
-            }
-        } catch let error as DamagedRegion {
-            throw MapError.damaged(error)
-        }
     }
 }
 

@@ -26,22 +26,25 @@ final class Acceptor {
         self.workers = workers
     }
 
-    func start(loop: Loop, sockets: [ListeningSocket]) throws(EventLoopError) {
+    /// - Parameter identity: a socket's, which its connections keep.
+    func start(
+        loop: Loop, sockets: [ListeningSocket], identity: (ListeningSocket) -> ListenerIdentity
+    ) throws(EventLoopError) {
         let resumption = try WakeUp(loop: loop) { [unowned self] in resume() }
         self.resumption = resumption
         retry = try Timer(loop: loop) { [unowned self] in resume() }
+        var records: [ListenerRecord] = []
         for socket in sockets {
+            let identity = identity(socket)
             listeners.append(
                 try Listener(
                     loop: loop, socket: socket,
-                    accepted: { [unowned self] in accepted($0) },
+                    accepted: { [unowned self] in accepted($0, by: identity) },
                     failed: { [unowned self] in failed(errno: $0) }))
-        }
-        let shown = listeners.map {
-            (descriptor: $0.socket.descriptor, address: $0.socket.address.description)
+            records.append(ListenerRecord(descriptor: socket.descriptor, identity: identity))
         }
         context.acceptance.open(
-            listeners: shown,
+            listeners: records,
             reservedDescriptorCount: Self.openDescriptorCount(), resumption: resumption)
         servesOthers = sockets.contains { !$0.address.isLocal }
     }
@@ -55,16 +58,16 @@ final class Acceptor {
 
     private var openCount: Int { context.acceptance.openCount.load(ordering: .relaxed) }
 
-    private var isFull: Bool { openCount >= context.configuration.connectionCountMax }
+    private var isFull: Bool { openCount >= context.rules.connectionCountMax }
 
     /// Whether a place is kept for this peer when there are none for others.
     private func hasPlace(for descriptor: Int32) -> Bool {
         let limit =
-            context.configuration.connectionCountMax + NodeConfiguration.localConnectionCount
+            context.rules.connectionCountMax + NodeConfiguration.localConnectionCount
         return servesOthers && openCount < limit && SocketAddress.peer(of: descriptor).isLocal
     }
 
-    private func accepted(_ descriptor: Int32) {
+    private func accepted(_ descriptor: Int32, by listener: ListenerIdentity) {
         if isFull, !hasPlace(for: descriptor) {
             refuse(descriptor)
             return
@@ -75,9 +78,9 @@ final class Acceptor {
             descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &one,
             socklen_t(MemoryLayout<Int32>.size))
         context.acceptance.openCount.add(1, ordering: .relaxed)
-        workers[nextWorker].adopt(descriptor)
+        workers[nextWorker].adopt(descriptor, listener: listener)
         nextWorker = (nextWorker + 1) % workers.count
-        if context.configuration.connectionLimitRule == .wait, isFull { pauseUntilPlace() }
+        if context.rules.connectionLimitRule == .wait, isFull { pauseUntilPlace() }
     }
 
     /// Tells one peer too many, and hangs up.
@@ -122,7 +125,7 @@ final class Acceptor {
 
     private func resume() {
         guard let since = pausedSince,
-            !isFull || context.configuration.connectionLimitRule == .refuse
+            !isFull || context.rules.connectionLimitRule == .refuse
         else { return }
         pausedSince = nil
         let microseconds = (ContinuousClock.now - since) / .microseconds(1)
@@ -151,14 +154,14 @@ final class AcceptanceRecord: Sendable {
     let openCount = Atomic<Int>(0)
     /// Descriptors that are the node's own.
     let reservedDescriptorCount = Atomic<Int>(0)
-    let listeners = Mutex<[(descriptor: Int32, address: String)]>([])
+    let listeners = Mutex<[ListenerRecord]>([])
     private let resumption = Mutex<WakeUp?>(nil)
 
     fileprivate func open(
-        listeners shown: [(descriptor: Int32, address: String)], reservedDescriptorCount count: Int,
+        listeners records: [ListenerRecord], reservedDescriptorCount count: Int,
         resumption wakeUp: WakeUp
     ) {
-        listeners.withLock { $0 = shown }
+        listeners.withLock { $0 = records }
         reservedDescriptorCount.store(count, ordering: .relaxed)
         resumption.withLock { $0 = wakeUp }
     }

@@ -3,9 +3,9 @@ package import EventLoop
 extension NodeConfiguration {
     /// The sockets that `listening` says. Who only holds them for a node asks for them, too.
     package func makeSockets() throws(NodeError) -> [ListeningSocket] {
-        let backlog = Int32(clamping: backlog)
+        let backlog = Int32(clamping: rules.backlog)
         do throws(SocketError) {
-            switch listening {
+            switch rules.listening {
             case .unix(let path, let mode):
                 return [try .unix(path: path, mode: mode, backlog: backlog)]
             case .tcp(let places):

@@ -4,15 +4,15 @@ import Logging
 import MemcacheProtocol
 import SessionMap
 
-/// A whole cache node: the map, the workers with their threads, and the accepting main thread.
+/// A whole cache node: its space, the workers with their threads, and the accepting main thread.
 package final class Node {
+    private let configuration: NodeConfiguration
     private let context: NodeContext
-    /// Outlives the map, which lives in it.
-    private let memoryFile: MemoryFile?
+    /// What all listeners lead to. Everything but this type is ready for several.
+    private let space: Space
     private let loop: Loop
     private let workers: [Worker]
     private let acceptor: Acceptor
-    private let preparer: MemoryPreparer
     private var threads: [NodeThread] = []
     private var signals: [SignalSource] = []
     private var stopRequest: WakeUp?
@@ -23,18 +23,18 @@ package final class Node {
 
     /// Makes everything that can fail, but listens only once it runs.
     package init(_ configuration: NodeConfiguration) throws(NodeError) {
-        let (map, clock, file) = try Self.makeMap(configuration)
+        self.configuration = configuration
+        let (space, clock) = try SpaceMaker(configuration).make()
         if configuration.shouldStop() { throw .stopped }
-        memoryFile = file
-        let context = NodeContext(configuration: configuration, map: map, clock: clock)
+        self.space = space
+        let context = NodeContext(configuration: configuration, spaces: [space], clock: clock)
         self.context = context
-        preparer = MemoryPreparer(map: map, file: file)
         cluster = configuration.cluster.map { ClusterFollower($0, context: context) }
         do { try cluster?.read() } catch { throw NodeError(message: "\(error)") }
         do {
             loop = try Loop()
             var workers: [Worker] = []
-            for number in 0..<configuration.threadCount {
+            for number in 0..<configuration.rules.threadCount {
                 workers.append(try Worker(number: number, context: context))
             }
             self.workers = workers
@@ -42,109 +42,6 @@ package final class Node {
             throw NodeError(message: "cannot make an event loop: \(error)")
         }
         acceptor = Acceptor(context: context, workers: workers)
-    }
-
-    private static func makeMap(
-        _ configuration: NodeConfiguration
-    ) throws(NodeError) -> (SessionMap, NodeClock, MemoryFile?) {
-        let mapConfiguration = MapConfiguration(
-            byteCount: configuration.memoryByteCount,
-            itemByteCountMax: configuration.itemByteCountMax, eviction: configuration.eviction,
-            evicts: configuration.evicts, assignsCASUniques: configuration.assignsCASUniques,
-            locksPages: configuration.locksPages, tracksSizes: configuration.tracksSizes)
-        do {
-            guard let path = configuration.memoryFile else {
-                let work = StartWork(logger: configuration.logger)
-                if let shortage = MemoryBudget.ofThisProcess().shortage(
-                    arenaByteCount: configuration.memoryByteCount)
-                {
-                    work.warn(shortage)
-                }
-                let clock = NodeClock()
-                return (try SessionMap(mapConfiguration, now: clock.now().seconds), clock, nil)
-            }
-            return try makeMap(in: path, configuration, mapConfiguration)
-        } catch let error as MapError {
-            throw NodeError(error)
-        } catch let error as NodeError {
-            throw error
-        } catch {
-            throw NodeError(message: "cannot make the map: \(error)")
-        }
-    }
-
-    /// The map of a memory file. A damaged one may be kept aside: then there is a new one in its place.
-    private static func makeMap(
-        in path: String, _ configuration: NodeConfiguration, _ mapConfiguration: MapConfiguration,
-        isSecondAttempt: Bool = false
-    ) throws -> (SessionMap, NodeClock, MemoryFile) {
-        let work = StartWork(logger: configuration.logger, shouldStop: configuration.shouldStop)
-        let rule = configuration.damagedFileRule
-        var file = try MemoryFile(
-            path: path,
-            byteCount: SessionMap.arenaByteCount(forMapOf: configuration.memoryByteCount),
-            damagedFileRule: rule, work: work)
-        let clock = NodeClock(resuming: file.savedClock)
-        // Checksums cost a store some 3 % of its time: too much where memory does not come back damaged.
-        let hasChecksums = configuration.checksums ?? !file.isInMemory
-        let mapConfiguration = mapConfiguration.with(features: hasChecksums ? .checksums : [])
-        do {
-            file = try MemoryFile.fitted(
-                file, to: mapConfiguration, clock: clock, damagedFileRule: rule, work)
-            let map: SessionMap
-            if let header = file.header {
-                try file.prepareToRecover(work)
-                map = try recover(
-                    mapConfiguration, file, header, clock,
-                    threadCount: configuration.threadCount, configuration.logger)
-            } else {
-                map = try SessionMap(mapConfiguration, in: file.memory, now: clock.now().seconds)
-            }
-            if let move = file.move { map.count(evictionsOf: move) }
-            map.save(clock.saved())
-            try file.finish()
-            return (map, clock, file)
-        } catch {
-            let problem = (error as? MapError).map(NodeError.init) ?? error as? NodeError
-            guard let problem, problem.isFileUnusable, rule == .aside, !isSecondAttempt else {
-                throw error
-            }
-            let name = try file.putAside()
-            work.warn(
-                "\(problem.message); it is kept as \(name), and the node starts without items")
-        }
-        return try makeMap(in: path, configuration, mapConfiguration, isSecondAttempt: true)
-    }
-
-    private static func recover(
-        _ configuration: MapConfiguration, _ file: MemoryFile, _ header: ArenaHeader,
-        _ clock: NodeClock, threadCount: Int, _ logger: Logger
-    ) throws -> SessionMap {
-        let start = ContinuousClock.now
-        var report = RecoveryReport()
-        let map = try SessionMap(
-            configuration, recovering: file.memory, header: header, now: clock.now().seconds,
-            report: &report
-        ) { count, body in
-            NodeThread.each(count, threadCount: threadCount, body)
-        }
-        let milliseconds = Int((ContinuousClock.now - start) / .milliseconds(1))
-        logger.notice(
-            """
-            recovered \(report.itemCount) items, \(report.byteCount) bytes, in \(milliseconds) ms; \
-            not taken over: \(report.expiredCount) expired, \(report.flushedCount) flushed, \
-            \(report.supersededCount) replaced, \(report.evictedCount) evicted, \
-            \(report.damagedCount) damaged
-            """)
-        if let damage = report.firstDamage {
-            logger.warning(
-                """
-                the memory file is damaged: \(report.damagedCount) items or places dropped, \
-                \(report.emptiedShardCount) of \(header.regionCount) shards emptied; \
-                first \(damage.reason)
-                """)
-        }
-        return map
     }
 
     /// A place where the node listens.
@@ -172,10 +69,14 @@ package final class Node {
         do {
             try attendSignals()
             // What came before; from here on the loop knows.
-            if context.configuration.shouldStop() { throw NodeError.stopped }
-            let sockets = try context.configuration.makeSockets()
+            if configuration.shouldStop() { throw NodeError.stopped }
+            let sockets = try configuration.makeSockets()
             let places = sockets.map { Place($0.address) }
-            try acceptor.start(loop: loop, sockets: sockets)
+            try acceptor.start(loop: loop, sockets: sockets) { socket in
+                ListenerIdentity(
+                    space: space, rules: context.rules.listener,
+                    isUnixSocket: socket.address.isUnix)
+            }
             return places
         } catch let error as NodeError {
             throw error
@@ -186,7 +87,7 @@ package final class Node {
 
     private func attendSignals() throws(EventLoopError) {
         let logger = context.logger
-        let follow = context.configuration.follow
+        let follow = configuration.follow
         for number in [SIGINT, SIGTERM] {
             signals.append(
                 try SignalSource(loop: loop, signal: number) { [unowned self] in
@@ -223,9 +124,11 @@ package final class Node {
         self.tick = tick
         try tick.start(afterMilliseconds: Self.tickMilliseconds)
         for worker in workers { threads.append(try NodeThread { worker.run() }) }
-        threads.append(try NodeThread { [preparer] in preparer.run() })
+        for space in context.spaces {
+            threads.append(try NodeThread { space.preparer.run() })
+        }
         loop.run()
-        context.configuration.follow(.stopping)
+        configuration.follow(.stopping)
         stop()
     }
 
@@ -243,18 +146,15 @@ package final class Node {
         tick = nil
         acceptor.stop()
         for worker in workers { worker.stop() }
-        preparer.stop()
+        for space in context.spaces { space.preparer.stop() }
         for thread in threads { thread.join() }
-        context.map.save(context.clock.saved())
+        for space in context.spaces { space.map.save(context.clock.saved()) }
         threads.removeAll()
         context.onShutdownRequest { _ in }
         signals.removeAll()
         cluster?.stop()
         stopRequest = nil
     }
-
-    /// Lets `run` return; for tests in one process. Call on the thread that runs the node.
-    package func stopRunning() { loop.stop() }
 }
 
 /// Why a node cannot start, in one line for its operator.

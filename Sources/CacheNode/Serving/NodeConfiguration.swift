@@ -1,7 +1,10 @@
 package import Logging
-package import SessionMap
+import SessionMap
 
 /// Everything that is decided before a node starts.
+///
+/// Its parts are read and set by their names alone: `memoryByteCount` is the space's.
+@dynamicMemberLookup
 package struct NodeConfiguration: Sendable {
     package enum BindingProtocol: String, Sendable {
         case auto, ascii, binary
@@ -33,48 +36,13 @@ package struct NodeConfiguration: Sendable {
         case handedOver([Int32])
     }
 
-    package var memoryByteCount = 64 << 20
-    package var itemByteCountMax = 1 << 20
-    /// The file that the items live in and that outlives the process; none is ordinary memory.
-    package var memoryFile: String?
-    package var damagedFileRule = DamagedFileRule.refuse
-    /// Whether items of a new memory file have checksums; by default those of one on disk do.
-    package var checksums: Bool?
-    package var eviction = EvictionPolicy.standard
-    package var evicts = true
-    package var assignsCASUniques = true
-    package var locksPages = false
-    package var threadCount = 4
-    package var connectionCountMax = 1_024
-    package var connectionLimitRule = ConnectionLimitRule.refuse
-    package var commandsPerTurn = 20
-    package var idleTimeoutSeconds = 0
-    package var listening = Listening.tcp([(host: "127.0.0.1", port: 11_211)])
-    package var backlog = 1_024
-    package var bindingProtocol = BindingProtocol.auto
-    package var exptimeRule = ExptimeRule.asWritten
-    package var isFlushAllowed = true
-    /// `-X`: no command shows keys, whatever else is said.
-    package var isDumpAllowed = true
-    /// `-W`: nobody watches.
-    package var isWatchAllowed = true
-    /// Session keys are secrets: whoever has one is logged in. On a Unix socket its mode says who may
-    /// see them; on TCP nobody does unless this is set.
-    package var showsKeys = false
-    /// Whether `lru_crawler` does what it says from the start.
-    package var isCrawlerEnabled = true
+    package var rules = NodeRules()
+    package var space = SpaceConfiguration()
+    /// What an operator finds, and may change.
     package var tuning = Tuning()
+    package var verbosity = 0
     /// For clients that ask for the cluster's nodes; without it the node knows of none.
     package var cluster: ClusterSource?
-    package var isShutdownAllowed = false
-    package var knowsDebugtime = false
-    package var tracksSizes = false
-    package var prefixDelimiter: UInt8 = UInt8(ascii: ":")
-    package var collectsPrefixDetail = false
-    package var verbosity = 0
-    /// Shown in `stats settings` only.
-    package var interfaces: String?
-    package var version = "0.1.0"
     package var logger = Logger(label: "sojournd")
     /// Where the logger's lines go, if they can be lost on the way.
     package var log: LogQueue?
@@ -93,7 +61,7 @@ package struct NodeConfiguration: Sendable {
     /// How many descriptors the node may need: those of connections, four for each loop, and the rest
     /// (sockets that listen, files, one to refuse a connection with) with room to spare.
     package var descriptorCountMax: Int {
-        connectionCountMax + Self.localConnectionCount + threadCount * 4 + 40
+        rules.connectionCountMax + Self.localConnectionCount + rules.threadCount * 4 + 40
     }
 
     /// What whoever started a node wants to know of it.
@@ -109,6 +77,25 @@ package struct NodeConfiguration: Sendable {
 }
 
 extension NodeConfiguration {
+    package subscript<Value>(dynamicMember path: WritableKeyPath<NodeRules, Value>) -> Value {
+        get { rules[keyPath: path] }
+        set { rules[keyPath: path] = newValue }
+    }
+
+    package subscript<Value>(dynamicMember path: WritableKeyPath<ListenerRules, Value>) -> Value {
+        get { rules.listener[keyPath: path] }
+        set { rules.listener[keyPath: path] = newValue }
+    }
+
+    package subscript<Value>(
+        dynamicMember path: WritableKeyPath<SpaceConfiguration, Value>
+    ) -> Value {
+        get { space[keyPath: path] }
+        set { space[keyPath: path] = newValue }
+    }
+}
+
+extension NodeConfiguration {
     package static let probationPercentRange = EvictionPolicy.sharePercentRange
     package static let probationPercentDefault = EvictionPolicy.sharePercentDefault
     package static let proofAgeRange = EvictionPolicy.proofAgeSecondsRange
@@ -117,10 +104,10 @@ extension NodeConfiguration {
     /// Without numbers: one strict LRU queue.
     package mutating func setEviction(probationPercent: Int?, proofAgeSeconds: Int?) {
         guard let probationPercent, let proofAgeSeconds else {
-            eviction = .lru
+            space.eviction = .lru
             return
         }
-        eviction = .probation(
+        space.eviction = .probation(
             sharePercent: probationPercent, proofAgeSeconds: proofAgeSeconds)
     }
 }

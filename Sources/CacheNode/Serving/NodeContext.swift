@@ -4,48 +4,38 @@ import MemcacheProtocol
 import SessionMap
 import Synchronization
 
-/// What all workers and connections of a node share: the map, the clock, the rules, and the switches
-/// that an operator can change.
+/// What all workers and connections of a node share: rules, switches, spaces, the clock, and who else
+/// is there.
 final class NodeContext: Sendable {
-    let configuration: NodeConfiguration
-    let map: SessionMap
+    let rules: NodeRules
+    let switches: NodeSwitches
+    let spaces: [Space]
     let clock: NodeClock
     let logger: Logger
+    let log: LogQueue?
     let workers: [WorkerRecord]
-    let acceptance: AcceptanceRecord
-    let prefixes: PrefixStatistics
+    let acceptance = AcceptanceRecord()
     let watchers = Watchers()
-    let dumps: DumpRecord
-    let tuning: Mutex<Tuning>
     /// What `config get cluster` answers.
     let cluster = Mutex<ClusterListing?>(nil)
-    let verbosity: Atomic<Int>
-    let memoryLimitByteCount: Atomic<Int>
-    /// The counters' values that `stats` shows as zero: those at the last `stats reset`.
-    let zero: Mutex<CounterSnapshot>
-    private let shutdownRequest: Mutex<@Sendable (ShutdownMode) -> Void>
+    private let shutdownRequest: Mutex<@Sendable (ShutdownMode) -> Void> = Mutex { _ in }
 
-    init(configuration: NodeConfiguration, map: SessionMap, clock: NodeClock) {
-        self.configuration = configuration
-        self.map = map
+    init(configuration: NodeConfiguration, spaces: [Space], clock: NodeClock) {
+        rules = configuration.rules
+        switches = NodeSwitches(configuration)
+        self.spaces = spaces
         self.clock = clock
         logger = configuration.logger
-        workers = (0..<configuration.threadCount).map { _ in WorkerRecord() }
-        acceptance = AcceptanceRecord()
-        prefixes = PrefixStatistics(
-            delimiter: configuration.prefixDelimiter, isOn: configuration.collectsPrefixDetail)
-        dumps = DumpRecord(isEnabled: configuration.isCrawlerEnabled)
-        tuning = Mutex(configuration.tuning)
-        verbosity = Atomic(configuration.verbosity)
-        memoryLimitByteCount = Atomic(configuration.memoryByteCount)
-        zero = Mutex(CounterSnapshot())
-        shutdownRequest = Mutex { _ in }
-        map.observeEvictions { [unowned self] in noteEvicted($0) }
+        log = configuration.log
+        workers = (0..<configuration.rules.threadCount).map { WorkerRecord(number: $0) }
+        for space in spaces {
+            space.map.observeEvictions { [unowned self] in noteEvicted($0) }
+        }
     }
 
     /// Whether messages of this level are wanted; `verbosity` changes that while the node runs.
     @inline(__always)
-    func isVerbose(_ level: Int) -> Bool { verbosity.load(ordering: .relaxed) >= level }
+    func isVerbose(_ level: Int) -> Bool { switches.verbosity.load(ordering: .relaxed) >= level }
 
     /// Tells the operator, who may wonder, why a command that shows keys was refused.
     func noteKeysRefused() {
@@ -66,13 +56,16 @@ final class NodeContext: Sendable {
 
 /// What others may see of one worker.
 final class WorkerRecord: Sendable {
-    let counters = Counters()
+    /// Its place among the node's, and among each space's counters.
+    let number: Int
     /// The worker's connections by descriptor, for `stats conns`.
     let connections = Mutex<[Int32: ConnectionRecord]>([:])
     /// Wakes the worker up for what its watchers are to be told.
     let attention = Mutex<WakeUp?>(nil)
     let lentBufferCount = Atomic<Int>(0)
     let freeBufferCount = Atomic<Int>(0)
+
+    init(number: Int) { self.number = number }
 }
 
 /// What others may see of one connection.

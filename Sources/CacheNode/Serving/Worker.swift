@@ -39,8 +39,14 @@ final class Worker: @unchecked Sendable {
     private var goOn: Timer?
     let commandsPerTurn: Int
 
+    /// A connected descriptor, and the listener that it came by.
+    private struct Arrival {
+        let descriptor: Int32
+        let listener: ListenerIdentity
+    }
+
     private struct Inbox {
-        var descriptors: [Int32] = []
+        var arrivals: [Arrival] = []
         var isMaintenanceDue = false
         var isStopping = false
     }
@@ -56,7 +62,7 @@ final class Worker: @unchecked Sendable {
         self.number = number
         self.context = context
         record = context.workers[number]
-        commandsPerTurn = context.configuration.commandsPerTurn
+        commandsPerTurn = context.rules.commandsPerTurn
         loop = try Loop()
         let wakeUp = try WakeUp(loop: loop) { [unowned self] in
             readInbox()
@@ -97,8 +103,10 @@ final class Worker: @unchecked Sendable {
     // MARK: Called from other threads
 
     /// Takes over a connected descriptor.
-    func adopt(_ descriptor: Int32) {
-        inbox.withLock { $0.descriptors.append(descriptor) }
+    func adopt(_ descriptor: Int32, listener: ListenerIdentity) {
+        inbox.withLock {
+            $0.arrivals.append(Arrival(descriptor: descriptor, listener: listener))
+        }
         wakeUp?.wake()
     }
 
@@ -116,27 +124,28 @@ final class Worker: @unchecked Sendable {
     // MARK: Connections
 
     private func readInbox() {
-        let (descriptors, isMaintenanceDue, isStopping) = inbox.withLock { inbox in
+        let (arrivals, isMaintenanceDue, isStopping) = inbox.withLock { inbox in
             defer {
-                inbox.descriptors.removeAll(keepingCapacity: true)
+                inbox.arrivals.removeAll(keepingCapacity: true)
                 inbox.isMaintenanceDue = false
             }
-            return (inbox.descriptors, inbox.isMaintenanceDue, inbox.isStopping)
+            return (inbox.arrivals, inbox.isMaintenanceDue, inbox.isStopping)
         }
-        for descriptor in descriptors { open(descriptor) }
+        for arrival in arrivals { open(arrival.descriptor, listener: arrival.listener) }
         if isMaintenanceDue { maintain() }
         if isStopping { loop.stop() }
     }
 
-    private func open(_ descriptor: Int32) {
+    private func open(_ descriptor: Int32, listener: ListenerIdentity) {
         let connection = Connection(
-            context: context, worker: record, pool: pool, now: now(), descriptor: descriptor)
+            context: context, listener: listener, worker: record, pool: pool, now: now(),
+            descriptor: descriptor)
         do {
             let socket = try ClientSocket(
                 worker: self, descriptor: descriptor, connection: connection)
             sockets[descriptor] = socket
             record.connections.withLock { $0[descriptor] = connection.record }
-            record.counters.add(.totalConnections)
+            connection.counters.add(.totalConnections)
             if context.watchers.want(.connections) { socket.tellOpened() }
             if context.isVerbose(2) { context.logger.debug("<\(descriptor) new client connection") }
         } catch {
@@ -245,12 +254,14 @@ final class Worker: @unchecked Sendable {
     /// shards, and the connections that have been idle for too long.
     private func maintain() {
         let now = now()
-        if number == 0 { context.map.save(context.clock.saved()) }
         var hasMore = false
-        for shard in stride(from: number, to: context.map.shardCount, by: workerCount) {
-            let more = context.map.maintain(
-                shard: shard, now: now.seconds, itemBudget: Self.itemsPerTurn)
-            hasMore = hasMore || more
+        for space in context.spaces {
+            if number == 0 { space.map.save(context.clock.saved()) }
+            for shard in stride(from: number, to: space.map.shardCount, by: workerCount) {
+                let more = space.map.maintain(
+                    shard: shard, now: now.seconds, itemBudget: Self.itemsPerTurn)
+                hasMore = hasMore || more
+            }
         }
         if !hasMore {
             kickIdle(now: now)
@@ -266,13 +277,13 @@ final class Worker: @unchecked Sendable {
         }
     }
 
-    private var workerCount: Int { context.configuration.threadCount }
+    private var workerCount: Int { context.rules.threadCount }
 
     private func kickIdle(now: Moment) {
-        let limit = context.configuration.idleTimeoutSeconds
+        let limit = context.rules.idleTimeoutSeconds
         guard limit > 0 else { return }
         for socket in sockets.values where socket.isIdle(for: UInt32(limit), now: now) {
-            record.counters.add(.idleKicks)
+            socket.connection.counters.add(.idleKicks)
             close(socket, .idleTimeout)
         }
     }

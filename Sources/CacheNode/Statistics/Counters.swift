@@ -1,6 +1,6 @@
 import Synchronization
 
-/// What a worker counts. The raw values are memcached's names in `stats`.
+/// What a worker counts of a space; the pages say by which names that is shown.
 enum Counter: Int, CaseIterable, Sendable {
     case totalConnections, idleKicks
     case bytesRead, bytesWritten
@@ -11,13 +11,12 @@ enum Counter: Int, CaseIterable, Sendable {
     case casHits, casMisses, casBadValue
     case touchHits, touchMisses
     case storeTooLarge, storeNoMemory
-    case authCommands, authErrors
     case connectionYields
     /// Large values that were not sent, because too much memory was pinned already.
     case repliesWithoutMemory
 }
 
-/// One worker's counters: written by that worker alone, read by any thread.
+/// One worker's counters of a space: written by that worker alone, read by any thread.
 ///
 /// A count is a relaxed load and a relaxed store, which costs what an ordinary addition costs;
 /// `stats reset` therefore does not write here, it takes the present values for the new zero.

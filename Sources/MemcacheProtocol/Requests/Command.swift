@@ -20,6 +20,20 @@ package enum Command: Equatable, Sendable {
     case quit
     /// Not a command; the reply and how to go on.
     case failure(Failure)
+
+    /// Nothing is to be answered, not even errors. Meta commands have a flag of their own for it.
+    package var isQuiet: Bool {
+        switch self {
+        case .store(let header): header.isQuiet
+        case .delete(_, let isQuiet), .touch(_, _, let isQuiet),
+            .arithmetic(_, _, _, let isQuiet), .flushAll(_, let isQuiet),
+            .verbosity(_, let isQuiet), .cacheMemlimit(_, let isQuiet),
+            .shutdown(_, let isQuiet), .operate(_, let isQuiet):
+            isQuiet
+        case .failure(let failure): failure.isQuiet
+        case .retrieve, .version, .noop, .meta, .debugtime, .stats, .quit: false
+        }
+    }
 }
 
 /// `get`, `gets`, `gat` and `gats`: the keys are the words from `keysStart` to the line's end.

@@ -16,8 +16,7 @@ package enum MetaVerb: Equatable, Sendable {
 /// tokens read.
 ///
 /// All commands know all flags, and ignore what has no meaning to them. In which order flags were
-/// given matters for the reply: whoever writes it walks over the words from `flagsStart` on once
-/// more, with `nextWord`.
+/// given matters for the reply: `MetaReply` walks over the words from `flagsStart` on once more.
 ///
 /// Source: doc/protocol.txt, "Meta Commands"; which error comes first, memcached 1.6.45.
 package struct MetaRequest: Equatable, Sendable {
@@ -47,6 +46,10 @@ package struct MetaRequest: Equatable, Sendable {
     package private(set) var initial: UInt64 = 0
     /// `D`
     package private(set) var delta: UInt64 = 1
+    /// `T` stands in front of `R`, which so sees the deadline that `T` gives.
+    package private(set) var touchesBeforeRecache = false
+    /// `N` stands behind `T`: of the two deadlines its one counts, where both do.
+    package private(set) var vivifiesAfterTouch = false
 
     /// Reads a line that starts with one of the verbs.
     package init(_ line: Span<UInt8>, _ verb: MetaVerb) throws(Failure) {
@@ -145,8 +148,12 @@ package struct MetaRequest: Equatable, Sendable {
     ) -> ErrorReply? {
         switch flag {
         case .exptime: return Self.take(line.signed32(at: token), into: &exptime)
-        case .vivify: return Self.take(line.signed32(at: token), into: &vivifyExptime)
-        case .recache: return Self.take(line.signed32(at: token), into: &recacheExptime)
+        case .vivify:
+            vivifiesAfterTouch = flags.has(.exptime)
+            return Self.take(line.signed32(at: token), into: &vivifyExptime)
+        case .recache:
+            touchesBeforeRecache = flags.has(.exptime)
+            return Self.take(line.signed32(at: token), into: &recacheExptime)
         case .compare: return Self.take(line.unsigned(at: token), into: &comparison)
         case .newUnique: return Self.take(line.unsigned(at: token), into: &casUnique)
         case .clientFlags:

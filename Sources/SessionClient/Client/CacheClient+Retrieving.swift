@@ -3,8 +3,9 @@ import NIOCore
 extension CacheClient {
     /// Reads an item.
     ///
-    /// - Parameter expiry: a new one for the item, set in the same round trip, or with replicas in a
-    ///   second one: how a session slides.
+    /// An `expiry` is a new one for the item, set in the same round trip, or with several copies in a second
+    /// one: how a session slides.
+    ///
     /// - Returns: nil for a miss.
     public func get(
         _ key: CacheKey, touching expiry: Expiry? = nil

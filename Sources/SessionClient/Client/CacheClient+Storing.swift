@@ -65,7 +65,8 @@ extension CacheClient {
 
     /// Adds to an item that is a decimal number. Beyond 64 bits it begins at 0 again.
     ///
-    /// - Parameter initial: what a missing item becomes, with its expiry.
+    /// `initial` is what a missing item becomes, with its expiry.
+    ///
     /// - Returns: the new number; nil if there is no item and no `initial`.
     public func increment(
         _ key: CacheKey, by delta: UInt64 = 1, initial: (number: UInt64, expiry: Expiry)? = nil

@@ -54,7 +54,7 @@ public struct CacheClient: Sendable {
         if case .definition(let path, _) = membership {
             let text = try MembershipReader.firstText(of: path)
             let definition = try ClusterDefinition(yaml: text, file: path)
-            configuration.replication.copyCount = definition.replicaCount
+            configuration.copies.count = definition.copyCount
         }
         let core = try ClientCore(
             configuration: configuration, group: eventLoopGroup, logger: logger)

@@ -9,7 +9,7 @@ public struct CacheClientConfiguration: Sendable {
         /// An error. No copy is ever read that another node has outdated.
         case fail
         /// The ring's next node takes its place, and gives it back when it returns. What it then still
-        /// holds (`-e`) is read again, though it may be outdated: for caches, or with replicas.
+        /// holds (`-e`) is read again, though it may be outdated: for caches, or with several copies.
         case nextNode
     }
 
@@ -17,10 +17,12 @@ public struct CacheClientConfiguration: Sendable {
     public var strategy: Ring.Strategy = .ketamaWeighted
     /// Nil takes the strategy's own.
     public var keyHash: Ring.KeyHash?
+    /// The part of a key that alone is hashed, between two characters; nil hashes the whole key.
     public var hashTag: Ring.HashTag?
-    /// With replicas `.fail`: the other copies are there already.
+    /// With several copies `.fail`: the other copies are there already.
     public var deadNodes: DeadNodes = .fail
-    public var replication = Replication()
+    /// On how many nodes an item is, and what is asked of them.
+    public var copies = Copies()
 
     /// Until a command has failed. 1 ms to 1 h; a call can have its own (`CacheClient.withTimeout`).
     public var requestTimeout: Duration = .seconds(1)
@@ -36,7 +38,7 @@ public struct CacheClientConfiguration: Sendable {
     /// Commands on the wire or waiting, on one connection; further ones fail with `.overloaded`.
     /// 1 to 1,048,576.
     public var outstandingCountMax = 8_192
-    /// Larger values are not sent; with replicas 12 bytes less. 1 byte to 128 MiB. A node counts more than the value against its item
+    /// Larger values are not sent; with several copies 12 bytes less. 1 byte to 128 MiB. A node counts more than the value against its item
     /// limit (`-I`, 1 MiB): up to `itemOverheadByteCountMax` for the key and the item's head. The default
     /// leaves room for them, so that what the client lets through the node takes.
     public var valueByteCountMax = 1_048_576 - Self.itemOverheadByteCountMax
@@ -48,18 +50,20 @@ public struct CacheClientConfiguration: Sendable {
     public var failureCountUntilEjection = 3
     /// How long a node that refuses connections is taken for one that restarts: commands try again, each
     /// until its deadline, and the node is not ejected. Nil is as long as `requestTimeout`, zero not at all;
-    /// up to 1 h. With replicas, or `deadNodes: .nextNode`, nobody waits: others have the key.
+    /// up to 1 h. With several copies, or `deadNodes: .nextNode`, nobody waits: others have the key.
     public var restartPatience: Duration?
     /// How long a node is left alone at first; each probe that fails doubles it. 1 ms to 1 h.
     public var ejectionMin: Duration = .milliseconds(500)
     /// How long at most. `ejectionMin` to 1 h.
     public var ejectionMax: Duration = .seconds(30)
 
+    /// The defaults, as they are written here.
     public init() {}
 }
 
 /// A setting that is out of its range.
 public struct ConfigurationError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// Which setting it is, and its range.
     public let description: String
     init(_ description: String) { self.description = description }
 }
@@ -82,9 +86,9 @@ extension CacheClientConfiguration {
         guard ejectionMin <= ejectionMax else {
             throw ConfigurationError("ejectionMin must not be above ejectionMax")
         }
-        try replication.validate()
-        guard replication.copyCount == 1 || deadNodes == .fail else {
-            throw ConfigurationError("deadNodes must be .fail where there are replicas")
+        try copies.validate()
+        guard copies.count == 1 || deadNodes == .fail else {
+            throw ConfigurationError("deadNodes must be .fail where there are several copies")
         }
         let counts: [(String, Int, ClosedRange<Int>)] = [
             ("connectionCountPerNode", connectionCountPerNode, 1...64),
@@ -107,7 +111,7 @@ extension CacheClientConfiguration {
                 ? .zero : TimeAmount(restartPatience ?? requestTimeout))
     }
 
-    private var othersHaveTheKey: Bool { replication.copyCount > 1 || deadNodes == .nextNode }
+    private var othersHaveTheKey: Bool { copies.count > 1 || deadNodes == .nextNode }
 
     var connectionSettings: NodeConnection.Settings {
         NodeConnection.Settings(

@@ -2,45 +2,53 @@
 ///
 /// A miss, a conflict or an item that is already there are results, not errors.
 public struct CacheError: Error, Hashable, Sendable {
-    public enum Code: String, Hashable, Sendable {
+    /// What went wrong, for programs to compare. There may be further codes later: a `switch` has a `default`.
+    public struct Code: Hashable, Sendable, CustomStringConvertible {
+        /// The code's name, as in logs and in the dimension of `sojourn_client_errors`.
+        public let description: String
+
+        private init(_ name: String) { description = name }
+
         /// Not 1 to 250 bytes, or with a space or a control byte in it. Nothing was sent.
-        case invalidKey
+        public static let invalidKey = Code("invalidKey")
         /// Larger than the configuration's `valueByteCountMax`, or than the node takes.
-        case valueTooLarge
+        public static let valueTooLarge = Code("valueTooLarge")
         /// Client flags that the client needs for itself. Nothing was sent.
-        case reservedClientFlags
+        public static let reservedClientFlags = Code("reservedClientFlags")
         /// `increment` or `decrement` of an item that is no number.
-        case notANumber
+        public static let notANumber = Code("notANumber")
         /// No reply in time. The node may or may not have carried out the command.
-        case deadlineExceeded
+        public static let deadlineExceeded = Code("deadlineExceeded")
         /// As many commands as the configuration allows are under way. Nothing was sent.
-        case overloaded
+        public static let overloaded = Code("overloaded")
         /// The task was cancelled. The node may or may not have carried out the command.
-        case cancelled
+        public static let cancelled = Code("cancelled")
         /// The node cannot be reached, or is ejected because it could not be. Nothing was sent.
-        case nodeUnavailable
+        public static let nodeUnavailable = Code("nodeUnavailable")
         /// The connection broke. The node may or may not have carried out the command.
-        case connectionLost
+        public static let connectionLost = Code("connectionLost")
         /// The node sent what is no reply, or a reply to somebody else. The connection is closed.
-        case protocolViolation
+        public static let protocolViolation = Code("protocolViolation")
         /// The node answered with an error; `reason` has its text.
-        case refused
+        public static let refused = Code("refused")
         /// No node is known yet, or the membership's source names none.
-        case noNodes
+        public static let noNodes = Code("noNodes")
         /// The client was shut down.
-        case shutDown
-        /// Fewer copies were read or written than `Replication` requires. A write may have reached some.
-        case tooFewCopies
+        public static let shutDown = Code("shutDown")
+        /// Fewer copies were read or written than `Copies` asks for. A write may have reached some.
+        public static let tooFewCopies = Code("tooFewCopies")
         /// Other clients changed the item again and again meanwhile.
-        case contended
+        public static let contended = Code("contended")
     }
 
+    /// What went wrong.
     public var code: Code
     /// The name of the node that it is about.
     public var node: String?
     /// In words, for logs. Never a key or a value.
     public var reason: String?
 
+    /// An error as the client throws it, for tests of an application.
     public init(_ code: Code, node: String? = nil, reason: String? = nil) {
         self.code = code
         self.node = node
@@ -49,8 +57,9 @@ public struct CacheError: Error, Hashable, Sendable {
 }
 
 extension CacheError: CustomStringConvertible {
+    /// Code, node and reason in one line, for logs.
     public var description: String {
-        var text = code.rawValue
+        var text = code.description
         if let node { text += " at \(node)" }
         if let reason { text += ": \(reason)" }
         return text

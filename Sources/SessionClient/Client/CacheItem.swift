@@ -2,7 +2,10 @@ public import NIOCore
 
 /// The opaque number that a node gives to each state of an item.
 public struct CASUnique: Hashable, Sendable {
+    /// As the node sends it.
     public let number: UInt64
+
+    /// For a number that was kept elsewhere, such as in a form.
     public init(_ number: UInt64) { self.number = number }
 }
 
@@ -11,7 +14,9 @@ public struct CacheItem: Hashable, Sendable {
     /// It shares its memory with all that was read from the socket at the same time, up to 64 KiB: copy
     /// what is to be kept for long.
     public var value: ByteBuffer
+    /// What was stored with it; 0 if nothing was.
     public var clientFlags: UInt32
+    /// Which state of the item this is, for `compareAndSet` and `compareAndDelete`.
     public var casUnique: CASUnique
     /// Nil for an item that never expires.
     public var timeLeft: Duration?
@@ -19,15 +24,18 @@ public struct CacheItem: Hashable, Sendable {
 
 /// What `get` found of several keys: what is in neither is a miss.
 public struct CacheItems: Sendable {
+    /// Items that are there, by their keys.
     public var hits: [CacheKey: CacheItem] = [:]
     /// Keys of nodes that did not answer.
     public var failures: [CacheKey: CacheError] = [:]
 
+    /// The item of a key; nil for a miss and for a failure.
     public subscript(_ key: CacheKey) -> CacheItem? { hits[key] }
 }
 
 /// What became of a store that wants the item unchanged.
 public enum CompareAndSetOutcome: Hashable, Sendable {
+    /// The item is the new one, in this state.
     case stored(CASUnique)
     /// Somebody else has changed the item.
     case conflict
@@ -37,6 +45,7 @@ public enum CompareAndSetOutcome: Hashable, Sendable {
 
 /// What became of a deletion that wants the item unchanged.
 public enum CompareAndDeleteOutcome: Hashable, Sendable {
+    /// The item was as expected, and is gone.
     case deleted
     /// Somebody else has changed the item.
     case conflict

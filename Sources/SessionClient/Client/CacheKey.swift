@@ -4,6 +4,7 @@ import MemcacheProtocol
 ///
 /// A key is bytes; a string stands for its UTF-8. What is no key never reaches a node.
 public struct CacheKey: Hashable, Sendable {
+    /// As they are sent.
     public let bytes: [UInt8]
 
     /// - Throws: `CacheError` with `.invalidKey`.
@@ -31,6 +32,7 @@ public struct CacheKey: Hashable, Sendable {
 
 /// For keys that stand in a program's text. A literal that is no key stops the program.
 extension CacheKey: ExpressibleByStringLiteral {
+    /// - Precondition: the text is a key.
     public init(stringLiteral text: StaticString) {
         let bytes = text.withUTF8Buffer { Array($0) }
         precondition(Self.isValid(bytes), "'\(text)' is no key")
@@ -46,5 +48,6 @@ extension CacheKey {
 }
 
 extension CacheKey: CustomStringConvertible {
+    /// The bytes as UTF-8, with a replacement for what is none.
     public var description: String { String(decoding: bytes, as: UTF8.self) }
 }

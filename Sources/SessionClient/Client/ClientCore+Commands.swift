@@ -3,22 +3,22 @@ import NIOCore
 
 /// Each command, on one node or on all that hold copies.
 extension ClientCore {
-    private func replicas(
+    private func copies(
         of key: CacheKey, _ deadline: NIODeadline
-    ) async throws(CacheError) -> ReplicaSet? {
-        guard configuration.replication.copyCount > 1 else { return nil }
+    ) async throws(CacheError) -> CopySet? {
+        guard configuration.copies.count > 1 else { return nil }
         let topology = try await topology(deadline: deadline)
-        let pools = topology.pools(for: key, count: configuration.replication.copyCount)
-        return ReplicaSet(
-            key: key, pools: pools, settings: configuration.replication, clock: clock,
+        let pools = topology.pools(for: key, count: configuration.copies.count)
+        return CopySet(
+            key: key, pools: pools, settings: configuration.copies, clock: clock,
             metrics: metrics)
     }
 
     func get(
         _ key: CacheKey, exptime: Int32?, deadline: NIODeadline
     ) async throws(CacheError) -> CacheItem? {
-        if let replicas = try await replicas(of: key, deadline) {
-            return try await replicas.get(exptime: exptime, deadline: deadline)
+        if let copies = try await copies(of: key, deadline) {
+            return try await copies.get(exptime: exptime, deadline: deadline)
         }
         let get = NodeRequest.Get(key: key, wantsTimeLeft: true, exptime: exptime)
         return CacheItem(try await ask(.get(get), for: key, deadline: deadline))
@@ -27,8 +27,8 @@ extension ClientCore {
     func touch(
         _ key: CacheKey, exptime: Int32, deadline: NIODeadline
     ) async throws(CacheError) -> Bool {
-        if let replicas = try await replicas(of: key, deadline) {
-            return try await replicas.touch(exptime: exptime, deadline: deadline)
+        if let copies = try await copies(of: key, deadline) {
+            return try await copies.touch(exptime: exptime, deadline: deadline)
         }
         let get = NodeRequest.Get(key: key, wantsValue: false, exptime: exptime)
         return try await ask(.get(get), for: key, deadline: deadline).status == .done
@@ -38,45 +38,39 @@ extension ClientCore {
         _ command: StoreCommand, deadline: NIODeadline
     ) async throws(CacheError) -> StoreOutcome {
         try check(command)
-        guard let replicas = try await replicas(of: command.key, deadline) else {
+        guard let copies = try await copies(of: command.key, deadline) else {
             let reply = try await ask(command.request, for: command.key, deadline: deadline)
             return try StoreOutcome(reply, to: command.mode)
         }
-        let draft = ReplicaSet.Draft(
+        let draft = CopySet.Draft(
             value: command.value, clientFlags: command.clientFlags, exptime: command.exptime)
-        switch command.mode {
-        case .set: return .stored(try await replicas.set(draft, deadline: deadline))
-        case .add:
-            let version = try await replicas.store(draft, isAddition: true, deadline: deadline)
-            return version.map { .stored($0) } ?? .present
-        case .addFresh:
-            let version = try await replicas.addFresh(draft, deadline: deadline)
-            return version.map { .stored($0) } ?? .present
-        case .replace:
-            let version = try await replicas.store(draft, isAddition: false, deadline: deadline)
-            return version.map { .stored($0) } ?? .absent
-        case .compareAndSet(let expected):
-            return try await replicas.compareAndSet(
-                draft, expected: expected, deadline: deadline)
-        }
+        let goal: CopyWrite.Goal =
+            switch command.mode {
+            case .set: .set
+            case .add: .add
+            case .addFresh: .addFresh
+            case .replace: .replace
+            case .compareAndSet(let expected): .compareAndSet(expected: expected)
+            }
+        return try await copies.store(goal, draft, deadline: deadline)
     }
 
     private func check(_ command: StoreCommand) throws(CacheError) {
         // Whatever is stored may have to be stored with its end in it.
-        let room = configuration.replication.copyCount > 1 ? DatedItem.headByteCount : 0
+        let room = configuration.copies.count > 1 ? DatedItem.headByteCount : 0
         let limit = configuration.valueByteCountMax - room
         guard command.value.readableBytes <= limit else {
             throw CacheError(.valueTooLarge, reason: "above \(limit) bytes")
         }
         guard
-            configuration.replication.copyCount == 1
-                || !ReplicaSet.reservedClientFlags.contains(command.clientFlags)
+            configuration.copies.count == 1
+                || !CopySet.reservedClientFlags.contains(command.clientFlags)
         else { throw CacheError(.reservedClientFlags) }
     }
 
     func delete(_ key: CacheKey, deadline: NIODeadline) async throws(CacheError) -> Bool {
-        if let replicas = try await replicas(of: key, deadline) {
-            return try await replicas.delete(deadline: deadline)
+        if let copies = try await copies(of: key, deadline) {
+            return try await copies.delete(deadline: deadline)
         }
         let request = NodeRequest.delete(.init(key: key))
         return try await ask(request, for: key, deadline: deadline).status == .done
@@ -85,8 +79,8 @@ extension ClientCore {
     func delete(
         _ key: CacheKey, expected: UInt64, deadline: NIODeadline
     ) async throws(CacheError) -> CompareAndDeleteOutcome {
-        if let replicas = try await replicas(of: key, deadline) {
-            switch try await replicas.delete(expected: expected, deadline: deadline) {
+        if let copies = try await copies(of: key, deadline) {
+            switch try await copies.delete(expected: expected, deadline: deadline) {
             case .stored: return .deleted
             case .changed, .present: return .conflict
             case .absent: return .notFound
@@ -107,8 +101,8 @@ extension ClientCore {
     func arithmetic(
         _ arithmetic: NodeRequest.Arithmetic, deadline: NIODeadline
     ) async throws(CacheError) -> UInt64? {
-        if configuration.replication.copyCount > 1 {
-            return try await replicatedArithmetic(arithmetic, deadline: deadline)
+        if configuration.copies.count > 1 {
+            return try await arithmeticOnCopies(arithmetic, deadline: deadline)
         }
         let request = NodeRequest.arithmetic(arithmetic)
         let reply = try await ask(request, for: arithmetic.key, deadline: deadline)
@@ -120,10 +114,10 @@ extension ClientCore {
     }
 
     /// Nodes that add by themselves would give the same version to different numbers.
-    private func replicatedArithmetic(
+    private func arithmeticOnCopies(
         _ arithmetic: NodeRequest.Arithmetic, deadline: NIODeadline
     ) async throws(CacheError) -> UInt64? {
-        for _ in 0..<ReplicaSet.attemptCountMax {
+        for _ in 0..<Copies.attemptCountMax {
             var command = StoreCommand(
                 mode: .add, key: arithmetic.key, value: ByteBuffer(), clientFlags: 0, exptime: 0)
             let number: UInt64

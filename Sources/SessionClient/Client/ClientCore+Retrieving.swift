@@ -34,7 +34,7 @@ extension ClientCore {
         var items = CacheItems()
         do throws(CacheError) {
             let topology = try await topology(deadline: deadline)
-            guard configuration.replication.copyCount == 1 else {
+            guard configuration.copies.count == 1 else {
                 await getEach(keys, deadline: deadline, into: &items)
                 return items
             }

@@ -41,7 +41,7 @@ struct ClientMetrics: Sendable {
     }
 
     func countError(_ error: CacheError) {
-        let dimensions = [("code", error.code.rawValue)]
+        let dimensions = [("code", error.code.description)]
         Counter(label: "sojourn_client_errors", dimensions: dimensions, factory: factory)
             .increment()
     }

@@ -1,5 +1,12 @@
-import Glibc
 import MemcacheProtocol
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
 
 /// When an item goes by itself.
 public enum Expiry: Hashable, Sendable {
@@ -37,15 +44,15 @@ public enum Expiry: Hashable, Sendable {
     }
 
     /// Whether an exptime of ours has come already.
-    static func isOver(_ exptime: Int32) -> Bool {
-        let now = unixSeconds()
-        return deadline(of: exptime, unixSeconds: now).map { $0 <= now } ?? false
+    static func isOver(_ exptime: Int32, unixSeconds now: Int64 = unixSeconds()) -> Bool {
+        deadline(of: exptime, unixSeconds: now).map { $0 <= now } ?? false
     }
 
     /// - Returns: nil for never.
-    static func timeLeft(of exptime: Int32) -> Duration? {
-        let now = unixSeconds()
-        return deadline(of: exptime, unixSeconds: now).map { .seconds(max(0, $0 - now)) }
+    static func timeLeft(
+        of exptime: Int32, unixSeconds now: Int64 = unixSeconds()
+    ) -> Duration? {
+        deadline(of: exptime, unixSeconds: now).map { .seconds(max(0, $0 - now)) }
     }
 
     static func unixSeconds() -> Int64 { Int64(time(nil)) }

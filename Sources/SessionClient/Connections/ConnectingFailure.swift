@@ -1,6 +1,13 @@
-import Glibc
 import NIOCore
 import NIOPosix
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
 
 /// Why a node cannot be reached, in words.
 package struct ConnectingFailure: CustomStringConvertible {

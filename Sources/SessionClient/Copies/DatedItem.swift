@@ -20,8 +20,8 @@ struct DatedItem {
 
     /// - Parameter content: of an item that is not dated.
     /// - Returns: nil if it never expires, or is no item.
-    static func dating(_ content: ReplicaSet.Content, lifetime: Duration) -> ReplicaSet.Content? {
-        guard content.clientFlags != ReplicaSet.tombstoneClientFlags,
+    static func dating(_ content: CopySet.Content, lifetime: Duration) -> CopySet.Content? {
+        guard content.clientFlags != CopySet.tombstoneClientFlags,
             let deadline = Expiry.deadline(of: content.exptime)
         else { return nil }
         let now = Expiry.unixSeconds()
@@ -31,7 +31,7 @@ struct DatedItem {
         value.writeInteger(deadline)
         value.writeInteger(content.clientFlags)
         value.writeImmutableBuffer(content.value)
-        return ReplicaSet.Content(
+        return CopySet.Content(
             value: value, clientFlags: Self.clientFlags,
             exptime: Expiry.after(longest).exptime(), version: content.version)
     }

@@ -1,7 +1,14 @@
-import Glibc
 import Synchronization
 
-/// Makes versions of replicated items: 64 bits, of which the upper 50 are microseconds since 2025 and the
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// Makes versions of items with copies: 64 bits, of which the upper 50 are microseconds since 2025 and the
 /// rest tells this writer from others.
 ///
 /// A version is above every one that the writer has seen of the item, so that a slow clock makes no
@@ -9,7 +16,7 @@ import Synchronization
 final class VersionClock: Sendable {
     static let writerBitCount: UInt64 = 14
     /// 2025-01-01.
-    private static let epochMicroseconds: Int64 = 1_735_689_600_000_000
+    static let epochMicroseconds: Int64 = 1_735_689_600_000_000
 
     private let writer: UInt64
     private let microseconds: @Sendable () -> Int64

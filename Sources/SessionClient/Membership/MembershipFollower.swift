@@ -53,7 +53,7 @@ final class MembershipFollower: Sendable {
 
     /// How many copies there are is no matter of an instant: those that are missing have to be made.
     private func warn(of rule: PlacementRule?) {
-        let copyCount = core.configuration.replication.copyCount
+        let copyCount = core.configuration.copies.count
         guard let rule, rule.copyCount != copyCount else { return }
         core.logger.warning(
             "the cluster's definition has another number of copies; this client keeps to its own",

@@ -1,8 +1,15 @@
 import ClusterFile
-import Glibc
 import HashRing
 import NIOCore
 import NIOPosix
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
 
 /// Looks up the nodes of a membership, again and again.
 struct MembershipReader: Sendable {
@@ -109,7 +116,7 @@ struct MembershipReader: Sendable {
         try settled {
             var status = stat()
             guard stat(path, &status) == 0 else { return false }
-            let age = time(nil) - status.st_mtim.tv_sec
+            let age = time(nil) - status.changeUnixSeconds
             return (0...1).contains(age)
         } pause: {
             usleep(10_000)
@@ -144,7 +151,11 @@ struct MembershipReader: Sendable {
 
     static func addresses(of name: String) throws -> [String] {
         var hints = addrinfo()
-        hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
+        #if canImport(Glibc)
+            hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
+        #else
+            hints.ai_socktype = SOCK_STREAM
+        #endif
         var first: UnsafeMutablePointer<addrinfo>?
         let result = getaddrinfo(name, nil, &hints, &first)
         guard result == 0 else {
@@ -185,5 +196,16 @@ struct MembershipReader: Sendable {
             }
         }
         throw trouble
+    }
+}
+
+extension stat {
+    /// When the file was written last.
+    fileprivate var changeUnixSeconds: Int {
+        #if canImport(Darwin)
+            st_mtimespec.tv_sec
+        #else
+            st_mtim.tv_sec
+        #endif
     }
 }

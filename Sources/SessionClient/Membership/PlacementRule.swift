@@ -14,7 +14,7 @@ struct PlacementRule: Equatable, Sendable {
         strategy = definition.strategy
         keyHash = definition.keyHash
         hashTag = definition.hashTag
-        copyCount = definition.replicaCount
+        copyCount = definition.copyCount
     }
 
     /// That of a client which is told nothing.
@@ -22,6 +22,6 @@ struct PlacementRule: Equatable, Sendable {
         strategy = configuration.strategy
         keyHash = configuration.keyHash
         hashTag = configuration.hashTag
-        copyCount = configuration.replication.copyCount
+        copyCount = configuration.copies.count
     }
 }

@@ -1,5 +1,6 @@
 /// A session as it was loaded or saved last.
 public struct Session<Value: Codable & Sendable>: Sendable {
+    /// What its cookie tells.
     public let id: SessionID
     /// Changes stay here until the session is saved.
     public var value: Value
@@ -21,6 +22,7 @@ public enum SaveOutcome<Value: Codable & Sendable>: Sendable {
 
 /// Why something could not be done with a session. That there is none is no error.
 public enum SessionError: Error, Hashable, Sendable {
+    /// The cluster did not do what it was asked.
     case cache(CacheError)
     /// The value could not be encoded.
     case unencodable(reason: String)

@@ -1,6 +1,11 @@
 import Crypto
-import FoundationEssentials
 import NIOCore
+
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
 
 /// How a session is stored.
 ///

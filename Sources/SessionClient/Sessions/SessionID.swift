@@ -28,6 +28,8 @@ public struct SessionID: Hashable, Sendable {
 
 /// Only its beginning, so that logs are no place to steal sessions from.
 extension SessionID: CustomStringConvertible, CustomDebugStringConvertible {
+    /// The first six characters.
     public var description: String { "\(text.prefix(6))…" }
+    /// The same.
     public var debugDescription: String { description }
 }

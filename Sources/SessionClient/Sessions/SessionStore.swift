@@ -1,10 +1,18 @@
 import Crypto
-import FoundationEssentials
 import Logging
 import Metrics
 import NIOCore
 
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+
 /// Sessions of a web application, in a cache cluster.
+///
+/// An application's tests have `InMemorySessionStore` in its place: what takes sessions takes
+/// `any SessionStoring<Visit>`.
 ///
 /// Goals: an ID cannot be guessed or chosen by anybody; what comes from a browser and is no session is no
 /// session, whatever it is, and no error; two requests never undo each other's changes unseen; a session
@@ -18,8 +26,8 @@ import NIOCore
 ///     let session = try await sessions.update(id) { $0.pageCount += 1 }
 /// }
 /// ```
-public struct SessionStore<Value: Codable & Sendable>: Sendable {
-    private let cache: CacheClient
+public struct SessionStore<Value: Codable & Sendable>: SessionStoring {
+    private let items: any SessionItems
     private let configuration: SessionStoreConfiguration
     private let signer: CookieSigner
     private let envelope: SessionEnvelope
@@ -28,7 +36,7 @@ public struct SessionStore<Value: Codable & Sendable>: Sendable {
     private let milliseconds: @Sendable () -> Int64
 
     /// - Throws: `ConfigurationError` for a setting that is out of its range, and, where there are
-    ///   replicas, if sessions live longer than deletions are remembered.
+    ///   several copies, if sessions live longer than deletions are remembered.
     public init(
         cache: CacheClient, configuration: SessionStoreConfiguration = SessionStoreConfiguration()
     ) throws(ConfigurationError) {
@@ -41,15 +49,19 @@ public struct SessionStore<Value: Codable & Sendable>: Sendable {
         cache: CacheClient, configuration: SessionStoreConfiguration,
         milliseconds: @escaping @Sendable () -> Int64
     ) throws(ConfigurationError) {
-        try configuration.validate()
-        let replication = cache.core.configuration.replication
-        guard
-            replication.copyCount == 1
-                || configuration.idleTimeout <= replication.tombstoneLifetime
-        else {
+        try self.init(items: cache, configuration: configuration, milliseconds: milliseconds)
+        let copies = cache.core.configuration.copies
+        guard copies.count == 1 || configuration.idleTimeout <= copies.tombstoneLifetime else {
             throw ConfigurationError("idleTimeout must not be above tombstoneLifetime")
         }
-        self.cache = cache
+    }
+
+    init(
+        items: any SessionItems, configuration: SessionStoreConfiguration,
+        milliseconds: @escaping @Sendable () -> Int64
+    ) throws(ConfigurationError) {
+        try configuration.validate()
+        self.items = items
         self.configuration = configuration
         self.milliseconds = milliseconds
         signer = CookieSigner(
@@ -58,13 +70,13 @@ public struct SessionStore<Value: Codable & Sendable>: Sendable {
         metrics = SessionMetrics()
     }
 
+    /// As the configuration has it.
+    public var updateAttemptCountMax: Int { configuration.updateAttemptCountMax }
+
     // MARK: Cookies
 
-    /// What to give the browser. Set the cookie `HttpOnly`, `Secure` and `SameSite`.
     public func cookieValue(for id: SessionID) -> String { signer.sign(id) }
 
-    /// - Parameter cookie: what the browser sent.
-    /// - Returns: nil for what no such store has given out, as far as that can be told without asking.
     public func id(fromCookie cookie: String?) -> SessionID? {
         guard let cookie else { return nil }
         let id = signer.verify(cookie)
@@ -74,6 +86,7 @@ public struct SessionStore<Value: Codable & Sendable>: Sendable {
 
     // MARK: Life
 
+    /// Creates a session under a new ID, in one round trip.
     public func create(_ value: Value) async throws(SessionError) -> Session<Value> {
         try await create(value, createdMilliseconds: milliseconds())
     }
@@ -87,39 +100,32 @@ public struct SessionStore<Value: Codable & Sendable>: Sendable {
             let stored = try seal(value, createdMilliseconds, for: id)
             let expiry = expiry(createdMilliseconds)
             let outcome = try await attempt { () async throws(CacheError) in
-                try await cache.store(.addFresh, key(of: id), stored, expiry, 0)
+                try await items.addFresh(key(of: id), stored, expiry: expiry)
             }
-            guard case .stored(let number) = outcome else { continue }
+            guard let casUnique = outcome else { continue }
             metrics.created.increment()
             return Session(
                 id: id, value: value, createdMilliseconds: createdMilliseconds,
-                casUnique: CASUnique(number))
+                casUnique: casUnique)
         }
         throw .cache(CacheError(.contended, reason: "the random IDs are in use"))
     }
 
-    /// Loads the session of a cookie, and lets its idle timeout begin anew, in one round trip; with replicas
-    /// in two.
-    public func load(cookie: String?) async throws(SessionError) -> Session<Value>? {
-        guard let id = id(fromCookie: cookie) else { return nil }
-        return try await load(id)
-    }
-
-    /// Loads a session, and lets its idle timeout begin anew, in one round trip; with replicas in two.
+    /// Loads a session, and lets its idle timeout begin anew, in one round trip; with several copies in two.
     ///
     /// - Returns: nil if there is none, if it has expired, or if what is stored cannot be read: it was
     ///   encrypted with a key that is no longer there, or its value is of an incompatible type.
     public func load(_ id: SessionID) async throws(SessionError) -> Session<Value>? {
         let key = key(of: id)
         let item = try await attempt { () async throws(CacheError) in
-            try await cache.get(key, touching: .after(configuration.idleTimeout))
+            try await items.get(key, touching: .after(configuration.idleTimeout))
         }
         guard let item else { return nil }
         guard let content = envelope.open(item.value, of: key),
             let value = try? JSONDecoder().decode(Value.self, from: Data(content.value))
         else {
             metrics.unreadable.increment()
-            cache.core.logger.warning("a stored session cannot be read")
+            items.logger.warning("a stored session cannot be read")
             return nil
         }
         guard lifeLeft(content.createdMilliseconds) > .zero else {
@@ -144,9 +150,9 @@ public struct SessionStore<Value: Codable & Sendable>: Sendable {
         }
         let stored = try seal(session.value, session.createdMilliseconds, for: session.id)
         let outcome = try await attempt { () async throws(CacheError) in
-            try await cache.compareAndSet(
+            try await items.compareAndSet(
                 key(of: session.id), to: stored, expected: session.casUnique,
-                expiry: expiry(session.createdMilliseconds))
+                expiry: expiry(session.createdMilliseconds), clientFlags: 0)
         }
         switch outcome {
         case .stored(let casUnique):
@@ -161,63 +167,17 @@ public struct SessionStore<Value: Codable & Sendable>: Sendable {
         }
     }
 
-    /// Loads, changes and saves a session, again where others were faster.
-    ///
-    /// - Parameter merge: makes the change in whatever state the session is. It may be called several
-    ///   times; only what the last call has made is saved.
-    /// - Returns: nil if there is no session.
-    /// - Throws: `CacheError` with `.contended` when others were faster every time.
-    public func update(
-        _ id: SessionID, merge: (inout Value) -> Void
-    ) async throws(SessionError) -> Session<Value>? {
-        try await change(id, merge) { session async throws(SessionError) in
-            try await save(session)
-        }
-    }
-
-    /// Loads and changes a session and gives it another ID, again where others were faster: for a login.
-    ///
-    /// - Parameters:
-    ///   - restartsLife: whether the absolute timeout begins anew.
-    ///   - merge: as of `update`.
-    /// - Returns: nil if there is no session.
-    /// - Throws: `CacheError` with `.contended` when others were faster every time.
-    public func regenerate(
-        _ id: SessionID, restartsLife: Bool = true, merge: (inout Value) -> Void
-    ) async throws(SessionError) -> Session<Value>? {
-        try await change(id, merge) { session async throws(SessionError) in
-            try await regenerate(session, restartsLife: restartsLife)
-        }
-    }
-
-    private func change(
-        _ id: SessionID, _ merge: (inout Value) -> Void,
-        _ commit: (Session<Value>) async throws(SessionError) -> SaveOutcome<Value>
-    ) async throws(SessionError) -> Session<Value>? {
-        for attempt in 0..<configuration.updateAttemptCountMax {
-            guard var session = try await load(id) else { return nil }
-            merge(&session.value)
-            switch try await commit(session) {
-            case .saved(let session): return session
-            case .gone: return nil
-            case .conflict:
-                let milliseconds = Int64.random(in: 0...(1 << min(attempt, 5)))
-                try? await Task.sleep(for: .milliseconds(milliseconds))
-            }
-        }
-        throw .cache(CacheError(.contended))
-    }
-
     /// Gives a session another ID, if nobody else has changed it since it was loaded: at login, so that
     /// nobody has the ID from before. Its value is saved under the new ID only; the old one is destroyed.
     ///
-    /// - Parameter restartsLife: whether the absolute timeout begins anew, if it is not over yet.
+    /// With `restartsLife` the absolute timeout begins anew, if it is not over yet.
+    ///
     /// - Returns: `.saved` with the session under its new ID. After `.conflict` the session is as another
     ///   request has saved it, under its old ID; load it again, or let `regenerate(_:merge:)` do so. What
     ///   was destroyed meanwhile, or is too old, is `.gone`: nobody is to be logged in.
     /// - Throws: if the old session could not be destroyed; then there is no new one either.
     public func regenerate(
-        _ session: Session<Value>, restartsLife: Bool = true
+        _ session: Session<Value>, restartsLife: Bool
     ) async throws(SessionError) -> SaveOutcome<Value> {
         guard lifeLeft(session.createdMilliseconds) > .zero else {
             try await destroy(session.id)
@@ -229,7 +189,7 @@ public struct SessionStore<Value: Codable & Sendable>: Sendable {
         let outcome: CompareAndDeleteOutcome
         do throws(SessionError) {
             outcome = try await attempt { () async throws(CacheError) in
-                try await cache.compareAndDelete(
+                try await items.compareAndDelete(
                     key(of: session.id), expected: session.casUnique)
             }
         } catch {
@@ -251,7 +211,7 @@ public struct SessionStore<Value: Codable & Sendable>: Sendable {
     /// Ends a session. That there was none is no error.
     public func destroy(_ id: SessionID) async throws(SessionError) {
         _ = try await attempt { () async throws(CacheError) in
-            try await cache.delete(key(of: id))
+            try await items.delete(key(of: id))
         }
     }
 

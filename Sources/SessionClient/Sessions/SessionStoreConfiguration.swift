@@ -20,6 +20,7 @@ public struct SessionStoreConfiguration: Sendable {
     /// How often `update` tries. 1 to 100.
     public var updateAttemptCountMax = 10
 
+    /// The defaults, without keys: cookies are not signed, values not encrypted.
     public init() {}
 
     func validate() throws(ConfigurationError) {

@@ -79,22 +79,22 @@ struct EvictionQueues {
     }
 
     @inline(__always)
-    func isProven(_ item: Unit) -> Bool { region[item, .marks] & ItemMark.proven != 0 }
+    func isProven(_ item: Item) -> Bool { region[item, .marks] & ItemMark.proven != 0 }
 
     /// The time stamp that an item keeps.
     @inline(__always)
-    func keepsCreation(_ item: Unit) -> Bool { policy != .lru && !isProven(item) }
+    func keepsCreation(_ item: Item) -> Bool { policy != .lru && !isProven(item) }
 
     // MARK: Change
 
     /// Writes a new item's standing. One that replaces another keeps that one's, and its age.
-    func stamp(_ item: Unit, replacing old: Unit, time: MapTime) {
-        if old != 0 {
+    func stamp(_ item: Item, replacing old: Item, time: MapTime) {
+        if !old.isNull {
             region[item, .marks] |= region[old, .marks] & ItemMark.proven
         }
         if !keepsCreation(item) {
             region[item, .accessed] = time.seconds
-        } else if old != 0 {
+        } else if !old.isNull {
             region[item, .accessed] = region[old, .accessed]
         } else {
             region[item, .accessed] = time.sixteenths
@@ -106,7 +106,7 @@ struct EvictionQueues {
     ///
     /// To one queue nobody is proven. From one queue, whoever was read back is: an age of proof was
     /// not kept, and better a bot is taken for a user for a while than a user for a bot.
-    func adopt(_ item: Unit, from old: StampRule, time: MapTime) -> UInt32 {
+    func adopt(_ item: Item, from old: StampRule, time: MapTime) -> UInt32 {
         let wasProven = isProven(item)
         // In one queue nobody is proven, so a file that does not say shows it by such an item.
         let old = old == .unknown ? (wasProven ? .probation : stampRule) : old
@@ -126,7 +126,7 @@ struct EvictionQueues {
     var stampRule: StampRule { policy == .lru ? .lru : .probation }
 
     /// Takes in an item, by its marks, as the newest of its queue.
-    mutating func insert(_ item: Unit, unitCount: Int) {
+    mutating func insert(_ item: Item, unitCount: Int) {
         if isProven(item) {
             proven.insert(item)
             provenUnitCount += unitCount
@@ -136,7 +136,7 @@ struct EvictionQueues {
         }
     }
 
-    mutating func remove(_ item: Unit, unitCount: Int, isFlushed: Bool) {
+    mutating func remove(_ item: Item, unitCount: Int, isFlushed: Bool) {
         if isProven(item) {
             proven.remove(item)
             provenUnitCount -= unitCount
@@ -156,7 +156,7 @@ struct EvictionQueues {
     }
 
     /// Takes note that an item, its links and marks included, has been copied to another place.
-    mutating func relocate(_ item: Unit, to place: Unit) {
+    mutating func relocate(_ item: Item, to place: Item) {
         if isProven(place) {
             proven.relocate(item, to: place)
         } else {
@@ -166,16 +166,16 @@ struct EvictionQueues {
 
     /// Lets an item be the last to go in its queue.
     @inline(__always)
-    mutating func bump(_ item: Unit) {
+    mutating func bump(_ item: Item) {
         if isProven(item) { proven.bump(item) } else { probationary.bump(item) }
     }
 
     /// Takes note of a hit.
     @inline(__always)
-    mutating func noteHit(_ item: Unit, time: MapTime) {
+    mutating func noteHit(_ item: Item, time: MapTime) {
         if keepsCreation(item) {
             guard isOldEnough(item, time: time) else { return probationary.bump(item) }
-            let unitCount = region.chainSize(item).unitCount
+            let unitCount = region.chainSize(item.head).unitCount
             remove(item, unitCount: unitCount, isFlushed: false)
             region.setMarks(
                 item, region[item, .marks] | ItemMark.proven, accessed: time.seconds)
@@ -186,7 +186,7 @@ struct EvictionQueues {
         }
     }
 
-    private func isOldEnough(_ item: Unit, time: MapTime) -> Bool {
+    private func isOldEnough(_ item: Item, time: MapTime) -> Bool {
         guard case .probation(_, let proofAgeSeconds) = policy else { return false }
         return MapTime.age(of: region[item, .accessed], at: time.sixteenths)
             >= UInt32(proofAgeSeconds) * 16
@@ -200,9 +200,9 @@ struct EvictionQueues {
         return Int(limit) * sharePercent / 100
     }
 
-    /// The item that goes first; 0 when there is none. `limit` is what the share is a share of. Held
+    /// The item that goes first; null when there is none. `limit` is what the share is a share of. Held
     /// memory counts as on probation, but leaves half of the share to items that are.
-    func nextToGo(limit: UInt32, heldUnitCount: Int) -> Unit {
+    func nextToGo(limit: UInt32, heldUnitCount: Int) -> Item {
         guard proven.count > 0 else { return probationary.oldest }
         guard probationary.count > 0 else { return proven.oldest }
         let share = probationShare(of: limit)
@@ -210,23 +210,23 @@ struct EvictionQueues {
         return onProbation > share ? probationary.oldest : proven.oldest
     }
 
-    /// An item of another epoch, which is at the oldest end of its queue; 0 when there is none.
-    func oldest(notOf epoch: UInt32) -> Unit {
+    /// An item of another epoch, which is at the oldest end of its queue; null when there is none.
+    func oldest(notOf epoch: UInt32) -> Item {
         let first = probationary.oldest
-        if first != 0, region[first, .epoch] != epoch { return first }
+        if !first.isNull, region[first, .epoch] != epoch { return first }
         let second = proven.oldest
-        return second != 0 && region[second, .epoch] != epoch ? second : 0
+        return !second.isNull && region[second, .epoch] != epoch ? second : .null
     }
 
     /// Whether there are items of an epoch, which are at the newest ends.
     func hasItems(of epoch: UInt32) -> Bool {
-        probationary.newest != 0 && region[probationary.newest, .epoch] == epoch
-            || proven.newest != 0 && region[proven.newest, .epoch] == epoch
+        !probationary.newest.isNull && region[probationary.newest, .epoch] == epoch
+            || !proven.newest.isNull && region[proven.newest, .epoch] == epoch
     }
 
     /// Seconds since an item was accessed; of a probationary one, since it was stored. Right up to
     /// half a year (12 days); then it starts again.
-    func secondsSinceAccess(_ item: Unit, time: MapTime) -> UInt32 {
+    func secondsSinceAccess(_ item: Item, time: MapTime) -> UInt32 {
         time.secondsSince(stamp: region[item, .accessed], isCreation: keepsCreation(item))
     }
 }

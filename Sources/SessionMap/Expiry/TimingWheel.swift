@@ -29,7 +29,7 @@ struct TimingWheel: ~Copyable {
     /// The last second whose slot has been emptied.
     private(set) var time: UInt32
     private(set) var count = 0
-    private let heads: UnsafeMutablePointer<Unit>
+    private let heads: UnsafeMutablePointer<Item>
     /// A bit for each slot of level 0 that holds an item: windows without any are passed at once.
     private let occupied: UnsafeMutablePointer<UInt64>
 
@@ -38,7 +38,7 @@ struct TimingWheel: ~Copyable {
         self.time = time
         let headCount = Self.levelCount * Self.slotCount
         heads = .allocate(capacity: headCount)
-        heads.initialize(repeating: 0, count: headCount)
+        heads.initialize(repeating: .null, count: headCount)
         occupied = .allocate(capacity: Self.slotCount / 64)
         occupied.initialize(repeating: 0, count: Self.slotCount / 64)
     }
@@ -50,19 +50,19 @@ struct TimingWheel: ~Copyable {
 
     /// Whether the item hangs in a slot. A new item's `wheelPrevious` must be `unscheduled`.
     @inline(__always)
-    func isScheduled(_ item: Unit) -> Bool {
+    func isScheduled(_ item: Item) -> Bool {
         region[item, .wheelPrevious] != Self.unscheduled
     }
 
     /// Hangs an item into the slot of its deadline, which is not "never".
-    mutating func schedule(_ item: Unit, deadline: UInt32) {
+    mutating func schedule(_ item: Item, deadline: UInt32) {
         let moment = max(deadline, time &+ 1)
         let slot = slot(for: moment)
         let next = heads[slot]
-        region[item, .wheelNext] = next
+        region[item, .wheelNext] = next.unit
         region[item, .wheelPrevious] = Self.headMark | UInt32(slot)
-        if next != 0 {
-            region[next, .wheelPrevious] = item
+        if !next.isNull {
+            region[next, .wheelPrevious] = item.unit
         } else if slot < Self.slotCount {
             occupied[slot / 64] |= 1 << UInt64(slot % 64)
         }
@@ -72,14 +72,14 @@ struct TimingWheel: ~Copyable {
 
     /// Gives an item another deadline, or none, which leaves it where it hangs: its slot comes up
     /// early and moves it then. Only to an earlier deadline does it move at once.
-    mutating func setDeadline(_ item: Unit, _ deadline: Deadline) {
+    mutating func setDeadline(_ item: Item, _ deadline: Deadline) {
         let old = region[item, .deadline]
         region.setDeadline(item, deadline.seconds)
         reschedule(item, from: old, to: deadline)
     }
 
     /// Takes note of another deadline that an item has been given.
-    mutating func reschedule(_ item: Unit, from old: UInt32, to deadline: Deadline) {
+    mutating func reschedule(_ item: Item, from old: UInt32, to deadline: Deadline) {
         guard deadline != .never else { return }
         if isScheduled(item) {
             guard old == 0 || deadline.seconds < old else { return }
@@ -89,29 +89,29 @@ struct TimingWheel: ~Copyable {
     }
 
     /// Takes note that a scheduled item, its links included, has been copied to another place.
-    mutating func relocate(_ item: Unit, to place: Unit) {
-        let next = region[item, .wheelNext]
+    mutating func relocate(_ item: Item, to place: Item) {
+        let next = Item(region[item, .wheelNext])
         let previous = region[item, .wheelPrevious]
-        if next != 0 { region[next, .wheelPrevious] = place }
+        if !next.isNull { region[next, .wheelPrevious] = place.unit }
         if previous & Self.headMark != 0 {
             heads[Int(previous & ~Self.headMark)] = place
         } else {
-            region[previous, .wheelNext] = place
+            region[Item(previous), .wheelNext] = place.unit
         }
     }
 
-    mutating func unschedule(_ item: Unit) {
-        let next = region[item, .wheelNext]
+    mutating func unschedule(_ item: Item) {
+        let next = Item(region[item, .wheelNext])
         let previous = region[item, .wheelPrevious]
-        if next != 0 { region[next, .wheelPrevious] = previous }
+        if !next.isNull { region[next, .wheelPrevious] = previous }
         if previous & Self.headMark != 0 {
             let slot = Int(previous & ~Self.headMark)
             heads[slot] = next
-            if next == 0, slot < Self.slotCount {
+            if next.isNull, slot < Self.slotCount {
                 occupied[slot / 64] &= ~(1 << UInt64(slot % 64))
             }
         } else {
-            region[previous, .wheelNext] = next
+            region[Item(previous), .wheelNext] = next.unit
         }
         region[item, .wheelPrevious] = Self.unscheduled
         count -= 1
@@ -136,7 +136,7 @@ struct TimingWheel: ~Copyable {
 
     /// The next item that has expired by `now`, taken out of the wheel; nothing when time has reached
     /// `now`, or when `budget` is used up.
-    mutating func nextExpired(now: UInt32, budget: inout WorkBudget) -> Unit? {
+    mutating func nextExpired(now: UInt32, budget: inout WorkBudget) -> Item? {
         while let item = nextDue(now: now, budget: &budget) {
             let deadline = region[item, .deadline]
             // A touch took it away.
@@ -150,13 +150,13 @@ struct TimingWheel: ~Copyable {
 
     /// The next item whose slot has come up by `now`, taken out of the wheel; nothing when time has
     /// reached `now`, or when `budget` is used up. An item costs 1, a run of empty seconds a little.
-    private mutating func nextDue(now: UInt32, budget: inout WorkBudget) -> Unit? {
+    private mutating func nextDue(now: UInt32, budget: inout WorkBudget) -> Item? {
         while time < now {
             guard !budget.isSpent else { return nil }
             let moment = time + 1
             guard prepareWindows(of: moment, budget: &budget) else { return nil }
             let item = heads[Self.slotIndex(level: 0, position: moment)]
-            if item != 0 {
+            if !item.isNull {
                 budget.spendItem()
                 unschedule(item)
                 return item
@@ -212,7 +212,7 @@ struct TimingWheel: ~Copyable {
         let slot = Self.slotIndex(level: level, position: position)
         while true {
             let item = heads[slot]
-            if item == 0 { return true }
+            if item.isNull { return true }
             guard !budget.isSpent else { return false }
             budget.spendItem()
             unschedule(item)
@@ -223,18 +223,18 @@ struct TimingWheel: ~Copyable {
     }
 
     /// Calls `body` with every scheduled item and the first and last second that its slot stands for.
-    func forEachScheduled(_ body: (Unit, _ latest: UInt32) -> Void) {
+    func forEachScheduled(_ body: (Item, _ latest: UInt32) -> Void) {
         for level in 0..<Self.levelCount {
             let shift = UInt32(level) * Self.windowBits
             for index in 0..<Self.slotCount {
                 var item = heads[level * Self.slotCount + index]
-                guard item != 0 else { continue }
+                guard !item.isNull else { continue }
                 let current = time >> shift
                 var position = current & ~UInt32(Self.slotCount - 1) | UInt32(index)
                 if position < current { position += UInt32(Self.slotCount) }
-                while item != 0 {
+                while !item.isNull {
                     body(item, position << shift)
-                    item = region[item, .wheelNext]
+                    item = Item(region[item, .wheelNext])
                 }
             }
         }

@@ -7,16 +7,16 @@ struct IndexSlots {
     private let memory: UnsafeMutablePointer<UInt64>
     let count: UInt32
 
-    init(region: Region, segment: Unit) {
+    init(region: Region, segment: Segment) {
         self.init(region: region, segment: segment, count: region[segment, .segmentShape] >> 8)
     }
 
     /// - Parameter count: what the segment's header says, known without reading it.
     @inline(__always)
-    init(region: Region, segment: Unit, count: UInt32) {
+    init(region: Region, segment: Segment, count: UInt32) {
         self.count = count
         let bytes = region.bytes(
-            segment, offset: Self.headerByteCount, count: Int(count) * Self.slotByteCount)
+            segment.extent, offset: Self.headerByteCount, count: Int(count) * Self.slotByteCount)
         memory = bytes.assumingMemoryBound(to: UInt64.self).baseAddress.unsafelyUnwrapped
     }
 
@@ -65,8 +65,8 @@ struct IndexSlots {
     }
 }
 
-extension Region.Field {
-    static let segmentItemCount = Region.Field(offset: 8)
+extension Region.Field where Place == Segment {
+    static var segmentItemCount: Self { Self(offset: 8) }
     /// Slots in the upper 24 bits, depth in the lower 8.
-    static let segmentShape = Region.Field(offset: 12)
+    static var segmentShape: Self { Self(offset: 12) }
 }

@@ -63,7 +63,7 @@ extension ItemIndex {
     }
 
     private mutating func shorten(
-        _ segment: Unit, toSlotCount slotCount: UInt32, extents: inout ExtentAllocator
+        _ segment: Segment, toSlotCount slotCount: UInt32, extents: inout ExtentAllocator
     ) {
         let old = IndexSlots(region: region, segment: segment)
         withUnsafeTemporaryAllocation(of: UInt64.self, capacity: Int(itemCount(segment))) { kept in
@@ -77,14 +77,14 @@ extension ItemIndex {
             let slots = IndexSlots(region: region, segment: segment)
             for slot in kept { slots.insert(slot, tag: UInt32(truncatingIfNeeded: slot >> 32)) }
         }
-        unitCount -= region.length(segment)
+        unitCount -= region.length(segment.extent)
         totalSlotCount -= Int(old.count - slotCount)
-        extents.shorten(segment, to: Self.segmentUnits(slotCount: slotCount))
-        unitCount += region.length(segment)
+        extents.shorten(segment.extent, to: Self.segmentUnits(slotCount: slotCount))
+        unitCount += region.length(segment.extent)
     }
 
     private mutating func resize(
-        _ old: Unit, tag: UInt32, slotCount: UInt32, extents: inout ExtentAllocator
+        _ old: Segment, tag: UInt32, slotCount: UInt32, extents: inout ExtentAllocator
     ) -> Bool {
         let depth = segmentDepth(old)
         guard
@@ -97,7 +97,7 @@ extension ItemIndex {
     }
 
     private mutating func split(
-        _ old: Unit, tag: UInt32, extents: inout ExtentAllocator
+        _ old: Segment, tag: UInt32, extents: inout ExtentAllocator
     ) -> Bool {
         let oldDepth = segmentDepth(old)
         guard oldDepth < Self.depthMax else { return false }
@@ -122,7 +122,7 @@ extension ItemIndex {
 
     /// Joins a segment of the smallest size with its sibling, when both fit into one with ease.
     private mutating func merge(
-        _ old: Unit, tag: UInt32, extents: inout ExtentAllocator
+        _ old: Segment, tag: UInt32, extents: inout ExtentAllocator
     ) {
         let oldDepth = segmentDepth(old)
         guard oldDepth > 0 else { return }
@@ -137,7 +137,7 @@ extension ItemIndex {
         dropSegment(sibling, extents: &extents)
     }
 
-    private func copySlots(from old: Unit, to target: (UInt32) -> Unit) {
+    private func copySlots(from old: Segment, to target: (UInt32) -> Segment) {
         let slots = IndexSlots(region: region, segment: old)
         for number in 0..<slots.count {
             let slot = slots[number]
@@ -154,7 +154,7 @@ extension ItemIndex {
         sizes.first { count * 5 < $0 * 4 } ?? sizes[sizes.count - 1]
     }
 
-    private func countItems(of segment: Unit, where isCounted: (UInt32) -> Bool) -> UInt32 {
+    private func countItems(of segment: Segment, where isCounted: (UInt32) -> Bool) -> UInt32 {
         let slots = IndexSlots(region: region, segment: segment)
         var count: UInt32 = 0
         for number in 0..<slots.count {

@@ -1,7 +1,7 @@
 /// Seeing every item.
 extension ItemIndex {
     /// Calls `body` with every item and its tag, segment after segment; for invariants.
-    func forEachItem(_ body: (Unit, _ tag: UInt32) -> Void) {
+    func forEachItem(_ body: (Item, _ tag: UInt32) -> Void) {
         for place in 0..<(1 << Int(depth)) {
             let segment = directory[place].segment
             precondition(
@@ -12,7 +12,7 @@ extension ItemIndex {
             let slots = IndexSlots(region: region, segment: segment)
             for number in 0..<slots.count where slots[number] != 0 {
                 body(
-                    Unit(truncatingIfNeeded: slots[number]),
+                    Item(Unit(truncatingIfNeeded: slots[number])),
                     UInt32(truncatingIfNeeded: slots[number] >> 32))
             }
         }
@@ -27,7 +27,7 @@ extension ItemIndex {
     /// The walk goes by the tags with their bits in reverse order. There the tags of one segment are
     /// one interval, whatever is split or joined between two calls: an item that is there from the
     /// first call to the last is seen exactly once, and a key at most once.
-    func visit(from place: UInt64, atMost itemCount: Int, _ body: (Unit) -> Void) -> UInt64 {
+    func visit(from place: UInt64, atMost itemCount: Int, _ body: (Item) -> Void) -> UInt64 {
         precondition(place < Self.walkEnd && itemCount > 0)
         let segment = segment(Self.reversed(UInt32(place)))
         let width = Self.walkEnd >> UInt64(segmentDepth(segment))
@@ -40,7 +40,7 @@ extension ItemIndex {
         for number in 0..<slots.count where slots[number] != 0 {
             let tag = UInt32(truncatingIfNeeded: slots[number] >> 32)
             guard (place..<stop).contains(UInt64(Self.reversed(tag))) else { continue }
-            body(Unit(truncatingIfNeeded: slots[number]))
+            body(Item(Unit(truncatingIfNeeded: slots[number])))
         }
         return stop
     }

@@ -35,13 +35,13 @@ struct ItemIndex: ~Copyable {
         private static let unitBits: UInt32 = 27
         private static let slotStep: UInt32 = 128
 
-        init(_ segment: Unit, slotCount: UInt32) {
-            assert(segment <= Region.unitCountMax && slotCount % Self.slotStep == 0)
-            bits = segment | (slotCount / Self.slotStep) << Self.unitBits
+        init(_ segment: Segment, slotCount: UInt32) {
+            assert(segment.unit <= Region.unitCountMax && slotCount % Self.slotStep == 0)
+            bits = segment.unit | (slotCount / Self.slotStep) << Self.unitBits
         }
 
         @inline(__always)
-        var segment: Unit { bits & Region.unitCountMax }
+        var segment: Segment { Segment(bits & Region.unitCountMax) }
         @inline(__always)
         var slotCount: UInt32 { (bits >> Self.unitBits) * Self.slotStep }
     }
@@ -60,7 +60,7 @@ struct ItemIndex: ~Copyable {
     ) {
         self.region = region
         directory = .allocate(capacity: 1)
-        directory.initialize(to: DirectoryPlace(0, slotCount: 0))
+        directory.initialize(to: DirectoryPlace(Segment(0), slotCount: 0))
         var parts: [Part] = []
         for fill in [Fill.usual, .tight, .tightest, .full] {
             parts = Self.parts(tags, fill: fill)
@@ -74,9 +74,9 @@ struct ItemIndex: ~Copyable {
         _ parts: [Part], _ extents: inout ExtentAllocator,
         _ makeRoom: (inout ExtentAllocator) -> Bool
     ) -> Bool {
-        var made: [(segment: Unit, part: Part)] = []
+        var made: [(segment: Segment, part: Part)] = []
         for part in parts {
-            var fresh: Unit?
+            var fresh: Segment?
             repeat {
                 fresh = makeSegment(
                     slotCount: part.slotCount, depth: part.depth, extents: &extents)
@@ -145,7 +145,7 @@ struct ItemIndex: ~Copyable {
         fileprivate let place: DirectoryPlace
         fileprivate let number: UInt32
 
-        var segment: Unit { place.segment }
+        var segment: Segment { place.segment }
     }
 
     // MARK: Look-up and change
@@ -161,9 +161,9 @@ struct ItemIndex: ~Copyable {
     }
 
     @inline(__always)
-    func segment(_ tag: UInt32) -> Unit { place(tag).segment }
+    func segment(_ tag: UInt32) -> Segment { place(tag).segment }
 
-    func find(_ key: Span<UInt8>, tag: UInt32) -> (item: Unit, slot: Slot)? {
+    func find(_ key: Span<UInt8>, tag: UInt32) -> (item: Item, slot: Slot)? {
         let place = place(tag)
         let slots = slots(place)
         var number = slots.home(tag)
@@ -171,7 +171,7 @@ struct ItemIndex: ~Copyable {
             let slot = slots[number]
             if slot == 0 { return nil }
             if UInt32(truncatingIfNeeded: slot >> 32) == tag {
-                let item = Unit(truncatingIfNeeded: slot)
+                let item = Item(Unit(truncatingIfNeeded: slot))
                 if region.hasKey(item, key) {
                     return (item, Slot(place: place, number: number))
                 }
@@ -181,30 +181,30 @@ struct ItemIndex: ~Copyable {
     }
 
     /// The slot of an item that is in the index.
-    func slot(of item: Unit, tag: UInt32) -> Slot {
+    func slot(of item: Item, tag: UInt32) -> Slot {
         let place = place(tag)
         let slots = slots(place)
         var number = slots.home(tag)
         while true {
             let slot = slots[number]
             precondition(slot != 0, "an item that is not in the index")
-            if Unit(truncatingIfNeeded: slot) == item {
+            if Unit(truncatingIfNeeded: slot) == item.unit {
                 return Slot(place: place, number: number)
             }
             number = slots.after(number)
         }
     }
 
-    func replace(_ slot: Slot, with item: Unit) {
+    func replace(_ slot: Slot, with item: Item) {
         let slots = slots(slot.place)
-        slots[slot.number] = (slots[slot.number] >> 32) << 32 | UInt64(item)
+        slots[slot.number] = (slots[slot.number] >> 32) << 32 | UInt64(item.unit)
     }
 
     /// Adds an item whose key is not there. `hasRoom` must hold for the tag.
-    mutating func insert(_ item: Unit, tag: UInt32) {
+    mutating func insert(_ item: Item, tag: UInt32) {
         let segment = segment(tag)
         IndexSlots(region: region, segment: segment).insert(
-            UInt64(tag) << 32 | UInt64(item), tag: tag)
+            UInt64(tag) << 32 | UInt64(item.unit), tag: tag)
         setItemCount(segment, itemCount(segment) + 1)
         count += 1
     }
@@ -219,7 +219,7 @@ struct ItemIndex: ~Copyable {
 
     /// Lets every directory place whose low `segmentDepth` bits are the tag's lead to `segment`, as
     /// large as it is now.
-    func point(_ tag: UInt32, depth segmentDepth: UInt32, to segment: Unit) {
+    func point(_ tag: UInt32, depth segmentDepth: UInt32, to segment: Segment) {
         var place = Int(tag & ((1 << segmentDepth) - 1))
         while place < 1 << Int(depth) {
             directory[place] = DirectoryPlace(segment, slotCount: slotCount(segment))
@@ -241,14 +241,15 @@ struct ItemIndex: ~Copyable {
 
     mutating func makeSegment(
         slotCount: UInt32, depth: UInt32, extents: inout ExtentAllocator
-    ) -> Unit? {
+    ) -> Segment? {
         let length = Self.segmentUnits(slotCount: slotCount)
-        guard let segment = extents.take(length) else { return nil }
-        region.setKind(segment, .index)
+        guard let extent = extents.take(length) else { return nil }
+        region.setKind(extent, .index)
+        let segment = Segment(extent.unit)
         region[segment, .segmentItemCount] = 0
         setShape(segment, slotCount: slotCount, depth: depth)
         let slots = region.bytes(
-            segment, offset: IndexSlots.headerByteCount,
+            extent, offset: IndexSlots.headerByteCount,
             count: Int(slotCount) * IndexSlots.slotByteCount)
         slots.initializeMemory(as: UInt8.self, repeating: 0)
         unitCount += length
@@ -261,23 +262,23 @@ struct ItemIndex: ~Copyable {
             forByteCount: IndexSlots.headerByteCount + Int(slotCount) * IndexSlots.slotByteCount)
     }
 
-    mutating func dropSegment(_ segment: Unit, extents: inout ExtentAllocator) {
-        unitCount -= region.length(segment)
+    mutating func dropSegment(_ segment: Segment, extents: inout ExtentAllocator) {
+        unitCount -= region.length(segment.extent)
         totalSlotCount -= Int(slotCount(segment))
-        extents.give(segment)
+        extents.give(segment.extent)
     }
 
     @inline(__always)
-    func itemCount(_ segment: Unit) -> UInt32 { region[segment, .segmentItemCount] }
+    func itemCount(_ segment: Segment) -> UInt32 { region[segment, .segmentItemCount] }
     @inline(__always)
-    func setItemCount(_ segment: Unit, _ count: UInt32) {
+    func setItemCount(_ segment: Segment, _ count: UInt32) {
         region[segment, .segmentItemCount] = count
     }
     @inline(__always)
-    func setShape(_ segment: Unit, slotCount: UInt32, depth: UInt32) {
+    func setShape(_ segment: Segment, slotCount: UInt32, depth: UInt32) {
         region[segment, .segmentShape] = slotCount << 8 | depth
     }
     @inline(__always)
-    func slotCount(_ segment: Unit) -> UInt32 { region[segment, .segmentShape] >> 8 }
-    func segmentDepth(_ segment: Unit) -> UInt32 { region[segment, .segmentShape] & 0xFF }
+    func slotCount(_ segment: Segment) -> UInt32 { region[segment, .segmentShape] >> 8 }
+    func segmentDepth(_ segment: Segment) -> UInt32 { region[segment, .segmentShape] & 0xFF }
 }

@@ -6,15 +6,15 @@ struct ContentStream {
 
     /// Of an item whose header is written; the value goes where `writer` stands. Nothing in an arena
     /// without checksums.
-    init?(region: Region, item: Unit, writer: ValueWriter, valueByteCount: Int, seed: UInt64) {
+    init?(region: Region, item: Item, writer: ValueWriter, valueByteCount: Int, seed: UInt64) {
         guard region.features.contains(.checksums) else { return nil }
         content = ItemChecksum(seed: seed)
         let head = region.bytes(
-            item, offset: Region.contentOffset,
+            item.head, offset: Region.contentOffset,
             count: region.valueOffset(item) - Region.contentOffset)
         guard let start = head.baseAddress else { preconditionFailure("an item without a key") }
         rest = start
-        if writer.extent != item {
+        if writer.extent != item.head {
             content.absorbExtent(UnsafeRawBufferPointer(head))
             if let start = writer.window(atMost: 1).baseAddress { rest = start }
         } else if valueByteCount == 0 {

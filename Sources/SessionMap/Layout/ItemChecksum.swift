@@ -88,9 +88,9 @@ struct ItemChecksum {
 /// The checksums of a region's items, in an arena that has them.
 extension Region {
     /// The bytes of an item, whose extents must be sound.
-    func content(of item: Unit, seed: UInt64) -> ItemChecksum {
+    func content(of item: Item, seed: UInt64) -> ItemChecksum {
         var sum = ItemChecksum(seed: seed)
-        var extent = item
+        var extent = item.head
         var offset = Region.contentOffset
         var left = valueOffset(item) + Int(self[item, .valueByteCount]) - offset
         while true {
@@ -98,19 +98,19 @@ extension Region {
             sum.absorbExtent(UnsafeRawBufferPointer(bytes(extent, offset: offset, count: count)))
             left -= count
             guard left > 0 else { return sum }
-            extent = self[extent, .link]
+            extent = next(after: extent)
             offset = Region.continuationHeaderByteCount
         }
     }
 
-    private func checksum(_ item: Unit, _ content: ItemChecksum) -> UInt32 {
+    private func checksum(_ item: Item, _ content: ItemChecksum) -> UInt32 {
         let shape =
             UInt64(self[item, .valueByteCount]) | UInt64(self[item, .keyByteCount]) << 28
             | UInt64(self[item, .shape]) << 36
         return content.sealed(shape: shape) ^ mask(item)
     }
 
-    private func mask(_ item: Unit) -> UInt32 {
+    private func mask(_ item: Item) -> UInt32 {
         ItemChecksum.mask(
             deadline: self[item, .deadline], casUnique: casUnique(item),
             isStale: self[item, .marks] & ItemMark.stale != 0)
@@ -118,18 +118,18 @@ extension Region {
 
     /// Gives a complete item its checksum, before it is published.
     @inline(__always)
-    func seal(_ item: Unit, _ content: ItemChecksum) {
+    func seal(_ item: Item, _ content: ItemChecksum) {
         self[item, .checksum] = checksum(item, content)
     }
 
     /// Whether an item, whose extents must be sound, is what was stored.
-    func isIntact(_ item: Unit, seed: UInt64) -> Bool {
+    func isIntact(_ item: Item, seed: UInt64) -> Bool {
         self[item, .checksum] == checksum(item, content(of: item, seed: seed))
     }
 
     /// Sets an item's deadline, and its checksum by the same store.
     @inline(__always)
-    func setDeadline(_ item: Unit, _ deadline: UInt32) {
+    func setDeadline(_ item: Item, _ deadline: UInt32) {
         guard features.contains(.checksums) else {
             self[item, .deadline] = deadline
             return
@@ -138,19 +138,22 @@ extension Region {
         let mask = ItemChecksum.mask(
             deadline: deadline, casUnique: casUnique(item),
             isStale: self[item, .marks] & ItemMark.stale != 0)
-        setWords(item, offset: Field.deadline.offset, deadline, unmasked ^ mask)
+        setWord64(
+            item.unit, offset: Field<Item>.deadline.offset, Self.word(deadline, unmasked ^ mask))
     }
 
     /// Marks an item as stale and gives it another CAS unique and deadline. With checksums a death in
     /// between must leave it whole, so what is being done is written down first: `finishChange` does it
     /// to the end.
-    func makeStale(_ item: Unit, casUnique: UInt64, deadline: UInt32) {
+    func makeStale(_ item: Item, casUnique: UInt64, deadline: UInt32) {
         if features.contains(.checksums) {
             let unmasked = self[item, .checksum] ^ mask(item)
             let mask = ItemChecksum.mask(
                 deadline: deadline, casUnique: casUnique, isStale: true)
             setChange(item, casUnique: casUnique)
-            setWords(item, offset: Field.deadline.offset, deadline, unmasked ^ mask)
+            setWord64(
+                item.unit, offset: Field<Item>.deadline.offset, Self.word(deadline, unmasked ^ mask)
+            )
             setStale(item, casUnique: casUnique)
             clearChange()
         } else {
@@ -159,13 +162,13 @@ extension Region {
         }
     }
 
-    private func setStale(_ item: Unit, casUnique: UInt64) {
+    private func setStale(_ item: Item, casUnique: UInt64) {
         self[item, .marks] = self[item, .marks] & ~ItemMark.claimed | ItemMark.stale
         setCASUnique(item, casUnique)
     }
 
     /// Does to the end what `makeStale` had begun with an item that is not intact.
-    func finishChange(_ item: Unit) {
+    func finishChange(_ item: Item) {
         guard let change, change.item == item else { return }
         setStale(item, casUnique: change.casUnique)
     }

@@ -8,34 +8,34 @@
 ///     byte 36   how items are stamped, a `StampRule` (32)
 ///     byte 40   the item that is being changed; 0 when there is none
 ///     byte 44   0, up to byte 63
-extension Region.Field {
-    fileprivate static let shardFlushes = Region.Field(offset: 24)
-    fileprivate static let shardEpoch = Region.Field(offset: 24, bits: 3)
-    fileprivate static let shardFlushDeadline = Region.Field(offset: 28)
-    static let superseded = Region.Field(offset: 32)
-    static let shardStampRule = Region.Field(offset: 36)
-    fileprivate static let changing = Region.Field(offset: 40)
+extension Region.Field where Place == Border {
+    fileprivate static var shardFlushes: Self { Self(offset: 24) }
+    fileprivate static var shardEpoch: Self { Self(offset: 24, bits: 3) }
+    fileprivate static var shardFlushDeadline: Self { Self(offset: 28) }
+    static var shardStampRule: Self { Self(offset: 36) }
+    fileprivate static var changing: Self { Self(offset: 40) }
 }
 
 extension Region {
+    private static let counterOffset = 8
     private static let changingCASUniqueOffset = 16
 
     /// What has been flushed, and what will be: one store changes both, and their check.
     var shardFlushes: FlushState {
         get {
             FlushState(
-                epoch: self[0, .shardEpoch],
-                deadline: Deadline(stored: self[0, .shardFlushDeadline]))
+                epoch: self[.shardEpoch],
+                deadline: Deadline(stored: self[.shardFlushDeadline]))
         }
         nonmutating set {
-            setWords(
-                0, offset: Field.shardFlushes.offset, Self.checked(newValue),
-                newValue.deadline.seconds)
+            setWord64(
+                0, offset: Field<Border>.shardFlushes.offset,
+                Self.word(Self.checked(newValue), newValue.deadline.seconds))
         }
     }
 
     /// Whether what is known of flushes is what was stored.
-    var hasIntactFlushes: Bool { self[0, .shardFlushes] == Self.checked(shardFlushes) }
+    var hasIntactFlushes: Bool { self[.shardFlushes] == Self.checked(shardFlushes) }
 
     private static func checked(_ flushes: FlushState) -> UInt32 {
         let all = UInt64(flushes.epoch) << 32 | UInt64(flushes.deadline.seconds)
@@ -46,15 +46,16 @@ extension Region {
     private static let epochMask: UInt32 = 7
     private static let counterMask: UInt64 = (1 << 54) - 1
 
-    /// Shares the place of an item's CAS unique, in the border's units.
     @inline(__always)
     func setShardCASCounter(_ value: UInt64) {
-        setCASUnique(0, value & Self.counterMask | Self.spread(value) & ~Self.counterMask)
+        setWord64(
+            0, offset: Self.counterOffset,
+            value & Self.counterMask | Self.spread(value) & ~Self.counterMask)
     }
 
     /// Nothing when it is not what was stored.
     var shardCASCounter: UInt64? {
-        let stored = casUnique(0)
+        let stored = word64(0, offset: Self.counterOffset)
         let value = stored & Self.counterMask
         return stored & ~Self.counterMask == Self.spread(value) & ~Self.counterMask ? value : nil
     }
@@ -65,33 +66,29 @@ extension Region {
 
     // MARK: An item that is being changed
 
-    func setChange(_ item: Unit, casUnique: UInt64) {
-        setWords(
-            0, offset: Self.changingCASUniqueOffset, UInt32(truncatingIfNeeded: casUnique),
-            UInt32(truncatingIfNeeded: casUnique >> 32))
+    func setChange(_ item: Item, casUnique: UInt64) {
+        setWord64(0, offset: Self.changingCASUniqueOffset, casUnique)
         Self.order()
-        self[0, .changing] = item
+        self[.changing] = item.unit
         Self.order()
     }
 
     func clearChange() {
         Self.order()
-        self[0, .changing] = 0
+        self[.changing] = 0
     }
 
-    var change: (item: Unit, casUnique: UInt64)? {
-        let item = self[0, .changing]
-        guard item != 0 else { return nil }
-        let low = self[0, Field(offset: Self.changingCASUniqueOffset)]
-        let high = self[0, Field(offset: Self.changingCASUniqueOffset + 4)]
-        return (item, UInt64(high) << 32 | UInt64(low))
+    var change: (item: Item, casUnique: UInt64)? {
+        let item = Item(self[.changing])
+        return item.isNull
+            ? nil : (item, word64(0, offset: Self.changingCASUniqueOffset))
     }
 
     /// Lays the first border out as it is before anything was stored.
     func clearBorder() {
         shardFlushes = FlushState()
-        self[0, .superseded] = 0
-        self[0, .changing] = 0
+        Journal(region: self).settle()
+        self[.changing] = 0
         setShardCASCounter(0)
     }
 }

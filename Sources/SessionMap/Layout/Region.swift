@@ -1,13 +1,10 @@
 import Glibc
 import Synchronization
 
-/// A place in a region, counted in units of 8 bytes. 0 stands for "none": the first units of a
-/// region hold no extent.
-typealias Unit = UInt32
-
 /// One shard's part of the arena: the only type that touches its memory.
 ///
-/// Every access names a unit and a field (or a byte range), and is checked against the region. The
+/// Every access names an extent, an item or a segment and one of its fields (or a byte range), and is
+/// checked against the region. The
 /// memory is not initialised by this type and not owned by it; the arena outlives it.
 ///
 /// An **extent** is a run of units. Its first 8 bytes are its header, whatever it holds:
@@ -93,44 +90,27 @@ struct Region {
         case guestTombstone = 8
     }
 
-    /// Some bits of an aligned 32-bit word.
-    struct Field {
+    /// Some bits of an aligned 32-bit word of an extent, item, segment or border.
+    struct Field<Place> {
         let offset: Int
         fileprivate let shift: UInt32
         fileprivate let mask: UInt32
 
+        @inline(__always)
         init(offset: Int, shift: UInt32 = 0, bits: UInt32 = 32) {
             self.offset = offset
             self.shift = shift
             mask = bits == 32 ? .max : (1 << bits) - 1
         }
-
-        static let lengthAndKind = Field(offset: 0)
-        static let link = Field(offset: 4, bits: 27)
-        static let hasClientFlags = Field(offset: 4, shift: 27, bits: 1)
-        static let hasEncodedKey = Field(offset: 4, shift: 28, bits: 1)
-        static let epoch = Field(offset: 4, shift: 29, bits: 3)
-        /// All of the word but the link.
-        static let shape = Field(offset: 4, shift: 27, bits: 5)
-        static let freePrevious = Field(offset: 8)
-        static let recencyNext = Field(offset: 16)
-        static let recencyPrevious = Field(offset: 20)
-        static let wheelNext = Field(offset: 24)
-        static let wheelPrevious = Field(offset: 28)
-        static let accessed = Field(offset: 32, bits: 24)
-        static let keyByteCount = Field(offset: 32, shift: 24, bits: 8)
-        static let valueByteCount = Field(offset: 36, bits: 28)
-        static let marks = Field(offset: 36, shift: 28, bits: 4)
-        static let deadline = Field(offset: 40)
-        static let checksum = Field(offset: checksumOffset)
     }
+
     static let casUniqueOffset = 8
-    fileprivate static let checksumOffset = 44
+    static let checksumOffset = 44
     /// Where what a checksum covers as bytes starts: birth, client flags, key and value.
     static let contentOffset = checksumOffset + 4
     private static let clientFlagsByteCount = 4
     /// The longest value: 256 MiB less one byte.
-    static let valueByteCountMax = Int(Field.valueByteCount.mask)
+    static let valueByteCountMax = Int(Field<Item>.valueByteCount.mask)
 
     /// Where an item's key starts in its head extent.
     @inline(__always)
@@ -147,100 +127,136 @@ struct Region {
     }
 
     @inline(__always)
-    subscript(unit: Unit, field: Field) -> UInt32 {
-        get {
-            let word = address(unit).load(fromByteOffset: field.offset, as: UInt32.self)
-            return (word >> field.shift) & field.mask
-        }
-        nonmutating set {
-            willStore()
-            let place = address(unit) + field.offset
-            guard field.mask != .max else {
-                return place.storeBytes(of: newValue, as: UInt32.self)
-            }
-            let others = place.load(as: UInt32.self) & ~(field.mask << field.shift)
-            place.storeBytes(
-                of: others | (newValue & field.mask) << field.shift, as: UInt32.self)
-        }
+    private func load<Place>(_ unit: Unit, _ field: Field<Place>) -> UInt32 {
+        let word = address(unit).load(fromByteOffset: field.offset, as: UInt32.self)
+        return (word >> field.shift) & field.mask
     }
-
-    func casUnique(_ unit: Unit) -> UInt64 {
-        address(unit).load(fromByteOffset: Region.casUniqueOffset, as: UInt64.self)
-    }
-
-    func setCASUnique(_ unit: Unit, _ value: UInt64) {
-        willStore()
-        address(unit).storeBytes(
-            of: value, toByteOffset: Region.casUniqueOffset, as: UInt64.self)
-    }
-
-    private var clientFlagsField: Field { Field(offset: Int(plainHeaderByteCount)) }
 
     @inline(__always)
-    func clientFlags(_ item: Unit) -> UInt32 {
+    private func store<Place>(_ value: UInt32, _ unit: Unit, _ field: Field<Place>) {
+        willStore()
+        let place = address(unit) + field.offset
+        guard field.mask != .max else { return place.storeBytes(of: value, as: UInt32.self) }
+        let others = place.load(as: UInt32.self) & ~(field.mask << field.shift)
+        place.storeBytes(of: others | (value & field.mask) << field.shift, as: UInt32.self)
+    }
+
+    @inline(__always)
+    subscript(extent: Extent, field: Field<Extent>) -> UInt32 {
+        get { load(extent.unit, field) }
+        nonmutating set { store(newValue, extent.unit, field) }
+    }
+
+    @inline(__always)
+    subscript(item: Item, field: Field<Item>) -> UInt32 {
+        get { load(item.unit, field) }
+        nonmutating set { store(newValue, item.unit, field) }
+    }
+
+    @inline(__always)
+    subscript(segment: Segment, field: Field<Segment>) -> UInt32 {
+        get { load(segment.unit, field) }
+        nonmutating set { store(newValue, segment.unit, field) }
+    }
+
+    @inline(__always)
+    subscript(field: Field<Border>) -> UInt32 {
+        get { load(0, field) }
+        nonmutating set { store(newValue, 0, field) }
+    }
+
+    /// The next extent of an item, or of the free list; null at the end.
+    @inline(__always)
+    func next(after extent: Extent) -> Extent { Extent(self[extent, .link]) }
+
+    func casUnique(_ item: Item) -> UInt64 { word64(item.unit, offset: Region.casUniqueOffset) }
+
+    func setCASUnique(_ item: Item, _ value: UInt64) {
+        setWord64(item.unit, offset: Region.casUniqueOffset, value)
+    }
+
+    private var clientFlagsField: Field<Item> { Field(offset: Int(plainHeaderByteCount)) }
+
+    @inline(__always)
+    func clientFlags(_ item: Item) -> UInt32 {
         self[item, .hasClientFlags] == 0 ? 0 : self[item, clientFlagsField]
     }
 
     /// The item's key goes behind them, so they are set before it and never again.
     @inline(__always)
-    func setClientFlags(_ item: Unit, _ value: UInt32, hasEncodedKey: Bool = false) {
-        let shape = Field(offset: Field.hasClientFlags.offset, shift: 27, bits: 2)
+    func setClientFlags(_ item: Item, _ value: UInt32, hasEncodedKey: Bool = false) {
+        let shape = Field<Item>(offset: Field<Item>.hasClientFlags.offset, shift: 27, bits: 2)
         self[item, shape] = (value == 0 ? 0 : 1) | (hasEncodedKey ? 2 : 0)
         if value != 0 { self[item, clientFlagsField] = value }
     }
 
     /// All marks, also the one that is kept apart because it never changes.
-    func marks(_ item: Unit) -> UInt32 {
+    func marks(_ item: Item) -> UInt32 {
         self[item, .marks] | (self[item, .hasEncodedKey] == 0 ? 0 : ItemMark.encodedKey)
     }
 
     /// When the item's first value was stored, in an arena that has births.
-    func birth(_ item: Unit) -> UInt32 { self[item, birthField] }
-    func setBirth(_ item: Unit, _ seconds: UInt32) { self[item, birthField] = seconds }
+    func birth(_ item: Item) -> UInt32 { self[item, birthField] }
+    func setBirth(_ item: Item, _ seconds: UInt32) { self[item, birthField] = seconds }
 
-    private var birthField: Field {
+    private var birthField: Field<Item> {
         precondition(features.contains(.births), "an arena without births")
         return Field(offset: Int(plainHeaderByteCount) - 4)
     }
 
     /// Where an item's key starts in its head extent.
     @inline(__always)
-    func keyOffset(_ item: Unit) -> Int {
+    func keyOffset(_ item: Item) -> Int {
         Int(plainHeaderByteCount) &+ Int(self[item, .hasClientFlags])
             &* Region.clientFlagsByteCount
     }
 
     /// Where an item's value starts in its head extent, or in the one behind it if it ends there.
     @inline(__always)
-    func valueOffset(_ item: Unit) -> Int {
+    func valueOffset(_ item: Item) -> Int {
         keyOffset(item) &+ Int(self[item, .keyByteCount])
     }
 
     /// Sets the sizes and marks of an item that is being made; its time stamp comes later.
     @inline(__always)
-    func setSizes(_ item: Unit, keyByteCount: Int, valueByteCount: Int, marks: UInt32) {
+    func setSizes(_ item: Item, keyByteCount: Int, valueByteCount: Int, marks: UInt32) {
         precondition(keyByteCount <= 0xFF && valueByteCount <= Field.valueByteCount.mask)
-        setWords(
-            item, offset: Field.accessed.offset,
-            UInt32(keyByteCount) << Field.keyByteCount.shift,
-            UInt32(valueByteCount) | (marks & Field.marks.mask) << Field.marks.shift)
+        setAccessWords(
+            item, UInt32(keyByteCount) << Field<Item>.keyByteCount.shift,
+            UInt32(valueByteCount) | (marks & Field<Item>.marks.mask) << Field<Item>.marks.shift)
     }
 
     /// Sets marks and the time stamp, whose meaning they change, by one aligned store.
-    func setMarks(_ item: Unit, _ marks: UInt32, accessed: UInt32) {
-        setWords(
-            item, offset: Field.accessed.offset,
-            accessed & Field.accessed.mask
-                | self[item, .keyByteCount] << Field.keyByteCount.shift,
-            self[item, .valueByteCount] | marks << Field.marks.shift)
+    func setMarks(_ item: Item, _ marks: UInt32, accessed: UInt32) {
+        setAccessWords(
+            item,
+            accessed & Field<Item>.accessed.mask
+                | self[item, .keyByteCount] << Field<Item>.keyByteCount.shift,
+            self[item, .valueByteCount] | marks << Field<Item>.marks.shift)
     }
 
-    /// Two words side by side, by one aligned store: a death of the process leaves both or neither.
+    @inline(__always)
+    private func setAccessWords(_ item: Item, _ first: UInt32, _ second: UInt32) {
+        setWord64(
+            item.unit, offset: Field<Item>.accessed.offset, Region.word(first, second))
+    }
+
+    /// Two words side by side, for one aligned store: a death of the process leaves both or neither.
     /// (Of the byte orders this is for little endian, as all platforms of Swift have it.)
-    func setWords(_ unit: Unit, offset: Int, _ first: UInt32, _ second: UInt32) {
+    @inline(__always)
+    static func word(_ first: UInt32, _ second: UInt32) -> UInt64 {
+        UInt64(first) | UInt64(second) << 32
+    }
+
+    @inline(__always)
+    func word64(_ unit: Unit, offset: Int) -> UInt64 {
+        address(unit).load(fromByteOffset: offset, as: UInt64.self)
+    }
+
+    @inline(__always)
+    func setWord64(_ unit: Unit, offset: Int, _ value: UInt64) {
         willStore()
-        address(unit).storeBytes(
-            of: UInt64(first) | UInt64(second) << 32, toByteOffset: offset, as: UInt64.self)
+        address(unit).storeBytes(of: value, toByteOffset: offset, as: UInt64.self)
     }
 
     // MARK: Extent headers
@@ -249,94 +265,95 @@ struct Region {
     private static let previousIsFreeBit: UInt32 = 1 << 31
 
     @inline(__always)
-    func length(_ unit: Unit) -> UInt32 { self[unit, .lengthAndKind] & Region.lengthMask }
+    func length(_ extent: Extent) -> UInt32 { self[extent, .lengthAndKind] & Region.lengthMask }
 
     @inline(__always)
-    func kind(_ unit: Unit) -> Kind {
-        guard let kind = kindIfKnown(unit) else {
+    func kind(_ extent: Extent) -> Kind {
+        guard let kind = kindIfKnown(extent) else {
             preconditionFailure("an extent of no known kind")
         }
         return kind
     }
 
     @inline(__always)
-    func kindIfKnown(_ unit: Unit) -> Kind? {
-        Kind(rawValue: (self[unit, .lengthAndKind] >> 27) & 0xF)
+    func kindIfKnown(_ extent: Extent) -> Kind? {
+        Kind(rawValue: (self[extent, .lengthAndKind] >> 27) & 0xF)
     }
 
     @inline(__always)
-    func previousIsFree(_ unit: Unit) -> Bool {
-        self[unit, .lengthAndKind] & Region.previousIsFreeBit != 0
+    func previousIsFree(_ extent: Extent) -> Bool {
+        self[extent, .lengthAndKind] & Region.previousIsFreeBit != 0
     }
 
     /// Publishes an extent's length and kind by one aligned store, in order with the stores before
     /// and after.
     @inline(__always)
-    func setHeader(_ unit: Unit, length: UInt32, kind: Kind, previousIsFree: Bool) {
+    func setHeader(_ extent: Extent, length: UInt32, kind: Kind, previousIsFree: Bool) {
         Self.order()
         defer { Self.order() }
-        self[unit, .lengthAndKind] =
+        self[extent, .lengthAndKind] =
             length | kind.rawValue << 27 | (previousIsFree ? Region.previousIsFreeBit : 0)
     }
 
     @inline(__always)
-    func setKind(_ unit: Unit, _ kind: Kind) {
-        setHeader(unit, length: length(unit), kind: kind, previousIsFree: previousIsFree(unit))
+    func setKind(_ extent: Extent, _ kind: Kind) {
+        setHeader(
+            extent, length: length(extent), kind: kind, previousIsFree: previousIsFree(extent))
     }
 
     @inline(__always)
-    func setPreviousIsFree(_ unit: Unit, _ isFree: Bool) {
-        let word = self[unit, .lengthAndKind]
-        self[unit, .lengthAndKind] =
+    func setPreviousIsFree(_ extent: Extent, _ isFree: Bool) {
+        let word = self[extent, .lengthAndKind]
+        self[extent, .lengthAndKind] =
             isFree ? word | Region.previousIsFreeBit : word & ~Region.previousIsFreeBit
     }
 
-    /// The length that a free extent repeats in its last 4 bytes, read from the unit behind it.
-    func freeLength(before unit: Unit) -> UInt32 {
-        address(unit - 1).load(fromByteOffset: 4, as: UInt32.self)
+    /// The length that a free extent repeats in its last 4 bytes, read from the extent behind it.
+    func freeLength(before extent: Extent) -> UInt32 {
+        address(extent.unit - 1).load(fromByteOffset: 4, as: UInt32.self)
     }
 
-    func setFreeFooter(_ unit: Unit, length: UInt32) {
+    func setFreeFooter(_ extent: Extent, length: UInt32) {
         willStore()
-        address(unit + length - 1).storeBytes(of: length, toByteOffset: 4, as: UInt32.self)
+        address(extent.unit + length - 1).storeBytes(of: length, toByteOffset: 4, as: UInt32.self)
     }
 
     /// What an extent and all that are linked behind it take together.
     @inline(__always)
-    func chainSize(_ head: Unit) -> (unitCount: Int, extentCount: Int) {
+    func chainSize(_ head: Extent) -> (unitCount: Int, extentCount: Int) {
         var units = 0
         var count = 0
         var extent = head
-        while extent != 0 {
+        while !extent.isNull {
             units += Int(length(extent))
             count += 1
-            extent = self[extent, .link]
+            extent = next(after: extent)
         }
         return (units, count)
     }
 
     // MARK: Bytes
 
-    /// The bytes `offset ..< offset + count` of the extent at `unit`.
+    /// The bytes `offset ..< offset + count` of an extent.
     @inline(__always)
-    func bytes(_ unit: Unit, offset: Int, count: Int) -> UnsafeMutableRawBufferPointer {
+    func bytes(_ extent: Extent, offset: Int, count: Int) -> UnsafeMutableRawBufferPointer {
         precondition(
             offset >= 0 && count >= 0
-                && offset &+ count <= Int(length(unit)) &* Region.unitByteCount,
+                && offset &+ count <= Int(length(extent)) &* Region.unitByteCount,
             "bytes outside of their extent")
-        return UnsafeMutableRawBufferPointer(start: address(unit) + offset, count: count)
+        return UnsafeMutableRawBufferPointer(start: address(extent.unit) + offset, count: count)
     }
 
     @inline(__always)
-    func key(_ item: Unit) -> UnsafeRawBufferPointer {
+    func key(_ item: Item) -> UnsafeRawBufferPointer {
         UnsafeRawBufferPointer(
             bytes(
-                item, offset: keyOffset(item), count: Int(self[item, .keyByteCount])))
+                item.head, offset: keyOffset(item), count: Int(self[item, .keyByteCount])))
     }
 
     /// Whether the item's key is `key`.
     @inline(__always)
-    func hasKey(_ item: Unit, _ key: Span<UInt8>) -> Bool {
+    func hasKey(_ item: Item, _ key: Span<UInt8>) -> Bool {
         guard Int(self[item, .keyByteCount]) == key.count else { return false }
         let stored = self.key(item)
         return key.withUnsafeBytes { wanted in
@@ -352,7 +369,6 @@ struct Region {
     static func units(forByteCount byteCount: Int) -> UInt32 {
         UInt32((byteCount &+ (unitByteCount - 1)) / unitByteCount)
     }
-
 }
 
 #if DEBUG

@@ -1,13 +1,13 @@
 /// Writes value bytes into the extents of an item, one after the other.
 struct ValueWriter {
     private let region: Region
-    private(set) var extent: Unit
+    private(set) var extent: Extent
     private(set) var offset: Int
 
     /// Starts right behind the key of `item`.
-    init(region: Region, item: Unit) {
+    init(region: Region, item: Item) {
         self.region = region
-        extent = item
+        extent = item.head
         offset = region.valueOffset(item)
     }
 
@@ -26,8 +26,8 @@ struct ValueWriter {
 
     /// Goes on in the next extent; false when there is none.
     mutating func nextExtent() -> Bool {
-        let next = region[extent, .link]
-        guard next != 0 else { return false }
+        let next = region.next(after: extent)
+        guard !next.isNull else { return false }
         extent = next
         offset = Region.continuationHeaderByteCount
         return true
@@ -46,7 +46,7 @@ struct ValueWriter {
         }
     }
 
-    mutating func write(valueOf item: Unit) {
+    mutating func write(valueOf item: Item) {
         var pieces = ValuePieces(region: region, item: item)
         while let piece = pieces.next() { write(piece) }
     }

@@ -1,7 +1,7 @@
 /// A live item, seen while its shard is locked. Must not leave the closure that it was given to.
 package struct Hit {
     let region: Region
-    let item: Unit
+    let item: Item
     let time: MapTime
     /// Whether the item's time stamp is that of its creation.
     let keepsCreation: Bool
@@ -13,7 +13,7 @@ package struct Hit {
     package let clientFlags: UInt32
 
     @inline(__always)
-    init(region: Region, item: Unit, time: MapTime, keepsCreation: Bool, isNew: Bool) {
+    init(region: Region, item: Item, time: MapTime, keepsCreation: Bool, isNew: Bool) {
         self.region = region
         self.item = item
         self.time = time
@@ -38,7 +38,7 @@ package struct Hit {
     package var isClaimed: Bool { has(ItemMark.claimed) }
     package var hasEncodedKey: Bool { region[item, .hasEncodedKey] != 0 }
     /// Arena bytes, header and rounding included.
-    package var byteCount: Int { region.chainSize(item).unitCount * Region.unitByteCount }
+    package var byteCount: Int { region.chainSize(item.head).unitCount * Region.unitByteCount }
 
     private func has(_ mark: UInt32) -> Bool { region[item, .marks] & mark != 0 }
 
@@ -54,11 +54,11 @@ package struct Hit {
     package func copyValue(into target: UnsafeMutableRawBufferPointer) {
         precondition(target.count >= valueByteCount)
         let offset = region.valueOffset(item)
-        if offset + valueByteCount <= Int(region.length(item)) * Region.unitByteCount {
+        if offset + valueByteCount <= Int(region.length(item.head)) * Region.unitByteCount {
             // In one piece, as nearly all are.
             return target.copyMemory(
                 from: UnsafeRawBufferPointer(
-                    region.bytes(item, offset: offset, count: valueByteCount)))
+                    region.bytes(item.head, offset: offset, count: valueByteCount)))
         }
         var pieces = ValuePieces(region: region, item: item)
         var position = 0
@@ -92,13 +92,13 @@ package struct HitUse: Sendable {
 /// An item's value, piece by piece, in the order of its extents.
 struct ValuePieces {
     private let region: Region
-    private var extent: Unit
+    private var extent: Extent
     private var offset: Int
     private var left: Int
 
-    init(region: Region, item: Unit) {
+    init(region: Region, item: Item) {
         self.region = region
-        extent = item
+        extent = item.head
         offset = region.valueOffset(item)
         left = Int(region[item, .valueByteCount])
     }
@@ -109,7 +109,7 @@ struct ValuePieces {
             let count = min(room, left)
             let piece = region.bytes(extent, offset: offset, count: count)
             left -= count
-            extent = region[extent, .link]
+            extent = region.next(after: extent)
             offset = Region.continuationHeaderByteCount
             if count > 0 { return UnsafeRawBufferPointer(piece) }
         }
@@ -121,7 +121,7 @@ struct ValuePieces {
 /// until `SessionMap.unpin`.
 package struct PinnedValue {
     let shard: Int
-    let item: Unit
+    let item: Item
     /// The value's pieces, in order. Valid until it is unpinned.
     package let pieces: [UnsafeRawBufferPointer]
     package let byteCount: Int

@@ -8,7 +8,7 @@ extension SessionMap {
         package let valueByteCount: Int
         fileprivate let hash: UInt64
         fileprivate let shard: Int
-        fileprivate let item: Unit
+        fileprivate let item: Item
         /// In the item's own head extent.
         fileprivate let keyBytes: UnsafeRawBufferPointer
         fileprivate var writer: ValueWriter
@@ -39,6 +39,7 @@ extension SessionMap {
         }
         let hash = hash.hash(key)
         let number = shardNumber(hash)
+        let seed = self.hash.seed
         return withShard(number) { shard in
             guard
                 let (item, writer) = shard.begin(
@@ -55,7 +56,7 @@ extension SessionMap {
                     item: item, keyBytes: shard.region.key(item), writer: writer,
                     stream: ContentStream(
                         region: shard.region, item: item, writer: writer,
-                        valueByteCount: valueByteCount, seed: shard.hash.seed),
+                        valueByteCount: valueByteCount, seed: seed),
                     window: writer.window(atMost: valueByteCount), bytesLeft: valueByteCount))
         }
     }

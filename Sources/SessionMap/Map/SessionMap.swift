@@ -172,7 +172,7 @@ package final class SessionMap: @unchecked Sendable {
 
     /// Ends what `retrieve` pinned.
     package func unpin(_ value: PinnedValue) {
-        withShard(value.shard) { $0.unpin(value.item) }
+        withShard(value.shard) { $0.memory.unpin(value.item) }
     }
 
     /// Whether a live item is there. An access, as it is for `add`.
@@ -180,10 +180,12 @@ package final class SessionMap: @unchecked Sendable {
         let hash = hash.hash(key)
         return withShard(shardNumber(hash)) { shard in
             shard.enter(now: now)
-            guard let found = shard.findLive(key, tag: Shard.tag(hash), now: now),
+            guard
+                let found = shard.items.findLive(
+                    key, tag: Items.tag(hash), now: now, &shard.memory),
                 found.outcome == .hit
             else { return false }
-            shard.queues.bump(found.item)
+            shard.items.bump(found.item)
             return true
         }
     }
@@ -261,7 +263,7 @@ package final class SessionMap: @unchecked Sendable {
         for number in 0..<shardCount {
             withShard(number) { shard in
                 shard.enter(now: now)
-                shard.flushDeadline = deadline
+                shard.items.flush(at: deadline)
             }
         }
     }
@@ -282,7 +284,7 @@ package final class SessionMap: @unchecked Sendable {
             byteCount / shardCount <= arena.regionByteCountMax
         else { return false }
         for number in 0..<shardCount {
-            withShard(number) { $0.setLimit(byteCount: byteCount / shardCount) }
+            withShard(number) { $0.memory.setLimit(byteCount: byteCount / shardCount) }
         }
         return true
     }
@@ -300,11 +302,11 @@ package final class SessionMap: @unchecked Sendable {
     package func sizes() -> [(byteCount: Int, itemCount: Int)] {
         var all: [Int: Int] = [:]
         for number in 0..<shardCount {
-            let sizes = withShard(number) { $0.sizes }
+            let sizes = withShard(number) { $0.items.sizes }
             all.merge(sizes, uniquingKeysWith: +)
         }
         return all.filter { $0.value > 0 }.sorted { $0.key < $1.key }
-            .map { (byteCount: $0.key * Shard.sizeStepByteCount, itemCount: $0.value) }
+            .map { (byteCount: $0.key * Items.sizeStepByteCount, itemCount: $0.value) }
     }
 
     /// Calls `body` with live items, the most recently used of each shard first, until it returns
@@ -313,11 +315,11 @@ package final class SessionMap: @unchecked Sendable {
         var left = limit
         for number in 0..<shardCount where left > 0 {
             withShard(number) { shard in
-                for queue in [shard.queues.proven, shard.queues.probationary] {
+                for queue in [shard.items.queues.proven, shard.items.queues.probationary] {
                     var item = queue.newest
                     // Whatever is older than a flushed item is flushed as well.
-                    while item != 0, left > 0, !shard.isFlushed(item) {
-                        if !shard.isExpired(item, now: now) {
+                    while !item.isNull, left > 0, !shard.items.isFlushed(item) {
+                        if !shard.items.isExpired(item, now: now) {
                             left -= 1
                             guard body(shard.look(at: item, now: now)) else {
                                 left = 0
@@ -338,8 +340,9 @@ package final class SessionMap: @unchecked Sendable {
         let place = walk.place
         let next = withShard(walk.shard) { shard in
             shard.enter(now: now)
-            return shard.index.visit(from: place, atMost: ItemWalk.itemsPerStep) { item in
-                guard !shard.isFlushed(item), !shard.isExpired(item, now: now) else { return }
+            return shard.items.index.visit(from: place, atMost: ItemWalk.itemsPerStep) { item in
+                guard !shard.items.isFlushed(item), !shard.items.isExpired(item, now: now)
+                else { return }
                 body(shard.look(at: item, now: now))
             }
         }
@@ -360,18 +363,18 @@ package final class SessionMap: @unchecked Sendable {
     package func observeGrowth(_ observer: @escaping (_ shard: Int) -> Void) {
         guard arena.growsByUse else { return }
         for number in 0..<shardCount {
-            withShard(number) { $0.observeGrowth { observer(number) } }
+            withShard(number) { $0.memory.observeGrowth { observer(number) } }
         }
     }
 
     /// Takes the kernel's time, so it is not for a thread that others wait for. Without the lock.
     package func prepareMemory(shard number: Int) {
-        Arena.makePresent(withShard(number) { $0.wantedPage })
+        Arena.makePresent(withShard(number) { $0.memory.wantedPage })
     }
 
     /// Counts who had no room when the map's items moved to it.
     package func count(evictionsOf move: MoveReport) {
-        withShard(0) { $0.evictions.add(move.evictions) }
+        withShard(0) { $0.items.count(move.counts, lastEviction: LastEviction()) }
     }
 
     /// Checks everything that the map's types promise; returns the first promise of each shard that is

@@ -36,14 +36,14 @@ struct ExtentAllocator: ~Copyable {
     private(set) var end: UInt32
     /// No unit from here on was ever taken, of a region that was laid out empty.
     private(set) var frontier: UInt32 = 0
-    private let heads: UnsafeMutablePointer<Unit>
+    private let heads: UnsafeMutablePointer<Extent>
     private let occupied: UnsafeMutablePointer<UInt64>
 
     private init(withoutFreeUnitsIn region: Region, end: UInt32) {
         self.region = region
         self.end = end
         heads = .allocate(capacity: Self.classCount)
-        heads.initialize(repeating: 0, count: Self.classCount)
+        heads.initialize(repeating: .null, count: Self.classCount)
         occupied = .allocate(capacity: Self.wordCount)
         occupied.initialize(repeating: 0, count: Self.wordCount)
         freeUnitCount = 0
@@ -53,31 +53,32 @@ struct ExtentAllocator: ~Copyable {
     init(region: Region, unitCount: UInt32) {
         precondition(unitCount > Self.headUnitCount + 1 && unitCount <= region.unitCount)
         self.init(withoutFreeUnitsIn: region, end: unitCount)
-        let first = Self.headUnitCount
-        let last = end - 1
-        region.setHeader(0, length: first, kind: .border, previousIsFree: false)
+        let first = Extent(Self.headUnitCount)
+        let last = Extent(end - 1)
+        region.setHeader(.null, length: first.unit, kind: .border, previousIsFree: false)
         region.setHeader(last, length: 1, kind: .border, previousIsFree: false)
-        insertFree(first, length: last - first, previousIsFree: false)
+        insertFree(first, length: last.unit - first.unit, previousIsFree: false)
     }
 
     /// Takes over the first `unitCount` units of a region that are laid out already. Extents that
     /// `isKept` does not hold for are free from here on.
-    init(region: Region, unitCount: UInt32, keeping isKept: (Unit) -> Bool) {
+    init(region: Region, unitCount: UInt32, keeping isKept: (Extent) -> Bool) {
         self.init(withoutFreeUnitsIn: region, end: unitCount)
-        var unit = Self.headUnitCount
-        var freeStart: Unit = 0
-        while unit < end {
-            let length = region.length(unit)
-            if unit < end - 1, !isKept(unit) {
-                if freeStart == 0 { freeStart = unit }
+        var extent = Extent(Self.headUnitCount)
+        var freeStart = Extent.null
+        while extent.unit < end {
+            let length = region.length(extent)
+            if extent.unit < end - 1, !isKept(extent) {
+                if freeStart.isNull { freeStart = extent }
             } else {
-                region.setPreviousIsFree(unit, freeStart != 0)
-                if freeStart != 0 {
-                    insertFree(freeStart, length: unit - freeStart, previousIsFree: false)
+                region.setPreviousIsFree(extent, !freeStart.isNull)
+                if !freeStart.isNull {
+                    insertFree(
+                        freeStart, length: extent.unit - freeStart.unit, previousIsFree: false)
                 }
-                freeStart = 0
+                freeStart = .null
             }
-            unit += length
+            extent = extent + length
         }
     }
 
@@ -92,9 +93,10 @@ struct ExtentAllocator: ~Copyable {
     /// Moves the last border outwards, and frees what is in between.
     mutating func extend(to unitCount: UInt32) {
         precondition(unitCount > end && unitCount <= region.unitCount)
-        let oldBorder = end - 1
+        let oldBorder = Extent(end - 1)
         let previousIsFree = region.previousIsFree(oldBorder)
-        region.setHeader(unitCount - 1, length: 1, kind: .border, previousIsFree: false)
+        region.setHeader(
+            Extent(unitCount - 1), length: 1, kind: .border, previousIsFree: false)
         region.setHeader(
             oldBorder, length: unitCount - end, kind: .held, previousIsFree: previousIsFree)
         end = unitCount
@@ -104,14 +106,14 @@ struct ExtentAllocator: ~Copyable {
     // MARK: Taking
 
     /// Takes one extent of exactly `length` units, or nothing.
-    mutating func take(_ length: UInt32) -> Unit? {
+    mutating func take(_ length: UInt32) -> Extent? {
         guard let found = find(atLeast: length) else { return nil }
         cut(found, to: length)
         return found
     }
 
     /// Takes the largest extent there is, cut to at most `length` units; nothing below `minimum`.
-    mutating func takeLargest(atMost length: UInt32, atLeast minimum: UInt32) -> Unit? {
+    mutating func takeLargest(atMost length: UInt32, atLeast minimum: UInt32) -> Extent? {
         guard let found = largest(), region.length(found) >= minimum else { return nil }
         cut(found, to: min(length, region.length(found)))
         return found
@@ -129,10 +131,10 @@ struct ExtentAllocator: ~Copyable {
                 let bit = 63 - bits.leadingZeroBitCount
                 bits &= ~(1 << UInt64(bit))
                 var extent = heads[word * 64 + bit]
-                while extent != 0, left > 0 {
+                while !extent.isNull, left > 0 {
                     sum += region.length(extent)
                     left -= 1
-                    extent = region[extent, .link]
+                    extent = region.next(after: extent)
                 }
             }
             word -= 1
@@ -141,7 +143,7 @@ struct ExtentAllocator: ~Copyable {
     }
 
     /// Joins a free extent, or its front part, to the taken extent in front of it.
-    mutating func absorb(_ free: Unit, into extent: Unit, atMost length: UInt32) {
+    mutating func absorb(_ free: Extent, into extent: Extent, atMost length: UInt32) {
         precondition(extent + region.length(extent) == free && region.kind(free) == .free)
         cut(free, to: min(region.length(free), length - region.length(extent)))
         region.setHeader(
@@ -149,7 +151,7 @@ struct ExtentAllocator: ~Copyable {
             kind: region.kind(extent), previousIsFree: region.previousIsFree(extent))
     }
 
-    private mutating func cut(_ extent: Unit, to length: UInt32) {
+    private mutating func cut(_ extent: Extent, to length: UInt32) {
         removeFree(extent)
         let whole = region.length(extent)
         let previousIsFree = region.previousIsFree(extent)
@@ -160,10 +162,10 @@ struct ExtentAllocator: ~Copyable {
         }
         region[extent, .link] = 0
         region.setHeader(extent, length: length, kind: .held, previousIsFree: previousIsFree)
-        frontier = max(frontier, extent + length)
+        frontier = max(frontier, (extent + length).unit)
     }
 
-    private func find(atLeast length: UInt32) -> Unit? {
+    private func find(atLeast length: UInt32) -> Extent? {
         let start = Self.sizeClass(length)
         if let fit = bestFit(inClass: start, atLeast: length) { return fit }
         guard start + 1 < Self.classCount, let next = firstOccupied(from: start + 1) else {
@@ -172,25 +174,25 @@ struct ExtentAllocator: ~Copyable {
         return bestFit(inClass: next, atLeast: length)
     }
 
-    private func bestFit(inClass sizeClass: Int, atLeast length: UInt32) -> Unit? {
+    private func bestFit(inClass sizeClass: Int, atLeast length: UInt32) -> Extent? {
         var extent = heads[sizeClass]
-        var best: Unit = 0
+        var best = Extent.null
         var bestLength = UInt32.max
         var left = Self.candidateCount
-        while extent != 0, left > 0 {
+        while !extent.isNull, left > 0 {
             let candidate = region.length(extent)
             if candidate >= length, candidate < bestLength {
                 best = extent
                 bestLength = candidate
                 if candidate == length { break }
             }
-            extent = region[extent, .link]
+            extent = region.next(after: extent)
             left -= 1
         }
-        return best == 0 ? nil : best
+        return best.isNull ? nil : best
     }
 
-    private func largest() -> Unit? {
+    private func largest() -> Extent? {
         var word = Self.wordCount - 1
         while word >= 0 {
             if occupied[word] != 0 {
@@ -201,13 +203,13 @@ struct ExtentAllocator: ~Copyable {
         return nil
     }
 
-    private func bestLargest(inClass sizeClass: Int) -> Unit {
+    private func bestLargest(inClass sizeClass: Int) -> Extent {
         var best = heads[sizeClass]
-        var extent = region[best, .link]
+        var extent = region.next(after: best)
         var left = Self.candidateCount
-        while extent != 0, left > 0 {
+        while !extent.isNull, left > 0 {
             if region.length(extent) > region.length(best) { best = extent }
-            extent = region[extent, .link]
+            extent = region.next(after: extent)
             left -= 1
         }
         return best
@@ -227,7 +229,7 @@ struct ExtentAllocator: ~Copyable {
     // MARK: Giving back
 
     /// Gives one extent back. The caller has let go of every link to it.
-    mutating func give(_ extent: Unit) {
+    mutating func give(_ extent: Extent) {
         precondition(region.kind(extent) != .free && region.kind(extent) != .border)
         var start = extent
         var length = region.length(extent)
@@ -247,7 +249,7 @@ struct ExtentAllocator: ~Copyable {
     }
 
     /// Cuts the tail of a taken extent off and gives it back.
-    mutating func shorten(_ extent: Unit, to length: UInt32) {
+    mutating func shorten(_ extent: Extent, to length: UInt32) {
         let whole = region.length(extent)
         precondition(length > 0 && length <= whole)
         guard length < whole else { return }
@@ -260,10 +262,10 @@ struct ExtentAllocator: ~Copyable {
     }
 
     /// Gives back a head extent and all that are linked behind it.
-    mutating func giveChain(_ head: Unit) {
+    mutating func giveChain(_ head: Extent) {
         var extent = head
-        while extent != 0 {
-            let next = region[extent, .link]
+        while !extent.isNull {
+            let next = region.next(after: extent)
             give(extent)
             extent = next
         }
@@ -271,7 +273,7 @@ struct ExtentAllocator: ~Copyable {
 
     // MARK: Lists
 
-    private mutating func insertFree(_ extent: Unit, length: UInt32, previousIsFree: Bool) {
+    private mutating func insertFree(_ extent: Extent, length: UInt32, previousIsFree: Bool) {
         region.setHeader(extent, length: length, kind: .free, previousIsFree: previousIsFree)
         region.setFreeFooter(extent, length: length)
         freeUnitCount += length
@@ -279,26 +281,26 @@ struct ExtentAllocator: ~Copyable {
         guard length > 1 else { return }
         let sizeClass = Self.sizeClass(length)
         let next = heads[sizeClass]
-        region[extent, .link] = next
+        region[extent, .link] = next.unit
         region[extent, .freePrevious] = 0
-        if next != 0 { region[next, .freePrevious] = extent }
+        if !next.isNull { region[next, .freePrevious] = extent.unit }
         heads[sizeClass] = extent
         occupied[sizeClass / 64] |= 1 << UInt64(sizeClass % 64)
     }
 
-    private mutating func removeFree(_ extent: Unit) {
+    private mutating func removeFree(_ extent: Extent) {
         let length = region.length(extent)
         freeUnitCount -= length
         guard length > 1 else { return }
-        let next = region[extent, .link]
-        let previous = region[extent, .freePrevious]
-        if next != 0 { region[next, .freePrevious] = previous }
-        if previous != 0 {
-            region[previous, .link] = next
+        let next = region.next(after: extent)
+        let previous = Extent(region[extent, .freePrevious])
+        if !next.isNull { region[next, .freePrevious] = previous.unit }
+        if !previous.isNull {
+            region[previous, .link] = next.unit
         } else {
             let sizeClass = Self.sizeClass(length)
             heads[sizeClass] = next
-            if next == 0 { occupied[sizeClass / 64] &= ~(1 << UInt64(sizeClass % 64)) }
+            if next.isNull { occupied[sizeClass / 64] &= ~(1 << UInt64(sizeClass % 64)) }
         }
     }
 
@@ -311,13 +313,13 @@ struct ExtentAllocator: ~Copyable {
     }
 
     /// Calls `body` with every extent of every list; for invariants.
-    func forEachFree(_ body: (Unit) -> Void) {
+    func forEachFree(_ body: (Extent) -> Void) {
         for sizeClass in 0..<Self.classCount {
             var extent = heads[sizeClass]
-            while extent != 0 {
+            while !extent.isNull {
                 precondition(Self.sizeClass(region.length(extent)) == sizeClass)
                 body(extent)
-                extent = region[extent, .link]
+                extent = region.next(after: extent)
             }
         }
     }

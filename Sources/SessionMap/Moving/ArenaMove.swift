@@ -192,7 +192,7 @@ package struct ArenaMove {
 
     /// Calls `body` with every item that has not moved and lives, where it begins in memory.
     private func forEachLeft(
-        in number: Int, _ body: (_ start: Unit, _ head: Unit, _ item: OldRegion.Item) -> Void
+        in number: Int, _ body: (_ start: Unit, _ head: Unit, _ item: OldRegion.StoredItem) -> Void
     ) throws(DamagedRegion) -> (expired: Int, flushed: Int) {
         let region = Self.oldRegion(old, found, number)
         let cursor = journal.cursor
@@ -250,7 +250,7 @@ package struct ArenaMove {
             }
         }
         choice = choosing.choice(sums, targets)
-        report.evictions.add(choice.evictions)
+        report.counts.add(choice.counts)
     }
 
     // MARK: Moving
@@ -312,7 +312,7 @@ package struct ArenaMove {
         }
         // What was left for the index is the last that is taken.
         guard targets.hasRoom(for: unitCount, in: shard) else {
-            report.evictions.all += 1
+            report.counts[.evictions] += 1
             journal.advance(to: next)
             return true
         }
@@ -388,6 +388,6 @@ package struct MoveReport: Sendable {
     /// Items that were not what had been stored.
     package var damagedCount = 0
     /// What found no room in a smaller arena.
-    var evictions = EvictionCounts()
-    package var evictedCount: Int { Int(evictions.all) }
+    var counts = Counts<MapCounter>()
+    package var evictedCount: Int { counts[.evictions] }
 }

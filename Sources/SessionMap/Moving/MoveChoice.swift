@@ -3,7 +3,7 @@ struct MoveChoice {
     /// Places of the items that stay behind, in order.
     private var places: [UInt64] = []
 
-    private(set) var evictions = EvictionCounts()
+    private(set) var counts = Counts<MapCounter>()
 
     var count: Int { places.count }
 
@@ -44,7 +44,7 @@ struct MoveChoice {
         }
 
         mutating func add(
-            _ place: MoveJournal.Place, _ item: OldRegion.Item, unitCount: UInt32, shard: Int
+            _ place: MoveJournal.Place, _ item: OldRegion.StoredItem, unitCount: UInt32, shard: Int
         ) {
             // As `EvictionQueues.adopt` has it: to one queue all are alike, from one those are proven that
             // were read.
@@ -101,10 +101,9 @@ struct MoveChoice {
                 if !next.isProven { probationaryUnitCount -= Int(next.unitCount) }
                 sum.remove(Int(next.unitCount))
                 choice.places.append(next.place)
-                choice.evictions.all += 1
-                if next.wasProven { choice.evictions.proven += 1 }
-                if !next.wasFetched { choice.evictions.unfetched += 1 }
-                if next.hasDeadline { choice.evictions.withDeadline += 1 }
+                choice.counts.countEviction(
+                    isProven: next.wasProven, wasFetched: next.wasFetched,
+                    hasDeadline: next.hasDeadline)
             }
         }
     }

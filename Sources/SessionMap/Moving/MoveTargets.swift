@@ -73,7 +73,7 @@ struct MoveTargets {
         }
     }
 
-    func unitCount(_ item: OldRegion.Item) -> UInt32 {
+    func unitCount(_ item: OldRegion.StoredItem) -> UInt32 {
         Region.units(
             forByteCount: region(0).itemHeaderByteCount(clientFlags: item.clientFlags)
                 + item.keyByteCount + item.valueByteCount)
@@ -119,32 +119,33 @@ struct MoveTargets {
 
     /// Writes an item behind a region's frontier.
     func write(
-        _ item: OldRegion.Item, _ head: Unit, of old: OldRegion, to place: MoveJournal.Place,
+        _ item: OldRegion.StoredItem, _ head: Unit, of old: OldRegion, to place: MoveJournal.Place,
         unitCount: UInt32
     ) {
         let region = region(place.region)
-        let unit = place.unit
-        region.setHeader(unit, length: unitCount, kind: .item, previousIsFree: false)
-        region[unit, .link] = 0
-        region[unit, .epoch] = 0
-        region.setCASUnique(unit, item.casUnique)
-        region[unit, .deadline] = item.deadline.seconds
+        let new = Item(place.unit)
+        region.setHeader(new.head, length: unitCount, kind: .item, previousIsFree: false)
+        region[new.head, .link] = 0
+        region[new, .epoch] = 0
+        region.setCASUnique(new, item.casUnique)
+        region[new, .deadline] = item.deadline.seconds
         region.setClientFlags(
-            unit, item.clientFlags, hasEncodedKey: item.marks & ItemMark.encodedKey != 0)
-        if header.features.contains(.births) { region.setBirth(unit, item.birth) }
+            new, item.clientFlags, hasEncodedKey: item.marks & ItemMark.encodedKey != 0)
+        if header.features.contains(.births) { region.setBirth(new, item.birth) }
         region.setSizes(
-            unit, keyByteCount: item.keyByteCount, valueByteCount: item.valueByteCount,
+            new, keyByteCount: item.keyByteCount, valueByteCount: item.valueByteCount,
             marks: item.marks)
-        region[unit, .accessed] = item.accessed
+        region[new, .accessed] = item.accessed
         let key = old.key(head, item)
-        region.bytes(unit, offset: region.keyOffset(unit), count: key.count).copyMemory(from: key)
-        var offset = region.valueOffset(unit)
+        region.bytes(new.head, offset: region.keyOffset(new), count: key.count)
+            .copyMemory(from: key)
+        var offset = region.valueOffset(new)
         old.forEachValuePart(head, item) { part in
-            region.bytes(unit, offset: offset, count: part.count).copyMemory(from: part)
+            region.bytes(new.head, offset: offset, count: part.count).copyMemory(from: part)
             offset += part.count
         }
         if header.features.contains(.checksums) {
-            region.seal(unit, region.content(of: unit, seed: header.hashSeed))
+            region.seal(new, region.content(of: new, seed: header.hashSeed))
         }
     }
 
@@ -153,15 +154,18 @@ struct MoveTargets {
         for number in 0..<header.regionCount {
             let region = region(number)
             let frontier = frontier(number)
-            region.setHeader(end - 1, length: 1, kind: .border, previousIsFree: false)
+            region.setHeader(
+                Extent(end - 1), length: 1, kind: .border, previousIsFree: false)
             if frontier < end - 1 {
                 region.setHeader(
-                    frontier, length: end - 1 - frontier, kind: .held, previousIsFree: false)
+                    Extent(frontier), length: end - 1 - frontier, kind: .held, previousIsFree: false
+                )
             }
-            region.setHeader(0, length: Self.headUnitCount, kind: .border, previousIsFree: false)
+            region.setHeader(
+                .null, length: Self.headUnitCount, kind: .border, previousIsFree: false)
             region.shardFlushes = FlushState(epoch: 0, deadline: flushDeadline)
-            region[0, .superseded] = 0
-            region[0, .shardStampRule] = stampRule.rawValue
+            Journal(region: region).settle()
+            region[.shardStampRule] = stampRule.rawValue
             // Above every unique that any old shard has given out.
             region.setShardCASCounter(casBase / UInt64(header.regionCount) + 1)
         }

@@ -13,7 +13,7 @@ struct OldRegion {
     var end: Unit { UInt32(byteCount / Layout3.unitByteCount) }
 
     /// An item's header.
-    struct Item {
+    struct StoredItem {
         var casUnique: UInt64
         var accessed: UInt32
         var keyByteCount: Int
@@ -55,13 +55,13 @@ struct OldRegion {
     }
 
     /// Whether an item, whose extents are sound, is what was stored; without checksums nobody knows.
-    func isIntact(_ item: Unit, seed: UInt64) -> Bool {
-        guard features.contains(.checksums), !present.isIntact(item, seed: seed) else {
+    func isIntact(_ unit: Unit, seed: UInt64) -> Bool {
+        guard features.contains(.checksums), !present.isIntact(Item(unit), seed: seed) else {
             return true
         }
         // It may have been changed just now.
-        present.finishChange(item)
-        return present.isIntact(item, seed: seed)
+        present.finishChange(Item(unit))
+        return present.isIntact(Item(unit), seed: seed)
     }
 
     /// An item whose successor is published as well, if it is, is none any more: what the process that
@@ -123,7 +123,7 @@ struct OldRegion {
 
     /// The extent of an item with the lowest place, from where on it moves; nothing when one is below
     /// `start`, which means that it has moved. Checks that all are there.
-    func lowestExtent(_ head: Unit, _ item: Item, notBelow start: Unit) throws(DamagedRegion)
+    func lowestExtent(_ head: Unit, _ item: StoredItem, notBelow start: Unit) throws(DamagedRegion)
         -> Unit?
     {
         var lowest = head
@@ -148,31 +148,32 @@ struct OldRegion {
 
     // MARK: Items
 
-    func item(_ unit: Unit) -> Item {
+    func item(_ unit: Unit) -> StoredItem {
         let place = Int(unit) * Layout3.unitByteCount
         let plain =
             isLayout3 ? Layout3.plainHeaderByteCount : present.itemHeaderByteCount(clientFlags: 0)
         // The last extents of a region may be shorter than an item's header.
         guard place + plain + 4 <= byteCount else {
-            return Item(
+            return StoredItem(
                 casUnique: 0, accessed: 0, keyByteCount: 0, valueByteCount: 0, marks: 0,
                 deadline: .never, clientFlags: 0, epoch: 0, birth: 0, keyOffset: 0)
         }
         let hasClientFlags = word(unit, 4) >> 27 & 1 == 1
-        return Item(
+        return StoredItem(
             casUnique: base.load(fromByteOffset: place + 8, as: UInt64.self),
             accessed: word(unit, 32) & 0xFF_FFFF, keyByteCount: Int(word(unit, 32) >> 24),
             valueByteCount: isLayout3
-                ? Int(word(unit, 36) & Layout3.unitMask) : Int(present[unit, .valueByteCount]),
-            marks: isLayout3 ? word(unit, 36) >> 27 : present.marks(unit),
+                ? Int(word(unit, 36) & Layout3.unitMask)
+                : Int(present[Item(unit), .valueByteCount]),
+            marks: isLayout3 ? word(unit, 36) >> 27 : present.marks(Item(unit)),
             deadline: Deadline(stored: word(unit, 40)),
             clientFlags: hasClientFlags ? word(unit, plain) : 0,
-            epoch: isLayout3 ? word(unit, 4) >> 28 : present[unit, .epoch],
-            birth: features.contains(.births) ? present.birth(unit) : 0,
+            epoch: isLayout3 ? word(unit, 4) >> 28 : present[Item(unit), .epoch],
+            birth: features.contains(.births) ? present.birth(Item(unit)) : 0,
             keyOffset: plain + (hasClientFlags ? 4 : 0))
     }
 
-    func key(_ unit: Unit, _ item: Item) -> UnsafeRawBufferPointer {
+    func key(_ unit: Unit, _ item: StoredItem) -> UnsafeRawBufferPointer {
         bytes(unit, item.keyOffset, item.keyByteCount)
     }
 
@@ -184,7 +185,7 @@ struct OldRegion {
 
     /// Calls `body` with the parts of an item's value, one after the other.
     func forEachValuePart(
-        _ head: Unit, _ item: Item, _ body: (UnsafeRawBufferPointer) -> Void
+        _ head: Unit, _ item: StoredItem, _ body: (UnsafeRawBufferPointer) -> Void
     ) {
         var extent = head
         var offset = item.keyOffset + item.keyByteCount

@@ -28,15 +28,14 @@ extension SessionMap {
             } catch  where header.features.contains(.checksums) {
                 // Nothing of it can be believed; the others are none the worse for it.
                 let counter = regions[number].shardCASCounter
-                var shard = Shard(
+                let shard = Shard(
                     region: regions[number], byteCount: header.regionByteCount,
-                    number: number, configuration: configuration, hash: hash, now: now)
-                shard.casCounter = counter ?? 0
-                regions[number].setShardCASCounter(shard.casCounter)
+                    number: number, configuration: configuration, hash: hash, now: now,
+                    casCounter: counter ?? 0)
                 (shards + number).initialize(to: shard)
                 var report = RecoveryReport()
                 report.note(error)
-                report.emptiedShardCount = 1
+                report.counts[.emptiedShards] = 1
                 outcomes[number] = .success(report)
             } catch {
                 outcomes[number] = .failure(error)

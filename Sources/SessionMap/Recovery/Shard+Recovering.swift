@@ -1,46 +1,3 @@
-/// What recovery found in one shard or all.
-package struct RecoveryReport: Equatable, Sendable {
-    package var itemCount = 0
-    package var byteCount = 0
-    package var expiredCount = 0
-    package var flushedCount = 0
-    /// Items whose successors had just been published.
-    package var supersededCount = 0
-    /// Items, the first to go, that had to make room for the index.
-    package var evictedCount = 0
-    /// Items that were not what had been stored, and places where none could be made out any more.
-    package var damagedCount = 0
-    /// Shards of which nothing could be believed, and which start empty.
-    package var emptiedShardCount = 0
-    /// What was found to be damaged first.
-    package var firstDamage: DamagedRegion?
-
-    package init() {}
-
-    mutating func add(_ other: RecoveryReport) {
-        itemCount += other.itemCount
-        byteCount += other.byteCount
-        expiredCount += other.expiredCount
-        flushedCount += other.flushedCount
-        supersededCount += other.supersededCount
-        evictedCount += other.evictedCount
-        damagedCount += other.damagedCount
-        emptiedShardCount += other.emptiedShardCount
-        firstDamage = firstDamage ?? other.firstDamage
-    }
-
-    /// Takes note of damage that recovery goes on after.
-    mutating func note(_ damage: DamagedRegion) {
-        damagedCount += 1
-        firstDamage = firstDamage ?? damage
-    }
-}
-
-/// Memory that is not what a shard leaves behind, whenever it dies.
-package struct DamagedRegion: Error, Equatable, Sendable {
-    package let reason: String
-}
-
 /// Making a shard of what another process has left in its region.
 ///
 /// Only extent headers and items are believed. A process may have died between any two stores; every
@@ -60,147 +17,108 @@ extension Shard {
         let queues = EvictionQueues(region: region, policy: configuration.eviction)
         // The second's end: what was stored in it is not from the future.
         let time = MapTime(seconds: now, fraction: 15)
-        let stampRule = StampRule(rawValue: region[0, .shardStampRule]) ?? .unknown
+        let stampRule = StampRule(rawValue: region[.shardStampRule]) ?? .unknown
         var survey = try Survey(
             region: region, end: end, number: number, shardCount: configuration.shardCount,
             hash: hash, now: now
         ) { item, hash in
             FoundItem(
-                item: item, tag: Shard.tag(hash),
+                item: item, tag: Items.tag(hash),
                 age: queues.adopt(item, from: stampRule, time: time))
         }
         region.clearChange()
         var extents = ExtentAllocator(region: region, unitCount: end) { survey.isKept($0) }
         survey.found.sort { $0.age > $1.age }
-        var items = survey.found.map(\.item)
-        let tags = survey.found.map(\.tag)
-        // The old index has left its room, perhaps in pieces: items are moved to join them, and go only
-        // if that does not do.
-        var mover = Mover(region: region)
-        var gone: Set<Int> = []
-        var candidates: [Int] = []
-        var evictions = EvictionCounts()
-        let index = ItemIndex(region: region, tags: tags, extents: &extents) { extents in
-            if mover.makeRun(ItemIndex.segmentUnitCountMax, of: &items, extents: &extents) {
-                return true
-            }
-            if gone.isEmpty {
-                // From the end: the oldest on probation first, the newest proven last.
-                candidates =
-                    items.indices.filter { queues.isProven(items[$0]) }.reversed()
-                    + items.indices.filter { !queues.isProven(items[$0]) }.reversed()
-            }
-            guard let number = candidates.popLast() else { return false }
-            evictions.note(
-                items[number], region: region, age: survey.found[number].age, now: now)
-            extents.giveChain(items[number])
-            mover.forget(items[number])
-            gone.insert(number)
-            return true
+        var room = IndexRoom(region: region, queues: queues, found: survey.found, now: now)
+        let index = ItemIndex(region: region, tags: survey.found.map(\.tag), extents: &extents) {
+            room.make(in: &$0)
         }
         guard let index else {
             throw DamagedRegion(reason: "there is no room for an index")
         }
-        self.init(
-            region: region, number: number, configuration: configuration, hash: hash, now: now,
-            extents: extents, index: index)
-        flushes = region.shardFlushes
-        casCounter = region.shardCASCounter ?? survey.casCounter
+        let casCounter = region.shardCASCounter ?? survey.casCounter
         region.setShardCASCounter(casCounter)
-        for number in items.indices where !gone.contains(number) {
-            take(items[number], tag: tags[number], report: &survey.report)
-        }
-        // Counted by whoever stored them.
-        totalItemCount = 0
-        self.evictions = evictions
-        reclaimedCount = UInt64(survey.report.expiredCount + survey.report.flushedCount)
-        expiredUnfetchedCount = survey.expiredUnfetchedCount
-        // Should the process die before this, some items' ages are read wrongly, and nothing else.
-        region[0, .shardStampRule] = queues.stampRule.rawValue
-        region[0, .superseded] = 0
-        report.add(survey.report)
-        report.evictedCount += gone.count
-        report.itemCount += self.index.count
-        report.byteCount += itemUnitCount * Region.unitByteCount
-    }
-
-    /// Takes in an item of the region, as the newest so far. Of two of one key, which only damage
-    /// leaves, the higher CAS unique stays.
-    private mutating func take(_ item: Unit, tag: UInt32, report: inout RecoveryReport) {
-        if let twin = index.find(Span(_unsafeBytes: region.key(item)), tag: tag) {
-            report.note(DamagedRegion(reason: "two items of one key, unit \(item)"))
-            guard region.casUnique(twin.item) < region.casUnique(item) else {
-                return extents.giveChain(item)
+        self.init(
+            region: region, number: number, configuration: configuration, extents: extents,
+            items: Items(
+                region: region, configuration: configuration, hash: hash, now: now, index: index,
+                flushes: region.shardFlushes),
+            casCounter: casCounter)
+        for found in room.found where !found.item.isNull {
+            if !items.adopt(found.item, tag: found.tag, &memory) {
+                survey.report.note(
+                    DamagedRegion(reason: "two items of one key, unit \(found.item.unit)"))
             }
-            // Not `remove`, which may make the index smaller: it has room for all that is yet to come.
-            index.remove(twin.slot)
-            retire(twin.item)
         }
-        region[item, .wheelPrevious] = TimingWheel.unscheduled
-        index.insert(item, tag: tag)
-        noteStored(item)
-        queues.insert(item, unitCount: chainSize(item).unitCount)
-        if region[item, .deadline] != 0 {
-            wheel.schedule(item, deadline: region[item, .deadline])
-        }
+        // What was stored is counted by whoever stored it.
+        var counts = room.counts
+        counts[.reclaimed] = survey.report.expiredCount + survey.report.flushedCount
+        counts[.expiredUnfetched] = survey.expiredUnfetchedCount
+        items.count(counts, lastEviction: room.lastEviction)
+        // Should the process die before this, some items' ages are read wrongly, and nothing else.
+        region[.shardStampRule] = queues.stampRule.rawValue
+        Journal(region: region).settle()
+        survey.report.counts[.evicted] = counts[.evictions]
+        survey.report.counts[.items] = items.index.count
+        survey.report.counts[.bytes] = items.unitCount * Region.unitByteCount
+        report.add(survey.report)
     }
 }
 
-/// Moves items that are in no index yet, so that a run of free units comes about.
-private struct Mover {
-    let region: Region
-    /// Items of one extent by place; made when it is first needed.
-    private var numbers: [Unit: Int] = [:]
+/// Room for the index of a region whose items are in no index yet. The old index has left its room,
+/// perhaps in pieces: items are moved to join them, and go only if that does not do.
+private struct IndexRoom {
+    private let region: Region
+    private let queues: EvictionQueues
+    private let now: UInt32
+    /// The oldest first; null in place of an item that has gone.
+    private(set) var found: [FoundItem]
+    private(set) var counts = Counts<MapCounter>()
+    private(set) var lastEviction = LastEviction()
+    private var isPrepared = false
+    /// Where items are in `found`; made when it is first needed.
+    private var numbers: [Item: Int] = [:]
+    /// From the end: the oldest on probation first, the newest proven last.
+    private var candidates: [Int] = []
 
-    init(region: Region) { self.region = region }
-
-    mutating func forget(_ item: Unit) { numbers[item] = nil }
-
-    private static let candidateCount = 16
-
-    /// Makes a free run of `length` units, behind one of the largest there are.
-    mutating func makeRun(
-        _ length: UInt32, of items: inout [Unit], extents: inout ExtentAllocator
-    ) -> Bool {
-        if numbers.isEmpty {
-            for (number, item) in items.enumerated() where region[item, .link] == 0 {
-                numbers[item] = number
-            }
-        }
-        var tried: [Unit] = []
-        var isMade = false
-        while !isMade, tried.count < Self.candidateCount,
-            let start = extents.takeLargest(atMost: length, atLeast: 1)
-        {
-            tried.append(start)
-            // One that is long enough already was no help: it is not what was asked for.
-            guard region.length(start) < length else { continue }
-            isMade = extend(start, to: length, items: &items, extents: &extents)
-        }
-        for start in tried { extents.give(start) }
-        return isMade
+    init(region: Region, queues: EvictionQueues, found: [FoundItem], now: UInt32) {
+        self.region = region
+        self.queues = queues
+        self.found = found
+        self.now = now
     }
 
-    private mutating func extend(
-        _ start: Unit, to length: UInt32, items: inout [Unit], extents: inout ExtentAllocator
-    ) -> Bool {
-        while region.length(start) < length {
-            let next = start + region.length(start)
-            if region.kind(next) == .free {
-                extents.absorb(next, into: start, atMost: length)
-            } else if let number = numbers[next],
-                let place = extents.take(region.length(next))
-            {
-                region.moveItem(next, to: place)
-                extents.give(next)
-                region[0, .superseded] = 0
-                items[number] = place
-                numbers[next] = nil
-                numbers[place] = number
-            } else {
-                return false
-            }
+    /// Makes a run of free units of which any segment can be made, or lets an item go; false when there
+    /// is none left.
+    mutating func make(in extents: inout ExtentAllocator) -> Bool {
+        if !isPrepared {
+            isPrepared = true
+            for (number, found) in found.enumerated() { numbers[found.item] = number }
+            candidates =
+                found.indices.filter { queues.isProven(found[$0].item) }.reversed()
+                + found.indices.filter { !queues.isProven(found[$0].item) }.reversed()
         }
+        let rule = Journal.RunRule(candidateCount: 16, takesWhatIsThere: false)
+        let isMade = Journal(region: region).makeRun(
+            ItemIndex.segmentUnitCountMax, rule, extents: &extents
+        ) {
+            numbers[$0] != nil
+        } didMove: { item, place in
+            guard let number = numbers.removeValue(forKey: item) else { return }
+            numbers[place] = number
+            found[number].item = place
+        }
+        return isMade || evict(from: &extents)
+    }
+
+    private mutating func evict(from extents: inout ExtentAllocator) -> Bool {
+        guard let number = candidates.popLast() else { return false }
+        let item = found[number].item
+        counts.countEviction(item, region)
+        lastEviction = LastEviction(age: found[number].age, seconds: now)
+        numbers[item] = nil
+        found[number].item = .null
+        Journal(region: region).giveBack(item, to: &extents)
         return true
     }
 }

@@ -1,7 +1,7 @@
 /// What recovery needs to know of an item that is kept, so that it meets each but once before it is
 /// taken in: most of the time of a restart is waiting for memory.
 struct FoundItem {
-    let item: Unit
+    var item: Item
     let tag: UInt32
     /// Seconds since it was accessed; of one on probation, since it was stored.
     let age: UInt32
@@ -12,7 +12,7 @@ struct Survey {
     /// The kept items, in the order of their places.
     var found: [FoundItem] = []
     var report = RecoveryReport()
-    private(set) var expiredUnfetchedCount: UInt64 = 0
+    private(set) var expiredUnfetchedCount = 0
     /// The greatest that the kept items' CAS uniques tell of.
     private(set) var casCounter: UInt64 = 0
     private let region: Region
@@ -21,14 +21,14 @@ struct Survey {
     private let shardCount: Int
     private let hash: KeyHash
     private let isChecked: Bool
-    /// A bit for each unit: a continuation starts there, of whatever item.
-    private var continuations: [UInt64]
-    /// A bit for each unit: an extent of a kept item starts there.
-    private var kept: [UInt64]
+    /// Continuations, of whatever item.
+    private var continuations: ExtentSet
+    /// The extents of kept items.
+    private var kept: ExtentSet
 
     init(
         region: Region, end: Unit, number: Int, shardCount: Int, hash: KeyHash, now: UInt32,
-        _ look: (Unit, _ hash: UInt64) -> FoundItem
+        _ look: (Item, _ hash: UInt64) -> FoundItem
     ) throws(DamagedRegion) {
         self.region = region
         self.end = end
@@ -36,7 +36,7 @@ struct Survey {
         self.shardCount = shardCount
         self.hash = hash
         isChecked = region.features.contains(.checksums)
-        kept = Array(repeating: 0, count: Int(end) / 64 + 1)
+        kept = ExtentSet(end: end)
         continuations = kept
         try checkBorders()
         let starts = try walk()
@@ -45,12 +45,12 @@ struct Survey {
         found.reserveCapacity(starts.count)
         for item in starts {
             if region[item, .epoch] != epoch {
-                report.flushedCount += 1
+                report.counts[.flushed] += 1
             } else if Deadline(stored: region[item, .deadline]).isPassed(at: now) {
-                report.expiredCount += 1
+                report.counts[.expired] += 1
                 if region[item, .marks] & ItemMark.fetched == 0 { expiredUnfetchedCount += 1 }
             } else if item == superseded {
-                report.supersededCount += 1
+                report.counts[.superseded] += 1
             } else {
                 do throws(DamagedRegion) {
                     let hash = try keep(item)
@@ -63,7 +63,7 @@ struct Survey {
         }
     }
 
-    func isKept(_ unit: Unit) -> Bool { kept[Int(unit / 64)] & (1 << UInt64(unit % 64)) != 0 }
+    func isKept(_ extent: Extent) -> Bool { kept.contains(extent) }
 
     /// Damage that something can be saved from, or that ends it.
     private mutating func note(_ damage: DamagedRegion) throws(DamagedRegion) {
@@ -72,57 +72,41 @@ struct Survey {
     }
 
     private mutating func checkBorders() throws(DamagedRegion) {
-        if region.length(0) != ExtentAllocator.headUnitCount
-            || region.kindIfKnown(0) != .border || region.length(end - 1) != 1
-            || region.kindIfKnown(end - 1) != .border
-        {
+        if !RegionWalk(region, end: end).hasBorders {
             try note(DamagedRegion(reason: "a region without its borders"))
             region.setHeader(
-                0, length: ExtentAllocator.headUnitCount, kind: .border, previousIsFree: false)
-            region.setHeader(end - 1, length: 1, kind: .border, previousIsFree: false)
+                .null, length: ExtentAllocator.headUnitCount, kind: .border, previousIsFree: false)
+            region.setHeader(Extent(end - 1), length: 1, kind: .border, previousIsFree: false)
         }
         // What was flushed must not come back, whatever becomes of the rest.
         guard region.hasIntactFlushes else { throw DamagedRegion(reason: "a flush that never was") }
     }
 
-    /// Marks where continuations start, and returns where items do.
-    private mutating func walk() throws(DamagedRegion) -> [Unit] {
-        var starts: [Unit] = []
-        var unit = ExtentAllocator.headUnitCount
-        while unit < end - 1 {
-            let length = region.length(unit)
-            guard length > 0, length < end - unit else {
-                try note(
-                    DamagedRegion(reason: "an extent of an impossible length at unit \(unit)"))
+    /// Takes note of continuations, and returns the items.
+    private mutating func walk() throws(DamagedRegion) -> [Item] {
+        var starts: [Item] = []
+        var walk = RegionWalk(region, end: end)
+        while let step = walk.next() {
+            if let fault = step.fault {
+                try note(fault.damage(at: step.extent))
                 // Nobody knows where the next one starts: the rest is one free extent.
-                region.setHeader(
-                    unit, length: end - 1 - unit, kind: .held, previousIsFree: false)
-                break
-            }
-            switch region.kindIfKnown(unit) {
-            case .item:
-                if region[unit, .keyByteCount] > 0,
-                    Int(length) * Region.unitByteCount >= region.valueOffset(unit)
-                {
-                    starts.append(unit)
-                } else {
-                    try note(DamagedRegion(reason: "an item without a key at unit \(unit)"))
+                if fault == .length {
+                    region.setHeader(
+                        step.extent, length: step.length, kind: .held, previousIsFree: false)
                 }
-            case .continuation: continuations[Int(unit / 64)] |= 1 << UInt64(unit % 64)
-            case .free, .held, .index: break
-            case .border, .tombstone, .guest, .guestTombstone, nil:
-                try note(
-                    DamagedRegion(reason: "an extent of an unknown kind at unit \(unit)"))
+            } else if step.kind == .item {
+                starts.append(Item(step.extent))
+            } else if step.kind == .continuation {
+                continuations.insert(step.extent)
             }
-            unit += length
         }
         return starts
     }
 
     /// The one item whose successor may be there as well, if it is: it was being replaced.
-    private mutating func superseded(among starts: [Unit], now: UInt32) -> Unit? {
-        let loser = region[0, .superseded]
-        guard loser != 0, starts.contains(loser) else { return nil }
+    private mutating func superseded(among starts: [Item], now: UInt32) -> Item? {
+        let loser = Journal(region: region).superseded
+        guard !loser.isNull, starts.contains(loser) else { return nil }
         let epoch = region.shardFlushes.epoch
         let key = region.key(loser)
         for item in starts
@@ -141,7 +125,7 @@ struct Survey {
 
     /// Keeps an item whose extents are there and nobody else's, and which is what was stored; returns its
     /// key's hash.
-    private mutating func keep(_ item: Unit) throws(DamagedRegion) -> UInt64 {
+    private mutating func keep(_ item: Item) throws(DamagedRegion) -> UInt64 {
         let extentCount = try chain(item)
         let hash = hash.hash(region.key(item))
         let isOwn = Int(hash >> 32) & (shardCount - 1) == number
@@ -149,11 +133,11 @@ struct Survey {
         unmarkChain(item, extentCount)
         throw DamagedRegion(
             reason: isOwn
-                ? "an item with a wrong checksum, unit \(item)"
-                : "an item that belongs to another shard, unit \(item)")
+                ? "an item with a wrong checksum, unit \(item.unit)"
+                : "an item that belongs to another shard, unit \(item.unit)")
     }
 
-    private func isIntact(_ item: Unit) -> Bool {
+    private func isIntact(_ item: Item) -> Bool {
         guard isChecked, !region.isIntact(item, seed: hash.seed) else { return true }
         // It may have been changed just now.
         guard region.change?.item == item else { return false }
@@ -162,37 +146,26 @@ struct Survey {
     }
 
     /// Marks an item's extents as kept, each of which must be there and nobody else's; returns how many.
-    private mutating func chain(_ item: Unit) throws(DamagedRegion) -> Int {
+    private mutating func chain(_ item: Item) throws(DamagedRegion) -> Int {
         var count = 0
-        var bytesLeft = region.valueOffset(item) + Int(region[item, .valueByteCount])
-        var extent = item
-        while true {
-            kept[Int(extent / 64)] |= 1 << UInt64(extent % 64)
-            count += 1
-            bytesLeft -= Int(region.length(extent)) * Region.unitByteCount
-            if bytesLeft <= 0 { break }
-            extent = region[extent, .link]
-            bytesLeft += Region.continuationHeaderByteCount
-            guard extent < end,
-                continuations[Int(extent / 64)] & (1 << UInt64(extent % 64)) != 0,
-                !isKept(extent)
-            else {
-                unmarkChain(item, count)
-                throw DamagedRegion(reason: "an item in pieces that misses one, unit \(item)")
+        let fault = region.walkChain(item) { extent in
+            guard count == 0 || continuations.contains(extent) && !kept.contains(extent) else {
+                return false
             }
+            kept.insert(extent)
+            count += 1
+            return true
         }
-        guard region[extent, .link] == 0 else {
-            unmarkChain(item, count)
-            throw DamagedRegion(reason: "an item with an extent too many, unit \(item)")
-        }
-        return count
+        guard let fault else { return count }
+        unmarkChain(item, count)
+        throw fault.damage(of: item)
     }
 
-    private mutating func unmarkChain(_ item: Unit, _ count: Int) {
-        var extent = item
+    private mutating func unmarkChain(_ item: Item, _ count: Int) {
+        var extent = item.head
         for _ in 0..<count {
-            kept[Int(extent / 64)] &= ~(1 << UInt64(extent % 64))
-            extent = region[extent, .link]
+            kept.remove(extent)
+            extent = region.next(after: extent)
         }
     }
 
@@ -207,4 +180,24 @@ struct Survey {
 
     /// Thirty years of a million stores in a second.
     private static let casCounterLimit: UInt64 = 1 << 50
+}
+
+/// Extents of a region: a bit for each unit that one may start at.
+private struct ExtentSet {
+    private let end: Unit
+    private var bits: [UInt64]
+
+    init(end: Unit) {
+        self.end = end
+        bits = Array(repeating: 0, count: Int(end) / 64 + 1)
+    }
+
+    func contains(_ extent: Extent) -> Bool {
+        extent.unit < end && bits[Int(extent.unit / 64)] & Self.bit(extent) != 0
+    }
+
+    mutating func insert(_ extent: Extent) { bits[Int(extent.unit / 64)] |= Self.bit(extent) }
+    mutating func remove(_ extent: Extent) { bits[Int(extent.unit / 64)] &= ~Self.bit(extent) }
+
+    private static func bit(_ extent: Extent) -> UInt64 { 1 << UInt64(extent.unit % 64) }
 }

@@ -7,10 +7,10 @@ extension Shard {
         _ body: (Hit, UInt64) -> HitUse = { _, _ in .copied }
     ) -> ArithmeticOutcome {
         enter(now: now)
-        let tag = Shard.tag(hash)
-        let present = findPresent(key, tag: tag, now: now)
+        let tag = Items.tag(hash)
+        let present = items.findPresent(key, tag: tag, now: now, &memory)
         let item = present.item
-        guard item != 0 else {
+        guard !item.isNull else {
             guard let initial = request.initial else { return .notFound }
             let head = ItemHead(
                 clientFlags: 0, deadline: initial.deadline,
@@ -27,7 +27,7 @@ extension Shard {
         let new = request.increments ? old &+ request.delta : old - min(old, request.delta)
         var head = head(of: item, keeping: .max)
         head.casUnique = request.casUnique
-        queues.bump(item)
+        items.bump(item)
         return write(new, key, tag: tag, head: head, replacing: present, now: now, body)
             ? .value(new) : .outOfMemory
     }
@@ -38,24 +38,24 @@ extension Shard {
     ) -> Bool {
         var digits = InlineArray<20, UInt8>(repeating: 0)
         let digitCount = Self.writeDigits(number, to: &digits)
-        let oldByteCount = old.item == 0 ? 0 : Int(region[old.item, .valueByteCount])
+        let oldByteCount = old.item.isNull ? 0 : Int(region[old.item, .valueByteCount])
         let made = digits.span.extracting(first: digitCount).withUnsafeBytes { value in
             make(key, tag: tag, head: head, value: value, replacing: old, now: now)
         }
         guard let item = made else {
-            outOfMemoryCount += 1
+            items.countOutOfMemory()
             return false
         }
         // To whoever counts it is the same item, unless it has become longer: so memcached has it.
-        if digitCount <= oldByteCount { totalItemCount -= 1 }
-        apply(body(look(at: item, now: now, isNew: old.item == 0), number), to: item)
+        if digitCount <= oldByteCount { items.uncountStored() }
+        items.apply(body(look(at: item, now: now, isNew: old.item.isNull), number), to: item)
         return true
     }
 
     /// The number that an item holds, as memcached's `strtoull` reads it: white space and a `+` may
     /// stand before it, anything behind it must begin with white space. A minus, no digits and more
     /// than 64 bits are no number.
-    private func number(in item: Unit) -> UInt64? {
+    private func number(in item: Item) -> UInt64? {
         var number: UInt64 = 0
         var hasSign = false
         var hasDigit = false

@@ -5,26 +5,27 @@ extension Shard {
         _ key: Span<UInt8>, hash: UInt64, comparison: UInt64? = nil, now: UInt32
     ) -> DeleteOutcome {
         enter(now: now)
-        let tag = Shard.tag(hash)
-        guard let found = findLive(key, tag: tag, now: now), found.item != 0 else {
+        let tag = Items.tag(hash)
+        guard let found = items.findLive(key, tag: tag, now: now, &memory), !found.item.isNull
+        else {
             return .notFound
         }
         guard comparison == nil || comparison == region.casUnique(found.item) else {
             return .exists
         }
-        remove(found.item, slot: found.slot, tag: tag)
+        items.remove(found.item, slot: found.slot, tag: tag, .deleted, &memory)
         return .deleted
     }
 
-    /// Empties the item of a key or marks it as stale, or both. Either way it gets another CAS unique,
-    /// so that nobody's compare-and-swap takes it for what it was.
+    /// Empties the item of a key or marks it as stale, or both.
     mutating func invalidate(
         _ key: Span<UInt8>, hash: UInt64, _ invalidation: Invalidation, comparison: UInt64?,
         now: UInt32
     ) -> DeleteOutcome {
         enter(now: now)
-        let tag = Shard.tag(hash)
-        guard let found = findLive(key, tag: tag, now: now), found.item != 0 else {
+        let tag = Items.tag(hash)
+        guard let found = items.findLive(key, tag: tag, now: now, &memory), !found.item.isNull
+        else {
             return .notFound
         }
         guard comparison == nil || comparison == region.casUnique(found.item) else {
@@ -32,15 +33,12 @@ extension Shard {
         }
         if let clientFlags = invalidation.emptyClientFlags {
             return empty(
-                Present(item: found.item, slot: found.slot, removalCount: removalCount), key,
-                tag: tag, clientFlags: clientFlags, invalidation, now: now)
+                items.present(found.item, found.slot), key, tag: tag, clientFlags: clientFlags,
+                invalidation, now: now)
         }
-        let item = found.item
-        let old = region[item, .deadline]
-        region.makeStale(
-            item, casUnique: casUnique(invalidation.casUnique),
-            deadline: invalidation.deadline?.seconds ?? old)
-        if let deadline = invalidation.deadline { wheel.reschedule(item, from: old, to: deadline) }
+        items.makeStale(
+            found.item, casUnique: casUnique(invalidation.casUnique),
+            deadline: invalidation.deadline)
         return .deleted
     }
 
@@ -57,7 +55,7 @@ extension Shard {
             key, tag: tag, head: head, value: UnsafeRawBufferPointer(start: nil, count: 0),
             replacing: old, now: now)
         guard item != nil else {
-            outOfMemoryCount += 1
+            items.countOutOfMemory()
             return .outOfMemory
         }
         return .deleted

@@ -17,7 +17,7 @@ extension Shard {
     /// The first that is broken, in a sentence; nothing when all hold.
     func brokenInvariant() -> String? {
         var findings = InvariantFindings()
-        var reachable: [Unit: Region.Kind] = [:]
+        var reachable: [Extent: Region.Kind] = [:]
         checkItems(&reachable, &findings)
         if findings.isClean { checkQueues(&findings) }
         if findings.isClean { checkPins(&findings) }
@@ -27,59 +27,50 @@ extension Shard {
     }
 
     private func checkItems(
-        _ reachable: inout [Unit: Region.Kind], _ findings: inout InvariantFindings
+        _ reachable: inout [Extent: Region.Kind], _ findings: inout InvariantFindings
     ) {
-        var items = 0
+        var count = 0
         var units = 0
         var extra = 0
         var scheduled = 0
-        index.forEachItem { item, tag in
+        items.index.forEachItem { item, tag in
             guard findings.isClean else { return }
-            findings.require(region.kind(item) == .item, "the index holds what is not an item")
-            findings.require(self.tag(of: item) == tag, "a tag that is not the key's")
-            items += 1
-            let size = chainSize(item)
+            findings.require(region.kind(item.head) == .item, "the index holds what is not an item")
+            findings.require(items.tag(of: item) == tag, "a tag that is not the key's")
+            count += 1
+            let size = region.chainSize(item.head)
             units += size.unitCount
             extra += size.extentCount - 1
-            var extent = item
-            while extent != 0, findings.isClean {
-                findings.require(
-                    reachable.updateValue(region.kind(extent), forKey: extent) == nil,
-                    "an extent that belongs to two items")
-                findings.require(
-                    region.kind(extent) == (extent == item ? .item : .continuation),
-                    "an extent of the wrong kind")
-                extent = region[extent, .link]
+            let fault = region.walkChain(item) { extent in
+                let kind = region.kind(extent)
+                return reachable.updateValue(kind, forKey: extent) == nil
+                    && kind == (extent == item.head ? .item : .continuation)
             }
-            let room =
-                size.unitCount * Region.unitByteCount
-                - (size.extentCount - 1) * Region.continuationHeaderByteCount
-            let needed =
-                region.valueOffset(item) + Int(region[item, .valueByteCount])
-            findings.require(room >= needed, "an item that does not fit its extents")
-            if wheel.isScheduled(item) {
+            if let fault { findings.note(fault.rawValue) }
+            if items.wheel.isScheduled(item) {
                 scheduled += 1
             } else {
                 findings.require(region[item, .deadline] == 0, "an item that will never expire")
             }
         }
-        findings.require(items == index.count, "the index counts wrongly")
-        findings.require(units == itemUnitCount, "the items' units are counted wrongly")
-        findings.require(extra == extraExtentCount, "the items' extents are counted wrongly")
-        findings.require(scheduled == wheel.count, "the wheel holds what is not in the index")
+        findings.require(count == items.index.count, "the index counts wrongly")
+        findings.require(units == items.unitCount, "the items' units are counted wrongly")
+        findings.require(extra == items.extraExtentCount, "the items' extents are counted wrongly")
+        findings.require(scheduled == items.wheel.count, "the wheel holds what is not in the index")
     }
 
     private func checkQueues(_ findings: inout InvariantFindings) {
-        let probationary = check(queues.probationary, isProven: false, &findings)
-        let proven = check(queues.proven, isProven: true, &findings)
+        let probationary = check(items.queues.probationary, isProven: false, &findings)
+        let proven = check(items.queues.proven, isProven: true, &findings)
         findings.require(
-            probationary.count + proven.count == index.count, "the queues miss items")
+            probationary.count + proven.count == items.index.count, "the queues miss items")
         findings.require(
-            probationary.unitCount == queues.probationaryUnitCount
-                && proven.unitCount == queues.provenUnitCount,
+            probationary.unitCount == items.queues.probationaryUnitCount
+                && proven.unitCount == items.queues.provenUnitCount,
             "the queues' units are counted wrongly")
         findings.require(
-            probationary.live == queues.liveProbationary && proven.live == queues.liveProven,
+            probationary.live == items.queues.liveProbationary
+                && proven.live == items.queues.liveProven,
             "flushed items are counted wrongly")
     }
 
@@ -91,17 +82,17 @@ extension Shard {
         var live = QueueSize()
         var item = queue.oldest
         var metLiving = false
-        while item != 0, findings.isClean {
+        while !item.isNull, findings.isClean {
             count += 1
-            unitCount += chainSize(item).unitCount
+            unitCount += region.chainSize(item.head).unitCount
             findings.require(count <= queue.count, "a queue that runs in a circle")
-            findings.require(queues.isProven(item) == isProven, "an item in the wrong queue")
-            if isFlushed(item) {
+            findings.require(items.queues.isProven(item) == isProven, "an item in the wrong queue")
+            if items.isFlushed(item) {
                 findings.require(!metLiving, "a flushed item that is newer than a living one")
             } else {
                 metLiving = true
                 live.itemCount += 1
-                live.unitCount += chainSize(item).unitCount
+                live.unitCount += region.chainSize(item.head).unitCount
             }
             item = queue.newer(than: item)
         }
@@ -111,79 +102,79 @@ extension Shard {
 
     private func checkPins(_ findings: inout InvariantFindings) {
         var unitCount = 0
-        for item in pins.keys {
-            switch region.kind(item) {
-            case .item: unitCount += chainSize(item).unitCount
+        for item in memory.pins.keys {
+            switch region.kind(item.head) {
+            case .item: unitCount += region.chainSize(item.head).unitCount
             case .held: break
             default: findings.note("a pinned value that is not where it was")
             }
         }
-        findings.require(unitCount == pinnedUnitCount, "pinned units are counted wrongly")
+        findings.require(unitCount == memory.pinnedUnitCount, "pinned units are counted wrongly")
     }
 
     private func checkWheel(_ findings: inout InvariantFindings) {
         var count = 0
-        wheel.forEachScheduled { item, earliest in
+        items.wheel.forEachScheduled { item, earliest in
             count += 1
             let deadline = region[item, .deadline]
             findings.require(
-                deadline == 0 || earliest <= max(deadline, wheel.time + 1),
+                deadline == 0 || earliest <= max(deadline, items.wheel.time + 1),
                 "an item whose slot comes up late")
         }
-        findings.require(count == wheel.count, "the wheel counts wrongly")
+        findings.require(count == items.wheel.count, "the wheel counts wrongly")
     }
 
     private func checkWalk(
-        _ reachable: [Unit: Region.Kind], _ findings: inout InvariantFindings
+        _ reachable: [Extent: Region.Kind], _ findings: inout InvariantFindings
     ) {
-        var unit = ExtentAllocator.headUnitCount
-        var freeUnits: UInt32 = 0
-        var freeCount = 0
-        var held = 0
-        var indexUnits: UInt32 = 0
+        var walk = RegionWalk(region, end: memory.extents.end)
+        findings.require(walk.hasBorders, "a region without its borders")
+        var unitCounts: [Region.Kind: UInt32] = [:]
+        var listedCount = 0
         var itemExtents = 0
+        var held: UInt32 = 0
         var previousIsFree = false
-        while unit < extents.end - 1, findings.isClean {
-            let length = region.length(unit)
-            findings.require(length > 0, "an extent without length")
+        while findings.isClean, let step = walk.next() {
+            if let fault = step.fault { findings.note(fault.rawValue) }
             findings.require(
-                region.previousIsFree(unit) == previousIsFree, "a wrong bit about the neighbour")
-            let kind = region.kind(unit)
-            switch kind {
+                region.previousIsFree(step.extent) == previousIsFree,
+                "a wrong bit about the neighbour")
+            unitCounts[step.kind, default: 0] += step.length
+            switch step.kind {
             case .free:
                 findings.require(!previousIsFree, "free neighbours that were not joined")
                 findings.require(
-                    region.freeLength(before: unit + length) == length, "a wrong footer")
-                freeUnits += length
-                if length > 1 { freeCount += 1 }
+                    region.freeLength(before: step.extent + step.length) == step.length,
+                    "a wrong footer")
+                if step.length > 1 { listedCount += 1 }
             case .item, .continuation:
-                if reachable[unit] == nil {
-                    findings.require(kind == .continuation, "an item that is not in the index")
-                    held += Int(length)
-                } else {
+                if reachable[step.extent] != nil {
                     itemExtents += 1
+                } else {
+                    findings.require(step.kind == .continuation, "an item that is not in the index")
+                    held += step.length
                 }
-            case .held: held += Int(length)
-            case .index: indexUnits += length
-            case .border: findings.note("a border inside of the region")
-            case .tombstone, .guest, .guestTombstone:
-                findings.note("an extent of a kind that nobody uses yet")
+            default: break
             }
-            previousIsFree = kind == .free
-            unit += length
+            previousIsFree = step.kind == .free
         }
-        findings.require(unit == extents.end - 1, "the walk misses the last border")
         findings.require(
-            region.previousIsFree(unit) == previousIsFree, "a wrong bit at the last border")
+            region.previousIsFree(Extent(memory.extents.end - 1)) == previousIsFree,
+            "a wrong bit at the last border")
         findings.require(itemExtents == reachable.count, "an item's extent is not in the walk")
-        findings.require(freeUnits == extents.freeUnitCount, "free units are counted wrongly")
-        findings.require(indexUnits == index.unitCount, "index units are counted wrongly")
-        findings.require(held == heldUnitCount, "held units are counted wrongly")
-        var listed = 0
-        extents.forEachFree { extent in
-            listed += 1
+        findings.require(
+            unitCounts[.free, default: 0] == memory.extents.freeUnitCount,
+            "free units are counted wrongly")
+        findings.require(
+            unitCounts[.index, default: 0] == items.index.unitCount,
+            "index units are counted wrongly")
+        findings.require(
+            Int(held + unitCounts[.held, default: 0]) == memory.heldUnitCount,
+            "held units are counted wrongly")
+        memory.extents.forEachFree { extent in
+            listedCount -= 1
             findings.require(region.kind(extent) == .free, "a free list holds what is taken")
         }
-        findings.require(listed == freeCount, "a free extent is in no list")
+        findings.require(listedCount == 0, "a free extent is in no list")
     }
 }

@@ -9,21 +9,22 @@ extension Shard {
     /// the first value byte goes, which may be in the second extent.
     mutating func begin(
         _ key: Span<UInt8>, request: StoreRequest, valueByteCount: Int, now: UInt32
-    ) -> (item: Unit, writer: ValueWriter)? {
+    ) -> (item: Item, writer: ValueWriter)? {
         enter(now: now)
         let headByteCount =
             region.itemHeaderByteCount(clientFlags: request.clientFlags) + key.count
         let first = min(headByteCount + valueByteCount, headByteCount + Self.firstPartByteCount)
         guard
-            let item = allocateHeld(
+            let head = allocateHeld(
                 byteCount: first, headByteCount: headByteCount, now: now)
         else {
-            outOfMemoryCount += 1
+            items.countOutOfMemory()
             return nil
         }
+        let item = Item(head)
         writeHeader(
             item, key: key, head: ItemHead(request), valueByteCount: valueByteCount)
-        heldUnitCount += chainSize(item).unitCount
+        memory.hold(head)
         var writer = ValueWriter(region: region, item: item)
         if writer.room == 0, valueByteCount > 0 { _ = writer.nextExtent() }
         return (item, writer)
@@ -43,36 +44,34 @@ extension Shard {
                 byteCount: byteCount, headByteCount: Region.continuationHeaderByteCount + 1,
                 now: now)
         else {
-            outOfMemoryCount += 1
+            items.countOutOfMemory()
             return false
         }
-        region.setKind(part, .continuation)
-        region[writer.extent, .link] = part
-        heldUnitCount += chainSize(part).unitCount
+        memory.hold(part, behind: writer.extent)
         return writer.nextExtent()
     }
 
     /// Lets go of a value in parts.
-    mutating func abandon(_ item: Unit) {
-        heldUnitCount -= chainSize(item).unitCount
-        extents.giveChain(item)
+    mutating func abandon(_ item: Item) {
+        memory.endHold(item)
+        memory.giveBack(unpublished: item)
     }
 
     /// Stores a value that has arrived in parts.
     mutating func commit(
-        _ item: Unit, key: Span<UInt8>, hash: UInt64, request: StoreRequest, now: UInt32,
+        _ item: Item, key: Span<UInt8>, hash: UInt64, request: StoreRequest, now: UInt32,
         fraction: UInt32, content: ItemChecksum? = nil, _ body: (Hit) -> Void = { _ in }
     ) -> StoreOutcome {
         enter(now: now, fraction: fraction)
-        let tag = Shard.tag(hash)
-        let old = findPresent(key, tag: tag, now: now)
+        let tag = Items.tag(hash)
+        let old = items.findPresent(key, tag: tag, now: now, &memory)
         switch Self.judge(request, existing: old.item, region: region) {
         case .refuse(let outcome):
             noteRefused(request, existing: old.item)
             abandon(item)
             return outcome
         case .store(let head):
-            guard old.item != 0 || prepareIndex(tag, now: now) else {
+            guard !old.item.isNull || prepareIndex(tag, now: now) else {
                 abandon(item)
                 return refuseForMemory(key, tag: tag, dropsOld: request.dropsOldWhenRefused)
             }
@@ -80,7 +79,7 @@ extension Shard {
                 region[item, .deadline] = head.deadline.seconds
                 region[item, .marks] = head.marks
             }
-            heldUnitCount -= chainSize(item).unitCount
+            memory.endHold(item)
             publish(
                 item, tag: tag, replacing: old, wish: request.casUnique, now: now,
                 content: content)
@@ -94,5 +93,20 @@ extension Shard {
             abandon(item)
             return outcome
         }
+    }
+
+    /// As `allocateChain`, for what is held: nothing when too much is.
+    private mutating func allocateHeld(
+        byteCount: Int, headByteCount: Int, now: UInt32
+    ) -> Extent? {
+        let held = memory.heldUnitCount + Int(Region.units(forByteCount: byteCount))
+        let share = items.queues.probationShare(of: memory.unitLimit)
+        let others = items.queues.provenUnitCount + Int(items.index.unitCount)
+        guard held <= memory.heldUnitCountMax(besideUnitCount: others, share: share) else {
+            return nil
+        }
+        return allocateChain(
+            byteCount: byteCount, headByteCount: headByteCount, now: now,
+            evictsProven: held <= memory.heldUnitCountOverProven(share: share))
     }
 }

@@ -1,18 +1,18 @@
 /// Reading and touching.
 extension Shard {
     /// Reads the item of a key, or one that it makes for want of it. `body` sees the item as it was
-    /// before this access, and says what becomes of it, unless it cannot be pinned. Of an item that was made, `absence` says why
-    /// there was none.
+    /// before this access, and says what becomes of it, unless it cannot be pinned. Of an item that was
+    /// made, `absence` says why there was none.
     @inline(__always)
     mutating func retrieve(
         _ key: Span<UInt8>, hash: UInt64, now: UInt32, fraction: UInt32, isAccess: Bool = true,
         creating new: Vivification? = nil, _ body: (Hit) -> HitUse
     ) -> (outcome: RetrievalOutcome, absence: RetrievalOutcome?, pinned: PinnedValue?) {
         enter(now: now, fraction: fraction)
-        let tag = Shard.tag(hash)
-        let found = findLive(key, tag: tag, now: now)
-        var item = found?.item ?? 0
-        let isNew = item == 0
+        let tag = Items.tag(hash)
+        let found = items.findLive(key, tag: tag, now: now, &memory)
+        var item = found?.item ?? .null
+        let isNew = item.isNull
         let absence = found?.outcome ?? .miss
         if isNew {
             guard let new, let made = vivify(key, tag: tag, new, now: now) else {
@@ -25,15 +25,12 @@ extension Shard {
         if use.pinsValue {
             pinned = pin(item)
             guard pinned != nil else {
-                outOfMemoryCount += 1
+                items.countOutOfMemory()
                 return (.outOfMemory, nil, nil)
             }
         }
-        if isAccess {
-            region[item, .marks] |= ItemMark.fetched
-            queues.noteHit(item, time: time(now))
-        }
-        apply(use, to: item)
+        if isAccess { items.noteHit(item, time: time(now)) }
+        items.apply(use, to: item)
         return (.hit, isNew ? absence : nil, pinned)
     }
 
@@ -42,23 +39,30 @@ extension Shard {
         _ key: Span<UInt8>, hash: UInt64, now: UInt32, _ body: (Hit) -> Void
     ) -> RetrievalOutcome {
         enter(now: now)
-        guard let item = index.find(key, tag: Shard.tag(hash))?.item else { return .miss }
-        if isFlushed(item) { return .flushed }
-        if isExpired(item, now: now) { return .expired }
+        guard let item = items.index.find(key, tag: Items.tag(hash))?.item else { return .miss }
+        if items.isFlushed(item) { return .flushed }
+        if items.isExpired(item, now: now) { return .expired }
         body(look(at: item, now: now))
         return .hit
     }
 
     @inline(__always)
-    func look(at item: Unit, now: UInt32, isNew: Bool = false) -> Hit {
+    func look(at item: Item, now: UInt32, isNew: Bool = false) -> Hit {
         Hit(
             region: region, item: item, time: time(now),
-            keepsCreation: queues.keepsCreation(item), isNew: isNew)
+            keepsCreation: items.queues.keepsCreation(item), isNew: isNew)
     }
 
-    @inline(__always)
-    mutating func apply(_ use: HitUse, to item: Unit) {
-        if use.claims { region[item, .marks] |= ItemMark.claimed }
-        if let deadline = use.deadline { wheel.setDeadline(item, deadline) }
+    // MARK: Pins
+
+    /// Lets an item's value stay where it is until `unpin`; nothing when too much is pinned.
+    private mutating func pin(_ item: Item) -> PinnedValue? {
+        guard memory.pin(item) else { return nil }
+        var all: [UnsafeRawBufferPointer] = []
+        var pieces = ValuePieces(region: region, item: item)
+        while let piece = pieces.next() { all.append(piece) }
+        return PinnedValue(
+            shard: number, item: item, pieces: all,
+            byteCount: Int(region[item, .valueByteCount]))
     }
 }

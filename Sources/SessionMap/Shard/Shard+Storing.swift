@@ -10,9 +10,9 @@ extension Shard {
 
     // Static, with the one thing they need: a borrowed shard would be copied for each call.
     static func judge(
-        _ request: StoreRequest, existing: Unit, region: Region
+        _ request: StoreRequest, existing: Item, region: Region
     ) -> Verdict {
-        existing == 0
+        existing.isNull
             ? judgeMissing(request) : judge(request, present: existing, region: region)
     }
 
@@ -27,7 +27,7 @@ extension Shard {
     }
 
     private static func judge(
-        _ request: StoreRequest, present item: Unit, region: Region
+        _ request: StoreRequest, present item: Item, region: Region
     ) -> Verdict {
         switch request.mode {
         case .add: return .refuse(.notStored)
@@ -53,8 +53,8 @@ extension Shard {
         now: UInt32, fraction: UInt32, _ body: (Hit) -> Void = { _ in }
     ) -> StoreOutcome {
         enter(now: now, fraction: fraction)
-        let tag = Shard.tag(hash)
-        let old = findPresent(key, tag: tag, now: now)
+        let tag = Items.tag(hash)
+        let old = items.findPresent(key, tag: tag, now: now, &memory)
         switch Self.judge(request, existing: old.item, region: region) {
         case .refuse(let outcome):
             noteRefused(request, existing: old.item)
@@ -77,8 +77,8 @@ extension Shard {
     }
 
     /// An `add` that meets an item counts as an access of it, though not as a hit.
-    mutating func noteRefused(_ request: StoreRequest, existing: Unit) {
-        if case .add = request.mode, existing != 0 { queues.bump(existing) }
+    mutating func noteRefused(_ request: StoreRequest, existing: Item) {
+        if case .add = request.mode, !existing.isNull { items.bump(existing) }
     }
 
     /// Makes an item of a value that is there, and lets it be the one of its key; nothing when memory
@@ -87,8 +87,8 @@ extension Shard {
     mutating func make(
         _ key: Span<UInt8>, tag: UInt32, head: ItemHead, value: UnsafeRawBufferPointer,
         replacing old: Present, now: UInt32
-    ) -> Unit? {
-        guard old.item != 0 || prepareIndex(tag, now: now),
+    ) -> Item? {
+        guard !old.item.isNull || prepareIndex(tag, now: now),
             let item = allocate(
                 clientFlags: head.clientFlags, keyByteCount: key.count,
                 valueByteCount: value.count, now: now)
@@ -97,22 +97,34 @@ extension Shard {
         var writer = ValueWriter(region: region, item: item)
         writer.write(value)
         publish(
-            item, tag: tag, replacing: refreshed(old, key, tag: tag), wish: head.casUnique, now: now
+            item, tag: tag, replacing: items.refreshed(old, key, tag: tag), wish: head.casUnique,
+            now: now
         )
         return item
+    }
+
+    /// Takes extents for an item of `keyByteCount` and `valueByteCount`, evicting as needed. The
+    /// chain is linked, its head's kind is `held`; nothing else is written.
+    private mutating func allocate(
+        clientFlags: UInt32, keyByteCount: Int, valueByteCount: Int, now: UInt32
+    ) -> Item? {
+        let headByteCount = region.itemHeaderByteCount(clientFlags: clientFlags) + keyByteCount
+        return allocateChain(
+            byteCount: headByteCount + valueByteCount, headByteCount: headByteCount, now: now
+        ).map(Item.init)
     }
 
     /// Makes the empty item that a retrieval wants where there is none.
     mutating func vivify(
         _ key: Span<UInt8>, tag: UInt32, _ new: Vivification, now: UInt32
-    ) -> Unit? {
+    ) -> Item? {
         let head = ItemHead(
             clientFlags: 0, deadline: new.deadline,
             marks: new.hasEncodedKey ? ItemMark.encodedKey : 0, casUnique: new.casUnique)
         let item = make(
             key, tag: tag, head: head, value: UnsafeRawBufferPointer(start: nil, count: 0),
             replacing: .none, now: now)
-        if item == nil { outOfMemoryCount += 1 }
+        if item == nil { items.countOutOfMemory() }
         return item
     }
 
@@ -128,15 +140,15 @@ extension Shard {
             return .notStored
         }
         // The old item is needed while room is made for the new one: it must be the last to go.
-        queues.bump(existing)
+        items.bump(existing)
         guard
             let item = allocate(
                 clientFlags: region.clientFlags(existing), keyByteCount: key.count,
                 valueByteCount: byteCount, now: now)
         else { return refuseForMemory(key, tag: tag, dropsOld: false) }
-        let old = refreshed(old, key, tag: tag)
+        let old = items.refreshed(old, key, tag: tag)
         guard old.item == existing else {
-            extents.giveChain(item)
+            memory.giveBack(unpublished: item)
             return refuseForMemory(key, tag: tag, dropsOld: false)
         }
         let head = self.head(of: existing, keeping: ItemMark.encodedKey)
@@ -155,9 +167,9 @@ extension Shard {
     mutating func refuseForMemory(
         _ key: Span<UInt8>, tag: UInt32, dropsOld: Bool
     ) -> StoreOutcome {
-        outOfMemoryCount += 1
-        if dropsOld, let old = index.find(key, tag: tag) {
-            remove(old.item, slot: old.slot, tag: tag)
+        items.countOutOfMemory()
+        if dropsOld, let old = items.index.find(key, tag: tag) {
+            items.remove(old.item, slot: old.slot, tag: tag, .deleted, &memory)
         }
         return .outOfMemory
     }
@@ -190,7 +202,7 @@ extension Shard {
 
     /// The head of an item that takes another's place and keeps these of its marks. Whether it is
     /// proven is the queues' business.
-    func head(of item: Unit, keeping marks: UInt32) -> ItemHead {
+    func head(of item: Item, keeping marks: UInt32) -> ItemHead {
         ItemHead(
             clientFlags: region.clientFlags(item),
             deadline: Deadline(stored: region[item, .deadline]),
@@ -199,7 +211,7 @@ extension Shard {
 
     /// The head of a value that is out of date already when it is stored.
     private static func staleHead(
-        _ request: StoreRequest, replacing item: Unit, region: Region
+        _ request: StoreRequest, replacing item: Item, region: Region
     ) -> ItemHead {
         var head = ItemHead(request)
         head.deadline = Deadline(stored: region[item, .deadline])
@@ -208,7 +220,7 @@ extension Shard {
     }
 
     @inline(__always)
-    func writeHeader(_ item: Unit, key: Span<UInt8>, head: ItemHead, valueByteCount: Int) {
+    func writeHeader(_ item: Item, key: Span<UInt8>, head: ItemHead, valueByteCount: Int) {
         region[item, .wheelPrevious] = TimingWheel.unscheduled
         region[item, .deadline] = head.deadline.seconds
         region.setClientFlags(
@@ -217,37 +229,24 @@ extension Shard {
         region.setSizes(
             item, keyByteCount: key.count, valueByteCount: valueByteCount, marks: head.marks)
         key.withUnsafeBytes {
-            region.bytes(item, offset: region.keyOffset(item), count: key.count)
+            region.bytes(item.head, offset: region.keyOffset(item), count: key.count)
                 .copyMemory(from: $0)
         }
     }
 
     /// Lets a written item be the one of its key: the last step of every store. The index has room
-    /// for it. With checksums, `content` is what its bytes come to, if that is known. An item whose deadline has passed is stored like any other and found to be expired.
+    /// for it. With checksums, `content` is what its bytes come to, if that is known.
+    @inline(__always)
     mutating func publish(
-        _ item: Unit, tag: UInt32, replacing old: Present, wish: UInt64?, now: UInt32,
+        _ item: Item, tag: UInt32, replacing old: Present, wish: UInt64?, now: UInt32,
         content: ItemChecksum? = nil
     ) {
-        region.setCASUnique(item, casUnique(wish))
-        region[item, .epoch] = epoch
-        if region.features.contains(.checksums) {
-            region.seal(item, content ?? region.content(of: item, seed: hash.seed))
-        }
-        queues.stamp(item, replacing: old.item, time: time(now))
-        // From the item's header to the old one's both are there; recovery is told which one lost.
-        if old.item != 0 { region[0, .superseded] = old.item }
-        region.setKind(item, .item)
-        noteStored(item)
-        queues.insert(item, unitCount: chainSize(item).unitCount)
-        if region[item, .deadline] != 0 {
-            wheel.schedule(item, deadline: region[item, .deadline])
-        }
+        let seal = Items.Seal(casUnique: casUnique(wish), time: time(now), content: content)
         if let slot = old.slot {
-            index.replace(slot, with: item)
-            retire(old.item)
-            region[0, .superseded] = 0
+            items.replace(old.item, in: slot, with: item, seal, &memory)
         } else {
-            index.insert(item, tag: tag)
+            items.insert(item, tag: tag, seal)
         }
+        memory.noteUse()
     }
 }

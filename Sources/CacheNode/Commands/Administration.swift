@@ -1,0 +1,56 @@
+import MemcacheProtocol
+import SessionMap
+import Synchronization
+
+/// `flush_all`, `verbosity`, `cache_memlimit`, `shutdown` and `debugtime`.
+extension Executor {
+    /// - Parameter delay: nothing if none was given; nothing inside if it was no number.
+    func flush(delay: Int32??, now: Moment) -> Answer {
+        counters.add(.flushCommands)
+        guard listener.isFlushAllowed else { return .error(.flushNotAllowed) }
+        switch delay {
+        case .some(.none): return .error(.invalidExptime)
+        case .some(.some(let seconds)) where seconds > 0:
+            // One second early, as memcached does it.
+            let deadline = rule.deadline(seconds, now: now)
+            let due = deadline.seconds > now.seconds ? deadline.seconds - 1 : now.seconds
+            if due <= now.seconds {
+                map.flush()
+            } else {
+                map.flush(at: .at(UInt64(due)), now: now.seconds)
+            }
+        default: map.flush()
+        }
+        return .reply(.ok)
+    }
+
+    func setVerbosity(_ level: UInt32) -> Answer {
+        context.switches.verbosity.store(Int(min(level, 5)), ordering: .relaxed)
+        return .reply(.ok)
+    }
+
+    func limitMemory(megabytes: UInt32) -> Answer {
+        guard megabytes >= 8 else { return .error(.memlimitTooSmall) }
+        guard megabytes <= 1_000_000_000 else { return .error(.memlimitTooLarge) }
+        let byteCount = Int(megabytes) << 20
+        guard map.setLimit(byteCount: byteCount) else { return .error(.memlimitOutOfBounds) }
+        space.limitByteCount.store(byteCount, ordering: .relaxed)
+        return .reply(.ok)
+    }
+
+    func shutDown(_ mode: ShutdownMode) -> Answer {
+        guard context.rules.isShutdownAllowed else { return .error(.shutdownNotEnabled) }
+        guard mode != .unknown else { return .error(.invalidShutdownMode) }
+        context.requestShutdown(mode)
+        return .close(.shutdown)
+    }
+
+    func changeTime(_ change: DebugtimeChange) -> Answer {
+        switch change {
+        case .advance(let seconds): context.clock.advance(seconds: seconds)
+        case .pause: context.clock.pause()
+        case .resume: context.clock.resume()
+        }
+        return .reply(.ok)
+    }
+}

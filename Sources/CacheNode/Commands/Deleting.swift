@@ -1,0 +1,34 @@
+import MemcacheProtocol
+import SessionMap
+
+/// `delete` and `md`.
+extension Executor {
+    /// Deletes an item; with a comparison, only if that is its CAS unique.
+    ///
+    /// - Parameters:
+    ///   - invalidation: the item is made useless, and stays.
+    ///   - command: its name, for watchers.
+    func delete(
+        _ key: Span<UInt8>, comparison: UInt64? = nil, invalidation: Invalidation? = nil,
+        command: StaticString, now: Moment
+    ) -> DeleteOutcome {
+        let lookUp = noteLookUp(key, now: now)
+        let outcome =
+            if let invalidation {
+                map.invalidate(key, invalidation, comparison: comparison, now: now.seconds)
+            } else {
+                map.delete(key, comparison: comparison, now: now.seconds)
+            }
+        notePrefix(.delete, key: key)
+        switch outcome {
+        // Stale, it is there as before.
+        case .deleted where invalidation?.marksStale == true: break
+        case .deleted:
+            counters.add(.deleteHits)
+            noteDeleted(key, lookUp, command: command)
+        case .exists, .notFound: counters.add(.deleteMisses)
+        case .outOfMemory: break
+        }
+        return outcome
+    }
+}

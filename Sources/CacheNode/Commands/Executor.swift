@@ -1,0 +1,58 @@
+import MemcacheProtocol
+import SessionMap
+import Synchronization
+
+/// Carries commands out: on the map, and on all that counts and tells what is done to it.
+///
+/// Goals: what a command does stands once, in whichever words it was asked for: a file for each
+/// family of commands. Not goals: lines, buffers, and the order of replies, which are the conversation's.
+///
+/// Each connection has one. Never copied, so that nothing it refers to is retained on a request's way.
+struct Executor: ~Copyable {
+    let context: NodeContext
+    /// The one that the peer came by: its space, and what may be done there.
+    let listener: ListenerIdentity
+    /// The space's: what every command needs is at hand.
+    let map: SessionMap
+    let prefixes: PrefixStatistics
+    let rule: ExptimeRule
+    let worker: WorkerRecord
+    let counters: Counters
+    /// The connection's socket, which watchers are told of; -1 where there is none.
+    let descriptor: Int32
+    private let watchers: Watchers
+    /// What watchers want to be told of, as of this turn.
+    private var watched = WatchedEvents()
+
+    init(
+        context: NodeContext, listener: ListenerIdentity, worker: WorkerRecord, descriptor: Int32
+    ) {
+        self.context = context
+        self.listener = listener
+        map = listener.space.map
+        prefixes = listener.space.prefixes
+        rule = context.rules.exptimeRule
+        self.worker = worker
+        counters = listener.space.counters[worker.number]
+        self.descriptor = descriptor
+        watchers = context.watchers
+    }
+
+    @inline(__always)
+    mutating func beginTurn() { watched = watchers.wantedEvents }
+
+    @inline(__always)
+    func wants(_ events: WatchedEvents) -> Bool { watched.rawValue & events.rawValue != 0 }
+
+    /// Counts for `stats detail`, if that is on.
+    @inline(__always)
+    func notePrefix(_ operation: PrefixStatistics.Operation, key: Span<UInt8>) {
+        if prefixes.isCollecting { prefixes.note(operation, key: key) }
+    }
+
+    var space: Space { listener.space }
+
+    /// Whether commands that show keys may do so on this connection. Session keys are secrets: whoever has
+    /// one is logged in.
+    var areKeysShown: Bool { listener.areKeysShown }
+}

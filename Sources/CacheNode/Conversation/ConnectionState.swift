@@ -1,0 +1,63 @@
+import MemcacheProtocol
+
+extension Connection {
+    enum State {
+        /// Nothing has arrived yet: the first byte chooses the protocol.
+        case fresh
+        case command
+        /// In the keys of a retrieval. The line may be longer than the input buffer.
+        case retrieving(TextRetrieval)
+        /// A line that is not wanted any more, up to its end.
+        case swallowingLine
+        /// A storage command's line has been read, and its data block is not there in full. Both are at
+        /// the input's start.
+        case awaitingBlock(TextStorage, DataBlock)
+        /// A value that is larger than the input buffer arrives in the map; then CR LF must follow.
+        case receivingValue(IncomingValue)
+        /// A data block that is not wanted; then the reply, if any.
+        case swallowing(byteCount: Int, then: ErrorReply?)
+        /// A long reply is being made; then commands again.
+        case listing(Listing)
+        /// Events are told until the peer goes; its input is not read.
+        case watching(Watching)
+        case closed(CloseReason)
+    }
+
+    /// What a connection waits for after `run`.
+    enum Turn: Equatable {
+        case needsInput
+        /// Replies must be sent before more is executed.
+        case outputFull
+        /// The turn's bound is reached and there is more to do: let others have a turn.
+        case yielded
+        /// The same after much work: others that have become ready meanwhile come first, too.
+        case rested
+        /// There will be more to send when others have done something.
+        case watching
+        /// The conversation is over, once what is owed has been sent.
+        case close
+    }
+}
+
+extension Connection.State {
+    /// Why the conversation is over, if it is.
+    var closeReason: CloseReason {
+        if case .closed(let reason) = self { reason } else { .error }
+    }
+
+    /// There while it tells of events.
+    var watching: Watching? {
+        if case .watching(let watching) = self { watching } else { nil }
+    }
+
+    /// What the conversation is about, as `stats conns` tells it.
+    var phase: ConnectionRecord.Phase {
+        switch self {
+        case .awaitingBlock, .receivingValue: .receivingValue
+        case .swallowing, .swallowingLine: .swallowing
+        case .closed: .closing
+        case .listing, .watching: .watching
+        case .fresh, .command, .retrieving: .reading
+        }
+    }
+}

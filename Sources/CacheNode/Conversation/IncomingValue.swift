@@ -1,0 +1,100 @@
+import MemcacheProtocol
+import SessionMap
+
+/// A value that is larger than the input buffer, on its way into the map.
+///
+/// Ends with `finish`, with a part for which there is no memory, or by being let go of: until then it
+/// holds memory.
+final class IncomingValue {
+    private var store: SessionMap.PendingStore?
+    private let command: TextStorage
+    private let map: SessionMap
+
+    init(
+        _ store: consuming SessionMap.PendingStore, of command: TextStorage, map: SessionMap
+    ) {
+        self.store = consume store
+        self.command = command
+        self.map = map
+    }
+
+    deinit {
+        if let store = store.take() { map.abandon(store) }
+    }
+
+    private var isQuiet: Bool {
+        if case .classic(let header) = command { header.isQuiet } else { false }
+    }
+
+    /// Where its next bytes go; empty when all have arrived.
+    var target: UnsafeMutableRawBufferPointer {
+        store?.target ?? UnsafeMutableRawBufferPointer(start: nil, count: 0)
+    }
+
+    /// Of the value alone.
+    var bytesLeft: Int { store?.bytesLeft ?? 0 }
+
+    /// What the rest of the block and the reply are when there is no memory for more.
+    struct Refusal {
+        let bytesLeft: Int
+        let reply: ErrorReply?
+    }
+
+    /// Takes note of bytes that were written to the target. When there is no memory for the rest, this
+    /// is over.
+    func noteReceived(
+        _ count: Int, _ executor: borrowing Executor, now: Moment
+    ) -> Refusal? {
+        guard var store = store.take() else {
+            preconditionFailure("bytes of a value that is over")
+        }
+        if map.received(count, in: &store, now: now.seconds) {
+            self.store = consume store
+            return nil
+        }
+        let bytesLeft = DataBlock.byteCount(ofValue: store.bytesLeft)
+        executor.refuseRest(of: store, now: now)
+        return Refusal(bytesLeft: bytesLeft, reply: isQuiet ? nil : .outOfMemory)
+    }
+
+    /// Moves what has come through the input buffer to its place.
+    func take(
+        from input: inout InputBuffer, _ executor: borrowing Executor, now: Moment
+    ) -> Refusal? {
+        let target = target
+        let count = min(target.count, input.count)
+        UnsafeMutableRawBufferPointer(rebasing: target[..<count]).copyBytes(
+            from: UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(input.bytes)[..<count]))
+        input.use(count)
+        return noteReceived(count, executor, now: now)
+    }
+
+    /// Stores it, if the block's end in the input is one, and answers.
+    func finish(
+        _ input: inout InputBuffer, _ output: inout OutputBuffer, _ executor: borrowing Executor,
+        now: Moment
+    ) {
+        let isWell = DataBlock.isEnd(input.bytes.span)
+        input.use(DataBlock.endByteCount)
+        guard let store = store.take() else {
+            preconditionFailure("the end of a value that is over")
+        }
+        guard isWell else {
+            map.abandon(store)
+            executor.noteBadBlock()
+            output.append(ErrorReply.badDataChunk.line, isQuiet: isQuiet)
+            return
+        }
+        switch command {
+        case .classic:
+            let outcome = executor.commit(store, now: now) { _ in }
+            output.append(outcome.line, isQuiet: isQuiet)
+        case .meta(let meta):
+            let line = meta.line
+            let outcome = executor.commit(store, now: now) {
+                meta.request.tellStored($0, line: line.span, &output)
+            }
+            meta.request.tell(outcome, line: line.span, &output)
+        }
+    }
+}

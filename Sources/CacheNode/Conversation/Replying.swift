@@ -1,0 +1,121 @@
+import MemcacheProtocol
+import SessionMap
+
+/// Replies that are values become bytes.
+extension OutputBuffer {
+    /// Appends a reply that is one fixed line, unless the command was quiet. The only place where
+    /// `noreply` is honoured, errors included; replies to data blocks that are swallowed are not even
+    /// kept in mind.
+    @inline(__always)
+    mutating func append(_ line: StaticString, isQuiet: Bool) {
+        if !isQuiet { append(line) }
+    }
+
+    mutating func append(_ reply: Reply) { append(reply.line) }
+    mutating func append(_ error: ErrorReply) { append(error.line) }
+
+    /// Appends a number's reply.
+    mutating func append(_ number: UInt64) {
+        append(atMost: 22) { writer in
+            writer.write(decimal: number)
+            writer.write("\r\n")
+        }
+    }
+
+    /// Appends `VALUE key flags bytes [cas]` and the data block; true when that is to follow, being
+    /// large.
+    ///
+    /// - Parameter key: as it was asked for, which is as it is stored.
+    @inline(__always)
+    mutating func append(_ hit: Hit, key: Span<UInt8>, showsCASUnique: Bool) -> Bool {
+        let valueByteCount = hit.valueByteCount
+        let isSentLater = valueByteCount >= Self.pinnedValueByteCountMin
+        let line = ValueLine(
+            clientFlags: hit.clientFlags, valueByteCount: valueByteCount,
+            casUnique: showsCASUnique ? hit.casUnique : nil)
+        var writer = ReplyWriter(
+            room(
+                ValueLine.byteCountMax + key.count
+                    + (isSentLater ? 0 : DataBlock.byteCount(ofValue: valueByteCount))))
+        line.encode(key: key, to: &writer)
+        if !isSentLater {
+            hit.copyValue(into: writer.skip(valueByteCount))
+            writer.write("\r\n")
+        }
+        noteAppended(writer.count)
+        return isSentLater
+    }
+
+    /// Appends a reply without a value, or one whose value follows.
+    @inline(__always)
+    mutating func append(
+        _ reply: MetaReply, to request: MetaRequest, line: Span<UInt8>, key: Span<UInt8>
+    ) {
+        append(atMost: MetaReply.byteCountMax) {
+            reply.encode(request, line: line, key: key, to: &$0)
+        }
+    }
+
+    /// Appends the reply of `mg` with an item and, unless it is large, the value; true when that is to
+    /// follow.
+    @inline(__always)
+    mutating func append(
+        _ hit: Hit, _ reply: MetaReply, to request: MetaRequest, line: Span<UInt8>,
+        key: Span<UInt8>
+    ) -> Bool {
+        var reply = reply
+        let isUnchanged = request.flags.has(.compare) && request.comparison == hit.casUnique
+        let showsValue = request.flags.has(.value) && !isUnchanged
+        let isSentLater = showsValue && hit.valueByteCount >= Self.pinnedValueByteCountMin
+        let copiedByteCount = showsValue && !isSentLater ? hit.valueByteCount : nil
+        if showsValue { reply.code = .value }
+        let room = room(
+            MetaReply.byteCountMax + (copiedByteCount.map(DataBlock.byteCount(ofValue:)) ?? 0))
+        var writer = ReplyWriter(room)
+        reply.encode(request, line: line, key: key, to: &writer)
+        if let copiedByteCount {
+            hit.copyValue(into: writer.skip(copiedByteCount))
+            writer.write("\r\n")
+        }
+        noteAppended(writer.count)
+        return isSentLater
+    }
+
+    /// Appends the value that a reply's line has announced, from where it is stored.
+    mutating func append(block value: PinnedValue) {
+        append(value)
+        append("\r\n")
+    }
+}
+
+extension OutputBuffer {
+    /// Appends what is answered to a command that shows no item. Returns the state that follows, where
+    /// that is not the next command.
+    mutating func append(_ answer: Answer, isQuiet: Bool) -> Connection.State? {
+        switch answer {
+        case .reply(let reply): append(reply.line, isQuiet: isQuiet)
+        case .error(let error): append(error.line, isQuiet: isQuiet)
+        case .refusal(let refusal): append(refusal.line, isQuiet: isQuiet)
+        case .number(let number): if !isQuiet { append(number) }
+        case .bytes(let bytes): bytes.withUnsafeBytes { append($0) }
+        case .version:
+            append("VERSION ")
+            append(NodeConfiguration.protocolVersion)
+            append("\r\n")
+        case .noop: append("MN\r\n")
+        case .page(let list):
+            var writer = StatisticsWriter()
+            writer.write(list)
+            append(writer.text())
+            append(.end)
+        case .listing(let listing, let isAnnounced):
+            if isAnnounced { append(.ok) }
+            return .listing(listing)
+        case .watching(let watching):
+            append(.ok)
+            return .watching(watching)
+        case .close(let reason): return .closed(reason)
+        }
+        return nil
+    }
+}

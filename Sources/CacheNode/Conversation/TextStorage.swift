@@ -1,0 +1,213 @@
+import MemcacheProtocol
+import SessionMap
+
+/// A storage command whose line has arrived, classic or meta: from here on it waits for its data block.
+enum TextStorage {
+    case classic(StoreHeader)
+    case meta(MetaLine)
+
+    /// A meta command's line, which is needed for the reply when the block has arrived. Only made when
+    /// the two do not come together.
+    final class MetaLine {
+        let request: MetaRequest
+        let line: [UInt8]
+
+        init(_ request: MetaRequest, line: Span<UInt8>) {
+            self.request = request
+            self.line = line.withUnsafeBytes { Array($0) }
+        }
+    }
+
+    /// What comes of a line, or of more of its block.
+    enum Step {
+        /// It is answered, and its input used.
+        case over
+        /// The block fits the input buffer, and has not arrived in full.
+        case awaits(TextStorage, DataBlock)
+        /// The value arrives in the map.
+        case receives(IncomingValue)
+        /// The block is not wanted; then the reply, if any.
+        case swallows(byteCount: Int, then: ErrorReply?)
+    }
+
+    // MARK: When a line has arrived
+
+    /// - Parameter next: where the data block starts.
+    @inline(__always)
+    static func begin(
+        _ header: StoreHeader, line: Span<UInt8>, next: Int, _ input: inout InputBuffer,
+        _ output: inout OutputBuffer, _ executor: borrowing Executor, now: Moment
+    ) -> Step {
+        let request = StoreRequest(header, rule: executor.rule, now: now)
+        let block = DataBlock(start: next, valueByteCount: header.valueByteCount)
+        let key = line.extracting(header.key.range)
+        if let step = beginIncomplete(
+            request, key: key, block, isQuiet: header.isQuiet, &input, executor, now: now,
+            keeping: { .classic(header) })
+        {
+            return step
+        }
+        store(header, request, key: key, block, &input, &output, executor, now: now)
+        return .over
+    }
+
+    @inline(__always)
+    static func begin(
+        _ meta: MetaRequest, line: Span<UInt8>, next: Int, _ input: inout InputBuffer,
+        _ output: inout OutputBuffer, _ executor: borrowing Executor, now: Moment
+    ) -> Step {
+        let block = DataBlock(start: next, valueByteCount: meta.valueByteCount)
+        guard let request = meta.storeRequest(rule: executor.rule, now: now) else {
+            input.use(next)
+            return .swallows(byteCount: block.next - next, then: .invalidStoreMode)
+        }
+        return meta.withKey(in: line) { key in
+            if let step = beginIncomplete(
+                request, key: key, block, isQuiet: false, &input, executor, now: now,
+                keeping: { .meta(MetaLine(meta, line: line)) })
+            {
+                return step
+            }
+            store(
+                meta, request, key: key, line: line, block, &input, &output, executor, now: now)
+            return .over
+        }
+    }
+
+    /// What to do about a value that is not there to be stored; nothing for one that is.
+    @inline(__always)
+    private static func beginIncomplete(
+        _ request: StoreRequest, key: Span<UInt8>, _ block: DataBlock, isQuiet: Bool,
+        _ input: inout InputBuffer, _ executor: borrowing Executor, now: Moment,
+        keeping command: () -> TextStorage
+    ) -> Step? {
+        let valueByteCount = block.valueEnd - block.start
+        guard executor.admits(key, request, valueByteCount: valueByteCount, now: now) else {
+            input.use(block.start)
+            return .swallows(
+                byteCount: block.next - block.start, then: isQuiet ? nil : .tooLarge)
+        }
+        if block.next > InputBuffer.blockByteCount {
+            let store = executor.begin(key, request, valueByteCount: valueByteCount, now: now)
+            guard let store else {
+                input.use(block.start)
+                return .swallows(
+                    byteCount: block.next - block.start, then: isQuiet ? nil : .outOfMemory)
+            }
+            // The line is needed until here.
+            let value = IncomingValue(consume store, of: command(), map: executor.map)
+            input.use(block.start)
+            return .receives(value)
+        }
+        return input.count < block.next ? .awaits(command(), block) : nil
+    }
+
+    // MARK: When its block has arrived
+
+    /// The line is at the input's start, and all of the block behind it.
+    func finish(
+        _ block: DataBlock, _ input: inout InputBuffer, _ output: inout OutputBuffer,
+        _ executor: borrowing Executor, now: Moment
+    ) {
+        switch self {
+        case .classic(let header):
+            let bytes = input.bytes
+            Self.store(
+                header, StoreRequest(header, rule: executor.rule, now: now),
+                key: bytes.span.extracting(header.key.range), block, &input, &output, executor,
+                now: now)
+        case .meta(let meta):
+            guard let request = meta.request.storeRequest(rule: executor.rule, now: now) else {
+                preconditionFailure("a mode that was none from the start")
+            }
+            let line = meta.line
+            meta.request.withKey(in: line.span) { key in
+                Self.store(
+                    meta.request, request, key: key, line: line.span, block, &input, &output,
+                    executor, now: now)
+            }
+        }
+    }
+
+    @inline(__always)
+    private static func store(
+        _ header: StoreHeader, _ request: StoreRequest, key: Span<UInt8>, _ block: DataBlock,
+        _ input: inout InputBuffer, _ output: inout OutputBuffer, _ executor: borrowing Executor,
+        now: Moment
+    ) {
+        let bytes = input.bytes
+        if block.isWellEnded(in: bytes.span) {
+            let outcome = executor.store(
+                key, request, value: bytes.span.extracting(block.start..<block.valueEnd),
+                isExistenceProbe: executor.rule.isExistenceProbe(header), now: now
+            ) { _ in }
+            output.append(outcome.line, isQuiet: header.isQuiet)
+        } else {
+            executor.noteBadBlock()
+            output.append(ErrorReply.badDataChunk.line, isQuiet: header.isQuiet)
+        }
+        input.use(block.next)
+    }
+
+    @inline(__always)
+    private static func store(
+        _ meta: MetaRequest, _ request: StoreRequest, key: Span<UInt8>, line: Span<UInt8>,
+        _ block: DataBlock, _ input: inout InputBuffer, _ output: inout OutputBuffer,
+        _ executor: borrowing Executor, now: Moment
+    ) {
+        let bytes = input.bytes
+        if block.isWellEnded(in: bytes.span) {
+            let outcome = executor.store(
+                key, request, value: bytes.span.extracting(block.start..<block.valueEnd), now: now
+            ) { meta.tellStored($0, line: line, &output) }
+            meta.tell(outcome, line: line, &output)
+        } else {
+            executor.noteBadBlock()
+            output.append(.badDataChunk)
+        }
+        input.use(block.next)
+    }
+}
+
+extension StoreOutcome {
+    /// What a classic command is answered.
+    var line: StaticString {
+        switch self {
+        case .stored: Reply.stored.line
+        case .notStored: Reply.notStored.line
+        case .exists: Reply.exists.line
+        case .notFound: Reply.notFound.line
+        case .tooLarge: ErrorReply.tooLarge.line
+        case .outOfMemory: ErrorReply.outOfMemory.line
+        }
+    }
+}
+
+extension MetaRequest {
+    /// Told while the item is there to be seen, with its shard's lock held.
+    @inline(__always)
+    func tellStored(_ hit: Hit, line: Span<UInt8>, _ output: inout OutputBuffer) {
+        if !flags.has(.quiet) { tell(.done, hit, line: line, &output) }
+    }
+
+    /// Tells what came of `ms`, unless `tellStored` has seen to it.
+    func tell(_ outcome: StoreOutcome, line: Span<UInt8>, _ output: inout OutputBuffer) {
+        switch outcome {
+        case .stored: break
+        case .notStored: tell(.notStored, nil, line: line, &output)
+        case .exists: tell(.exists, nil, line: line, &output)
+        case .notFound: tell(.notFound, nil, line: line, &output)
+        case .tooLarge: output.append(.tooLarge)
+        case .outOfMemory: output.append(.outOfMemory)
+        }
+    }
+
+    @inline(__always)
+    private func tell(
+        _ code: MetaReply.Code, _ hit: Hit?, line: Span<UInt8>, _ output: inout OutputBuffer
+    ) {
+        // Its key comes back as it was sent.
+        output.append(
+            reply(stored: hit, code), to: self, line: line, key: line.extracting(key.range))
+    }
+}

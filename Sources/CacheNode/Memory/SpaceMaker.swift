@@ -1,0 +1,125 @@
+import Logging
+import SessionMap
+
+/// Makes a space at the start of a node: in fresh memory, or in a file, whose items are taken over.
+struct SpaceMaker {
+    private let configuration: SpaceConfiguration
+    private let threadCount: Int
+    private let logger: Logger
+    private let shouldStop: @Sendable () -> Bool
+
+    init(_ configuration: NodeConfiguration) {
+        self.configuration = configuration.space
+        threadCount = configuration.rules.threadCount
+        logger = configuration.logger
+        shouldStop = configuration.shouldStop
+    }
+
+    /// The space, and the clock that its deadlines are told by.
+    func make() throws(NodeError) -> (space: Space, clock: NodeClock) {
+        do {
+            if let path = configuration.memoryFile { return try make(in: path) }
+            return try makeInMemory()
+        } catch let error as MapError {
+            throw NodeError(error)
+        } catch let error as NodeError {
+            throw error
+        } catch {
+            throw NodeError(message: "cannot make the map: \(error)")
+        }
+    }
+
+    private func makeInMemory() throws(MapError) -> (Space, NodeClock) {
+        if let shortage = MemoryBudget.ofThisProcess().shortage(
+            arenaByteCount: configuration.memoryByteCount)
+        {
+            StartWork(logger: logger).warn(shortage)
+        }
+        let clock = NodeClock()
+        return (space(try SessionMap(configuration.map, now: clock.now().seconds)), clock)
+    }
+
+    private func space(_ map: SessionMap, file: MemoryFile? = nil) -> Space {
+        Space(configuration, map: map, file: file, workerCount: threadCount)
+    }
+
+    // MARK: In a file
+
+    /// A damaged file may be kept aside: then there is a new one in its place.
+    private func make(
+        in path: String, isSecondAttempt: Bool = false
+    ) throws -> (Space, NodeClock) {
+        let work = StartWork(logger: logger, shouldStop: shouldStop)
+        let rule = configuration.damagedFileRule
+        var file = try MemoryFile(
+            path: path,
+            byteCount: SessionMap.arenaByteCount(forMapOf: configuration.memoryByteCount),
+            damagedFileRule: rule, work: work)
+        let clock = NodeClock(resuming: file.savedClock)
+        // Checksums cost a store some 3 % of its time: too much where memory does not come back damaged.
+        let hasChecksums = configuration.checksums ?? !file.isInMemory
+        let mapConfiguration = configuration.map.with(features: hasChecksums ? .checksums : [])
+        do {
+            file = try MemoryFile.fitted(
+                file, to: mapConfiguration, clock: clock, damagedFileRule: rule, work)
+            return (space(try map(mapConfiguration, in: file, clock, work), file: file), clock)
+        } catch {
+            let problem = (error as? MapError).map(NodeError.init) ?? error as? NodeError
+            guard let problem, problem.isFileUnusable, rule == .aside, !isSecondAttempt else {
+                throw error
+            }
+            let name = try file.putAside()
+            work.warn(
+                "\(problem.message); it is kept as \(name), and the node starts without items")
+        }
+        return try make(in: path, isSecondAttempt: true)
+    }
+
+    private func map(
+        _ mapConfiguration: MapConfiguration, in file: MemoryFile, _ clock: NodeClock,
+        _ work: StartWork
+    ) throws -> SessionMap {
+        let map: SessionMap
+        if let header = file.header {
+            try file.prepareToRecover(work)
+            map = try recover(mapConfiguration, file, header, clock)
+        } else {
+            map = try SessionMap(mapConfiguration, in: file.memory, now: clock.now().seconds)
+        }
+        if let move = file.move { map.count(evictionsOf: move) }
+        map.save(clock.saved())
+        try file.finish()
+        return map
+    }
+
+    private func recover(
+        _ mapConfiguration: MapConfiguration, _ file: MemoryFile, _ header: ArenaHeader,
+        _ clock: NodeClock
+    ) throws -> SessionMap {
+        let start = ContinuousClock.now
+        var report = RecoveryReport()
+        let map = try SessionMap(
+            mapConfiguration, recovering: file.memory, header: header, now: clock.now().seconds,
+            report: &report
+        ) { count, body in
+            NodeThread.each(count, threadCount: threadCount, body)
+        }
+        let milliseconds = Int((ContinuousClock.now - start) / .milliseconds(1))
+        logger.notice(
+            """
+            recovered \(report.itemCount) items, \(report.byteCount) bytes, in \(milliseconds) ms; \
+            not taken over: \(report.expiredCount) expired, \(report.flushedCount) flushed, \
+            \(report.supersededCount) replaced, \(report.evictedCount) evicted, \
+            \(report.damagedCount) damaged
+            """)
+        if let damage = report.firstDamage {
+            logger.warning(
+                """
+                the memory file is damaged: \(report.damagedCount) items or places dropped, \
+                \(report.emptiedShardCount) of \(header.regionCount) shards emptied; \
+                first \(damage.reason)
+                """)
+        }
+        return map
+    }
+}

@@ -1,0 +1,31 @@
+/// What is decided before a node starts and holds for all of its spaces and listeners.
+package struct NodeRules: Sendable {
+    package var threadCount = 4
+    package var connectionCountMax = 1_024
+    package var connectionLimitRule = NodeConfiguration.ConnectionLimitRule.refuse
+    package var commandsPerTurn = 20
+    package var idleTimeoutSeconds = 0
+    package var listening = NodeConfiguration.Listening.tcp([(host: "127.0.0.1", port: 11_211)])
+    package var backlog = 1_024
+    /// What every listener's connections may do.
+    package var listener = ListenerRules()
+    package var exptimeRule = ExptimeRule.asWritten
+    /// `-W`: nobody watches.
+    package var isWatchAllowed = true
+    package var isShutdownAllowed = false
+    package var knowsDebugtime = false
+    /// Shown in `stats settings` only.
+    package var interfaces: String?
+    package var version = "0.1.0"
+}
+
+/// What connections may do that come by a listener.
+package struct ListenerRules: Sendable {
+    package var bindingProtocol = NodeConfiguration.BindingProtocol.auto
+    package var isFlushAllowed = true
+    /// `-X`: no command shows keys, whatever else is said.
+    package var isDumpAllowed = true
+    /// Session keys are secrets: whoever has one is logged in. On a Unix socket its mode says who may
+    /// see them; on TCP nobody does unless this is set.
+    package var showsKeys = false
+}

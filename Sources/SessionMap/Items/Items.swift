@@ -1,0 +1,399 @@
+/// The items of a shard: index, eviction queues and timing wheel, which change together or not at all,
+/// and only here.
+///
+/// An item comes in by `insert` or `replace` and leaves by `replace` or `remove`, for a reason. Every
+/// change of one, deadlines and marks included, passes `note`.
+///
+/// Invariants, checked by the shard's `brokenInvariant()`:
+/// - every item is in the index once and in one of the queues once; one with a deadline is in the
+///   wheel, in a slot that comes up no later than it expires;
+/// - the sums agree with what is there.
+struct Items: ~Copyable {
+    private let region: Region
+    private let journal: Journal
+    private let hash: KeyHash
+    private let tracksSizes: Bool
+    private(set) var index: ItemIndex
+    private(set) var queues: EvictionQueues
+    private(set) var wheel: TimingWheel
+    private(set) var flushes: FlushState
+    /// Flushes since the last moment without flushed items; bounds the use of epochs.
+    private var unsweptFlushCount = 0
+    /// Counts removals and moves: whoever found a slot before may use it only if this has not changed.
+    private var moveCount: UInt64 = 0
+    private(set) var unitCount = 0
+    private(set) var extraExtentCount = 0
+    private(set) var counts = Counts<MapCounter>()
+    private(set) var lastEviction = LastEviction()
+    /// Live items by size in steps of `sizeStepByteCount`, when the configuration asks for it.
+    private(set) var sizes: [Int: Int] = [:]
+
+    init(
+        region: Region, configuration: MapConfiguration, hash: KeyHash, now: UInt32,
+        index: consuming ItemIndex, flushes: FlushState = FlushState()
+    ) {
+        self.region = region
+        journal = Journal(region: region)
+        self.hash = hash
+        tracksSizes = configuration.tracksSizes
+        self.index = index
+        queues = EvictionQueues(region: region, policy: configuration.eviction)
+        wheel = TimingWheel(region: region, time: now)
+        self.flushes = flushes
+    }
+
+    /// The part of a key's hash that the index uses; the other half chose the shard.
+    @inline(__always)
+    static func tag(_ hash: UInt64) -> UInt32 { UInt32(truncatingIfNeeded: hash) }
+
+    func tag(of item: Item) -> UInt32 { Self.tag(hash.hash(region.key(item))) }
+
+    // MARK: The door
+
+    /// Every change of an item passes here, while the item's memory is whole: what is counted is
+    /// counted here, and a stream of changes begins here.
+    ///
+    /// The shard's lock is held. So whoever listens writes down what changed, in memory that is there
+    /// already and of a bounded size, and does its work later, without the lock. What nobody listens to
+    /// costs nothing: the change is known where this is compiled into.
+    @inline(__always)
+    private mutating func note(_ change: ItemChange, _ item: Item) {
+        switch change {
+        case .stored: counts[.totalItems] += 1
+        case .removed(let reason):
+            moveCount += 1
+            count(reason, item)
+        case .moved: moveCount += 1
+        case .deadline, .marks: break
+        }
+    }
+
+    @inline(__always)
+    private mutating func count(_ reason: RemovalReason, _ item: Item) {
+        switch reason {
+        case .deleted, .replaced: break
+        case .flushed: counts[.reclaimed] += 1
+        case .expired:
+            counts[.reclaimed] += 1
+            if region[item, .marks] & ItemMark.fetched == 0 { counts[.expiredUnfetched] += 1 }
+        case .evicted: counts.countEviction(item, region)
+        }
+    }
+
+    /// To whoever counts it, the item that was stored last is the one that it replaced.
+    mutating func uncountStored() { counts[.totalItems] -= 1 }
+
+    mutating func countOutOfMemory() { counts[.outOfMemory] += 1 }
+
+    /// Counts what others have done to items that are here now.
+    mutating func count(_ others: Counts<MapCounter>, lastEviction last: LastEviction) {
+        counts.add(others)
+        if last.seconds >= lastEviction.seconds { lastEviction = last }
+    }
+
+    // MARK: Finding
+
+    var epoch: UInt32 { flushes.epoch }
+
+    @inline(__always)
+    func isFlushed(_ item: Item) -> Bool { region[item, .epoch] != epoch }
+
+    @inline(__always)
+    func isExpired(_ item: Item, now: UInt32) -> Bool {
+        Deadline(stored: region[item, .deadline]).isPassed(at: now)
+    }
+
+    /// The live item of a key, or why there is none. A dead one that is met is removed.
+    @inline(__always)
+    mutating func findLive(
+        _ key: Span<UInt8>, tag: UInt32, now: UInt32, _ memory: inout ShardMemory
+    ) -> (item: Item, slot: ItemIndex.Slot, outcome: RetrievalOutcome)? {
+        guard let found = index.find(key, tag: tag) else { return nil }
+        if isFlushed(found.item) {
+            remove(found.item, slot: found.slot, tag: tag, .flushed, &memory)
+            return (.null, found.slot, .flushed)
+        }
+        if isExpired(found.item, now: now) {
+            remove(found.item, slot: found.slot, tag: tag, .expired, &memory)
+            return (.null, found.slot, .expired)
+        }
+        return (found.item, found.slot, .hit)
+    }
+
+    /// The live item of a key, for another to take its place.
+    @inline(__always)
+    mutating func findPresent(
+        _ key: Span<UInt8>, tag: UInt32, now: UInt32, _ memory: inout ShardMemory
+    ) -> Present {
+        guard let found = findLive(key, tag: tag, now: now, &memory), found.outcome == .hit else {
+            return .none
+        }
+        return present(found.item, found.slot)
+    }
+
+    @inline(__always)
+    func present(_ item: Item, _ slot: ItemIndex.Slot) -> Present {
+        Present(item: item, slot: slot, moveCount: moveCount)
+    }
+
+    /// The same, after room was made.
+    @inline(__always)
+    func refreshed(_ old: Present, _ key: Span<UInt8>, tag: UInt32) -> Present {
+        guard !old.item.isNull, old.moveCount != moveCount else { return old }
+        guard let found = index.find(key, tag: tag) else { return .none }
+        return present(found.item, found.slot)
+    }
+
+    // MARK: Coming and going
+
+    /// Lets a written item be the one of its key: the last step of every store. The index has room for
+    /// it, and nothing holds the key's place.
+    mutating func insert(_ item: Item, tag: UInt32, _ seal: Seal) {
+        publish(item, superseding: .null, seal)
+        index.insert(item, tag: tag)
+    }
+
+    /// The same, for an item that takes another's place and standing.
+    mutating func replace(
+        _ old: Item, in slot: ItemIndex.Slot, with item: Item, _ seal: Seal,
+        _ memory: inout ShardMemory
+    ) {
+        publish(item, superseding: old, seal)
+        index.replace(slot, with: item)
+        retire(old, .replaced, &memory)
+        journal.settle()
+    }
+
+    /// An item whose deadline has passed is stored like any other and found to be expired.
+    @inline(__always)
+    private mutating func publish(_ item: Item, superseding old: Item, _ seal: Seal) {
+        region.setCASUnique(item, seal.casUnique)
+        region[item, .epoch] = epoch
+        if region.features.contains(.checksums) {
+            region.seal(item, seal.content ?? region.content(of: item, seed: hash.seed))
+        }
+        queues.stamp(item, replacing: old, time: seal.time)
+        journal.publish(item, superseding: old)
+        enqueue(item)
+        note(.stored, item)
+    }
+
+    /// Puts an item into its queue, as the newest, and into the wheel.
+    @inline(__always)
+    private mutating func enqueue(_ item: Item) {
+        let size = region.chainSize(item.head)
+        unitCount += size.unitCount
+        extraExtentCount += size.extentCount - 1
+        if tracksSizes { countSize(size.unitCount, 1) }
+        queues.insert(item, unitCount: size.unitCount)
+        let deadline = region[item, .deadline]
+        if deadline != 0 { wheel.schedule(item, deadline: deadline) }
+    }
+
+    /// Takes an item out of index, queue and wheel, and frees it unless a reply still reads it.
+    mutating func remove(
+        _ item: Item, slot: ItemIndex.Slot, tag: UInt32, _ reason: RemovalReason,
+        _ memory: inout ShardMemory
+    ) {
+        index.remove(slot)
+        retire(item, reason, &memory)
+        if index.wantsShrinking(slot) { index.shrink(tag, extents: &memory.extents) }
+    }
+
+    mutating func remove(_ item: Item, _ reason: RemovalReason, _ memory: inout ShardMemory) {
+        let tag = tag(of: item)
+        remove(item, slot: index.slot(of: item, tag: tag), tag: tag, reason, &memory)
+    }
+
+    /// Removes an item that has expired or was flushed.
+    mutating func removeDead(_ item: Item, _ memory: inout ShardMemory) {
+        remove(item, isFlushed(item) ? .flushed : .expired, &memory)
+    }
+
+    /// Removes an item alive, to make room.
+    mutating func evict(_ item: Item, time: MapTime, _ memory: inout ShardMemory) {
+        lastEviction = LastEviction(
+            age: queues.secondsSinceAccess(item, time: time), seconds: time.seconds)
+        remove(item, .evicted, &memory)
+    }
+
+    /// As `remove`, for an item whose slot in the index another item has taken.
+    @inline(__always)
+    private mutating func retire(
+        _ item: Item, _ reason: RemovalReason, _ memory: inout ShardMemory
+    ) {
+        note(.removed(reason), item)
+        if wheel.isScheduled(item) { wheel.unschedule(item) }
+        let size = region.chainSize(item.head)
+        let isFlushed = isFlushed(item)
+        queues.remove(item, unitCount: size.unitCount, isFlushed: isFlushed)
+        unitCount -= size.unitCount
+        extraExtentCount -= size.extentCount - 1
+        if tracksSizes, !isFlushed { countSize(size.unitCount, -1) }
+        memory.release(item, unitCount: size.unitCount)
+    }
+
+    /// Takes in an item that recovery has found, as the newest so far; false for one that has a twin
+    /// already, which only damage leaves. Of the two, the higher CAS unique stays.
+    mutating func adopt(_ item: Item, tag: UInt32, _ memory: inout ShardMemory) -> Bool {
+        let twin = index.find(Span(_unsafeBytes: region.key(item)), tag: tag)
+        if let twin {
+            guard region.casUnique(twin.item) < region.casUnique(item) else {
+                memory.giveBack(unpublished: item)
+                return false
+            }
+            // Not `remove`, which may make the index smaller: it has room for all that is yet to come.
+            index.remove(twin.slot)
+            retire(twin.item, .replaced, &memory)
+        }
+        region[item, .wheelPrevious] = TimingWheel.unscheduled
+        index.insert(item, tag: tag)
+        enqueue(item)
+        return twin == nil
+    }
+
+    static let sizeStepByteCount = 32
+
+    private mutating func countSize(_ unitCount: Int, _ difference: Int) {
+        let step = (unitCount * Region.unitByteCount + Self.sizeStepByteCount - 1)
+        sizes[step / Self.sizeStepByteCount, default: 0] += difference
+    }
+
+    // MARK: Changes of an item that stays
+
+    /// Takes note of a hit.
+    @inline(__always)
+    mutating func noteHit(_ item: Item, time: MapTime) {
+        region[item, .marks] |= ItemMark.fetched
+        queues.noteHit(item, time: time)
+        note(.marks, item)
+    }
+
+    /// Takes note of an access that is no hit: the item is the last to go in its queue.
+    @inline(__always)
+    mutating func bump(_ item: Item) { queues.bump(item) }
+
+    @inline(__always)
+    mutating func apply(_ use: HitUse, to item: Item) {
+        if use.claims {
+            region[item, .marks] |= ItemMark.claimed
+            note(.marks, item)
+        }
+        if let deadline = use.deadline {
+            wheel.setDeadline(item, deadline)
+            note(.deadline, item)
+        }
+    }
+
+    /// Marks an item's value as out of date. It gets another CAS unique, so that nobody's
+    /// compare-and-swap takes it for what it was.
+    mutating func makeStale(_ item: Item, casUnique: UInt64, deadline: Deadline?) {
+        let old = region[item, .deadline]
+        region.makeStale(item, casUnique: casUnique, deadline: deadline?.seconds ?? old)
+        note(.marks, item)
+        guard let deadline else { return }
+        wheel.reschedule(item, from: old, to: deadline)
+        note(.deadline, item)
+    }
+
+    // MARK: The index's room
+
+    /// Makes sure that the index can take one more item of this tag; false when something must go.
+    mutating func makeIndexRoom(_ tag: UInt32, _ memory: inout ShardMemory) -> Bool {
+        // A segment wants a run of free units. As long as it has room it waits for one to come by;
+        // then one is made. Evicting until one comes by is the last resort.
+        while index.wantsGrowth(tag) {
+            if index.grow(tag, extents: &memory.extents) { continue }
+            guard index.isNearlyFull(tag) else { return true }
+            if makeRun(index.growthUnitCount(tag), &memory),
+                index.grow(tag, extents: &memory.extents)
+            {
+                continue
+            }
+            return index.hasRoom(tag)
+        }
+        return true
+    }
+
+    /// Makes a free run of `length` units by moving small items. Their recency stays.
+    mutating func makeRun(_ length: UInt32, _ memory: inout ShardMemory) -> Bool {
+        let region = region
+        let pins = memory.pins
+        let rule = Journal.RunRule(candidateCount: 4, takesWhatIsThere: true)
+        return Journal(region: region).makeRun(length, rule, extents: &memory.extents) { item in
+            // A large one or one that a reply reads stays where it is.
+            region.length(item.head) <= length && pins[item] == nil
+        } didMove: { item, place in
+            index.replace(index.slot(of: item, tag: tag(of: item)), with: place)
+            queues.relocate(item, to: place)
+            if wheel.isScheduled(item) { wheel.relocate(item, to: place) }
+            note(.moved, place)
+        }
+    }
+
+    // MARK: As time goes by
+
+    /// Removes what has expired, as far as `budget` goes; true when there is more.
+    mutating func expire(now: UInt32, budget: WorkBudget, _ memory: inout ShardMemory) -> Bool {
+        var budget = budget
+        while let item = wheel.nextExpired(now: now, budget: &budget) { removeDead(item, &memory) }
+        return wheel.time < now
+    }
+
+    /// Removes some of what has expired, should a turn of maintenance be late; whether it was any.
+    mutating func expireLate(now: UInt32, _ memory: inout ShardMemory) -> Bool {
+        guard wheel.time < now else { return false }
+        let before = moveCount
+        _ = expire(now: now, budget: WorkBudget(items: 16), &memory)
+        return moveCount != before
+    }
+
+    mutating func prepareAhead(_ budget: consuming WorkBudget) -> Bool {
+        wheel.prepareAhead(budget: &budget)
+    }
+
+    // MARK: Flushing
+
+    private static let epochCount = 8
+
+    /// Lets everything be gone that is stored at a moment to come.
+    mutating func flush(at deadline: Deadline) {
+        setFlushes(FlushState(epoch: epoch, deadline: deadline))
+    }
+
+    private mutating func setFlushes(_ state: FlushState) {
+        flushes = state
+        region.shardFlushes = state
+    }
+
+    /// Lets everything that is stored be gone. Constant time: the memory comes back in turns of
+    /// `sweep`, or when room is needed.
+    mutating func flush(_ memory: inout ShardMemory) {
+        // Nothing was stored since the last flush: flushes in a row are one.
+        guard queues.hasItems(of: epoch) else { return flush(at: .never) }
+        if unsweptFlushCount == Self.epochCount - 2 {
+            // One more, and an epoch would come again that some item still carries. It takes more
+            // flushes than `maintain` keeps up with, with stores in between, to get here.
+            while sweep(budget: WorkBudget(items: 1_000), &memory) {}
+        }
+        setFlushes(FlushState(epoch: (epoch + 1) % UInt32(Self.epochCount), deadline: .never))
+        unsweptFlushCount += 1
+        queues.noteFlush()
+        if tracksSizes { sizes = [:] }
+    }
+
+    /// Frees flushed items; true when there are more.
+    mutating func sweep(budget: WorkBudget, _ memory: inout ShardMemory) -> Bool {
+        guard unsweptFlushCount > 0 else { return false }
+        var budget = budget
+        while true {
+            let item = queues.oldest(notOf: epoch)
+            if item.isNull { break }
+            guard !budget.isSpent else { return true }
+            budget.spendItem()
+            removeDead(item, &memory)
+        }
+        unsweptFlushCount = 0
+        return false
+    }
+}

@@ -1,0 +1,55 @@
+/// What a map counts from its start on.
+enum MapCounter: Int {
+    /// Items that were stored.
+    case totalItems
+    /// Items that were removed alive, to make room.
+    case evictions
+    /// Of these, read back when they were old enough: users who were logged out.
+    case evictedProven
+    /// Of these, never read.
+    case evictedUnfetched
+    case evictedWithDeadline
+    /// Items that were removed because their time had come, or a flush.
+    case reclaimed
+    case expiredUnfetched
+    case outOfMemory
+}
+
+/// What there is of something now, summed over a map's shards.
+enum MapGauge: Int {
+    case probationaryItems
+    case probationaryBytes
+    case provenItems
+    case provenBytes
+    case heldBytes
+    case pinnedBytes
+    case indexBytes
+    case indexSlots
+    case freeBytes
+    case extraExtents
+}
+
+/// The item that was evicted last.
+struct LastEviction: Equatable, Sendable {
+    /// Seconds since its last access; of one on probation, since it was stored.
+    var age: UInt32 = 0
+    /// When that was, on the node's clock; 0 before the first.
+    var seconds: UInt32 = 0
+}
+
+extension Counts<MapCounter> {
+    /// Counts an item that goes alive, whose memory is still whole.
+    mutating func countEviction(_ item: Item, _ region: Region) {
+        let marks = region[item, .marks]
+        countEviction(
+            isProven: marks & ItemMark.proven != 0, wasFetched: marks & ItemMark.fetched != 0,
+            hasDeadline: region[item, .deadline] != 0)
+    }
+
+    mutating func countEviction(isProven: Bool, wasFetched: Bool, hasDeadline: Bool) {
+        self[.evictions] += 1
+        if isProven { self[.evictedProven] += 1 }
+        if !wasFetched { self[.evictedUnfetched] += 1 }
+        if hasDeadline { self[.evictedWithDeadline] += 1 }
+    }
+}
