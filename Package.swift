@@ -67,7 +67,7 @@ let package = Package(
         .target(
             name: "SessionClient",
             dependencies: [
-                "HashRing", "MemcacheProtocol",
+                "ClusterFile", "HashRing", "MemcacheProtocol",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "Logging", package: "swift-log"),
@@ -93,7 +93,7 @@ let package = Package(
         .executableTarget(
             name: "shop",
             dependencies: [
-                "ClusterFile", "HashRing", "HummingbirdSojourn", "SessionClient",
+                "HummingbirdSojourn", "SessionClient",
                 .product(
                     name: "Hummingbird", package: "hummingbird",
                     condition: .when(traits: ["Hummingbird"])),
@@ -164,7 +164,7 @@ let package = Package(
         .testTarget(
             name: "SessionClientTests",
             dependencies: [
-                "HashRing", "SessionClient", "TestSupport", "sojournd",
+                "ClusterFile", "HashRing", "SessionClient", "TestSupport", "sojournd",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "MetricsTestKit", package: "swift-metrics"),
                 .product(name: "NIOCore", package: "swift-nio"),

@@ -15,6 +15,11 @@ extension ClusterDefinition {
 
     /// Reads a definition file.
     public init(contentsOf path: String) throws(DefinitionError) {
+        try self.init(yaml: try Self.text(of: path), file: path)
+    }
+
+    /// What stands in a definition file, for who looks whether it has changed.
+    public static func text(of path: String) throws(DefinitionError) -> String {
         func error(_ problem: String) -> DefinitionError {
             DefinitionError(file: path, line: nil, field: "", problem: problem)
         }
@@ -26,13 +31,13 @@ extension ClusterDefinition {
         var buffer = [UInt8](repeating: 0, count: 16_384)
         while case let count = fread(&buffer, 1, buffer.count, stream), count > 0 {
             bytes += buffer[..<count]
-            guard bytes.count <= Self.fileByteCountMax else {
-                throw error("larger than \(Self.fileByteCountMax) bytes")
+            guard bytes.count <= fileByteCountMax else {
+                throw error("larger than \(fileByteCountMax) bytes")
             }
         }
         guard ferror(stream) == 0 else { throw error("cannot be read") }
         guard let text = String(validating: bytes, as: UTF8.self) else { throw error("not UTF-8") }
-        try self.init(yaml: text, file: path)
+        return text
     }
 
     /// - Parameter file: what errors call the text.
@@ -89,25 +94,44 @@ extension ClusterDefinition {
 
     /// Refuses nodes that make no ring, at the line of the node that is to blame.
     private func checkRing(_ list: [Fields], _ fields: Fields) throws(DefinitionError) {
+        if !strategy.usesAddresses, let moved = list.first(where: { $0.has(placeField) }) {
+            throw moved.error(
+                placeField,
+                "\(strategy.rawValue) places keys by the order of the nodes alone: list this node "
+                    + "where the other one was")
+        }
         do {
             _ = try ring()
         } catch {
-            let named: String? =
-                switch error {
-                case .duplicateName(let name), .emptyName(let name, _), .invalidHost(let name, _),
-                    .invalidPort(let name, _), .invalidWeight(let name, _),
-                    .ringNameNeeded(let name),
-                    .duplicateNode(_, let name):
-                    name
-                case .noNodes, .noNodesLeft, .tooManyNodes, .keyHashNotTaken, .tooManyPoints: nil
+            switch error {
+            case .duplicateName(let name), .emptyName(let name, _), .invalidHost(let name, _),
+                .invalidPort(let name, _), .invalidWeight(let name, _), .duplicateNode(_, let name):
+                throw list[index(of: name)].error("host", "\(error)")
+            case .samePoints(let first, let second, _, _):
+                let both = [list[index(of: second)], list[index(of: first)]]
+                guard let moved = both.first(where: { $0.has(placeField) }) else {
+                    throw both[0].error("host", "\(error)")
                 }
-            // Of two nodes with one name the second is the one too many.
-            let index = named.flatMap { name in members.lastIndex { $0.node.name == name } }
-            guard let index else { throw fields.error("nodes", "\(error)") }
-            throw list[index].error("host", "\(error)")
+                throw moved.error(placeField, "\(error)")
+            case .ringNameNeeded(let name):
+                let node = nodes[index(of: name)]
+                throw list[index(of: name)].error(
+                    placeField,
+                    "missing; spymemcached hashes the address of a host name, too: expected "
+                        + "{host: \(node.host)/ADDRESS, port: \(node.port)}")
+            case .noNodes, .noNodesLeft, .tooManyNodes, .keyHashNotTaken, .tooManyPoints:
+                throw fields.error("nodes", "\(error)")
+            }
         }
     }
+
+    /// Of two nodes with one name the second, which is the one too many.
+    private func index(of name: String) -> Int {
+        members.lastIndex { $0.node.name == name } ?? members.startIndex
+    }
 }
+
+private let placeField = "in_place_of"
 
 /// What a node has that says nothing else.
 private struct MemberDefaults {
@@ -134,13 +158,30 @@ private struct MemberDefaults {
             try fields.number("weight", in: 1...HashRing.Node.weightMax) ?? weight ?? 1
         let memory = try fields.megabytes("memory") ?? memoryMegabytes ?? 64
         let memoryFile = try fields.text("memory_file", "a path")
-        let ringName = try fields.text("ring_name", "a name")
+        let place = try place(&fields)
         let flags = try fields.texts("flags", "arguments") ?? flags ?? []
         try fields.refuseOthers()
         return ClusterDefinition.Member(
             node: HashRing.Node(
-                name: name, host: host, port: port, weight: weight, ringName: ringName),
+                name: name, host: host, port: port, weight: weight, ringName: place),
             memoryMegabytes: memory, memoryFile: memoryFile, flags: flags)
+    }
+
+    /// The place on the ring that a node takes instead of its own, as every strategy understands it.
+    private func place(_ fields: inout Fields) throws(DefinitionError) -> String? {
+        try fields.refuseOld("ring_name") { name in
+            let (host, port) = HashRing.Node(host: "-", ringName: name).inPlaceOf ?? (name, 11_211)
+            return "is written in_place_of: {host: \(host), port: \(port)} now"
+        }
+        guard var place = try fields.fields(placeField) else { return nil }
+        let what = "a host name or address without spaces"
+        let host = try place.value("host", what) { text in
+            text.utf8.allSatisfy { $0 > UInt8(ascii: " ") && $0 != 0x7f } ? text : nil
+        }
+        guard let host else { throw place.error("host", "missing; expected \(what)") }
+        let port = try place.number("port", in: 1...65_535) ?? port ?? 11_211
+        try place.refuseOthers()
+        return "\(host):\(port)"
     }
 }
 
@@ -155,7 +196,7 @@ extension Fields {
 
     /// A name that can be typed, and be that of a file.
     fileprivate mutating func name(_ field: String) throws(DefinitionError) -> String? {
-        try value(field, "a name of letters, digits, and . _ - behind the first of them") { text in
+        try value(field, "a name of letters, digits, and . _ - after the first of them") { text in
             let isPlain = text.utf8.allSatisfy { byte in
                 switch byte {
                 case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),

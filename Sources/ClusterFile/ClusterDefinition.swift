@@ -2,8 +2,8 @@ public import HashRing
 
 /// One cluster, as its definition file describes it: the nodes, and where keys go.
 ///
-/// Everything that has to agree reads the same file: applications through their client, `sojourn ring` and
-/// `sojourn status`, and `scripts/cluster`, which starts the nodes. The format is in
+/// Everything that has to agree reads the same file: applications through their client, the operator's tool,
+/// and each node, which is told its name (`sojournd --cluster FILE --name a`). The format is in
 /// `cluster/README.md`; a file is read by `init(contentsOf:)`.
 public struct ClusterDefinition: Hashable, Sendable {
     /// One node: where it is on the ring, and how it is started.
@@ -55,7 +55,7 @@ public struct ClusterDefinition: Hashable, Sendable {
     }
 
     /// Whether hosts and ports, in this order, say all that the placement of keys depends on, as they are
-    /// all that `config get cluster` tells: not with weights or ring names that matter.
+    /// all that `config get cluster` tells: not with weights that matter, or a node in another's place.
     public var isPlacedByAddressAlone: Bool {
         let bare = nodes.map { Node(host: $0.host, port: $0.port) }
         guard let ring = try? ring(),

@@ -3,7 +3,7 @@ import Yams
 /// The fields of one mapping of a definition file. Each getter takes a field; one that nobody takes is unknown.
 struct Fields {
     private let file: String
-    /// With a dot behind it, unless it is empty.
+    /// With a dot after it, unless it is empty.
     private let path: String
     private let line: Int
     private var values: [String: Yams.Node] = [:]
@@ -100,6 +100,15 @@ struct Fields {
             list.append(try Fields(element, path: "\(path)\(field)[\(index)]", file: file))
         }
         return list
+    }
+
+    func has(_ field: String) -> Bool { values[field] != nil }
+
+    /// Refuses a field that there is no more.
+    ///
+    /// - Parameter problem: what to write now, made from the field's text.
+    func refuseOld(_ field: String, _ problem: (String) -> String) throws(DefinitionError) {
+        if let node = values[field] { throw error(field, problem(node.string ?? "")) }
     }
 
     /// Refuses fields that were never asked for: a misspelt one would otherwise have no effect.

@@ -15,7 +15,7 @@ public struct Node: Hashable, Sendable {
     /// What the node's points are made from, instead of its own host and port. With it a node may move to
     /// another address and keep its keys, or take those of a node that is gone: `host:port` of that place,
     /// the same for every strategy, each of which makes its own text of the two. What does not end in a
-    /// port is a name, and is taken as it is: twemproxy's behind the weight, or the text that spymemcached
+    /// port is a name, and is taken as it is: twemproxy's after the weight, or the text that spymemcached
     /// makes of an address. Other clients than twemproxy have no such thing, so nil whenever they share the
     /// ring.
     public var ringName: String?
@@ -33,6 +33,12 @@ public struct Node: Hashable, Sendable {
         self.port = port
         self.weight = weight
         self.ringName = ringName
+    }
+
+    /// The place whose keys the node has, by its `ringName`; nil if that is none, or a name.
+    public var inPlaceOf: (host: String, port: Int)? {
+        guard ringName != nil, case let place = place, let port = place.port else { return nil }
+        return (place.host, port)
     }
 
     /// Where the ring takes the node to be. Without a port it is a name.

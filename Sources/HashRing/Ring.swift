@@ -48,7 +48,7 @@ public struct Ring: Sendable {
         nodes: [Node], strategy: Strategy = .ketamaWeighted, keyHash: KeyHash? = nil,
         hashTag: HashTag? = nil
     ) throws(RingError) {
-        try Self.validate(nodes)
+        try Self.validate(nodes, for: strategy)
         if let keyHash, !strategy.takesKeyHash {
             throw .keyHashNotTaken(strategy: strategy, keyHash: keyHash)
         }
@@ -87,26 +87,28 @@ public struct Ring: Sendable {
         self.isLive = isLive
     }
 
-    private static func validate(_ nodes: [Node]) throws(RingError) {
+    private static func validate(_ nodes: [Node], for strategy: Strategy) throws(RingError) {
         guard !nodes.isEmpty else { throw .noNodes }
         guard nodes.count <= nodeCountMax else {
             throw .tooManyNodes(count: nodes.count, limit: nodeCountMax)
         }
         var names: Set<String> = []
-        // Of two nodes with the same points one would get no keys, and of one server under two names both
-        // copies of an item would be lost together. For each strategy, as a definition may change its own.
+        // Of one server under two names both copies of an item would be lost together.
         var nodesByAddress: [String: String] = [:]
-        var nodesByPoints: [String: String] = [:]
+        // Of two nodes with the same points one would get no keys.
+        var nodesByIdentity: [[UInt8]: String] = [:]
         for node in nodes {
             try node.validate()
             guard names.insert(node.name).inserted else { throw .duplicateName(node.name) }
             let address = "\(node.host):\(node.port)"
-            // By the text in which `a` and `a:11211` are the same, as to some strategies they are.
-            let points = node.hostAndUnusualPort
-            if let other = nodesByAddress.updateValue(node.name, forKey: address)
-                ?? nodesByPoints.updateValue(node.name, forKey: points)
-            {
+            if let other = nodesByAddress.updateValue(node.name, forKey: address) {
                 throw .duplicateNode(other, node.name)
+            }
+            guard let identity = strategy.identity(of: node) else { continue }
+            if let other = nodesByIdentity.updateValue(node.name, forKey: identity) {
+                throw .samePoints(
+                    other, node.name, strategy: strategy,
+                    text: String(decoding: identity, as: UTF8.self))
             }
         }
     }

@@ -16,8 +16,10 @@ public enum RingError: Error, Hashable, Sendable {
     case invalidWeight(node: String, weight: Int)
     /// Two nodes have the same name.
     case duplicateName(String)
-    /// Two nodes whose points would be the same.
+    /// Two nodes with the same host and port.
     case duplicateNode(String, String)
+    /// Two nodes of which the strategy makes the same text, and so the same points.
+    case samePoints(String, String, strategy: Ring.Strategy, text: String)
     /// The strategy hashes keys in its own way.
     case keyHashNotTaken(strategy: Ring.Strategy, keyHash: Ring.KeyHash)
     /// The strategy's client makes points from a text that depends on a look-up of the host.
@@ -42,7 +44,10 @@ extension RingError: CustomStringConvertible {
             "node \(node): the weight must be 1 to \(Node.weightMax), not \(weight)"
         case .duplicateName(let name): "two nodes are called \(name)"
         case .duplicateNode(let first, let second):
-            "nodes \(first) and \(second) are the same on the ring"
+            "nodes \(first) and \(second) have the same host and port"
+        case .samePoints(let first, let second, let strategy, let text):
+            "nodes \(first) and \(second) have the same points: to \(strategy.rawValue) both are "
+                + "'\(text.replacing("\0", with: ":"))'"
         case .keyHashNotTaken(let strategy, let keyHash):
             "the strategy \(strategy.rawValue) has a hash of its own, not \(keyHash.rawValue)"
         case .ringNameNeeded(let node):

@@ -59,6 +59,29 @@ extension Ring.Strategy {
         }
     }
 
+    /// Whether it matters which host and port a node has, or in whose place it is. Elsewhere only its
+    /// position among the nodes counts.
+    public var usesAddresses: Bool {
+        switch self {
+        case .ketamaWeighted, .ketama, .ketamaSessions, .twemproxyKetama, .twemproxyModula, .dalli,
+            .spymemcached, .rendezvous, .nginx:
+            true
+        case .modula, .cacheMemcached, .pythonMemcached, .gomemcache, .jump: false
+        }
+    }
+
+    /// What a node is to this strategy: the bytes that it hashes, or orders nodes by. Nodes that have the
+    /// same get the same points. Nil where it does not look at them.
+    func identity(of node: Node) -> [UInt8]? {
+        switch self {
+        case .ketamaWeighted, .ketama, .ketamaSessions, .twemproxyKetama, .twemproxyModula:
+            Array(node.hostAndUnusualPort.utf8)
+        case .dalli, .spymemcached, .rendezvous: Array(node.hostAndPort.utf8)
+        case .nginx: node.hostZeroPort
+        case .modula, .cacheMemcached, .pythonMemcached, .gomemcache, .jump: nil
+        }
+    }
+
     /// Whether a `KeyHash` may be chosen. The other strategies have one of their own.
     public var takesKeyHash: Bool {
         switch self {

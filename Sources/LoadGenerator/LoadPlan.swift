@@ -1,3 +1,5 @@
+package import HashRing
+
 /// All that a run is told: what the command line says, checked.
 package struct LoadPlan: Sendable {
     package struct Server: Sendable, Equatable {
@@ -22,6 +24,8 @@ package struct LoadPlan: Sendable {
     }
 
     package var servers = [Server(host: "127.0.0.1", port: 11_211)]
+    /// Which server has a key; its nodes are the servers, in their order. Nil is ketama.
+    package var ring: Ring?
     package var connectionCount = 50
     package var threadCount = 1
     package var depth = 1

@@ -73,7 +73,7 @@ package final class LoadRun {
         let keys = plan.keyFormat
         let dealing = KeyDealing(
             keyCount: plan.keyCount, connectionCount: plan.connectionCount,
-            placement: try Placement(plan.servers), keyFormat: keys)
+            placement: try Placement(plan.servers, plan.ring), keyFormat: keys)
         let context = ConversationContext(
             wire: plan.wire, keys: keys, values: plan.values, depth: plan.depth,
             keysPerGet: plan.keysPerGet, toleratesMisses: plan.toleratesMisses)

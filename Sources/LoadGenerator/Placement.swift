@@ -5,9 +5,13 @@ enum Placement: Sendable {
     case oneNode
     case ring(Ring)
 
-    init(_ servers: [LoadPlan.Server]) throws(LoadError) {
+    init(_ servers: [LoadPlan.Server], _ ring: Ring? = nil) throws(LoadError) {
         guard servers.count > 1 else {
             self = .oneNode
+            return
+        }
+        if let ring {
+            self = .ring(ring)
             return
         }
         do {

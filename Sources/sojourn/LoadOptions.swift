@@ -1,4 +1,6 @@
 import ArgumentParser
+import ClusterFile
+import HashRing
 import LoadGenerator
 import MemcacheProtocol
 
@@ -14,10 +16,16 @@ func check<Number: Comparable>(
 
 struct TargetOptions: ParsableArguments {
     @Option(
+        name: .customLong("server"),
         help: ArgumentHelp(
-            "A server; several share the keys by ketama, as libmemcached's clients do.",
-            valueName: "host[:port]"))
-    var server = ["127.0.0.1:11211"]
+            "A server; several share the keys by ketama, as libmemcached's clients do "
+                + "(default 127.0.0.1:11211).", valueName: "host[:port[:weight]]"))
+    var servers: [NodeArgument] = []
+    @Option(
+        help: ArgumentHelp(
+            "A cluster's definition, instead of --server: its nodes, and its rule of placement. Each "
+                + "key is on one node.", valueName: "file"))
+    var cluster: String?
     @Option(
         name: .customLong("protocol"),
         help: "text, meta, or echo for `sojourn echo`, which sends values back.")
@@ -25,30 +33,19 @@ struct TargetOptions: ParsableArguments {
 
     func apply(to plan: inout LoadPlan) throws {
         plan.wire = wire
-        plan.servers = try server.map(Self.server)
-        guard Set(server).count == server.count else {
-            throw ValidationError("--server names one twice")
+        guard servers.isEmpty || cluster == nil else {
+            throw ValidationError("give --cluster or --server, not both")
         }
-    }
-
-    /// `host`, `host:port`, `[::1]:port`
-    static func server(_ text: String) throws -> LoadPlan.Server {
-        var host = Substring(text)
-        var port = Substring("11211")
-        if text.hasPrefix("["), let end = text.firstIndex(of: "]") {
-            host = text[text.index(after: text.startIndex)..<end]
-            let rest = text[text.index(after: end)...]
-            if rest.hasPrefix(":") { port = rest.dropFirst() } else if !rest.isEmpty { host = "" }
-        } else if let colon = text.lastIndex(of: ":"), text.firstIndex(of: ":") == colon {
-            host = text[..<colon]
-            port = text[text.index(after: colon)...]
+        guard cluster != nil || !servers.isEmpty else { return }
+        do {
+            let definition =
+                try cluster.map { try ClusterDefinition(contentsOf: $0) }
+                ?? ClusterDefinition(members: servers.map { .init(node: $0.node) })
+            plan.servers = definition.nodes.map { LoadPlan.Server(host: $0.host, port: $0.port) }
+            plan.ring = try definition.ring()
+        } catch {
+            throw ValidationError("\(error)")
         }
-        guard !host.isEmpty, let number = Int(port), (1...65_535).contains(number) else {
-            throw ValidationError(
-                "--server must be HOST, HOST:PORT or [ADDRESS]:PORT with a port of 1 to 65535, not "
-                    + "\(text)")
-        }
-        return LoadPlan.Server(host: String(host), port: number)
     }
 }
 

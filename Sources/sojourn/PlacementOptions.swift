@@ -2,32 +2,6 @@ import ArgumentParser
 import ClusterFile
 import HashRing
 
-/// `HOST[:PORT[:WEIGHT]]`; an IPv6 address stands in brackets.
-struct NodeArgument: ExpressibleByArgument {
-    var node: Node
-
-    init?(argument: String) {
-        var host = argument[...]
-        var rest: Substring = ""
-        if argument.hasPrefix("["), let end = argument.firstIndex(of: "]") {
-            host = argument[argument.index(after: argument.startIndex)..<end]
-            rest = argument[argument.index(after: end)...]
-        } else if let colon = argument.firstIndex(of: ":") {
-            host = argument[..<colon]
-            rest = argument[colon...]
-        }
-        let numbers = rest.split(separator: ":", omittingEmptySubsequences: false).dropFirst()
-        guard !host.isEmpty, rest.isEmpty || rest.hasPrefix(":"), numbers.count <= 2 else {
-            return nil
-        }
-        let values = numbers.map { Int($0) }
-        guard !values.contains(nil) else { return nil }
-        node = Node(
-            host: String(host), port: values.first.flatMap { $0 } ?? 11_211,
-            weight: values.count > 1 ? values[1] ?? 1 : 1)
-    }
-}
-
 /// Where keys go: by a definition file, or by options.
 struct PlacementOptions: ParsableArguments {
     @Option(

@@ -1,26 +1,6 @@
 import CacheNode
-import ClusterFile
 import Glibc
-import HashRing
 import Logging
-
-/// Why the process does not serve: one line for the user, and an exit status. Unless another is given, it
-/// is the command line that is wrong.
-struct Refusal: Error, Equatable {
-    var message: String
-    var status: Int32
-
-    static let failure: Int32 = 1
-    // Those of sysexits.h. memcached ends with 1 for some wrong command lines, and with 64 for others.
-    static let usage: Int32 = 64
-    static let noUser: Int32 = 67
-    static let osError: Int32 = 71
-
-    init(_ message: String, status: Int32 = Refusal.usage) {
-        self.message = message
-        self.status = status
-    }
-}
 
 /// What the command line says, checked.
 struct Settings {
@@ -38,12 +18,24 @@ struct Settings {
     var warning: String?
     /// Flags that were accepted and do nothing; said at -v.
     var notes: [String] = []
+    /// What the definition says of this node, if there is one.
+    let definedNode: DefinedNode?
     private var isConnectionCountGiven = false
-    private var usesProbation = true
-    private var probationPercent: Int?
-    private var proofAgeSeconds: Int?
 
-    init(_ command: SojourndCommand, _ handedOver: HandedOver) throws(Refusal) {
+    init(_ invocation: Invocation, _ handedOver: HandedOver) throws(Refusal) {
+        definedNode = invocation.definedNode
+        do {
+            try read(invocation, handedOver)
+        } catch {
+            guard let definedNode else { throw error }
+            throw Refusal("\(definedNode): \(error.message)", status: error.status)
+        }
+    }
+
+    private mutating func read(
+        _ invocation: Invocation, _ handedOver: HandedOver
+    ) throws(Refusal) {
+        let command = invocation.command
         node.verbosity = command.verbose
         node.version = Version.own
         supervises = command.supervise
@@ -56,12 +48,14 @@ struct Settings {
         try readMemory(command)
         try readConnections(command)
         try readListening(command)
-        try take(handedOver, command)
+        try take(handedOver, invocation.typed)
         try readProtocol(command)
-        for option in command.extended.flatMap({ $0.split(separator: ",") }) {
-            try readExtended(option)
+        if let definedNode { node.cluster = .definition(at: path(definedNode.path)) }
+        let detaches = detachesOutput
+        let extended = try ExtendedOptions(command.extended, node: &node) {
+            detaches ? Process.absolute($0) : $0
         }
-        try setEviction()
+        for (flag, reason) in extended.withoutEffect { note(flag, reason) }
         if command.growthFactor != nil { try checkGrowthFactor(command) }
         if command.enableLargePages { note("-L", "large pages are used where the kernel has them") }
     }
@@ -208,21 +202,14 @@ struct Settings {
             node.listening = .unix(path: self.path(path), mode: mode)
             return
         }
-        let port = try Self.port(command.port ?? "11211")
-        let hosts = command.listen.flatMap { $0.split(separator: ",") }
-        node.interfaces = hosts.isEmpty ? nil : hosts.joined(separator: ",")
-        if port == nil {
-            throw Refusal(
-                "Nothing to listen on: -p 0 turns TCP off, and there is no -s")
-        }
-        var places: [(host: String?, port: Int)] = []
-        for host in hosts.isEmpty ? ["127.0.0.1"] : hosts {
-            places.append(try Self.place(String(host), port: port ?? 0))
-        }
-        node.listening = .tcp(places)
+        let places = try ListeningPlaces(port: command.port, hosts: command.listen)
+        node.interfaces = places.interfaces
+        node.listening = .tcp(places.places)
     }
 
-    /// Sockets that are there already are listened on, and nothing else.
+    /// Sockets that are there already are listened on, and nothing else, whatever a definition says.
+    ///
+    /// - Parameter command: what was typed.
     private mutating func take(
         _ handedOver: HandedOver, _ command: SojourndCommand
     ) throws(Refusal) {
@@ -256,43 +243,6 @@ struct Settings {
         unlink(path)
     }
 
-    /// Nothing for 0, which is off; 0, which is any port, for -1.
-    private static func port(_ text: String) throws(Refusal) -> Int? {
-        guard let number = Int(text), (-1...65_535).contains(number) else {
-            throw Refusal("ERROR: Invalid port number \(text).")
-        }
-        if number == 0 { return nil }
-        return max(number, 0)
-    }
-
-    /// `host`, `host:port`, `v6`, `[v6]`, `[v6]:port`; `*` is every address.
-    private static func place(
-        _ text: String, port: Int
-    ) throws(Refusal) -> (host: String?, port: Int) {
-        if text.hasPrefix("proto[") || text.hasPrefix("notls:") || text.hasPrefix("tag[") {
-            throw Refusal(
-                "Listeners with a protocol, a tag or TLS of their own are not supported: \(text)")
-        }
-        var host = text[...]
-        var portText: Substring?
-        if host.hasPrefix("["), let end = host.firstIndex(of: "]") {
-            let rest = host[host.index(after: end)...]
-            if rest.hasPrefix(":") { portText = rest.dropFirst() }
-            host = host[host.index(after: host.startIndex)..<end]
-        } else if host.count(where: { $0 == ":" }) == 1, let colon = host.firstIndex(of: ":") {
-            portText = host[host.index(after: colon)...]
-            host = host[..<colon]
-        }
-        var own = port
-        if let portText {
-            guard let number = Int(portText), (1...65_535).contains(number) else {
-                throw Refusal("ERROR: Invalid port number \(portText).")
-            }
-            own = number
-        }
-        return (host == "*" ? nil : String(host), own)
-    }
-
     // MARK: Protocol
 
     private mutating func readProtocol(_ command: SojourndCommand) throws(Refusal) {
@@ -316,125 +266,4 @@ struct Settings {
             node.collectsPrefixDetail = true
         }
     }
-
-    // MARK: -o
-
-    /// Settings of memcached's machinery that this node does not have, and whether they need a
-    /// value. Each also has a form with `no_` in front.
-    private static let withoutMeaning: [String: Bool] = [
-        "hashpower": true, "hashexpand": false, "tail_repair_time": true, "hash_algorithm": true,
-        "lru_crawler_sleep": true, "lru_crawler_tocrawl": true, "lru_maintainer": false,
-        "hot_lru_pct": true, "warm_lru_pct": true,
-        "hot_max_factor": true, "warm_max_factor": true, "temporary_ttl": true,
-        "slab_reassign": false, "slab_automove": true, "slab_automove_ratio": true,
-        "slab_automove_window": true, "slab_automove_freeratio": true, "slab_chunk_max": true,
-        "watcher_logbuf_size": true, "worker_logbuf_size": true, "read_buf_mem_limit": true,
-        "read_obj_mem_limit": true, "resp_obj_mem_limit": true, "modern": false,
-        "inline_ascii_resp": false, "drop_privileges": false, "relaxed_privileges": false,
-    ]
-
-    private mutating func readEviction(_ value: String?) throws(Refusal) {
-        switch value {
-        case "probation": usesProbation = true
-        case "lru": usesProbation = false
-        default:
-            throw Refusal("eviction must be probation or lru, not \"\(value ?? "")\"")
-        }
-    }
-
-    private static func number(
-        _ name: String, _ value: String?, _ range: ClosedRange<Int>
-    ) throws(Refusal) -> Int {
-        guard let value else { throw Refusal("Missing numeric argument for \(name)") }
-        guard let number = Int(value), range.contains(number) else {
-            throw Refusal(
-                "\(name) must be \(range.lowerBound) to \(range.upperBound), not \"\(value)\"")
-        }
-        return number
-    }
-
-    /// The three options of eviction together.
-    private mutating func setEviction() throws(Refusal) {
-        guard usesProbation else {
-            guard probationPercent == nil, proofAgeSeconds == nil else {
-                throw Refusal("probation and proof_age have no meaning with eviction=lru")
-            }
-            return node.setEviction(probationPercent: nil, proofAgeSeconds: nil)
-        }
-        node.setEviction(
-            probationPercent: probationPercent ?? NodeConfiguration.probationPercentDefault,
-            proofAgeSeconds: proofAgeSeconds ?? NodeConfiguration.proofAgeDefault)
-    }
-
-    private mutating func readExtended(_ option: Substring) throws(Refusal) {
-        let parts = option.split(separator: "=", maxSplits: 1)
-        guard let first = parts.first else { throw Refusal("Illegal suboption \"\(option)\"") }
-        let name = String(first)
-        let value = parts.count > 1 ? String(parts[1]) : nil
-        switch name {
-        case "idle_timeout":
-            guard let value else { throw Refusal("Missing numeric argument for idle_timeout") }
-            guard let seconds = Int(value), seconds >= 0, seconds <= Int(Int32.max) else {
-                throw Refusal("idle_timeout must be a number of seconds, not \"\(value)\"")
-            }
-            node.idleTimeoutSeconds = seconds
-        case "maxconns_fast": node.connectionLimitRule = .refuse
-        case "no_maxconns_fast", "nomaxconns_fast": node.connectionLimitRule = .wait
-        case "track_sizes": node.tracksSizes = true
-        case "no_track_sizes": node.tracksSizes = false
-        case "classic_exptime": node.exptimeRule = .classic
-        case "debugtime": node.knowsDebugtime = true
-        case "show_keys": node.showsKeys = true
-        case "lru_crawler": node.isCrawlerEnabled = true
-        case "no_lru_crawler": node.isCrawlerEnabled = false
-        case "cluster_file":
-            guard let value else { throw Refusal("cluster_file needs the path of a definition") }
-            node.cluster = ClusterSource(path: path(value)) { path in
-                let definition = try ClusterDefinition(contentsOf: path)
-                guard definition.isPlacedByAddressAlone else {
-                    throw DefinitionError(
-                        file: path, line: nil, field: "nodes",
-                        problem: "'config get cluster' cannot tell weights and ring names: clients "
-                            + "that follow it would look for keys at other nodes")
-                }
-                return definition.nodes.map {
-                    ClusterListing.Place(host: $0.host, port: $0.port)
-                }
-            }
-        case "damaged_file":
-            guard let rule = value.flatMap(NodeConfiguration.DamagedFileRule.init) else {
-                throw Refusal(
-                    "damaged_file must be refuse or aside, not \"\(value ?? "")\"",
-                    status: Refusal.usage)
-            }
-            node.damagedFileRule = rule
-        case "eviction": try readEviction(value)
-        case "checksums":
-            guard value == "on" || value == "off" else {
-                throw Refusal("checksums must be on or off, not \"\(value ?? "")\"")
-            }
-            node.checksums = value == "on"
-        case "probation":
-            probationPercent = try Self.number(
-                name, value, NodeConfiguration.probationPercentRange)
-        case "proof_age":
-            proofAgeSeconds = try Self.number(name, value, NodeConfiguration.proofAgeRange)
-        default:
-            let bare = name.hasPrefix("no_") ? String(name.dropFirst(3)) : name
-            guard let needsValue = Self.withoutMeaning[bare] else {
-                throw Refusal("Illegal suboption \"\(option)\"")
-            }
-            guard !needsValue || value != nil || name != bare else {
-                throw Refusal("Missing argument for \(name)")
-            }
-            // `stats settings` shows what was said of some of them.
-            _ = node.tuning.take(option: name, value)
-            note("-o \(name)", "this node has no such machinery")
-        }
-    }
-}
-
-/// What `--version` shows and `stats` calls `sojourn_version`.
-enum Version {
-    static let own = "0.1.0"
 }

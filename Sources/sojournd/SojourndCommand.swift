@@ -15,6 +15,21 @@ struct SojourndCommand: ParsableCommand {
             """)
 
     @Option(
+        name: .customLong("cluster"),
+        help: ArgumentHelp(
+            """
+            A cluster's definition: this is the node --name of it, listens where it says (-l, -p), and has its \
+            memory (-m), memory file (-e) and flags. Flags given here win. \
+            "config get cluster" tells of the cluster, see -o cluster_file.
+            """, valueName: "file"))
+    var cluster: String?
+
+    @Option(
+        name: .customLong("name"),
+        help: ArgumentHelp("Which node of --cluster this is.", valueName: "node"))
+    var name: String?
+
+    @Option(
         name: [.customShort("p", allowingJoined: true), .customLong("port")],
         parsing: .unconditional,
         help: ArgumentHelp(

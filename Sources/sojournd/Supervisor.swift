@@ -19,6 +19,7 @@ import Logging
 final class Supervisor {
     private let executable: String
     private let arguments: [String]
+    private let hasDefinition: Bool
     private let sockets: [ListeningSocket]
     /// The sockets again, above all descriptors that the node gets.
     private let handedOver: [Int32]
@@ -41,10 +42,12 @@ final class Supervisor {
     private var status: Int32 = 0
 
     /// - Parameters:
+    ///   - hasDefinition: whether the node reads a file with each start that may have become a wrong one.
     ///   - sockets: where the node listens, as long as this object is there.
     ///   - ready: called once, when the node serves for the first time.
     init(
-        arguments: [String], sockets: [ListeningSocket], superior: Superior, logger: Logger,
+        arguments: [String], hasDefinition: Bool, sockets: [ListeningSocket], superior: Superior,
+        logger: Logger,
         ready: @escaping () -> Void
     ) throws {
         // By its path, not as what runs now: an upgrade replaces the file.
@@ -57,6 +60,7 @@ final class Supervisor {
         executable = String(
             decoding: path.prefix(count).map { UInt8(bitPattern: $0) }, as: UTF8.self)
         self.arguments = arguments.filter { $0 != "--supervise" }
+        self.hasDefinition = hasDefinition
         self.sockets = sockets
         self.superior = superior
         self.logger = logger
@@ -186,6 +190,9 @@ final class Supervisor {
         switch end {
         // In order: asked for by a client's `shutdown`, or by a signal to the node itself.
         case .status(0): finish(0)
+        // A definition that is wrong now is mended, as one that is written just now will be.
+        case .status(Refusal.usage) where hasServed && hasDefinition:
+            later(afterServing: served, why: "the node (\(last.id)) \(end)")
         // It has said why; nothing would be different the next time.
         case .status(Refusal.usage), .status(Refusal.noUser): finish(end.status)
         case .status(let status) where !hasServed: finish(status)

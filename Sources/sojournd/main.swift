@@ -64,8 +64,8 @@ func supervise(
 ) throws -> Int32 {
     let supervisor = try Supervisor(
         arguments: Array(CommandLine.arguments.dropFirst()),
-        sockets: try settings.node.makeSockets(), superior: handedOver.superior, logger: logger,
-        ready: ready)
+        hasDefinition: settings.definedNode != nil, sockets: try settings.node.makeSockets(),
+        superior: handedOver.superior, logger: logger, ready: ready)
     settings.writePIDFile(logger)
     defer { settings.removePIDFile() }
     return try supervisor.run()
@@ -88,6 +88,9 @@ func serve(
     settings.writePIDFile(logger)
     defer { settings.removePIDFile() }
     let listing = places.map(\.description).joined(separator: ", ")
+    if let objection = settings.definedNode?.objection(to: places) {
+        logger.warning("\(objection)")
+    }
     logger.notice(
         "sojournd \(Version.own) listens on \(listing), \(settings.node.memoryByteCount >> 20) MB")
     if let problem = superior.tell("READY=1", "STATUS=Listens on \(listing)") {
@@ -109,7 +112,8 @@ let handedOver: HandedOver
 let settings: Settings
 do {
     handedOver = try HandedOver.take()
-    settings = try Settings(command, handedOver)
+    let arguments = Array(CommandLine.arguments.dropFirst())
+    settings = try Settings(try Invocation(command, arguments), handedOver)
 } catch {
     refuse(error)
 }

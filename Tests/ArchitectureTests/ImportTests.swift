@@ -9,7 +9,7 @@ private enum Arrows {
         "ClusterFile": ["HashRing"],
         "EventLoop": ["CLibevent"],
         "CacheNode": ["EventLoop", "MemcacheProtocol", "SessionMap"],
-        "SessionClient": ["MemcacheProtocol", "HashRing"],
+        "SessionClient": ["MemcacheProtocol", "HashRing", "ClusterFile"],
         "HummingbirdSojourn": ["SessionClient"],
         "sojournd": ["CacheNode", "ClusterFile", "EventLoop", "HashRing"],
         "LoadGenerator": ["EventLoop", "MemcacheProtocol", "HashRing"],

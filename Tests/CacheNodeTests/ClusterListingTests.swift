@@ -2,15 +2,24 @@ import Testing
 
 @testable import CacheNode
 
-private func place(_ host: String, _ port: Int = 11_211) -> ClusterListing.Place {
-    ClusterListing.Place(host: host, port: port)
+private func place(_ host: String, _ port: Int = 11_211) -> ToldCluster.Place {
+    ToldCluster.Place(host: host, port: port)
+}
+
+private func listing(
+    _ places: [ToldCluster.Place], isListable: Bool = true, definition: String = "nodes: []\n",
+    version: Int = 1
+) throws -> ClusterListing {
+    try ClusterListing(
+        ToldCluster(places: places, isListable: isListable, definition: definition),
+        version: version)
 }
 
 @Suite(.timeLimit(.minutes(10)))
 struct ClusterListingTests {
     @Test("The answer has the version and one line of nodes, each with its host twice")
     func answer() throws {
-        let listing = try ClusterListing(
+        let listing = try listing(
             [place("a.example"), place("::1", 65_535), place("10.0.0.1")], version: 7)
         let body = "7\na.example|a.example|11211 ::1|::1|65535 10.0.0.1|10.0.0.1|11211\n"
         #expect(
@@ -22,31 +31,56 @@ struct ClusterListingTests {
         "A host that would end the line or its own field is refused",
         arguments: ["", "a b", "a|b", "a\n", "a\r\nEND", "\u{7f}", "\t"])
     func hosts(host: String) throws {
-        _ = try ClusterListing([place("a")], version: 1)
+        _ = try listing([place("a")])
         #expect(throws: ClusterListing.Mistake.self) {
-            try ClusterListing([place("a"), place(host)], version: 1)
+            try listing([place("a"), place(host)])
         }
+    }
+
+    @Test("The definition is told in the same frame, with the same version")
+    func definition() throws {
+        let listing = try listing([place("a")], definition: "nodes:\n- {host: a}\n", version: 7)
+        let body = "7\nnodes:\n- {host: a}\n"
+        #expect(
+            String(decoding: listing.definitionReply, as: UTF8.self)
+                == "CONFIG definition 0 \(body.utf8.count)\r\n\(body)\r\nEND\r\n")
+    }
+
+    @Test("Where a list would mislead it is refused, and the definition is told all the same")
+    func notListable() throws {
+        let listing = try listing([place("a|b")], isListable: false)
+        #expect(String(decoding: listing.reply, as: UTF8.self).hasPrefix("SERVER_ERROR "))
+        #expect(String(decoding: listing.reply, as: UTF8.self).hasSuffix("place\r\n"))
+        #expect(
+            String(decoding: listing.definitionReply, as: UTF8.self).hasPrefix("CONFIG definition ")
+        )
+    }
+
+    @Test("A definition has a bound", arguments: [-1, 0, 1])
+    func definitionBound(excess: Int) {
+        let count = ClusterListing.definitionByteCountMax + excess - "1\n".utf8.count
+        let text = String(repeating: "#", count: count)
+        #expect(((try? listing([place("a")], definition: text)) != nil) == (excess <= 0))
     }
 
     @Test("No nodes are no cluster")
     func empty() {
-        #expect(throws: ClusterListing.Mistake.self) { try ClusterListing([], version: 1) }
+        #expect(throws: ClusterListing.Mistake.self) { try listing([]) }
     }
 
     @Test("The answer's body has a bound", arguments: [-1, 0, 1])
     func bound(excess: Int) throws {
         // "1\n", then "h|h|p" with one host that fills the rest, and a line's end.
-        let rest = ClusterListing.bodyByteCountMax + excess - "1\n||11211 a|a|11211\n".utf8.count
+        let rest = ClusterListing.listByteCountMax + excess - "1\n||11211 a|a|11211\n".utf8.count
         let host = String(repeating: "h", count: rest / 2)
         // What is left over by the halving goes into the second port.
         let second = place("a", rest % 2 == 0 ? 11_211 : 1_121)
-        var listing: ClusterListing?
+        var found: ClusterListing?
         do {
-            listing = try ClusterListing(
-                [place(rest % 2 == 0 ? host : host + "h"), second], version: 1)
+            found = try listing([place(rest % 2 == 0 ? host : host + "h"), second])
         } catch {
-            #expect(error.description.contains("at most \(ClusterListing.bodyByteCountMax)"))
+            #expect("\(error)".contains("at most \(ClusterListing.listByteCountMax)"))
         }
-        #expect((listing != nil) == (excess <= 0))
+        #expect((found != nil) == (excess <= 0))
     }
 }

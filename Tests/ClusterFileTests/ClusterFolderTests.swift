@@ -62,14 +62,39 @@ struct ClusterFolderTests {
         let services = try #require(file["services"]?.mapping)
         let definition = try definition("container/definition.yaml")
         #expect(services.keys.compactMap(\.string) == definition.nodes.map(\.host))
-        let command = file["x-node"]?["command"]?.array().compactMap(\.string) ?? []
-        #expect(command.contains(String(definition.members[0].memoryMegabytes)))
         let volumes = file["volumes"]?.mapping?.keys.compactMap(\.string) ?? []
         for (name, service) in services {
-            let mount = service["volumes"]?.array().first?.string
-            #expect(mount == "memory-\(name.string ?? ""):/memory")
-            #expect(volumes.contains("memory-\(name.string ?? "")"))
+            let name = name.string ?? ""
+            let node = try #require(definition.members.first { $0.node.host == name })
+            #expect(
+                service["command"]?.array().compactMap(\.string)
+                    == ["--cluster", "/etc/sojourn/cluster.yaml", "--name", node.node.name])
+            let mounts = service["volumes"]?.array().compactMap(\.string) ?? []
+            #expect(
+                mounts == [
+                    "memory-\(name):/memory", "./definition.yaml:/etc/sojourn/cluster.yaml:ro",
+                ])
+            #expect(node.memoryFile?.hasPrefix("/memory/") == true)
+            #expect(volumes.contains("memory-\(name)"))
         }
+    }
+
+    @Test(
+        "systemd's unit starts a node of the definition that it comes with, and says no more of it")
+    func systemd() throws {
+        let unit = try text("systemd/sojournd@.service").split(separator: "\n")
+        let start = try #require(unit.first { $0.hasPrefix("ExecStart=") })
+        #expect(start.hasSuffix("/sojournd --cluster /etc/sojourn/cluster.yaml --name %i"))
+        #expect(!unit.contains { $0.hasPrefix("Environment") })
+        let definition = try definition("systemd/cluster.yaml")
+        #expect(definition.members.count == 3)
+        for member in definition.members {
+            // Below the tmpfs that comes with the unit.
+            #expect(member.memoryFile == "/run/sojourn/\(member.node.name)")
+        }
+        let listening = try text("systemd/listen.conf")
+        let first = definition.nodes[0]
+        #expect(listening.contains("ListenStream=\(first.host):\(first.port)\n"))
     }
 
     @Test("What the Containerfile copies from the repository is there")
@@ -110,7 +135,7 @@ struct ClusterFolderTests {
         }
     }
 
-    @Test("The manifest's definition names the pods of the set, with their memory")
+    @Test("The manifest's definition names the pods of the set, which are started by it")
     func kubernetesDefinition() throws {
         let set = try manifest("StatefulSet")
         let name = try #require(set["metadata"]?["name"]?.string)
@@ -120,11 +145,25 @@ struct ClusterFolderTests {
         let definition = try ClusterDefinition(yaml: yaml, file: "cluster.yaml")
         #expect(definition.nodes.map(\.name) == (0..<count).map { "\(name)-\($0)" })
         #expect(definition.nodes.map(\.host) == (0..<count).map { "\(name)-\($0).\(service)" })
-        let container = try #require(
-            set["spec"]?["template"]?["spec"]?["containers"]?.array().first)
-        let arguments = container["args"]?.array().compactMap(\.string) ?? []
-        let flag = try #require(arguments.firstIndex(of: "-m"))
-        #expect(arguments[flag + 1] == String(definition.members[0].memoryMegabytes))
+        let pod = try #require(set["spec"]?["template"]?["spec"])
+        let container = try #require(pod["containers"]?.array().first)
+        #expect(
+            container["args"]?.array().compactMap(\.string)
+                == ["--cluster", "/etc/sojourn/cluster.yaml", "--name", "$(POD_NAME)"])
+        let variable = container["env"]?.array().first
+        #expect(variable?["name"]?.string == "POD_NAME")
+        let source = variable?["valueFrom"]?["fieldRef"]?["fieldPath"]?.string
+        #expect(source == "metadata.name")
+        // The definition is mounted where the node looks for it, and its memory fits in the pod's.
+        let volume = pod["volumes"]?.array().first
+        let map = try manifest("ConfigMap")["metadata"]?["name"]?.string
+        #expect(volume?["configMap"]?["name"]?.string == map)
+        let mount = container["volumeMounts"]?.array().last
+        #expect(mount?["name"]?.string == volume?["name"]?.string)
+        #expect(mount?["mountPath"]?.string == "/etc/sojourn")
+        let limit = container["resources"]?["limits"]?["memory"]?.string
+        let megabytes = try #require(limit.flatMap { Int($0.dropLast("Mi".count)) })
+        #expect(definition.members.allSatisfy { $0.memoryMegabytes * 5 / 4 <= megabytes })
     }
 
     @Test("The manifest's pods have probes, are drained, and mount the memory that they are given")
@@ -142,9 +181,10 @@ struct ClusterFolderTests {
         let mount = try #require(container["volumeMounts"]?.array().first)
         let claim = try #require(set["spec"]?["volumeClaimTemplates"]?.array().first)
         #expect(mount["name"]?.string == claim["metadata"]?["name"]?.string)
-        let arguments = container["args"]?.array().compactMap(\.string) ?? []
         let path = try #require(mount["mountPath"]?.string)
-        #expect(arguments.contains { $0.hasPrefix(path + "/") })
+        let yaml = try #require(try manifest("ConfigMap")["data"]?["cluster.yaml"]?.string)
+        let definition = try ClusterDefinition(yaml: yaml, file: "cluster.yaml")
+        #expect(definition.members.allSatisfy { $0.memoryFile?.hasPrefix(path + "/") == true })
         let port = container["ports"]?.array().first
         #expect(port?["containerPort"]?.int == 11_211)
         let service = try manifest("Service")["spec"]?["ports"]?.array().first

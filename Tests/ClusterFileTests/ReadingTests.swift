@@ -27,7 +27,7 @@ struct ReadingTests {
                 weight: 1
                 memory: 512m
                 memory_file: /dev/shm/b
-                ring_name: 10.0.0.9
+                in_place_of: {host: 10.0.0.9, port: 11214}
                 flags: []
             """)
         #expect(definition.name == "shop")
@@ -43,7 +43,7 @@ struct ReadingTests {
                 .init(
                     node: Node(
                         name: "b", host: "cache.example.com", port: 11_212, weight: 1,
-                        ringName: "10.0.0.9"),
+                        ringName: "10.0.0.9:11214"),
                     memoryMegabytes: 512, memoryFile: "/dev/shm/b"),
             ])
         #expect(try definition.ring().nodes == definition.nodes)
@@ -57,6 +57,69 @@ struct ReadingTests {
         #expect(definition.copyCount == 1)
         #expect(definition.members[0].memoryMegabytes == 64)
         #expect(definition.name == "sojourn")
+    }
+
+    @Test(
+        "A node in another's place gets its keys, whatever the strategy makes of host and port",
+        arguments: Ring.Strategy.allCases.filter(\.usesAddresses), [11_211, 11_212])
+    func inPlaceOf(strategy: Ring.Strategy, port: Int) throws {
+        let head =
+            "placement: {strategy: \(strategy.rawValue)}\ndefaults: {port: \(port)}\nnodes:\n"
+        let rest = "- {host: 10.0.0.2}\n- {host: 10.0.0.3, port: 11213}\n"
+        let before = try read(head + "- {host: 10.0.0.1}\n" + rest).ring()
+        for place in ["{host: 10.0.0.1}", "{host: 10.0.0.1, port: \(port)}"] {
+            let moved = "- {host: 10.9.9.9, port: 7, in_place_of: \(place)}\n"
+            #expect(try read(head + moved + rest).ring().placesKeys(as: before))
+        }
+    }
+
+    @Test("Strategies to which two nodes are different take what others refuse as the same")
+    func differentToSome() throws {
+        let nodes = "nodes: [{host: 'fd00::1', port: 5}, {host: 'fd00::1:5'}]"
+        for strategy in [Ring.Strategy.dalli, .nginx, .modula] {
+            #expect(
+                try read("placement: {strategy: \(strategy.rawValue)}\n" + nodes).nodes.count == 2)
+        }
+        #expect(throws: DefinitionError.self) { try read(nodes) }
+    }
+
+    @Test("What clients have to know is a definition, too, that places keys alike")
+    func forClients() throws {
+        let definition = try read(
+            #"""
+            name: shop
+            placement: {strategy: ketama, hash: md5, hash_tag: '"\'}
+            copies: 2
+            defaults: {memory: 1g, flags: [-t, "2"]}
+            nodes:
+              - {host: 10.0.0.1, memory_file: /secret/place}
+              - {name: b, host: "::1", port: 5, weight: 3}
+              - {name: c, host: "h\u00e9\"\\", in_place_of: {host: "fd00::2", port: 7}}
+            """#)
+        let yaml = try #require(definition.yamlForClients)
+        #expect(
+            yaml == #"""
+                name: "shop"
+                placement: {strategy: ketama, hash: md5, hash_tag: "\"\\"}
+                copies: 2
+                nodes:
+                - {host: "10.0.0.1", port: 11211}
+                - {name: "b", host: "::1", port: 5, weight: 3}
+                - {name: "c", host: "h\U000000e9\"\\", port: 11211, in_place_of: {host: "fd00::2", \#
+                port: 7}}
+
+                """#)
+        let told = try ClusterDefinition(yaml: yaml, file: "told")
+        #expect(told.nodes == definition.nodes)
+        #expect(told.name == "shop" && told.copyCount == 2)
+        #expect(try told.ring().placesKeys(as: definition.ring()))
+        #expect(told.members.allSatisfy { $0.memoryMegabytes == 64 && $0.flags.isEmpty })
+    }
+
+    @Test("A ring name that is no place cannot be told, as no definition has one")
+    func plainRingName() {
+        let node = Node(host: "a", ringName: "alpha")
+        #expect(ClusterDefinition(members: [.init(node: node)]).yamlForClients == nil)
     }
 
     @Test("Words that YAML takes for something else are text here")
@@ -107,7 +170,7 @@ struct ReadingTests {
         Refused(
             yaml: "nodes:\n- host: a\n  wieght: 2",
             error: "3: nodes[0].wieght: unknown; expected one of name, host, port, weight, memory, "
-                + "memory_file, ring_name, flags"),
+                + "memory_file, in_place_of, flags"),
         Refused(
             yaml: "nodes:\n- host: a\nstrategy: jump",
             error:
@@ -123,7 +186,7 @@ struct ReadingTests {
             error: "1: copies: expected a whole number from 1 to 2, not '3'"),
         Refused(
             yaml: "nodes:\n- host: a\n- host: b\n- host: a\n  name: c",
-            error: "4: nodes[2].host: nodes a:11211 and c are the same on the ring"),
+            error: "4: nodes[2].host: nodes a:11211 and c have the same host and port"),
         Refused(
             yaml: "nodes:\n- {name: x, host: a}\n- {name: x, host: b}",
             error: "3: nodes[1].host: two nodes are called x"),
@@ -132,17 +195,59 @@ struct ReadingTests {
             error: "2: nodes[0].host: node a b:11211: expected a host name or address, not 'a b'"),
         Refused(
             yaml: "placement: {strategy: spymemcached-ketama}\nnodes:\n- host: cache",
-            error: "3: nodes[0].host: node cache:11211: give the name that spymemcached makes, "
-                + "host/address:port"),
+            error:
+                "3: nodes[0].in_place_of: missing; spymemcached hashes the address of a host name, "
+                + "too: expected {host: cache/ADDRESS, port: 11211}"),
+        Refused(
+            yaml: "nodes:\n- host: a\n  ring_name: b:11212",
+            error: "3: nodes[0].ring_name: is written in_place_of: {host: b, port: 11212} now"),
+        Refused(
+            yaml: "nodes:\n- host: a\n  ring_name: alpha",
+            error: "3: nodes[0].ring_name: is written in_place_of: {host: alpha, port: 11211} now"),
+        Refused(
+            yaml: "nodes:\n- host: a\n  in_place_of: b:11212",
+            error: "3: nodes[0].in_place_of: expected fields with values, not 'b:11212'"),
+        Refused(
+            yaml: "nodes:\n- host: a\n  in_place_of: {port: 1}",
+            error: "3: nodes[0].in_place_of.host: missing; expected a host name or address without "
+                + "spaces"),
+        Refused(
+            yaml: "nodes:\n- host: a\n  in_place_of: {host: 'b c'}",
+            error: "3: nodes[0].in_place_of.host: expected a host name or address without spaces, "
+                + "not 'b c'"),
+        Refused(
+            yaml: "nodes:\n- host: a\n  in_place_of: {host: b, port: 0}",
+            error: "3: nodes[0].in_place_of.port: expected a whole number from 1 to 65535, not '0'"),
+        Refused(
+            yaml: "nodes:\n- host: a\n  in_place_of: {host: b, name: c}",
+            error: "3: nodes[0].in_place_of.name: unknown; expected one of host, port"),
+        Refused(
+            yaml: "nodes:\n- {name: x, host: a}\n- {name: y, host: b}\n- host: c\n"
+                + "  name: z\n  in_place_of: {host: a}",
+            error: "6: nodes[2].in_place_of: nodes x and z have the same points: to "
+                + "ketama-weighted both are 'a'"),
+        Refused(
+            yaml: "nodes:\n- {name: z, host: c, in_place_of: {host: a}}\n- {name: x, host: a}",
+            error: "2: nodes[0].in_place_of: nodes z and x have the same points: to "
+                + "ketama-weighted both are 'a'"),
+        Refused(
+            yaml: "nodes:\n- {name: x, host: 'fd00::1', port: 5}\n- {name: y, host: 'fd00::1:5'}",
+            error: "3: nodes[1].host: nodes x and y have the same points: to ketama-weighted both "
+                + "are 'fd00::1:5'"),
+        Refused(
+            yaml: "placement: {strategy: jump}\nnodes:\n- {host: a, in_place_of: {host: b}}",
+            error:
+                "3: nodes[0].in_place_of: jump places keys by the order of the nodes alone: list "
+                + "this node where the other one was"),
         Refused(
             yaml: "nodes:\n- {host: a, name: ../b}",
             error:
-                "2: nodes[0].name: expected a name of letters, digits, and . _ - behind the first "
+                "2: nodes[0].name: expected a name of letters, digits, and . _ - after the first "
                 + "of them, not '../b'"),
         Refused(
             yaml: "name: two words\nnodes:\n- {host: a}",
             error:
-                "1: name: expected a name of letters, digits, and . _ - behind the first of them, "
+                "1: name: expected a name of letters, digits, and . _ - after the first of them, "
                 + "not 'two words'"),
         Refused(yaml: "name: a\nname: b", error: "1: a field twice: name"),
         Refused(yaml: "nodes:\n- host: \"a", error: "2: not YAML: found unexpected end of stream"),

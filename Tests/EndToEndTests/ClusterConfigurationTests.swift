@@ -83,21 +83,86 @@ struct ClusterConfigurationTests {
         #expect(try node.program.waitForExit() == .status(0))
     }
 
-    @Test("A cluster whose weights decide is not told to clients, who would miss keys without them")
+    @Test(
+        "A cluster whose weights decide is not listed for clients, who would miss keys without them"
+    )
     func weights() throws {
         let directory = try TemporaryDirectory()
         let path = try directory.write(
             "nodes: [{host: a}, {host: b, weight: 3}]\n", to: "cluster")
-        let refused = try Program.run(
-            try RunningNode.sojourndPath(), ["-p", "-1", "-o", "cluster_file=\(path)"])
-        #expect(refused.exit == .status(71))
-        #expect(refused.errors.contains("cannot tell weights"), "\(refused.errors)")
-        _ = try directory.write(definition("a", "b"), to: "cluster")
         let node = try RunningNode.sojournd(["-o", "cluster_file=\(path)"])
-        let answer = try ask(node)
-        _ = try directory.write("nodes: [{host: a}, {host: b, ring_name: c}]\n", to: "cluster")
-        try wait(for: "the complaint") { node.program.errors.contains("cannot tell weights") }
-        #expect(try ask(node) == answer)
+        func list() throws -> String {
+            try node.connect().ask("config get cluster\r\nmn", until: "MN\r\n")
+        }
+        let refusal =
+            "SERVER_ERROR a list of nodes cannot tell their weights, or who is in whose place\r\nMN\r\n"
+        #expect(try list() == refusal)
+        #expect(node.program.errors.contains("'config get cluster' is refused"))
+        // With equal weights, or such as have no effect, they are.
+        _ = try directory.write(definition("a", "b"), to: "cluster")
+        try wait(for: "the list") { try list().contains("a|a|11211 b|b|11211\n") }
+        _ = try directory.write(
+            "placement: {strategy: modula}\nnodes: [{host: c}, {host: b, weight: 3}]\n",
+            to: "cluster")
+        try wait(for: "the other list") { try list().contains("c|c|11211 b|b|11211\n") }
+        _ = try directory.write(
+            "nodes: [{host: a}, {host: b, in_place_of: {host: c}}]\n", to: "cluster")
+        try wait(for: "the refusal") { try list() == refusal }
+    }
+
+    @Test("The definition is told without what only nodes need, with the version of the list")
+    func toldDefinition() throws {
+        let directory = try TemporaryDirectory()
+        let path = try directory.write(
+            """
+            name: shop
+            placement: {strategy: dalli}
+            copies: 2
+            defaults: {memory: 2g, flags: [-t, "2"]}
+            nodes:
+            - {name: a, host: "::1", memory_file: /dev/shm/a}
+            - {host: b, port: 5}
+            """, to: "cluster")
+        let node = try RunningNode.sojournd(["-o", "cluster_file=\(path)"])
+        let body = """
+            \(try ask(node).version)
+            name: "shop"
+            placement: {strategy: dalli}
+            copies: 2
+            nodes:
+            - {name: "a", host: "::1", port: 11211}
+            - {host: "b", port: 5}
+
+            """
+        let reply = try node.connect().ask("config get definition", until: "END\r\n")
+        #expect(
+            reply == "CONFIG definition 0 \(body.utf8.count)\r\n\(body)\r\nEND\r\n", "\(reply)")
+        let other = try RunningNode.sojournd()
+        #expect(try other.connect().ask("config get definition") == "ERROR\r\n")
+    }
+
+    @Test("Our client learns weights, places and the strategy from a node")
+    func ownClientByDefinition() async throws {
+        let directory = try TemporaryDirectory()
+        func text(_ strategy: Ring.Strategy) -> String {
+            "placement: {strategy: \(strategy.rawValue)}\n"
+                + "nodes: [{host: a, weight: 3}, {host: b, in_place_of: {host: c, port: 5}}]\n"
+        }
+        let path = try directory.write(text(.dalli), to: "cluster")
+        let node = try RunningNode.sojournd(["-o", "cluster_file=\(path)"])
+        let client = try CacheClient(
+            membership: .clusterConfiguration(
+                seeds: [Node(host: "127.0.0.1", port: try node.port)],
+                refreshInterval: .milliseconds(20)))
+        let run = Task { try await client.run() }
+        let wanted = [Node(host: "a", weight: 3), Node(host: "b", ringName: "c:5")]
+        let deadline = ContinuousClock.now + .seconds(1_500)
+        while client.nodes != wanted {
+            try #require(ContinuousClock.now < deadline, "not in time")
+            try await Task.sleep(for: .milliseconds(5))
+        }
+        run.cancel()
+        try await run.value
     }
 
     @Test("A node does not tell of a file that is half written")
@@ -156,7 +221,7 @@ struct ClusterConfigurationTests {
         "At the start the file has to be right",
         arguments: [
             "", "nodes: []\n", "nodes: [{host: a, weight: 0}]\n", "nodes: [{host: a}, {host: a}]\n",
-            "nodes: [{host: 'a b'}]\n",
+            "nodes: [{host: 'a b'}]\n", "nodes: [{host: a, ring_name: b}]\n",
         ])
     func wrongFile(text: String) throws {
         let directory = try TemporaryDirectory()

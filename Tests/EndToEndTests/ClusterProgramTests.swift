@@ -1,6 +1,5 @@
 import Glibc
 import HashRing
-import SessionClient
 import TestSupport
 import Testing
 
@@ -81,14 +80,19 @@ struct ClusterProgramTests {
     }
 
     @Test(
-        "A list as twemproxy writes it, with names, places keys as twemproxy does",
+        "Nodes in the place of twemproxy's names have the keys that twemproxy gives to these",
         arguments: [Ring.Strategy.twemproxyKetama, .twemproxyModula])
     func twemproxyNames(strategy: Ring.Strategy) throws {
         let running = try (0..<4).map { _ in try RunningNode.sojournd() }
         let names = ["zebra", "alpha", nil, "a-longer-name"]
-        let list = try zip(running, names).enumerated().map { index, pair in
-            let weight = index == 1 ? 3 : 1
-            return "127.0.0.1:\(try pair.0.port):\(weight)" + (pair.1.map { " \($0)" } ?? "")
+        // A name is a host at memcached's own port: both hash the name alone.
+        let nodes = try zip(running, names).enumerated().map { index, pair in
+            Node(
+                host: "127.0.0.1", port: try pair.0.port, weight: index == 1 ? 3 : 1,
+                ringName: pair.1.map { "\($0):11211" })
+        }
+        let list = zip(nodes, names).map { node, name in
+            "127.0.0.1:\(node.port):\(node.weight)" + (name.map { " \($0)" } ?? "")
         }
         let distribution = strategy == .twemproxyKetama ? "ketama" : "modula"
         let proxy = try twemproxy(
@@ -100,8 +104,7 @@ struct ClusterProgramTests {
               servers:
 
             """ + list.map { "   - \($0)\n" }.joined())
-        let ring = try Ring(
-            nodes: try NodeList.parse(list.joined(separator: "\n")), strategy: strategy)
+        let ring = try Ring(nodes: nodes, strategy: strategy)
         for number in 0..<200 {
             #expect(try proxy.peer.ask("set \(number)-key 0 0 2\r\nhi") == "STORED\r\n")
         }

@@ -163,7 +163,7 @@ struct DefinitionToolTests {
         try Program.run(try RunningNode.builtProgram("sojourn"), ["definition"] + arguments)
     }
 
-    @Test("A definition is shown, and scripts get names, addresses and arguments")
+    @Test("A definition is shown, and scripts get names and addresses")
     func output() throws {
         let directory = try TemporaryDirectory()
         let file = try directory.write(
@@ -186,16 +186,22 @@ struct DefinitionToolTests {
                 """)
         #expect(try definition([file, "--names"]).output == "a\nb\n")
         #expect(try definition([file, "--address", "b"]).output == "::1 11212\n")
-        #expect(
-            try definition([file, "--arguments", "a"]).output
-                == "-l\n10.0.0.1\n-p\n11211\n-m\n1024\n-e\n/dev/shm/a\n-t\n2\n")
-        #expect(
-            try definition([file, "--arguments", "b"]).output
-                == "-l\n[::1]\n-p\n11212\n-m\n64\n")
-        let unknown = try definition([file, "--arguments", "c"])
+        let unknown = try definition([file, "--address", "c"])
         #expect(unknown.exit == .status(64))
         #expect(unknown.errors.contains("are a, b, not c"))
         #expect(try definition([file, "--names", "--address", "a"]).exit == .status(64))
+    }
+
+    @Test("A node in another's place is shown with it")
+    func inPlaceOf() throws {
+        let directory = try TemporaryDirectory()
+        let file = try directory.write(
+            "nodes: [{name: a, host: h}, {name: b, host: i, in_place_of: {host: j, port: 5}}]",
+            to: "moved.yaml")
+        let lines = try definition([file]).output.split(separator: "\n")
+        #expect(lines[1].hasSuffix("in place of"))
+        #expect(lines[2].hasPrefix("a ") && lines[2].hasSuffix("-"))
+        #expect(lines[3].hasPrefix("b ") && lines[3].hasSuffix("j:5"))
     }
 
     @Test("The definition that comes with Sojourn is one")

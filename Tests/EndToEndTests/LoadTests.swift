@@ -104,6 +104,17 @@ struct LoadTests {
         #expect(outcome.svg.contains("<polyline"))
     }
 
+    @Test("A definition's nodes get their keys by its weights and strategy")
+    func cluster() throws {
+        let cluster = try ToolCluster("placement: {strategy: dalli}\n", weights: [1, 1, 6])
+        let load = try cluster.run(
+            "load", ["--requests", "100", "--warm-up", "0", "--keys", "800", "--connections", "8"])
+        #expect(load.exit == .status(0), "\(load.errors)")
+        let counts = try cluster.nodes.map { try $0.counter("curr_items") ?? 0 }
+        #expect(counts.reduce(0, +) == 800)
+        #expect(counts[2] > 500 && counts[0] > 20 && counts[1] > 20, "\(counts)")
+    }
+
     @Test("An open loop sends what is due in its time, and tells the server's CPU time")
     func openLoop() throws {
         let node = try RunningNode.sojournd()
@@ -318,11 +329,30 @@ struct LoadCommandLineTests {
         #expect(try isAccepted(arguments(accepted)))
     }
 
+    @Test("--cluster is a definition that is right, and instead of --server")
+    func cluster() throws {
+        let directory = try TemporaryDirectory()
+        let wrong = try directory.write("nodes: [{host: a, port: x}]", to: "wrong.yaml")
+        let right = try directory.write("nodes: [{host: 127.0.0.1, port: 1}]", to: "right.yaml")
+        for (arguments, status, reason) in [
+            (["--cluster", wrong], Int32(64), "\(wrong):1: nodes[0].port: expected"),
+            (["--cluster", wrong + ".none"], 64, "cannot be opened"),
+            (["--cluster", right, "--server", "a"], 64, "give --cluster or --server, not both"),
+            (["--server", "a", "--server", "a"], 64, "two nodes are called a:11211"),
+            (["--cluster", right], 1, "127.0.0.1:1: Connection refused"),
+        ] {
+            let result = try Program.run(LoadTool.path(), ["load"] + arguments)
+            #expect(result.exit == .status(status), "\(result.errors)")
+            #expect(result.errors.contains(reason), "\(result.errors)")
+        }
+    }
+
     @Test(
         "A server is HOST, HOST:PORT or [ADDRESS]:PORT",
         arguments: [
             ("127.0.0.1:0", false), ("127.0.0.1:65536", false), (":11211", false), ("", false),
-            ("[::1]x", false), ("localhost:1", true), ("[::1]:1", true),
+            ("[::1]x", false), ("localhost:1", true), ("[::1]:1", true), ("127.0.0.1:1:5", true),
+            ("127.0.0.1:1:0", false), ("127.0.0.1:1:1:1", false),
         ])
     func servers(text: String, isAccepted: Bool) throws {
         let result = try Program.run(LoadTool.path(), ["load", "--server=\(text)"])

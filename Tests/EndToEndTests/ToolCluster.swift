@@ -9,14 +9,16 @@ final class ToolCluster {
     let ring: Ring
 
     /// - Parameter head: the definition's lines before the nodes.
-    init(_ head: String = "", flags: [String] = []) throws {
+    init(_ head: String = "", flags: [String] = [], weights: [Int] = [1, 1, 1]) throws {
         directory = try TemporaryDirectory()
         nodes = try (0..<3).map { _ in try RunningNode.sojournd(flags) }
-        let members = try zip(["a", "b", "c"], nodes).map {
-            Node(name: $0, host: "127.0.0.1", port: try $1.port)
+        let members = try zip(["a", "b", "c"], zip(nodes, weights)).map {
+            Node(name: $0, host: "127.0.0.1", port: try $1.0.port, weight: $1.1)
         }
         ring = try Ring(nodes: members)
-        let lines = members.map { "- {name: \($0.name), host: 127.0.0.1, port: \($0.port)}\n" }
+        let lines = members.map {
+            "- {name: \($0.name), host: 127.0.0.1, port: \($0.port), weight: \($0.weight)}\n"
+        }
         definition = try directory.write(
             "\(head)nodes:\n" + lines.joined(), to: "cluster.yaml")
     }

@@ -76,7 +76,7 @@ struct RingTests {
             [node, Node(name: "other", host: "a")], .duplicateNode("a:11211", "other"))
         expect(
             [Node(host: "a", ringName: "x"), Node(host: "b", ringName: "x")],
-            .duplicateNode("a:11211", "b:11211"))
+            .samePoints("a:11211", "b:11211", strategy: .ketamaWeighted, text: "x"))
         expect([Node(name: "", host: "a")], .emptyName(host: "a", port: 11_211))
         expect([Node(host: "")], .invalidHost(node: ":11211", host: ""))
         expect([Node(name: "n", host: "a b")], .invalidHost(node: "n", host: "a b"))
@@ -118,7 +118,11 @@ struct RingTests {
         #expect(
             "\(RingError.invalidWeight(node: "b", weight: 0))"
                 == "node b: the weight must be 1 to 16777216, not 0")
-        #expect("\(RingError.duplicateNode("a", "b"))" == "nodes a and b are the same on the ring")
+        #expect(
+            "\(RingError.duplicateNode("a", "b"))" == "nodes a and b have the same host and port")
+        #expect(
+            "\(RingError.samePoints("a", "b", strategy: .nginx, text: "x\01"))"
+                == "nodes a and b have the same points: to nginx-consistent both are 'x:1'")
         #expect(
             "\(RingError.keyHashNotTaken(strategy: .dalli, keyHash: .md5))"
                 == "the strategy dalli has a hash of its own, not md5")
@@ -175,19 +179,43 @@ struct RingTests {
     }
 
     @Test(
-        "Two nodes with the same points are refused: one would get no keys",
+        "Two nodes with the same points are refused, by what the strategy hashes: one would get no keys",
         arguments: Ring.Strategy.allCases)
-    func samePoints(strategy: Ring.Strategy) {
-        let address = "10.0.0.1"
-        let node = Node(name: "one", host: address)
-        for (host, port, ringName) in [
-            ("10.0.0.2", 11_211, address), ("10.0.0.2", 7, "\(address):11211"),
-            (address, 11_211, "other"), (address, 11_211, "10.0.0.3:11211"),
-        ] {
-            let other = Node(name: "other", host: host, port: port, ringName: ringName)
-            #expect(throws: RingError.duplicateNode("one", "other")) {
-                try Ring(nodes: [node, other], strategy: strategy)
+    func samePoints(strategy: Ring.Strategy) throws {
+        func error(_ one: Node, _ other: Node) -> RingError? {
+            do {
+                _ = try Ring(nodes: [one, other], strategy: strategy)
+                return nil
+            } catch { return error }
+        }
+        let one = Node(name: "one", host: "10.0.0.1")
+        let inItsPlace = Node(name: "other", host: "10.0.0.2", port: 7, ringName: "10.0.0.1:11211")
+        if strategy.usesAddresses {
+            guard case .samePoints("one", "other", strategy, _) = error(one, inItsPlace) else {
+                Issue.record("\(String(describing: error(one, inItsPlace)))")
+                return
             }
+        } else {
+            #expect(error(one, inItsPlace) == nil)
+        }
+        // Whatever is hashed: one server is one node.
+        for ringName in ["other", "10.0.0.3:11211"] {
+            let other = Node(name: "other", host: "10.0.0.1", ringName: ringName)
+            #expect(error(one, other) == .duplicateNode("one", "other"))
+        }
+    }
+
+    @Test("Texts that only some strategies make alike are refused by these, and by no others")
+    func sameTextForSome() throws {
+        // To libmemcached both are fd00::1:5; with the port behind it the second is fd00::1:5:11211.
+        let nodes = [Node(name: "a", host: "fd00::1", port: 5), Node(name: "b", host: "fd00::1:5")]
+        for strategy in [Ring.Strategy.ketamaWeighted, .ketama, .twemproxyKetama] {
+            #expect(
+                throws: RingError.samePoints("a", "b", strategy: strategy, text: "fd00::1:5")
+            ) { try Ring(nodes: nodes, strategy: strategy) }
+        }
+        for strategy in [Ring.Strategy.dalli, .rendezvous, .nginx, .modula] {
+            #expect(throws: Never.self) { try Ring(nodes: nodes, strategy: strategy) }
         }
     }
 

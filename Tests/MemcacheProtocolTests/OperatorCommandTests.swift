@@ -87,12 +87,13 @@ struct OperatorCommandTests {
         }
     }
 
-    @Test("config knows get cluster, and nothing else")
+    @Test("config knows get cluster and get definition, and nothing else")
     func configuration() {
         #expect(operation("config get cluster") == .showCluster)
+        #expect(operation("config get definition") == .showDefinition)
         for line in [
             "config", "config get", "config get clusters", "config set cluster 0 5",
-            "config get cluster now", "config delete cluster",
+            "config get cluster now", "config delete cluster", "config get definitions",
         ] {
             #expect(operation(line) == .refused(.error), "\(line)")
         }

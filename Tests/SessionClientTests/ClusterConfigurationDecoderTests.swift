@@ -29,6 +29,34 @@ struct ClusterConfigurationDecoderTests {
             decoderFactory: { ClusterConfigurationDecoder() })
     }
 
+    @Test("Any cut of an answer with a definition gives the same one")
+    func verifiedDefinition() throws {
+        let body = "5\nplacement: {strategy: jump}\nnodes: [{host: a}]\n\r\n"
+        try ByteToMessageDecoderVerifier.verifyDecoder(
+            inputOutputPairs: [
+                (
+                    ByteBuffer(
+                        string: "CONFIG definition 0 \(body.utf8.count)\r\n\(body)\r\nEND\r\n"),
+                    [try ClusterConfiguration(.definition, body: body)]
+                )
+            ],
+            decoderFactory: { ClusterConfigurationDecoder(question: .definition) })
+    }
+
+    @Test(
+        "An answer to another question, or one beyond the bound, is told",
+        arguments: [
+            "CONFIG cluster 0 8\r\n1\na|b|1\n\r\nEND\r\n", "CONFIG definition 0 4194305\r\n",
+            "ERROR\r\n", "SERVER_ERROR no\r\n",
+        ])
+    func otherAnswers(text: String) {
+        let processor = NIOSingleStepByteToMessageProcessor(
+            ClusterConfigurationDecoder(question: .definition))
+        #expect(throws: ClusterConfiguration.Mistake.self) {
+            try processor.process(buffer: ByteBuffer(string: text)) { _ in }
+        }
+    }
+
     @Test(
         "Whatever else a node says is told",
         arguments: [

@@ -1,3 +1,4 @@
+import ClusterFile
 import Glibc
 import HashRing
 import NIOCore
@@ -29,25 +30,85 @@ private func hosts(of client: CacheClient) async throws -> [String] {
     try await client.topology().ring.nodes.map(\.host)
 }
 
+/// A definition with a line for each node, which keeps to the beginning of a longer one.
+private func definition(_ hosts: String...) -> String {
+    "nodes:\n" + hosts.map { "- host: \($0)\n" }.joined()
+}
+
 @Suite(.ownThread, .timeLimit(.minutes(10)))
 struct MembershipTests {
-    @Test("A file is read at the start, and again when it has changed")
+    @Test("A definition is read at the start, and again when it has changed")
     func file() async throws {
         let directory = try TemporaryDirectory()
-        let path = try directory.write("a:1\nb:2\n", to: "nodes")
-        try await withClient(.file(path: path, checkInterval: interval)) { client in
+        let path = try directory.write(definition("a", "b"), to: "nodes")
+        try await withClient(.definition(path: path, checkInterval: interval)) { client in
             #expect(try await hosts(of: client) == ["a", "b"])
-            _ = try directory.write("a:1\nc:3\nb:2\n", to: "nodes")
+            _ = try directory.write(definition("a", "c", "b"), to: "nodes")
             try await eventually("the change") { try await hosts(of: client) == ["a", "c", "b"] }
         }
     }
 
-    @Test("A file that is wrong, empty, or gone changes nothing")
+    @Test(
+        "A definition says where keys go, whatever the configuration does, also when only that changes"
+    )
+    func rule() async throws {
+        let directory = try TemporaryDirectory()
+        func write(_ strategy: Ring.Strategy, _ more: String = "") throws -> String {
+            try directory.write(
+                "placement: {strategy: \(strategy.rawValue)\(more)}\n"
+                    + "nodes: [{host: a, weight: 3}, {host: b}, {host: c, in_place_of: {host: d}}]\n",
+                to: "nodes")
+        }
+        let path = try write(.dalli)
+        try await withClient(.definition(path: path, checkInterval: interval)) { client in
+            func places(_ strategy: Ring.Strategy, _ tag: Ring.HashTag? = nil) async throws -> Bool
+            {
+                let nodes = [
+                    Node(host: "a", weight: 3), Node(host: "b"),
+                    Node(host: "c", ringName: "d:11211"),
+                ]
+                let ring = try Ring(nodes: nodes, strategy: strategy, hashTag: tag)
+                return try await client.topology().ring.placesKeys(as: ring)
+            }
+            #expect(try await places(.dalli))
+            _ = try write(.ketama)
+            try await eventually("the strategy") { try await places(.ketama) }
+            _ = try write(.ketama, ", hash_tag: '{}'")
+            try await eventually("the hash tag") {
+                try await places(.ketama, Ring.HashTag("{}"))
+            }
+        }
+    }
+
+    @Test(
+        "A definition says how many copies there are at the start, and later ones are another matter"
+    )
+    func copies() async throws {
+        let directory = try TemporaryDirectory()
+        let path = try directory.write("copies: 2\n" + definition("a", "b", "c"), to: "nodes")
+        try await withClient(.definition(path: path, checkInterval: interval)) { client in
+            #expect(client.core.configuration.copies.count == 2)
+            _ = try directory.write("copies: 3\n" + definition("a", "b", "d"), to: "nodes")
+            try await eventually("the change") { try await hosts(of: client) == ["a", "b", "d"] }
+            #expect(client.core.configuration.copies.count == 2)
+        }
+        // More than the client takes.
+        let many = try directory.write(
+            "copies: 6\n" + definition("a", "b", "c", "d", "e", "f"), to: "many")
+        #expect(throws: ConfigurationError.self) {
+            try CacheClient(membership: .definition(path: many))
+        }
+    }
+
+    @Test("A definition that is wrong, empty, or gone changes nothing")
     func wrongFile() async throws {
         let directory = try TemporaryDirectory()
-        let path = try directory.write("a:1\n", to: "nodes")
-        try await withClient(.file(path: path, checkInterval: interval)) { client in
-            for wrong in ["nonsense here too\n", "", "a:1\na:1\n", "a:0\n", "a:1:0\n"] {
+        let path = try directory.write(definition("a"), to: "nodes")
+        try await withClient(.definition(path: path, checkInterval: interval)) { client in
+            for wrong in [
+                "nonsense here too\n", "", "a:1\nb:2\n", definition("a", "a"), "nodes: []\n",
+                "nodes: [{host: a, port: 0}]\n", "nodes: [{host: b, weight: 0}]\n",
+            ] {
                 _ = try directory.write(wrong, to: "nodes")
                 try await Task.sleep(for: interval * 3)
                 #expect(try await hosts(of: client) == ["a"])
@@ -55,38 +116,40 @@ struct MembershipTests {
             unlink(path)
             try await Task.sleep(for: interval * 3)
             #expect(try await hosts(of: client) == ["a"])
-            _ = try directory.write("b:1\n", to: "nodes")
+            _ = try directory.write(definition("b"), to: "nodes")
             try await eventually("the change") { try await hosts(of: client) == ["b"] }
         }
     }
 
     private func reader(_ path: String) -> MembershipReader {
         MembershipReader(
-            .file(path: path, checkInterval: interval),
+            .definition(path: path, checkInterval: interval),
             group: MultiThreadedEventLoopGroup.singleton, queryTimeout: .seconds(1))
     }
 
     @Test("A file that is read while it is half written takes no node away")
     func halfWritten() async throws {
         let directory = try TemporaryDirectory()
-        let path = try directory.write("a:1\nb:2\nc:3\nd:4\n", to: "nodes")
+        let path = try directory.write(definition("a", "b", "c", "d"), to: "nodes")
         var reader = reader(path)
         #expect(try reader.firstNodes()?.count == 4)
         // It is written anew, with a fifth node, and read in between.
-        for part in ["a:1\n", "a:1\nb:2\nc", "a:1\nb:2\nc:3\nd:4\n"] {
+        for part in [
+            definition("a"), definition("a", "b") + "- ho", definition("a", "b", "c", "d"),
+        ] {
             _ = try directory.write(part, to: "nodes")
             #expect(try await reader.changedNodes() == nil, "\(part)")
         }
-        _ = try directory.write("a:1\nb:2\nc:3\nd:4\ne:5\n", to: "nodes")
+        _ = try directory.write(definition("a", "b", "c", "d", "e"), to: "nodes")
         #expect(try await reader.changedNodes() == nil)
         #expect(try await reader.changedNodes()?.map(\.host) == ["a", "b", "c", "d", "e"])
         #expect(try await reader.changedNodes() == nil)
         // A change that is taken back was none.
-        _ = try directory.write("a:1\n", to: "nodes")
+        _ = try directory.write(definition("a"), to: "nodes")
         #expect(try await reader.changedNodes() == nil)
-        _ = try directory.write("a:1\nb:2\nc:3\nd:4\ne:5\n", to: "nodes")
+        _ = try directory.write(definition("a", "b", "c", "d", "e"), to: "nodes")
         #expect(try await reader.changedNodes() == nil)
-        _ = try directory.write("a:1\n", to: "nodes")
+        _ = try directory.write(definition("a"), to: "nodes")
         #expect(try await reader.changedNodes() == nil)
         #expect(try await reader.changedNodes()?.map(\.host) == ["a"])
     }
@@ -138,18 +201,22 @@ struct MembershipTests {
         }
     }
 
-    @Test("At the start the file has to be a list")
+    @Test("At the start the file has to be a definition")
     func firstFile() throws {
         let directory = try TemporaryDirectory()
-        #expect(throws: MembershipReader.Trouble.self) {
-            try CacheClient(membership: .file(path: directory.path + "/none"))
+        for wrong in ["a:x\n", "", "nodes: []\n", "nodes: [{host: a, port: x}]\n"] {
+            let path = try directory.write(wrong, to: "wrong")
+            #expect(throws: DefinitionError.self) {
+                try CacheClient(membership: .definition(path: path))
+            }
         }
-        let wrong = try directory.write("a:x\n", to: "wrong")
-        #expect(throws: NodeList.Mistake.self) { try CacheClient(membership: .file(path: wrong)) }
-        let empty = try directory.write("", to: "empty")
-        #expect(throws: RingError.noNodes) { try CacheClient(membership: .file(path: empty)) }
+        #expect(throws: DefinitionError.self) {
+            try CacheClient(membership: .definition(path: directory.path + "/none"))
+        }
+        let right = try directory.write(definition("a"), to: "right")
         #expect(throws: ConfigurationError.self) {
-            try CacheClient(membership: .file(path: wrong, checkInterval: .milliseconds(9)))
+            try CacheClient(
+                membership: .definition(path: right, checkInterval: .milliseconds(9)))
         }
     }
 
@@ -266,6 +333,42 @@ struct ClusterQueryTests {
             cluster.set(7, "c||1")
             try await eventually("the change") { try await hosts(of: client) == ["c"] }
         }
+    }
+
+    @Test("A node that knows the definition tells weights and the rule; others tell nodes")
+    func definition() async throws {
+        let isKnown = Mutex(true)
+        let version = Mutex(1)
+        let server = try await FaultServer { line in
+            guard isKnown.withLock({ $0 }) || line == "config get cluster" else {
+                return .bytes("ERROR\r\n")
+            }
+            let number = version.withLock { $0 }
+            let what = line.split(separator: " ").last ?? ""
+            let body =
+                what == "cluster"
+                ? "\(number)\na||1\n"
+                : "\(number)\nplacement: {strategy: dalli}\ncopies: 2\n"
+                    + "nodes: [{host: a, weight: \(number)}, {host: b}]\n"
+            return .bytes("CONFIG \(what) 0 \(body.utf8.count)\r\n\(body)\r\nEND\r\n")
+        }
+        var reader = MembershipReader(
+            .clusterConfiguration(seeds: [server.node]),
+            group: MultiThreadedEventLoopGroup.singleton, queryTimeout: .seconds(20))
+        #expect(try await reader.changedNodes() == [Node(host: "a"), Node(host: "b")])
+        #expect(reader.rule?.strategy == .dalli)
+        #expect(reader.rule?.copyCount == 2)
+        #expect(try await reader.changedNodes() == nil)
+        version.withLock { $0 = 2 }
+        var only = MembershipReader(
+            .clusterConfiguration(seeds: [server.node]),
+            group: MultiThreadedEventLoopGroup.singleton, queryTimeout: .seconds(20))
+        #expect(try await only.changedNodes()?.first == Node(host: "a", weight: 2))
+        // As an earlier release answers, or another program. What was told of placement stays.
+        isKnown.withLock { $0 = false }
+        version.withLock { $0 = 3 }
+        #expect(try await only.changedNodes() == [Node(host: "a", port: 1)])
+        #expect(only.rule?.strategy == .dalli)
     }
 
     @Test("Seeds that are dead, hung or no nodes are passed over")

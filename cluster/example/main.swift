@@ -1,15 +1,13 @@
 #if Hummingbird
-    import ClusterFile
     import Crypto
     import Glibc
-    import HashRing
     import Hummingbird
     import HummingbirdSojourn
     import SessionClient
 
     /// Everything comes from the environment:
     ///
-    ///     SHOP_CLUSTER  the definition of the cluster; its nodes are followed when it changes
+    ///     SHOP_CLUSTER  the definition of the cluster; followed when it changes
     ///     SHOP_SECRET   what cookies are signed with and sessions encrypted: 32 characters or more
     ///     SHOP_PORT     where to listen on loopback; 0, which is the default, is any free port
     ///     SHOP_NAME     what the instance calls itself
@@ -19,19 +17,6 @@
 
     struct Misuse: Error, CustomStringConvertible {
         let description: String
-    }
-
-    func client(ofClusterAt path: String) throws -> CacheClient {
-        let definition = try ClusterDefinition(contentsOf: path)
-        var configuration = CacheClientConfiguration()
-        configuration.strategy = definition.strategy
-        configuration.keyHash = definition.keyHash
-        configuration.hashTag = definition.hashTag
-        configuration.copies = Copies(count: definition.copyCount)
-        return try CacheClient(
-            membership: .custom(refreshInterval: .seconds(1)) {
-                try ClusterDefinition(contentsOf: path).nodes
-            }, configuration: configuration)
     }
 
     func shop(secret: String, cache: CacheClient) throws -> Shop {
@@ -63,7 +48,8 @@
         guard let port = Int(portText), (0...65_535).contains(port) else {
             throw Misuse(description: "SHOP_PORT must be 0 to 65535, not '\(portText)'")
         }
-        let shop = try shop(secret: secret, cache: try client(ofClusterAt: path))
+        let cache = try CacheClient(membership: .definition(path: path))
+        let shop = try shop(secret: secret, cache: cache)
         let application = Application(
             router: shop.router(),
             configuration: ApplicationConfiguration(address: .hostname("127.0.0.1", port: port)),

@@ -6,18 +6,18 @@ import Synchronization
 /// Where a node learns which nodes its cluster has: a file, and the way to read it.
 package struct ClusterSource: Sendable {
     package let path: String
-    /// What the file names, or an error that tells in one line what is wrong with which file.
-    package let read: @Sendable (_ path: String) throws -> [ClusterListing.Place]
+    /// What the file says, or an error that tells in one line what is wrong with which file.
+    package let read: @Sendable (_ path: String) throws -> ToldCluster
 
     package init(
-        path: String, read: @escaping @Sendable (_ path: String) throws -> [ClusterListing.Place]
+        path: String, read: @escaping @Sendable (_ path: String) throws -> ToldCluster
     ) {
         self.path = path
         self.read = read
     }
 }
 
-/// Keeps what `config get cluster` answers up to date: reads the cluster's file at the start, within a
+/// Keeps what `config get cluster` and `config get definition` answer up to date: reads the cluster's file at the start, within a
 /// second of each change, when two looks find it the same, and when told to: of a file that is half
 /// written clients would learn that the rest of the nodes is gone.
 ///
@@ -51,24 +51,28 @@ final class ClusterFollower {
     func read() throws {
         let signature = currentSignature()
         self.signature = signature
-        let places = try source.read(source.path)
+        let cluster = try source.read(source.path)
         let known = context.cluster.withLock { $0 }
-        guard places != known?.places else { return }
+        guard cluster != known?.cluster else { return }
         // Nodes do not talk to each other, and each may restart: the time of the change is what they
         // agree on best. It is that of the inode, which no copying tool sets back.
         let version = max(signature?.seconds ?? 0, (known?.version ?? 0) + 1)
         do {
-            let listing = try ClusterListing(places, version: version)
+            let listing = try ClusterListing(cluster, version: version)
             context.cluster.withLock { $0 = listing }
         } catch {
             throw NodeError(message: "\(source.path): \(error)")
+        }
+        if !cluster.isListable, known?.cluster.isListable ?? true {
+            context.logger.notice(
+                "'config get cluster' is refused: it cannot tell weights, or who is in whose place")
         }
     }
 
     func readAgain() {
         do {
             try read()
-            let count = context.cluster.withLock { $0?.places.count ?? 0 }
+            let count = context.cluster.withLock { $0?.cluster.places.count ?? 0 }
             context.logger.notice("read \(source.path) again: \(count) nodes")
         } catch {
             context.logger.error("the cluster's nodes stay as they were: \(error)")

@@ -26,6 +26,9 @@ extension Executor {
             // Without a cluster the command does not exist, as in memcached.
             guard let listing = context.cluster.withLock({ $0 }) else { return .refusal(.error) }
             return .bytes(listing.reply)
+        case .showDefinition:
+            guard let listing = context.cluster.withLock({ $0 }) else { return .refusal(.error) }
+            return .bytes(listing.definitionReply)
         case .refused(let reply): return .refusal(reply)
         }
     }

@@ -36,9 +36,10 @@ extension CommandParser {
 
     private static func configuration(_ line: Span<UInt8>, _ words: Words) -> OperatorCommand {
         guard words.count == 3, let what = words[1], let name = words[2],
-            line.holds("get", at: what), line.holds("cluster", at: name)
+            line.holds("get", at: what)
         else { return .refused(.error) }
-        return .showCluster
+        if line.holds("cluster", at: name) { return .showCluster }
+        return line.holds("definition", at: name) ? .showDefinition : .refused(.error)
     }
 
     // MARK: lru

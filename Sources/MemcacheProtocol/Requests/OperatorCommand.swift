@@ -15,6 +15,8 @@ package enum OperatorCommand: Equatable, Sendable {
     case refreshCertificates
     /// `config get cluster`, which ElastiCache added: clients ask any node for all of them.
     case showCluster
+    /// `config get definition`: the same for our own client, with weights and the rule of placement.
+    case showDefinition
     /// Cannot be carried out by any node.
     case refused(OperatorReply)
 }

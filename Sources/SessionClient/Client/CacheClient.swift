@@ -1,3 +1,4 @@
+import ClusterFile
 public import HashRing
 public import Logging
 public import NIOCore
@@ -40,7 +41,7 @@ public struct CacheClient: Sendable {
     /// A client of nodes that may change: `run()` has to run for it to notice. What is asked of it
     /// before any node is known waits.
     ///
-    /// - Throws: `RingError` if the nodes make no ring, `NodeList.Mistake` for a file that is no list,
+    /// - Throws: `RingError` if the nodes make no ring, `DefinitionError` for a definition that is wrong,
     ///   `ConfigurationError` for a setting that is out of its range. Nodes are not contacted.
     public init(
         membership: Membership,
@@ -49,6 +50,12 @@ public struct CacheClient: Sendable {
         logger: Logger = Logger(label: "sojourn-client")
     ) throws {
         try membership.validate()
+        var configuration = configuration
+        if case .definition(let path, _) = membership {
+            let text = try MembershipReader.firstText(of: path)
+            let definition = try ClusterDefinition(yaml: text, file: path)
+            configuration.copies.count = definition.copyCount
+        }
         let core = try ClientCore(
             configuration: configuration, group: eventLoopGroup, logger: logger)
         try self.init(membership: membership, core: core)

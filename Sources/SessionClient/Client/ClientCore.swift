@@ -33,10 +33,12 @@ final class ClientCore: Sendable {
     }
 
     /// Nodes that stay keep their connections and their health.
-    func setNodes(_ nodes: [Node]) throws(RingError) {
+    ///
+    /// - Parameter rule: nil is the configuration's.
+    func setNodes(_ nodes: [Node], _ rule: PlacementRule? = nil) throws(RingError) {
+        let rule = rule ?? PlacementRule(configuration)
         let ring = try Ring(
-            nodes: nodes, strategy: configuration.strategy, keyHash: configuration.keyHash,
-            hashTag: configuration.hashTag)
+            nodes: nodes, strategy: rule.strategy, keyHash: rule.keyHash, hashTag: rule.hashTag)
         let waiters: [Exchange] = state.withLock { state in
             switch state {
             case .shutDown: return []

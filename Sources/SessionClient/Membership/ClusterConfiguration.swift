@@ -1,17 +1,36 @@
+import ClusterFile
 import HashRing
 import NIOCore
 
-/// What `config get cluster` answers, in the format of ElastiCache's auto-discovery:
+/// What is asked of a node that may know its cluster: `config get ...`
+enum ClusterQuestion: String, Sendable {
+    /// Sojourn's: all that a definition says to clients.
+    case definition
+    /// ElastiCache's: hosts and ports.
+    case cluster
+
+    /// The largest answer without its frame.
+    var byteCountMax: Int {
+        switch self {
+        case .definition: ClusterDefinition.fileByteCountMax
+        case .cluster: 1 << 20
+        }
+    }
+}
+
+/// What a node answers, in the frame of ElastiCache's auto-discovery:
 ///
-///     CONFIG cluster 0 <byte count>
-///     <version>
-///     <host>|<address>|<port> <host>|<address>|<port> ...
-///     <empty line>
-///     END
+///     CONFIG cluster 0 <byte count>              CONFIG definition 0 <byte count>
+///     <version>                                  <version>
+///     <host>|<address>|<port> <host>| ...        <a definition, in YAML>
+///     <empty line>                               <empty line>
+///     END                                        END
 struct ClusterConfiguration: Equatable, Sendable {
     /// Grows with each change.
     var version: Int
     var nodes: [Node]
+    /// Nil where only hosts and ports are told.
+    var rule: PlacementRule?
 
     /// What a node sends although it is none.
     struct Mistake: Error, Equatable, CustomStringConvertible {
@@ -19,7 +38,29 @@ struct ClusterConfiguration: Equatable, Sendable {
         init(_ description: String) { self.description = description }
     }
 
-    /// - Parameter body: the lines between `CONFIG` and `END`.
+    /// - Parameter body: what stands between `CONFIG` and `END`.
+    init(_ question: ClusterQuestion, body: String) throws(Mistake) {
+        switch question {
+        case .cluster: try self.init(body: body)
+        case .definition: try self.init(definition: body)
+        }
+    }
+
+    private init(definition body: String) throws(Mistake) {
+        let line = body.prefix { $0 != "\n" }
+        guard let version = Int(line), version >= 0 else { throw Mistake("no version number") }
+        self.version = version
+        do {
+            let yaml = String(body.dropFirst(line.count + 1))
+            let definition = try ClusterDefinition(yaml: yaml, file: "the node's definition")
+            nodes = definition.nodes
+            rule = PlacementRule(definition)
+        } catch {
+            throw Mistake("\(error)")
+        }
+    }
+
+    /// - Parameter body: the lines of ElastiCache's format.
     init(body: String) throws(Mistake) {
         let lines = body.split(whereSeparator: \.isNewline)
         guard let first = lines.first, let version = Int(first), version >= 0 else {
@@ -50,8 +91,7 @@ struct ClusterConfiguration: Equatable, Sendable {
 struct ClusterConfigurationDecoder: NIOSingleStepByteToMessageDecoder {
     typealias InboundOut = ClusterConfiguration
 
-    static let byteCountMax = NodeList.byteCountMax
-    private static let head = "CONFIG cluster 0 "
+    var question = ClusterQuestion.cluster
 
     mutating func decode(buffer: inout ByteBuffer) throws -> ClusterConfiguration? {
         let view = buffer.readableBytesView
@@ -61,11 +101,12 @@ struct ClusterConfigurationDecoder: NIOSingleStepByteToMessageDecoder {
         }
         var line = String(decoding: view[..<newline], as: UTF8.self)
         if line.last == "\r" { line.removeLast() }
-        guard line.hasPrefix(Self.head) else {
+        let head = "CONFIG \(question.rawValue) 0 "
+        guard line.hasPrefix(head) else {
             throw ClusterConfiguration.Mistake("answers '\(line.prefix(60))'")
         }
-        guard let count = Int(line.dropFirst(Self.head.count)),
-            (0...Self.byteCountMax).contains(count)
+        guard let count = Int(line.dropFirst(head.count)),
+            (0...question.byteCountMax).contains(count)
         else { throw ClusterConfiguration.Mistake("no length in '\(line.prefix(60))'") }
         // The data block's end, and the last line.
         let end = "\r\nEND\r\n"
@@ -76,7 +117,7 @@ struct ClusterConfigurationDecoder: NIOSingleStepByteToMessageDecoder {
         guard buffer.readString(length: end.utf8.count) == end else {
             throw ClusterConfiguration.Mistake("a configuration without its end")
         }
-        return try ClusterConfiguration(body: body)
+        return try ClusterConfiguration(question, body: body)
     }
 
     mutating func decodeLast(

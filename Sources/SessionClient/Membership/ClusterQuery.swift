@@ -4,8 +4,24 @@ import NIOPosix
 
 /// Asks one node for its cluster, on a connection of its own.
 enum ClusterQuery {
+    private struct HungUp: Error, CustomStringConvertible {
+        var description: String { "the node hung up" }
+    }
+
+    /// Asks for the definition, and who does not know what that is for the nodes.
     static func ask(
         _ node: Node, on group: any EventLoopGroup, timeout: TimeAmount
+    ) async throws -> ClusterConfiguration {
+        do {
+            return try await ask(node, .definition, on: group, timeout: timeout)
+        } catch  where error is ClusterConfiguration.Mistake || error is HungUp {
+            return try await ask(node, .cluster, on: group, timeout: timeout)
+        }
+    }
+
+    private static func ask(
+        _ node: Node, _ question: ClusterQuestion, on group: any EventLoopGroup,
+        timeout: TimeAmount
     ) async throws -> ClusterConfiguration {
         let eventLoop = group.next()
         let promise = eventLoop.makePromise(of: ClusterConfiguration.self)
@@ -16,7 +32,7 @@ enum ClusterQuery {
             .connectTimeout(timeout)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(Handler(promise))
+                    try channel.pipeline.syncOperations.addHandler(Handler(question, promise))
                 }
             }
             .connect(host: node.host, port: node.port)
@@ -34,13 +50,19 @@ enum ClusterQuery {
     private final class Handler: ChannelInboundHandler {
         typealias InboundIn = ByteBuffer
 
+        private let question: ClusterQuestion
         private let promise: EventLoopPromise<ClusterConfiguration>
-        private let decoder = NIOSingleStepByteToMessageProcessor(ClusterConfigurationDecoder())
+        private let decoder: NIOSingleStepByteToMessageProcessor<ClusterConfigurationDecoder>
 
-        init(_ promise: EventLoopPromise<ClusterConfiguration>) { self.promise = promise }
+        init(_ question: ClusterQuestion, _ promise: EventLoopPromise<ClusterConfiguration>) {
+            self.question = question
+            self.promise = promise
+            decoder = NIOSingleStepByteToMessageProcessor(
+                ClusterConfigurationDecoder(question: question))
+        }
 
         func channelActive(context: ChannelHandlerContext) {
-            let request = ByteBuffer(staticString: "config get cluster\r\n")
+            let request = ByteBuffer(string: "config get \(question.rawValue)\r\n")
             context.writeAndFlush(NIOAny(request), promise: nil)
         }
 
@@ -53,7 +75,7 @@ enum ClusterQuery {
         }
 
         func channelInactive(context: ChannelHandlerContext) {
-            promise.fail(MembershipReader.Trouble("the node hung up"))
+            promise.fail(HungUp())
         }
 
         func errorCaught(context: ChannelHandlerContext, error: any Error) {

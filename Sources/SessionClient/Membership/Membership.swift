@@ -7,23 +7,27 @@ public import HashRing
 public enum Membership: Sendable {
     /// These, always.
     case fixed([Node])
-    /// Those in a file (see `NodeList`), which is read again when it has changed, and taken when it is the
-    /// same at two looks: better still, replace it in one step (`mv`). It has to be there at the start;
-    /// afterwards a file that is gone or makes no ring changes nothing.
+    /// Those of a cluster's definition, as `ClusterFile` reads it, with its strategy, hash and hash tag; at
+    /// the start its number of copies, too. What the configuration says of these does not count. The file
+    /// is read again when it has changed, and taken when it is the same at two looks: better still, replace
+    /// it in one step (`mv`). It has to be there at the start; afterwards a file that is gone or wrong
+    /// changes nothing.
     ///
     /// - Parameter checkInterval: 10 ms to 1 h.
-    case file(path: String, checkInterval: Duration = .seconds(1))
+    case definition(path: String, checkInterval: Duration = .seconds(1))
     /// All IPv4 addresses of a name, or, if it has none, its IPv6 addresses: a server with both is one node.
     /// They are what the ring's points come from: nodes whose addresses change are other nodes. Where nodes have names of their own, use these, in a list.
     ///
     /// - Parameter refreshInterval: 10 ms to 1 h.
     case dns(name: String, port: Int = 11_211, refreshInterval: Duration = .seconds(30))
-    /// What `config get cluster` says, which any of the nodes answers: those given here at first, later
-    /// all that it names.
+    /// What `config get definition` says, which any of Sojourn's nodes answers that has a definition: nodes
+    /// with their weights, and strategy, hash and hash tag, which then count instead of the configuration's.
+    /// Of other nodes what `config get cluster` says: hosts and ports. Those given here are asked at first,
+    /// later all that are named.
     ///
     /// - Parameter refreshInterval: 10 ms to 1 h.
     case clusterConfiguration(seeds: [Node], refreshInterval: Duration = .seconds(30))
-    /// What a function returns: for other sources, such as a definition read by `ClusterFile`, or etcd.
+    /// What a function returns: for other sources, such as etcd.
     /// What it throws is logged, and changes nothing.
     ///
     /// - Parameter refreshInterval: 10 ms to 1 h.
@@ -36,7 +40,7 @@ extension Membership {
     var interval: Duration? {
         switch self {
         case .fixed: nil
-        case .file(_, let interval), .dns(_, _, let interval),
+        case .definition(_, let interval), .dns(_, _, let interval),
             .clusterConfiguration(_, let interval), .custom(let interval, _):
             interval
         }

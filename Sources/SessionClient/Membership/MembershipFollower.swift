@@ -20,7 +20,8 @@ final class MembershipFollower: Sendable {
 
     /// Takes the nodes that are known without asking anybody.
     func begin() throws {
-        if let nodes = try reader.withLock({ try $0.firstNodes() }) { try core.setNodes(nodes) }
+        let (nodes, rule) = try reader.withLock { (try $0.firstNodes(), $0.rule) }
+        if let nodes { try core.setNodes(nodes, rule) }
     }
 
     /// Follows the membership until its task is cancelled. To be called once.
@@ -31,8 +32,9 @@ final class MembershipFollower: Sendable {
         while !Task.isCancelled {
             do {
                 if let nodes = try await reader.changedNodes() {
-                    try core.setNodes(nodes)
+                    try core.setNodes(nodes, reader.rule)
                     core.logger.notice("cluster changed", metadata: ["nodes": "\(nodes.count)"])
+                    warn(of: reader.rule)
                 }
                 lastTrouble = ""
             } catch {
@@ -47,5 +49,14 @@ final class MembershipFollower: Sendable {
             let jittered = interval * Double.random(in: 0.9...1)
             try? await Task.sleep(for: jittered)
         }
+    }
+
+    /// How many copies there are is no matter of an instant: those that are missing have to be made.
+    private func warn(of rule: PlacementRule?) {
+        let copyCount = core.configuration.copies.count
+        guard let rule, rule.copyCount != copyCount else { return }
+        core.logger.warning(
+            "the cluster's definition has another number of copies; this client keeps to its own",
+            metadata: ["definition": "\(rule.copyCount)", "own": "\(copyCount)"])
     }
 }

@@ -1,3 +1,4 @@
+import ClusterFile
 import HashRing
 import NIOCore
 import NIOPosix
@@ -31,6 +32,8 @@ struct MembershipReader: Sendable {
     private var newText: String?
     private var lastVersion = -1
     private var knownNodes: [Node] = []
+    /// What the nodes came with; nil of sources that know nodes only.
+    private(set) var rule: PlacementRule?
 
     init(
         _ membership: Membership, group: any EventLoopGroup, queryTimeout: TimeAmount,
@@ -42,17 +45,16 @@ struct MembershipReader: Sendable {
         self.resolve = resolve
     }
 
-    /// The nodes that are there without asking anybody: a list, or a file's.
+    /// The nodes that are there without asking anybody: a list, or a definition's.
     ///
     /// - Returns: nil if somebody has to be asked.
     mutating func firstNodes() throws -> [Node]? {
         switch membership {
         case .fixed(let nodes): return nodes
-        case .file(let path, _):
+        case .definition(let path, _):
             let text = try Self.firstText(of: path)
             lastText = text
-            knownNodes = try NodeList.parse(text)
-            return knownNodes
+            return taken(try ClusterDefinition(yaml: text, file: path))
         case .dns, .clusterConfiguration, .custom: return nil
         }
     }
@@ -61,9 +63,11 @@ struct MembershipReader: Sendable {
     mutating func changedNodes() async throws -> [Node]? {
         switch membership {
         case .fixed: return nil
-        case .file(let path, _):
-            let text = try await NIOThreadPool.singleton.runIfActive { try Self.text(of: path) }
-            return try nodes(ofText: text)
+        case .definition(let path, _):
+            let text = try await NIOThreadPool.singleton.runIfActive {
+                try ClusterDefinition.text(of: path)
+            }
+            return try nodes(ofText: text, at: path)
         case .dns(let name, let port, _):
             let resolve = resolve
             let addresses = try await NIOThreadPool.singleton.runIfActive { try resolve(name) }
@@ -76,32 +80,39 @@ struct MembershipReader: Sendable {
         }
     }
 
-    private mutating func changed(_ nodes: [Node]) -> [Node]? {
-        guard nodes != knownNodes else { return nil }
+    private mutating func changed(_ nodes: [Node], rule: PlacementRule? = nil) -> [Node]? {
+        // A node that can tell nodes only does not undo what another one has told.
+        let rule = rule ?? self.rule
+        guard nodes != knownNodes || rule != self.rule else { return nil }
         knownNodes = nodes
+        self.rule = rule
         return nodes
+    }
+
+    private mutating func taken(_ definition: ClusterDefinition) -> [Node]? {
+        changed(definition.nodes, rule: PlacementRule(definition))
     }
 
     // MARK: Files
 
-    private mutating func nodes(ofText text: String) throws -> [Node]? {
+    private mutating func nodes(ofText text: String, at path: String) throws -> [Node]? {
         guard text != lastText else {
             newText = nil
             return nil
         }
-        // The beginning of a list is a list, too, of a cluster whose other nodes seem to be gone.
+        // The beginning of a definition may be one, too, of a cluster whose other nodes seem to be gone.
         guard text == newText else {
             newText = text
             return nil
         }
         // What is wrong with a text is told once.
         lastText = text
-        return changed(try NodeList.parse(text))
+        return taken(try ClusterDefinition(yaml: text, file: path))
     }
 
     /// The text of a file that somebody may be writing: if it was changed a moment ago, it has to be the
     /// same when it is looked at again.
-    private static func firstText(of path: String) throws -> String {
+    static func firstText(of path: String) throws -> String {
         try settled {
             var status = stat()
             guard stat(path, &status) == 0 else { return false }
@@ -110,7 +121,7 @@ struct MembershipReader: Sendable {
         } pause: {
             usleep(10_000)
         } read: {
-            try text(of: path)
+            try ClusterDefinition.text(of: path)
         } ?? { throw Trouble("\(path) is still being written") }()
     }
 
@@ -127,17 +138,6 @@ struct MembershipReader: Sendable {
             text = next
         }
         return nil
-    }
-
-    private static func text(of path: String) throws -> String {
-        guard let file = fopen(path, "r") else {
-            throw Trouble("cannot read \(path): \(String(cString: strerror(errno)))")
-        }
-        defer { fclose(file) }
-        var bytes = [UInt8](repeating: 0, count: NodeList.byteCountMax + 1)
-        let count = fread(&bytes, 1, bytes.count, file)
-        guard ferror(file) == 0 else { throw Trouble("cannot read \(path)") }
-        return String(decoding: bytes.prefix(count), as: UTF8.self)
     }
 
     // MARK: Names
@@ -190,7 +190,7 @@ struct MembershipReader: Sendable {
                 // A node that has not been told yet does not undo what another one has said.
                 guard answer.version > lastVersion else { return nil }
                 lastVersion = answer.version
-                return changed(answer.nodes)
+                return changed(answer.nodes, rule: answer.rule)
             } catch {
                 trouble = error
             }

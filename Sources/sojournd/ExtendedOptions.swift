@@ -1,0 +1,145 @@
+import CacheNode
+
+/// What `-o` says: options separated by commas, some with a value after `=`.
+struct ExtendedOptions {
+    /// Those that were accepted and do nothing, each with the reason.
+    private(set) var withoutEffect: [(flag: String, reason: String)] = []
+    private var usesProbation = true
+    private var probationPercent: Int?
+    private var proofAgeSeconds: Int?
+    /// A path as it will be meant later, when this process may be in another directory.
+    private let path: (String) -> String
+
+    /// - Parameter node: takes what they say.
+    init(
+        _ texts: [String], node: inout NodeConfiguration, path: @escaping (String) -> String
+    ) throws(Refusal) {
+        self.path = path
+        for option in texts.flatMap({ $0.split(separator: ",") }) {
+            try read(option, &node)
+        }
+        try setEviction(of: &node)
+    }
+
+    private mutating func read(
+        _ option: Substring, _ node: inout NodeConfiguration
+    ) throws(Refusal) {
+        let parts = option.split(separator: "=", maxSplits: 1)
+        guard let first = parts.first else { throw Refusal("Illegal suboption \"\(option)\"") }
+        let name = String(first)
+        let value = parts.count > 1 ? String(parts[1]) : nil
+        switch name {
+        case "maxconns_fast": node.connectionLimitRule = .refuse
+        case "no_maxconns_fast", "nomaxconns_fast": node.connectionLimitRule = .wait
+        case "track_sizes": node.tracksSizes = true
+        case "no_track_sizes": node.tracksSizes = false
+        case "classic_exptime": node.exptimeRule = .classic
+        case "debugtime": node.knowsDebugtime = true
+        case "show_keys": node.showsKeys = true
+        case "lru_crawler": node.isCrawlerEnabled = true
+        case "no_lru_crawler": node.isCrawlerEnabled = false
+        case "eviction": try readEviction(value)
+        case "probation":
+            probationPercent = try Self.number(
+                name, value, NodeConfiguration.probationPercentRange)
+        case "proof_age":
+            proofAgeSeconds = try Self.number(name, value, NodeConfiguration.proofAgeRange)
+        case "idle_timeout", "cluster_file", "damaged_file", "checksums":
+            try readValue(name, value, &node)
+        default: try readForeign(name, value, option, &node)
+        }
+    }
+
+    /// Those of our own that have a value.
+    private func readValue(
+        _ name: String, _ value: String?, _ node: inout NodeConfiguration
+    ) throws(Refusal) {
+        switch name {
+        case "idle_timeout":
+            guard let value else { throw Refusal("Missing numeric argument for idle_timeout") }
+            guard let seconds = Int(value), seconds >= 0, seconds <= Int(Int32.max) else {
+                throw Refusal("idle_timeout must be a number of seconds, not \"\(value)\"")
+            }
+            node.idleTimeoutSeconds = seconds
+        case "cluster_file":
+            guard let value else { throw Refusal("cluster_file needs the path of a definition") }
+            node.cluster = .definition(at: path(value))
+        case "damaged_file":
+            guard let rule = value.flatMap(NodeConfiguration.DamagedFileRule.init) else {
+                throw Refusal("damaged_file must be refuse or aside, not \"\(value ?? "")\"")
+            }
+            node.damagedFileRule = rule
+        default:
+            guard value == "on" || value == "off" else {
+                throw Refusal("checksums must be on or off, not \"\(value ?? "")\"")
+            }
+            node.checksums = value == "on"
+        }
+    }
+
+    // MARK: Eviction
+
+    private mutating func readEviction(_ value: String?) throws(Refusal) {
+        switch value {
+        case "probation": usesProbation = true
+        case "lru": usesProbation = false
+        default:
+            throw Refusal("eviction must be probation or lru, not \"\(value ?? "")\"")
+        }
+    }
+
+    /// The three options of eviction together.
+    private func setEviction(of node: inout NodeConfiguration) throws(Refusal) {
+        guard usesProbation else {
+            guard probationPercent == nil, proofAgeSeconds == nil else {
+                throw Refusal("probation and proof_age have no meaning with eviction=lru")
+            }
+            return node.setEviction(probationPercent: nil, proofAgeSeconds: nil)
+        }
+        node.setEviction(
+            probationPercent: probationPercent ?? NodeConfiguration.probationPercentDefault,
+            proofAgeSeconds: proofAgeSeconds ?? NodeConfiguration.proofAgeDefault)
+    }
+
+    private static func number(
+        _ name: String, _ value: String?, _ range: ClosedRange<Int>
+    ) throws(Refusal) -> Int {
+        guard let value else { throw Refusal("Missing numeric argument for \(name)") }
+        guard let number = Int(value), range.contains(number) else {
+            throw Refusal(
+                "\(name) must be \(range.lowerBound) to \(range.upperBound), not \"\(value)\"")
+        }
+        return number
+    }
+
+    // MARK: memcached's
+
+    /// Settings of memcached's machinery that this node does not have, and whether they need a
+    /// value. Each also has a form with `no_` in front.
+    private static let withoutMeaning: [String: Bool] = [
+        "hashpower": true, "hashexpand": false, "tail_repair_time": true, "hash_algorithm": true,
+        "lru_crawler_sleep": true, "lru_crawler_tocrawl": true, "lru_maintainer": false,
+        "hot_lru_pct": true, "warm_lru_pct": true,
+        "hot_max_factor": true, "warm_max_factor": true, "temporary_ttl": true,
+        "slab_reassign": false, "slab_automove": true, "slab_automove_ratio": true,
+        "slab_automove_window": true, "slab_automove_freeratio": true, "slab_chunk_max": true,
+        "watcher_logbuf_size": true, "worker_logbuf_size": true, "read_buf_mem_limit": true,
+        "read_obj_mem_limit": true, "resp_obj_mem_limit": true, "modern": false,
+        "inline_ascii_resp": false, "drop_privileges": false, "relaxed_privileges": false,
+    ]
+
+    private mutating func readForeign(
+        _ name: String, _ value: String?, _ option: Substring, _ node: inout NodeConfiguration
+    ) throws(Refusal) {
+        let bare = name.hasPrefix("no_") ? String(name.dropFirst(3)) : name
+        guard let needsValue = Self.withoutMeaning[bare] else {
+            throw Refusal("Illegal suboption \"\(option)\"")
+        }
+        guard !needsValue || value != nil || name != bare else {
+            throw Refusal("Missing argument for \(name)")
+        }
+        // `stats settings` shows what was said of some of them.
+        _ = node.tuning.take(option: name, value)
+        withoutEffect.append(("-o \(name)", "this node has no such machinery"))
+    }
+}
