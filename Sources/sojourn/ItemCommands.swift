@@ -192,19 +192,27 @@ struct DeleteCommand: AsyncParsableCommand {
         if failureCount > 0 { throw ExitCode(1) }
     }
 
+    /// A function of its own: where a task's closure catches a typed error itself, release builds of Swift
+    /// 6.3 return another tuple than it says.
+    ///
+    /// - Returns: whether it was there.
+    private static func delete(
+        _ key: CacheKey, from cache: CacheClient
+    ) async -> Result<Bool, CacheError> {
+        do throws(CacheError) {
+            return .success(try await cache.delete(key))
+        } catch {
+            return .failure(error)
+        }
+    }
+
     /// - Returns: whether each was there, in the order of the keys.
     private static func delete(
         _ keys: [CacheKey], from cache: CacheClient
     ) async -> [Result<Bool, CacheError>] {
         await withTaskGroup(of: (Int, Result<Bool, CacheError>).self) { tasks in
             for (place, key) in keys.enumerated() {
-                tasks.addTask {
-                    do throws(CacheError) {
-                        return (place, .success(try await cache.delete(key)))
-                    } catch {
-                        return (place, .failure(error))
-                    }
-                }
+                tasks.addTask { (place, await delete(key, from: cache)) }
             }
             var outcomes = [Result<Bool, CacheError>](repeating: .success(false), count: keys.count)
             for await (place, outcome) in tasks { outcomes[place] = outcome }

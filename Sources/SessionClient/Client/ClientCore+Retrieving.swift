@@ -90,14 +90,7 @@ extension ClientCore {
             var rest = keys.makeIterator()
             func addNext() {
                 guard let key = rest.next() else { return }
-                tasks.addTask {
-                    do throws(CacheError) {
-                        let item = try await self.get(key, exptime: nil, deadline: deadline)
-                        return (key, .success(item))
-                    } catch {
-                        return (key, .failure(error))
-                    }
-                }
+                tasks.addTask { (key, await self.result(of: key, deadline: deadline)) }
             }
             for _ in 0..<Share.keyCountMax { addNext() }
             for await (key, result) in tasks {
@@ -109,6 +102,18 @@ extension ClientCore {
                 }
                 addNext()
             }
+        }
+    }
+
+    /// A function of its own: where a task's closure catches a typed error itself, release builds of Swift
+    /// 6.3 return another tuple than it says.
+    private func result(
+        of key: CacheKey, deadline: NIODeadline
+    ) async -> Result<CacheItem?, CacheError> {
+        do throws(CacheError) {
+            return .success(try await get(key, exptime: nil, deadline: deadline))
+        } catch {
+            return .failure(error)
         }
     }
 }
