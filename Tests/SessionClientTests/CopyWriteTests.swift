@@ -177,15 +177,18 @@ struct CopyWriteTests {
 
     @Test("Compare and set assumes the expected version, and reads where it is refused")
     func compareAndSet() {
-        var change = write(.compareAndSet(expected: 5))
+        let copies = [copy(0, .live(version: 5)), copy(1, .live(version: 5))]
         let decision = CopyWrite.Step.decide(
             version: version(1), place: 0, over: 5, partCount: 3)
-        #expect(change.begin() == decision)
+        var change = write(.compareAndSet(expected: 5))
+        #expect(change.begin() == .look(needed: 1))
+        #expect(change.looked(copies, needed: 1) == decision)
         #expect(change.decided(.stored) == .spread(version: version(1), over: [1: 5], needed: 0))
         #expect(change.spread(to: [1]) == .finish(.stored(version(1))))
         for (read, end) in [(nil, .absent), (6, .changed)] as [(UInt64?, StoreOutcome)] {
             var change = write(.compareAndSet(expected: 5))
             _ = change.begin()
+            _ = change.looked(copies, needed: 1)
             #expect(change.decided(.refused) == .read)
             #expect(change.read(read) == .finish(end))
         }
@@ -193,12 +196,35 @@ struct CopyWriteTests {
         var behind = write(.compareAndSet(expected: 5))
         var step = behind.begin()
         for attempt in 1...8 as ClosedRange<UInt64> {
+            #expect(step == .look(needed: 1))
             #expect(
-                step == .decide(version: version(attempt), place: 0, over: 5, partCount: 3))
+                behind.looked(copies, needed: 1)
+                    == .decide(version: version(attempt), place: 0, over: 5, partCount: 3))
             #expect(behind.decided(.refused) == .read)
             step = behind.read(5)
         }
         #expect(step == .fail(CacheError(.contended)))
+    }
+
+    @Test(
+        "A save does not bring back what was deleted, or changed, while the node that decides was down"
+    )
+    func compareAndSetAtAStaleNode() {
+        for newer in [
+            .tombstone(version: 9, timeLeft: nil), .live(version: 9), .unknown(down),
+        ] as [Copy.State] {
+            var change = write(.compareAndSet(expected: 5))
+            _ = change.begin()
+            let copies = [copy(0, .live(version: 5)), copy(1, newer)]
+            let step = change.looked(copies, needed: 1)
+            if case .unknown = newer {
+                // Nobody who answers knows of anything later.
+                #expect(
+                    step == .decide(version: version(1), place: 0, over: 5, partCount: 3))
+            } else {
+                #expect(step == .read)
+            }
+        }
     }
 
     @Test("A version of zero is no item's: it is read, and nothing is stored")

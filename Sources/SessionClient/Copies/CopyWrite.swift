@@ -5,8 +5,8 @@
 ///     add, replace      look ──> decide ──stored────────> spread ──> finish
 ///                         ^         └──another version──┐
 ///                         └─────────────────────────────┘
-///     compareAndSet     decide ──stored─────────────────> spread ──> finish
-///                         ^  └──another version──> read ──> finish, or again
+///     compareAndSet     look ──> decide ──stored────────> spread ──> finish
+///                         ^  └─────────┴another version──> read ──> finish, or again
 ///     addFresh          add everywhere ─────────────────────────────> finish
 ///
 /// Where a copy was missed, `remember` lies before the end.
@@ -84,7 +84,10 @@ struct CopyWrite: Sendable {
     mutating func begin() -> Step {
         switch goal {
         case .set, .delete: return .look(needed: settings.writeCountMin)
-        case .add, .replace:
+        // No item has it; as a version it would stand for a missing one.
+        case .compareAndSet(expected: 0): return .read
+        // A node that has returned may have missed a later version, or a deletion: it does not decide alone.
+        case .add, .replace, .compareAndSet:
             guard attemptCount < Copies.attemptCountMax else {
                 return .fail(CacheError(.contended))
             }
@@ -94,16 +97,6 @@ struct CopyWrite: Sendable {
             return withVersion(after: 0) { write in
                 .addEverywhere(version: write.version, needed: write.settings.writeCountMin)
             }
-        // No item has it; as a version it would stand for a missing one.
-        case .compareAndSet(expected: 0): return .read
-        case .compareAndSet(let expected):
-            guard attemptCount < Copies.attemptCountMax else {
-                return .fail(CacheError(.contended))
-            }
-            attemptCount += 1
-            // That the first node has the expected one is assumed: it decides.
-            let assumed = (0..<nodeCount).map { Copy(place: $0, state: .live(version: expected)) }
-            return withVersion(after: expected) { $0.decide(among: assumed[...]) }
         }
     }
 
@@ -131,12 +124,14 @@ struct CopyWrite: Sendable {
         switch goal {
         case .add where newest.isLive: return .finish(.present)
         case .replace where !newest.isLive: return .finish(.absent)
-        case .add, .replace:
+        case .compareAndSet(let expected) where !newest.isLive || newest.version != expected:
+            return .read
+        case .add, .replace, .compareAndSet:
             return withVersion(after: newest.version ?? 0) { $0.decide(among: copies[...]) }
         case .delete where newest.version == 0 && copies.allSatisfy({ $0.version != nil }):
             // Where a node does not answer, it may have one.
             return .finish(.absent)
-        case .set, .delete, .addFresh, .compareAndSet:
+        case .set, .delete, .addFresh:
             return withVersion(after: newest.version ?? 0) { write in
                 let wasThere = newest.isLive || write.goal != .delete
                 write.outcome = wasThere ? .stored(write.version) : .absent
