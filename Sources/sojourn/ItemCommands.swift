@@ -192,8 +192,8 @@ struct DeleteCommand: AsyncParsableCommand {
         if failureCount > 0 { throw ExitCode(1) }
     }
 
-    /// A function of its own: where a task's closure catches a typed error itself, release builds of Swift
-    /// 6.3 return another tuple than it says.
+    /// A function of its own: where a task's closure caught the typed error itself, `sojourn delete` of a
+    /// release build crashed (Swift 6.3).
     ///
     /// - Returns: whether it was there.
     private static func delete(

@@ -105,8 +105,8 @@ extension ClientCore {
         }
     }
 
-    /// A function of its own: where a task's closure catches a typed error itself, release builds of Swift
-    /// 6.3 return another tuple than it says.
+    /// A function of its own: where a task's closure caught the typed error itself, `sojourn delete` of a
+    /// release build crashed (Swift 6.3).
     private func result(
         of key: CacheKey, deadline: NIODeadline
     ) async -> Result<CacheItem?, CacheError> {
