@@ -89,7 +89,8 @@ import Testing
         #expect(areOf("bot", evicted.keys[300...]))
         #expect(map.statistics(now: 100).provenItemCount == 300)
         // A visitor who comes back is proven as any other.
-        let (again, _) = try takeOver(makeMemory(.lru), .standard)
+        let other = try makeMemory(.lru)
+        let (again, _) = try takeOver(other, .standard)
         #expect(again.value("visitor-1", now: 100) != nil)
         #expect(again.statistics(now: 100).provenItemCount == 301)
     }

@@ -21,8 +21,6 @@ struct Executor: ~Copyable {
     /// The connection's socket, which watchers are told of; -1 where there is none.
     let descriptor: Int32
     private let watchers: Watchers
-    /// What watchers want to be told of, as of this turn.
-    private var watched = WatchedEvents()
 
     init(
         context: NodeContext, listener: ListenerIdentity, worker: WorkerRecord, descriptor: Int32
@@ -38,11 +36,9 @@ struct Executor: ~Copyable {
         watchers = context.watchers
     }
 
+    /// Whether a watcher wants to be told of such events.
     @inline(__always)
-    mutating func beginTurn() { watched = watchers.wantedEvents }
-
-    @inline(__always)
-    func wants(_ events: WatchedEvents) -> Bool { watched.rawValue & events.rawValue != 0 }
+    func wants(_ events: WatchedEvents) -> Bool { watchers.want(events) }
 
     /// Counts for `stats detail`, if that is on.
     @inline(__always)

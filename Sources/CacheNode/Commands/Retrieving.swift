@@ -24,7 +24,7 @@ extension Executor {
     ) -> (outcome: RetrievalOutcome, pinned: PinnedValue?) {
         let result = map.retrieve(
             key, now: now.seconds, fraction: now.fraction, isAccess: isAccess, creating: new, show)
-        let isHit = result.outcome == .hit
+        let isHit = result.outcome.isHit
         switch kind {
         case .get: count(result.outcome, isTouch: false)
         case .getAndTouch: count(result.outcome, isTouch: true)
@@ -71,7 +71,7 @@ extension Executor {
         let result = map.retrieve(
             key, now: now.seconds, fraction: now.fraction
         ) { _ in .touched(deadline) }
-        let isHit = result.outcome == .hit
+        let isHit = result.outcome.isHit
         counters.add(.touchCommands)
         counters.add(isHit ? .touchHits : .touchMisses)
         noteRetrieved(key, result.outcome, now: now)

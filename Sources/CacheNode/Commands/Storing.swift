@@ -8,9 +8,7 @@ extension Executor {
     func admits(
         _ key: Span<UInt8>, _ request: StoreRequest, valueByteCount: Int, now: Moment
     ) -> Bool {
-        if valueByteCount <= map.configuration.valueByteCountMax(keyByteCount: key.count) {
-            return true
-        }
+        if map.admits(valueByteCount: valueByteCount, keyByteCount: key.count) { return true }
         if request.dropsOldWhenRefused { _ = map.delete(key, now: now.seconds) }
         counters.add(.storeTooLarge)
         noteStored(key, .tooLarge, request, valueByteCount: 0, now: now)

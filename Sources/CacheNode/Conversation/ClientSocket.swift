@@ -266,7 +266,7 @@ final class ClientSocket {
     }
 
     private func notePhase() {
-        connection.record.note(state.isBlocked ? .writing : connection.state.phase)
+        connection.record.note(state.isBlocked ? .writing : connection.phase)
     }
 
     /// Whether nothing was received, and nothing taken of what is owed, for `seconds`. A watcher has

@@ -29,8 +29,13 @@ final class Connection {
     let record: ConnectionRecord
     var input: InputBuffer
     var output: OutputBuffer
-    private(set) var state = State.fresh
-    private var executor: Executor
+    private(set) var state = State.fresh {
+        didSet { expectsCommand = if case .command = state { true } else { false } }
+    }
+    /// Whether `state` is that of the next command. Every turn asks, and the state, with all that belongs
+    /// to it, is ten words.
+    private var expectsCommand = false
+    private let executor: Executor
     /// Whether each command is logged, as of this turn.
     private var logsCommands = false
 
@@ -55,8 +60,9 @@ final class Connection {
     // MARK: Receiving
 
     /// Where value bytes can be received without a detour; empty when there is no such place.
+    @inline(__always)
     var directTarget: UnsafeMutableRawBufferPointer {
-        guard case .receivingValue(let value) = state, input.isEmpty else {
+        guard !expectsCommand, case .receivingValue(let value) = state, input.isEmpty else {
             return UnsafeMutableRawBufferPointer(start: nil, count: 0)
         }
         return value.target
@@ -86,32 +92,44 @@ final class Connection {
 
     // MARK: Running
 
+    /// What the conversation is about.
+    @inline(__always)
+    var phase: ConnectionRecord.Phase { expectsCommand ? .reading : state.phase }
+
     /// Executes what has arrived, at most `commandLimit` commands.
     func run(commandLimit: Int, now: Moment) -> Turn {
         record.lastCommandSeconds.store(now.seconds, ordering: .relaxed)
         record.note(.parsing)
-        executor.beginTurn()
         logsCommands = context.isVerbose(2)
         var commandsLeft = commandLimit
         while true {
             if output.isAboveHighWater { return .outputFull }
-            let progress: Progress
-            switch state {
-            case .command: progress = runCommands(&commandsLeft, now: now)
-            case .fresh: progress = chooseProtocol()
-            case .retrieving(let retrieval):
-                progress = retrieve(retrieval, newline: input.newline(), now: now)
-            case .swallowingLine: progress = swallowLine()
-            case .awaitingBlock(let storage, let block):
-                progress = finish(storage, block, now: now)
-                if case .changed = progress { commandsLeft -= 1 }
-            case .receivingValue(let value): progress = receive(value, now: now)
-            case .swallowing(let byteCount, let reply): progress = swallow(byteCount, reply)
-            case .listing(let listing): progress = makeSteps(of: listing, now: now)
-            case .watching(let watching): progress = tell(watching)
-            case .closed: return .close
-            }
+            let progress =
+                expectsCommand
+                ? runCommands(&commandsLeft, now: now) : goOn(&commandsLeft, now: now)
             if case .ends(let turn) = progress { return turn }
+        }
+    }
+
+    /// Goes on with what is not the next command. Not inlined: most turns have nothing of the kind.
+    @inline(never)
+    private func goOn(_ commandsLeft: inout Int, now: Moment) -> Progress {
+        switch state {
+        // `run` sees to it.
+        case .command: return .changed
+        case .fresh: return chooseProtocol()
+        case .retrieving(let retrieval):
+            return retrieve(retrieval, newline: input.newline(), now: now)
+        case .swallowingLine: return swallowLine()
+        case .awaitingBlock(let storage, let block):
+            let progress = finish(storage, block, now: now)
+            if case .changed = progress { commandsLeft -= 1 }
+            return progress
+        case .receivingValue(let value): return receive(value, now: now)
+        case .swallowing(let byteCount, let reply): return swallow(byteCount, reply)
+        case .listing(let listing): return makeSteps(of: listing, now: now)
+        case .watching(let watching): return tell(watching)
+        case .closed: return .ends(.close)
         }
     }
 
@@ -225,8 +243,7 @@ final class Connection {
     ) -> Progress {
         switch retrieval.run(&input, &output, executor, newline: newline, now: now) {
         case .over:
-            if case .command = state { return .went }
-            return enter(.command)
+            return expectsCommand ? .went : enter(.command)
         case .voided: return enter(.swallowingLine)
         case .needsInput: return wait(retrieval, .needsInput)
         case .outputFull: return wait(retrieval, .outputFull)

@@ -11,6 +11,7 @@ extension OutputBuffer {
         if !isQuiet { append(line) }
     }
 
+    @inline(__always)
     mutating func append(_ reply: Reply) { append(reply.line) }
     mutating func append(_ error: ErrorReply) { append(error.line) }
 

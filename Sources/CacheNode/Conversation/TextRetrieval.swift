@@ -46,7 +46,8 @@ struct TextRetrieval: Equatable {
         }
         var position = 0
         var keysLeft = Self.keysPerTurn
-        while let word = nextWord(in: line, from: position) {
+        // Most lines have one key: behind it nothing is looked for.
+        while position < line.count, let word = nextWord(in: line, from: position) {
             guard word.count <= ProtocolLimits.keyByteCountMax else {
                 return giveUp(.badFormat, &input, &output, newline: nil)
             }
@@ -105,7 +106,7 @@ struct TextRetrieval: Equatable {
             return use
         }
         if let pinned = result.pinned { output.append(block: pinned) }
-        guard result.outcome != .outOfMemory else {
+        if case .outOfMemory = result.outcome {
             output.takeBack(output.pendingByteCount - pendingByteCount)
             return false
         }

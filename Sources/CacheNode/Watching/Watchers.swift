@@ -44,8 +44,6 @@ final class Watchers: Sendable {
     private let lastNumber = Atomic<UInt64>(0)
     private let state = Mutex(State())
 
-    var wantedEvents: WatchedEvents { WatchedEvents(rawValue: wanted.load(ordering: .relaxed)) }
-
     @inline(__always)
     func want(_ events: WatchedEvents) -> Bool {
         wanted.load(ordering: .relaxed) & events.rawValue != 0

@@ -1,7 +1,9 @@
 /// The protocol's own limits. Source: PROTOCOL of memcached, doc/protocol.txt.
-package enum ProtocolLimits {
+///
+/// Public for the reason that `ReplyWriter` is: what each request is compared with is no call.
+public enum ProtocolLimits {
     /// A key's bytes.
-    package static let keyByteCountMax = 250
+    @inlinable public static var keyByteCountMax: Int { 250 }
     /// A value's bytes on the command line; the item limit is far below.
     package static let valueByteCountMax = 2_147_483_645
     /// What a line may have without its end having arrived, retrievals excepted.
@@ -12,7 +14,7 @@ package enum ProtocolLimits {
     /// one the keys are taken in parts.
     package static let retrievalLineByteCountMax = 524_288
     /// A whole line, its end included, that is shorter than this is not a command.
-    package static let lineByteCountMin = 4
+    @inlinable public static var lineByteCountMin: Int { 4 }
     /// The words of a meta command's line, its verb and key included.
     package static let metaWordCountMax = 20
     /// An opaque token's bytes, its letter not counted.
@@ -22,7 +24,7 @@ package enum ProtocolLimits {
     /// Bytes of a 32-bit number there, its sign included.
     package static let shortNumberByteCountMax = 11
     /// Exptimes from here on are a Unix time; below, seconds from now.
-    package static let relativeExptimeEnd: Int32 = 1_000_000_000
+    @inlinable public static var relativeExptimeEnd: Int32 { 1_000_000_000 }
     /// memcached's own border, which `-o classic_exptime` restores: 30 days.
-    package static let classicRelativeExptimeMax: Int32 = 2_592_000
+    @inlinable public static var classicRelativeExptimeMax: Int32 { 2_592_000 }
 }

@@ -1,5 +1,7 @@
 /// Where a command line ends, in bytes that arrive in parts.
-package enum LineFraming: Equatable, Sendable {
+///
+/// Public for the reason that `ReplyWriter` is.
+public enum LineFraming: Equatable, Sendable {
     /// A line of `count` bytes; the next input starts at `next`.
     case line(count: Int, next: Int)
     /// A whole line that is too short to be a command; the next input starts at `next`.
@@ -16,13 +18,19 @@ package enum LineFraming: Equatable, Sendable {
     ///   - input: all that has arrived and was not used yet.
     ///   - newline: the place of the first LF in it.
     ///   - isFull: whether no more input can arrive before some is used.
-    package static func of(_ input: Span<UInt8>, newline: Int?, isFull: Bool) -> LineFraming {
+    @inlinable @inline(__always)
+    public static func of(_ input: Span<UInt8>, newline: Int?, isFull: Bool) -> LineFraming {
         if let newline {
             let next = newline + 1
             guard next >= ProtocolLimits.lineByteCountMin else { return .tooShort(next: next) }
             let hasReturn = input[newline - 1] == UInt8(ascii: "\r")
             return .line(count: hasReturn ? newline - 1 : newline, next: next)
         }
+        return ofPart(input, isFull: isFull)
+    }
+
+    @usableFromInline
+    static func ofPart(_ input: Span<UInt8>, isFull: Bool) -> LineFraming {
         if input.count > ProtocolLimits.unfinishedLineByteCountMax {
             guard startsRetrieval(input) else { return .endless }
             return isFull ? .partOfRetrieval : .incomplete

@@ -7,18 +7,24 @@
 #endif
 
 /// A part of a line, by place and length: it refers to no memory.
-package struct ByteRange: Equatable, Sendable {
-    package var start: Int
-    package var count: Int
+///
+/// Public for the reason that `ReplyWriter` is.
+public struct ByteRange: Equatable, Sendable {
+    public var start: Int
+    public var count: Int
 
-    package init(start: Int, count: Int) {
+    @inlinable @inline(__always)
+    public init(start: Int, count: Int) {
         self.start = start
         self.count = count
     }
 
-    package var end: Int { start + count }
-    package var range: Range<Int> { start..<(start + count) }
-    package var isEmpty: Bool { count == 0 }
+    @inlinable @inline(__always)
+    public var end: Int { start + count }
+    @inlinable @inline(__always)
+    public var range: Range<Int> { start..<(start + count) }
+    @inlinable @inline(__always)
+    public var isEmpty: Bool { count == 0 }
 }
 
 /// The words of a command line: the first few by number, the last one, and how many there are.

@@ -1,9 +1,12 @@
 /// Replies that are one fixed line.
-package enum Reply: Sendable {
+///
+/// Public for the reason that `ReplyWriter` is.
+public enum Reply: Sendable {
     case stored, notStored, exists, notFound, deleted, touched, ok, end, reset
 
     /// The line with its end.
-    package var line: StaticString {
+    @inlinable @inline(__always)
+    public var line: StaticString {
         switch self {
         case .stored: "STORED\r\n"
         case .notStored: "NOT_STORED\r\n"

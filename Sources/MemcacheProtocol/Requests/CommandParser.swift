@@ -7,9 +7,19 @@
 package enum CommandParser {
     /// - Parameter knowsDebugtime: whether `debugtime` is a command.
     package static func parse(_ line: Span<UInt8>, knowsDebugtime: Bool = false) -> Command {
-        if let retrieval = retrieval(line) { return retrieval }
-        if let meta = meta(line) { return meta }
-        if let storage = storage(line) { return storage }
+        let frequent: Command?
+        switch line.firstByte {
+        case UInt8(ascii: "g"): frequent = retrieval(line)
+        case UInt8(ascii: "m"): frequent = meta(line)
+        case let first?: frequent = storage(line, first: first)
+        case nil: frequent = nil
+        }
+        return frequent ?? parse(wordsOf: line, knowsDebugtime: knowsDebugtime)
+    }
+
+    /// The commands that few send. Not inlined: the others need no room for words.
+    @inline(never)
+    private static func parse(wordsOf line: Span<UInt8>, knowsDebugtime: Bool) -> Command {
         let words = Words(line)
         guard let verb = words[0], !verb.isEmpty else {
             // Behind a space nothing is a command. Who ends such a line in `noreply` waits for no answer.
@@ -34,8 +44,8 @@ package enum CommandParser {
 
     // MARK: Retrieval
 
+    @inline(__always)
     private static func retrieval(_ line: Span<UInt8>) -> Command? {
-        guard let first = line.firstByte, first == UInt8(ascii: "g") else { return nil }
         if line.starts(with: "get ") { return keys(line, from: 4, showsCASUnique: false) }
         if line.starts(with: "gets ") { return keys(line, from: 5, showsCASUnique: true) }
         if line.starts(with: "gat ") { return getAndTouch(line, from: 4, showsCASUnique: false) }
@@ -110,10 +120,9 @@ package enum CommandParser {
 
     // MARK: Meta commands
 
+    @inline(__always)
     private static func meta(_ line: Span<UInt8>) -> Command? {
-        guard let first = line.firstByte, first == UInt8(ascii: "m"), line.count >= 2,
-            line.count == 2 || line[2] == UInt8(ascii: " ")
-        else { return nil }
+        guard line.count >= 2, line.count == 2 || line[2] == UInt8(ascii: " ") else { return nil }
         switch line[1] {
         case UInt8(ascii: "g"): return .meta(.get)
         case UInt8(ascii: "s"): return .meta(.set)
@@ -128,8 +137,8 @@ package enum CommandParser {
     // MARK: Storage
 
     /// Word by word, without taking the whole line apart: the second most frequent line there is.
-    private static func storage(_ line: Span<UInt8>) -> Command? {
-        guard let first = line.firstByte else { return nil }
+    @inline(__always)
+    private static func storage(_ line: Span<UInt8>, first: UInt8) -> Command? {
         switch first {
         case UInt8(ascii: "s") where line.hasVerb("set"): return store(line, from: 3, .set)
         case UInt8(ascii: "a") where line.hasVerb("add"): return store(line, from: 3, .add)

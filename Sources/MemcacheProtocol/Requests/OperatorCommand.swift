@@ -59,17 +59,19 @@ package enum DumpStyle: Equatable, Sendable {
 }
 
 /// What a watcher wants to be told of.
-package struct WatchedEvents: OptionSet, Hashable, Sendable {
-    package let rawValue: UInt32
-    @inlinable package init(rawValue: UInt32) { self.rawValue = rawValue }
+///
+/// Public for the reason that `ReplyWriter` is.
+public struct WatchedEvents: OptionSet, Hashable, Sendable {
+    public let rawValue: UInt32
+    @inlinable public init(rawValue: UInt32) { self.rawValue = rawValue }
 
-    @inlinable package static var fetchers: WatchedEvents { WatchedEvents(rawValue: 1 << 0) }
-    @inlinable package static var mutations: WatchedEvents { WatchedEvents(rawValue: 1 << 1) }
-    @inlinable package static var evictions: WatchedEvents { WatchedEvents(rawValue: 1 << 2) }
-    @inlinable package static var connections: WatchedEvents { WatchedEvents(rawValue: 1 << 3) }
-    @inlinable package static var deletions: WatchedEvents { WatchedEvents(rawValue: 1 << 4) }
+    @inlinable public static var fetchers: WatchedEvents { WatchedEvents(rawValue: 1 << 0) }
+    @inlinable public static var mutations: WatchedEvents { WatchedEvents(rawValue: 1 << 1) }
+    @inlinable public static var evictions: WatchedEvents { WatchedEvents(rawValue: 1 << 2) }
+    @inlinable public static var connections: WatchedEvents { WatchedEvents(rawValue: 1 << 3) }
+    @inlinable public static var deletions: WatchedEvents { WatchedEvents(rawValue: 1 << 4) }
     /// Of machinery that only memcached has: asked for in vain.
-    @inlinable package static var foreign: WatchedEvents { WatchedEvents(rawValue: 1 << 5) }
+    @inlinable public static var foreign: WatchedEvents { WatchedEvents(rawValue: 1 << 5) }
     /// The events that show keys.
     package static let ofItems: WatchedEvents = [.fetchers, .mutations, .evictions, .deletions]
 }

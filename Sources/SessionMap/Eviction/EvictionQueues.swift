@@ -88,6 +88,8 @@ struct EvictionQueues {
     // MARK: Change
 
     /// Writes a new item's standing. One that replaces another keeps that one's, and its age.
+    // Inlined: a call would be given a copy of the queues.
+    @inline(__always)
     func stamp(_ item: Item, replacing old: Item, time: MapTime) {
         if !old.isNull {
             region[item, .marks] |= region[old, .marks] & ItemMark.proven

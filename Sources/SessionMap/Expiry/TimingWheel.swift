@@ -72,6 +72,7 @@ struct TimingWheel: ~Copyable {
 
     /// Gives an item another deadline, or none, which leaves it where it hangs: its slot comes up
     /// early and moves it then. Only to an earlier deadline does it move at once.
+    @inline(__always)
     mutating func setDeadline(_ item: Item, _ deadline: Deadline) {
         let old = region[item, .deadline]
         region.setDeadline(item, deadline.seconds)
@@ -79,6 +80,7 @@ struct TimingWheel: ~Copyable {
     }
 
     /// Takes note of another deadline that an item has been given.
+    @inline(__always)
     mutating func reschedule(_ item: Item, from old: UInt32, to deadline: Deadline) {
         guard deadline != .never else { return }
         if isScheduled(item) {

@@ -163,6 +163,8 @@ struct ItemIndex: ~Copyable {
     @inline(__always)
     func segment(_ tag: UInt32) -> Segment { place(tag).segment }
 
+    // Inlined, as `replace` is: a call would be given a copy of the whole index.
+    @inline(__always)
     func find(_ key: Span<UInt8>, tag: UInt32) -> (item: Item, slot: Slot)? {
         let place = place(tag)
         let slots = slots(place)
@@ -195,6 +197,7 @@ struct ItemIndex: ~Copyable {
         }
     }
 
+    @inline(__always)
     func replace(_ slot: Slot, with item: Item) {
         let slots = slots(slot.place)
         slots[slot.number] = (slots[slot.number] >> 32) << 32 | UInt64(item.unit)

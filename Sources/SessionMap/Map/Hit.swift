@@ -70,19 +70,24 @@ package struct Hit {
 }
 
 /// What an operation makes of a live item that it was shown.
-package struct HitUse: Sendable {
+///
+/// Public, though no application needs it: what is `package` is never inlined into other modules, with
+/// `@inlinable` or without (Swift 6.3), and one of these is made for each hit.
+public struct HitUse: Sendable {
     /// The value is sent from where it is, and pinned; otherwise what is needed has been copied.
-    package var pinsValue = false
+    public var pinsValue = false
     /// The item's deadline from now on, if it changes.
-    package var deadline: Deadline?
+    public var deadline: Deadline?
     /// The client is told to make a new value.
-    package var claims = false
+    public var claims = false
 
-    package init() {}
+    @inlinable @inline(__always)
+    public init() {}
 
     package static let copied = HitUse()
 
-    package static func touched(_ deadline: Deadline?) -> HitUse {
+    @inlinable @inline(__always)
+    public static func touched(_ deadline: Deadline?) -> HitUse {
         var use = HitUse()
         use.deadline = deadline
         return use

@@ -83,6 +83,7 @@ package struct MapConfiguration: Sendable {
     /// memcached counts an item's header (48 bytes), its CAS unique (8), the key with a NUL and the
     /// value with its CR LF; so a limit of 1 MiB and a key of 1 byte leave 1,048,516 bytes there, and
     /// here.
+    @inline(__always)
     package func valueByteCountMax(keyByteCount: Int) -> Int {
         itemByteCountMax - 48 - 8 - (keyByteCount + 1) - 2
     }

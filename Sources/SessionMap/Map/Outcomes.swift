@@ -1,22 +1,24 @@
 /// The resolved moment at which an item expires, in seconds of the node's clock.
-package struct Deadline: Equatable, Sendable {
+///
+/// Public for the reason that `HitUse` is.
+public struct Deadline: Equatable, Sendable {
     /// 0 stands for "never": the node's clock starts later than that.
-    package let seconds: UInt32
+    public let seconds: UInt32
 
-    private init(seconds: UInt32) { self.seconds = seconds }
+    @inlinable @inline(__always)
+    init(stored seconds: UInt32) { self.seconds = seconds }
 
-    package static let never = Deadline(seconds: 0)
+    @inlinable public static var never: Deadline { Deadline(stored: 0) }
     /// A moment that has passed already.
-    package static let past = Deadline(seconds: 1)
+    @inlinable public static var past: Deadline { Deadline(stored: 1) }
     /// The node's clock must not show less than this.
-    package static let clockStart: UInt32 = 2
+    @inlinable public static var clockStart: UInt32 { 2 }
 
     /// `seconds` on the node's clock; what the clock cannot show any more is its last second.
-    package static func at(_ seconds: UInt64) -> Deadline {
-        Deadline(seconds: UInt32(clamping: max(seconds, 1)))
+    @inlinable @inline(__always)
+    public static func at(_ seconds: UInt64) -> Deadline {
+        Deadline(stored: UInt32(clamping: max(seconds, 1)))
     }
-
-    init(stored seconds: UInt32) { self.seconds = seconds }
 
     @inline(__always)
     package func isPassed(at now: UInt32) -> Bool { seconds != 0 && seconds <= now }
@@ -28,7 +30,7 @@ package struct Deadline: Equatable, Sendable {
 }
 
 /// What a store command does with the item that is there.
-package enum StoreMode: Equatable, Sendable {
+public enum StoreMode: Equatable, Sendable {
     case set
     case add
     case replace
@@ -37,26 +39,29 @@ package enum StoreMode: Equatable, Sendable {
 }
 
 /// Everything about a new item but its bytes.
-package struct StoreRequest: Equatable, Sendable {
-    package var mode: StoreMode
-    package var clientFlags: UInt32
-    package var deadline: Deadline
+///
+/// Public for the reason that `HitUse` is.
+public struct StoreRequest: Equatable, Sendable {
+    public var mode: StoreMode
+    public var clientFlags: UInt32
+    public var deadline: Deadline
     /// What the CAS unique of the item that is there must be. `add` does not look at it; `append`
     /// and `prepend` take 0 as no wish.
-    package var comparison: UInt64?
+    public var comparison: UInt64?
     /// A lower comparison than the item's unique stores the value nevertheless, as a stale one that
     /// keeps the item's deadline. For `set` and `replace`.
-    package var storesStale = false
+    public var storesStale = false
     /// `append` and `prepend` make an item where there is none.
-    package var createsMissing = false
+    public var createsMissing = false
     /// The item's own unique, instead of a fresh one.
-    package var casUnique: UInt64?
-    package var hasEncodedKey = false
+    public var casUnique: UInt64?
+    public var hasEncodedKey = false
     /// A value that cannot be stored, too large or for want of memory, takes the old one with it,
     /// which is out of date. Not so with the conditional commands.
-    package var dropsOldWhenRefused: Bool
+    public var dropsOldWhenRefused: Bool
 
-    package init(
+    @inlinable @inline(__always)
+    public init(
         mode: StoreMode, clientFlags: UInt32, deadline: Deadline, comparison: UInt64? = nil
     ) {
         self.mode = mode
@@ -67,7 +72,8 @@ package struct StoreRequest: Equatable, Sendable {
     }
 
     /// Whether this is a compare-and-swap, which is counted as one and finds no item missing.
-    package var isCompareAndSwap: Bool {
+    @inlinable @inline(__always)
+    public var isCompareAndSwap: Bool {
         switch mode {
         case .set, .replace: comparison != nil
         case .add, .append, .prepend: false
@@ -85,7 +91,8 @@ package enum StoreOutcome: Equatable, Sendable {
     case outOfMemory
 }
 
-package enum RetrievalOutcome: Equatable, Sendable {
+/// Public for the reason that `HitUse` is.
+public enum RetrievalOutcome: Equatable, Sendable {
     case hit
     case miss
     /// There was an item, but its deadline has passed: a miss of its own kind.
@@ -94,6 +101,12 @@ package enum RetrievalOutcome: Equatable, Sendable {
     case flushed
     /// There is an item, but too much memory is pinned already for its value to be sent.
     case outOfMemory
+
+    /// As `==`, which in another module is a call through a witness table.
+    @inlinable @inline(__always)
+    public var isHit: Bool {
+        if case .hit = self { true } else { false }
+    }
 }
 
 /// What a retrieval stores where it finds nothing: an empty item, for the client to fill.

@@ -192,12 +192,17 @@ package final class SessionMap: @unchecked Sendable {
 
     // MARK: Writing
 
+    /// Whether a value may be so long. For who asks each time: the configuration is not copied.
+    package func admits(valueByteCount: Int, keyByteCount: Int) -> Bool {
+        valueByteCount <= configuration.valueByteCountMax(keyByteCount: keyByteCount)
+    }
+
     /// `body` sees the item that was stored, with the lock held.
     package func store(
         _ key: Span<UInt8>, _ request: StoreRequest, value: Span<UInt8>, now: UInt32,
         fraction: UInt32 = 0, _ body: (Hit) -> Void = { _ in }
     ) -> StoreOutcome {
-        guard value.count <= configuration.valueByteCountMax(keyByteCount: key.count) else {
+        guard admits(valueByteCount: value.count, keyByteCount: key.count) else {
             return refuseTooLarge(key, request, now: now)
         }
         let hash = hash.hash(key)

@@ -9,6 +9,7 @@ extension Shard {
     }
 
     // Static, with the one thing they need: a borrowed shard would be copied for each call.
+    @inline(__always)
     static func judge(
         _ request: StoreRequest, existing: Item, region: Region
     ) -> Verdict {

@@ -57,11 +57,13 @@ struct Shard: ~Copyable {
     }
 
     /// What an item is given: what its client wishes, or a fresh one; 0 where there are none.
+    @inline(__always)
     mutating func casUnique(_ wish: UInt64?) -> UInt64 {
         guard configuration.assignsCASUniques else { return 0 }
         return wish ?? nextCASUnique()
     }
 
+    @inline(__always)
     private mutating func nextCASUnique() -> UInt64 {
         casCounter += 1
         // Kept, so that a unique does not come again after a restart, its item long gone.
