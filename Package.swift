@@ -139,10 +139,9 @@ let package = Package(
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ],
-            path: "Tests/ClientBenchmark", swiftSettings: strict),
-        .executableTarget(
-            name: "RingBenchmark", dependencies: ["HashRing"], path: "Tests/RingBenchmark",
             swiftSettings: strict),
+        .executableTarget(
+            name: "RingBenchmark", dependencies: ["HashRing"], swiftSettings: strict),
         .testTarget(
             name: "ClusterFileTests",
             dependencies: ["ClusterFile", "HashRing", .product(name: "Yams", package: "Yams")],

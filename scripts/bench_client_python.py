@@ -1,7 +1,7 @@
 """Asks a node with a client in Python: bench_client_python.py pymemcache|pylibmc HOST PORT
 get|set|getmany BYTES SECONDS
 
-One line, as Tests/ClientBenchmark prints it: operations per second, microseconds of this process's CPU
+One line, as Sources/ClientBenchmark prints it: operations per second, microseconds of this process's CPU
 time per operation, and the median and the 99th percentile of their latency in microseconds.
 """
 import sys, time

@@ -17,6 +17,8 @@ private enum Arrows {
             "SessionClient", "EventLoop", "MemcacheProtocol", "HashRing", "ClusterFile",
             "LoadGenerator",
         ],
+        "ClientBenchmark": ["HashRing", "SessionClient"],
+        "RingBenchmark": ["HashRing"],
     ]
     /// Modules of the toolchain that every module may import.
     static let everywhere: Set<String> = ["Glibc", "Musl", "Darwin", "Synchronization"]
@@ -34,6 +36,7 @@ private enum Arrows {
         "sojournd": ["Logging", "ArgumentParser"],
         "LoadGenerator": ["Histogram"],
         "sojourn": ["ArgumentParser", "Logging", "NIOCore", "NIOPosix"],
+        "ClientBenchmark": ["NIOCore", "NIOPosix"],
     ]
 
     static func allowed(in module: String) -> Set<String>? {

@@ -79,7 +79,7 @@ struct PlacementTests {
     }
 }
 
-/// Tests/RingBenchmark, whose times nothing is asked of here.
+/// Sources/RingBenchmark, whose times nothing is asked of here.
 @Suite(.timeLimit(.minutes(10)))
 struct LookupCostTests {
     @Test("A lookup allocates nothing, with any strategy, whether a node is left out or not")
