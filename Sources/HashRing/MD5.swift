@@ -3,7 +3,7 @@
 /// Our own, because this is the hot path of the most used strategies: swift-crypto's would bring BoringSSL
 /// into a module without dependencies. Most keys are shorter than 56 bytes and take one block: 64 steps, each
 /// waiting for the one before. That is 98 ns in OpenSSL's assembler and 88 to 95 here, where three steps
-/// can be left out, on the machine whose figures the README has: most of a lookup's 97.
+/// can be left out, on the machine whose figures `cluster/clients/placement.md` has: most of a lookup's 97.
 enum MD5 {
     /// A digest as the four little-endian words that ketama uses.
     struct Digest: Equatable {

@@ -129,8 +129,9 @@ struct BalanceTests {
         }
     }
 
-    /// The bounds hold for these nodes and keys and are stated in the README: 160 points a node spread
-    /// about 8 % around the mean, 100 points 10 %, hashing without points as chance does.
+    /// The bounds hold for these nodes and keys and are stated in `cluster/clients/placement.md`: 160
+    /// points a node spread about 8 % around the mean, 100 points 10 %, hashing without points as chance
+    /// does.
     @Test(
         "Ten equal nodes get between 0.7 and 1.3 of their share", arguments: Ring.Strategy.allCases)
     func equal(strategy: Ring.Strategy) throws {

@@ -36,7 +36,8 @@ struct SessionUpdateTests {
         }
     }
 
-    @Test("A change is tried again as often as the README says when others are faster")
+    /// As `cluster/clients/swift.md` says.
+    @Test("A change is tried at most ten times when others are faster")
     func conflicts() async throws {
         let (mergeCount, session) = try await update(conflictCount: 9)
         #expect(mergeCount == 10)

@@ -5,7 +5,8 @@ import Testing
 
 /// How full the memory gets, whatever the sizes, and what an item costs beyond its bytes.
 ///
-/// SOJOURN_ARENA_MIB sets the arena's size; the figures of the README are from 64 in a release build.
+/// SOJOURN_ARENA_MIB sets the arena's size; the figures of `scripts/results/README.md` are from 64 in a
+/// release build.
 @Suite(.serialized, .timeLimit(.minutes(10))) struct SizeShiftTests {
     private static let arenaByteCount =
         Int(environmentNumber("SOJOURN_ARENA_MIB", default: isDebugBuild ? 8 : 64)) << 20

@@ -7,7 +7,7 @@ package enum EvictionPolicy: Equatable, Sendable {
     /// session within the very request that creates it.
     case probation(sharePercent: Int, proofAgeSeconds: Int)
 
-    /// See the README for how the share was chosen.
+    /// How the share was chosen is in `scripts/results/README.md`.
     package static let standard = EvictionPolicy.probation(
         sharePercent: sharePercentDefault, proofAgeSeconds: proofAgeSecondsDefault)
     package static let sharePercentDefault = 5
