@@ -105,7 +105,7 @@ let package = Package(
         .executableTarget(
             name: "sojournd",
             dependencies: [
-                "CacheNode", "ClusterFile", "EventLoop", "HashRing",
+                "CacheNode", "ClusterFile", "EventLoop", "HashRing", "MemcacheProtocol",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -120,7 +120,8 @@ let package = Package(
         .executableTarget(
             name: "sojourn",
             dependencies: [
-                "ClusterFile", "EventLoop", "HashRing", "LoadGenerator", "SessionClient",
+                "ClusterFile", "EventLoop", "HashRing", "LoadGenerator", "MemcacheProtocol",
+                "SessionClient",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
@@ -163,7 +164,8 @@ let package = Package(
         .testTarget(
             name: "SessionClientTests",
             dependencies: [
-                "ClusterFile", "HashRing", "SessionClient", "TestSupport", "sojournd",
+                "ClusterFile", "HashRing", "MemcacheProtocol", "SessionClient", "TestSupport",
+                "sojournd",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "MetricsTestKit", package: "swift-metrics"),
                 .product(name: "NIOCore", package: "swift-nio"),

@@ -1,6 +1,7 @@
 import CacheNode
 import ClusterFile
 import HashRing
+import MemcacheProtocol
 
 extension ClusterSource {
     /// A cluster's definition.
@@ -11,9 +12,8 @@ extension ClusterSource {
                 preconditionFailure("a definition that was read cannot be written")
             }
             return ToldCluster(
-                places: definition.nodes.map {
-                    ToldCluster.Place(host: $0.host, port: $0.port)
-                }, isListable: definition.isPlacedByAddressAlone, definition: text)
+                places: definition.nodes.map { ListedNode(host: $0.host, port: $0.port) },
+                isListable: definition.isPlacedByAddressAlone, definition: text)
         }
     }
 }

@@ -11,7 +11,7 @@ private enum Arrows {
         "CacheNode": ["EventLoop", "MemcacheProtocol", "SessionMap"],
         "SessionClient": ["MemcacheProtocol", "HashRing", "ClusterFile"],
         "HummingbirdSojourn": ["SessionClient"],
-        "sojournd": ["CacheNode", "ClusterFile", "EventLoop", "HashRing"],
+        "sojournd": ["CacheNode", "ClusterFile", "EventLoop", "HashRing", "MemcacheProtocol"],
         "LoadGenerator": ["EventLoop", "MemcacheProtocol", "HashRing"],
         "sojourn": [
             "SessionClient", "EventLoop", "MemcacheProtocol", "HashRing", "ClusterFile",

@@ -1,13 +1,14 @@
+import MemcacheProtocol
 import Testing
 
 @testable import CacheNode
 
-private func place(_ host: String, _ port: Int = 11_211) -> ToldCluster.Place {
-    ToldCluster.Place(host: host, port: port)
+private func place(_ host: String, _ port: Int = 11_211) -> ListedNode {
+    ListedNode(host: host, port: port)
 }
 
 private func listing(
-    _ places: [ToldCluster.Place], isListable: Bool = true, definition: String = "nodes: []\n",
+    _ places: [ListedNode], isListable: Bool = true, definition: String = "nodes: []\n",
     version: Int = 1
 ) throws -> ClusterListing {
     try ClusterListing(
@@ -58,7 +59,7 @@ struct ClusterListingTests {
 
     @Test("A definition has a bound", arguments: [-1, 0, 1])
     func definitionBound(excess: Int) {
-        let count = ClusterListing.definitionByteCountMax + excess - "1\n".utf8.count
+        let count = ConfigSubject.definition.byteCountMax + excess - "1\n".utf8.count
         let text = String(repeating: "#", count: count)
         #expect(((try? listing([place("a")], definition: text)) != nil) == (excess <= 0))
     }
@@ -71,7 +72,7 @@ struct ClusterListingTests {
     @Test("The answer's body has a bound", arguments: [-1, 0, 1])
     func bound(excess: Int) throws {
         // "1\n", then "h|h|p" with one host that fills the rest, and a line's end.
-        let rest = ClusterListing.listByteCountMax + excess - "1\n||11211 a|a|11211\n".utf8.count
+        let rest = ConfigSubject.cluster.byteCountMax + excess - "1\n||11211 a|a|11211\n".utf8.count
         let host = String(repeating: "h", count: rest / 2)
         // What is left over by the halving goes into the second port.
         let second = place("a", rest % 2 == 0 ? 11_211 : 1_121)
@@ -79,7 +80,7 @@ struct ClusterListingTests {
         do {
             found = try listing([place(rest % 2 == 0 ? host : host + "h"), second])
         } catch {
-            #expect("\(error)".contains("at most \(ClusterListing.listByteCountMax)"))
+            #expect("\(error)".contains("at most \(ConfigSubject.cluster.byteCountMax)"))
         }
         #expect((found != nil) == (excess <= 0))
     }

@@ -30,7 +30,7 @@ struct WireTests {
     func meta() {
         let talk = Talk(ListedRequests(all()), wire: .meta, valueByteCounts: .fixed(3))
         let sent = talk.ask(5)
-        let start = "mg k0001 v\r\nmg k0002 v T60\r\nmg k0003 T60\r\nmd k0004\r\n"
+        let start = "mg k0001 v\r\nmg k0002 T60 v\r\nmg k0003 T60\r\nmd k0004\r\n"
         #expect(sent.hasPrefix(start + "ms k0005 3 T60\r\n"))
         talk.answer(talk.metaHit(1) + talk.metaHit(2) + Array("HD\r\nHD\r\nHD\r\n".utf8))
         #expect(talk.faults.isEmpty)

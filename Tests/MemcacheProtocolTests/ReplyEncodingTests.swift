@@ -4,7 +4,7 @@ import Testing
 @testable import MemcacheProtocol
 
 /// What is written into room of so many bytes.
-private func written(_ room: Int = 2_048, _ encode: (inout ReplyWriter) -> Void) -> String {
+func written(_ room: Int = 2_048, _ encode: (inout ReplyWriter) -> Void) -> String {
     withUnsafeTemporaryAllocation(byteCount: room, alignment: 1) { memory in
         var writer = ReplyWriter(memory)
         encode(&writer)

@@ -43,17 +43,23 @@ struct ReplyLineTests {
         let meta: [(String, ReplyLine)] = [
             ("HD", .metaDone), ("EN", .metaMiss), ("NS", .metaNotStored), ("EX", .metaExists),
             ("NF", .metaNotFound), ("MN", .metaNoop), ("HD t5", .metaDone),
+            ("ME key exp=-1", .metaDebug),
         ]
         for (text, line) in meta { #expect(read(text) == line) }
     }
 
-    @Test("Every error of ours is read as an error")
+    @Test("Every error of ours is read as an error of its kind")
     func errors() {
-        for reply: ErrorReply in [
-            .error, .badFormat, .tooLarge, .outOfMemory, .shutdownNotEnabled, .tooManyConnections,
-        ] {
-            #expect(read(String("\(reply.line)".dropLast())) == .error, "\(reply)")
+        let errors: [(ErrorReply, ReplyLine)] = [
+            (.error, .error), (.badFormat, .clientError), (.tooLarge, .serverError),
+            (.outOfMemory, .serverError), (.shutdownNotEnabled, .serverError),
+            (.tooManyConnections, .error),
+        ]
+        for (reply, line) in errors {
+            #expect(read(String("\(reply.line)".dropLast())) == line, "\(reply)")
+            #expect(line.isError)
         }
+        #expect(!read("STORED").isError)
     }
 
     @Test("Anything else is unknown")

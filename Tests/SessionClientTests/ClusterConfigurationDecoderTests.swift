@@ -1,4 +1,5 @@
 import HashRing
+import MemcacheProtocol
 import NIOCore
 import NIOTestUtils
 import Testing
@@ -24,7 +25,7 @@ struct ClusterConfigurationDecoderTests {
         let bodies = ["1\na|b|1\n", "22\na||1 c|d|2\n\r\n"]
         try ByteToMessageDecoderVerifier.verifyDecoder(
             inputOutputPairs: try bodies.map {
-                (answer($0), [try ClusterConfiguration(body: $0)])
+                (answer($0), [try ClusterConfiguration(.cluster, body: $0)])
             },
             decoderFactory: { ClusterConfigurationDecoder() })
     }
@@ -40,7 +41,7 @@ struct ClusterConfigurationDecoderTests {
                     [try ClusterConfiguration(.definition, body: body)]
                 )
             ],
-            decoderFactory: { ClusterConfigurationDecoder(question: .definition) })
+            decoderFactory: { ClusterConfigurationDecoder(subject: .definition) })
     }
 
     @Test(
@@ -51,7 +52,7 @@ struct ClusterConfigurationDecoderTests {
         ])
     func otherAnswers(text: String) {
         let processor = NIOSingleStepByteToMessageProcessor(
-            ClusterConfigurationDecoder(question: .definition))
+            ClusterConfigurationDecoder(subject: .definition))
         #expect(throws: ClusterConfiguration.Mistake.self) {
             try processor.process(buffer: ByteBuffer(string: text)) { _ in }
         }

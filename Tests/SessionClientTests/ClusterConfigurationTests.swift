@@ -1,21 +1,29 @@
 import HashRing
+import MemcacheProtocol
 import Testing
 
 @testable import SessionClient
+
+extension ClusterConfiguration {
+    /// - Parameter body: of the answer's data block.
+    init(_ subject: ConfigSubject, body: String) throws(Mistake) {
+        try self.init(try ConfigBlock(subject, body: body))
+    }
+}
 
 @Suite(.timeLimit(.minutes(10)))
 struct ClusterConfigurationTests {
     @Test("Host names make the ring; addresses where there are none")
     func body() throws {
         let body = "12\nnode-1|10.0.0.1|11211 |10.0.0.2|11212 node-3||11213\n"
-        let configuration = try ClusterConfiguration(body: body)
+        let configuration = try ClusterConfiguration(.cluster, body: body)
         #expect(configuration.version == 12)
         #expect(
             configuration.nodes == [
                 Node(host: "node-1"), Node(host: "10.0.0.2", port: 11_212),
                 Node(host: "node-3", port: 11_213),
             ])
-        #expect(try ClusterConfiguration(body: "0\r\na|b|1\r\n\r\n").nodes.count == 1)
+        #expect(try ClusterConfiguration(.cluster, body: "0\r\na|b|1\r\n\r\n").nodes.count == 1)
     }
 
     @Test(
@@ -25,7 +33,9 @@ struct ClusterConfigurationTests {
             "1\n||11211\n", "1\na|b|1|2\n",
         ])
     func mistakes(body: String) {
-        #expect(throws: ClusterConfiguration.Mistake.self) { try ClusterConfiguration(body: body) }
+        #expect(throws: ClusterConfiguration.Mistake.self) {
+            try ClusterConfiguration(.cluster, body: body)
+        }
     }
 
     @Test("A definition comes with weights, places, and the rule of placement")

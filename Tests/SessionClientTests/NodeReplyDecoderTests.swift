@@ -1,3 +1,4 @@
+import MemcacheProtocol
 import NIOCore
 import NIOTestUtils
 import TestSupport
@@ -101,7 +102,7 @@ struct NodeReplyDecoderTests {
 
     @Test("Lines have a bound", arguments: [-1, 0, 1])
     func lineBound(excess: Int) {
-        let limit = NodeReplyDecoder.lineByteCountMax
+        let limit = ReplyLineEnd.lineByteCountMax
         let line = "HD " + String(repeating: "x", count: limit + excess - 3)
         let (replies, violation) = decode(line + "\r\n", cut: .pieces(byteCount: 100))
         #expect(replies.count == (excess <= 0 ? 1 : 0))

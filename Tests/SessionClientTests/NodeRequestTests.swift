@@ -1,3 +1,4 @@
+import MemcacheProtocol
 import NIOCore
 import Testing
 
@@ -22,9 +23,9 @@ struct NodeRequestTests {
     @Test("A sliding read sets the exptime and shows the time that it has set")
     func slidingGet() {
         let get = NodeRequest.Get(key: "k", wantsTimeLeft: true, exptime: 1_800)
-        #expect(encoded(.get(get)) == "mg k v f c T1800 t O0123456789abcdef\r\n")
+        #expect(encoded(.get(get)) == "mg k T1800 v f c t O0123456789abcdef\r\n")
         #expect(
-            encoded(.get(.init(key: "k", exptime: -1))) == "mg k v f c T-1 O0123456789abcdef\r\n")
+            encoded(.get(.init(key: "k", exptime: -1))) == "mg k T-1 v f c O0123456789abcdef\r\n")
     }
 
     @Test("A store counts its data block, whatever is in it")
@@ -80,7 +81,7 @@ struct NodeRequestTests {
             key: key, delta: .max, decrements: true, initial: .init(number: .max, exptime: .min))
         for request in [NodeRequest.store(store), .arithmetic(arithmetic)] {
             let text = encoded(request)
-            #expect(text.utf8.count < RequestLine.byteCountMax)
+            #expect(text.utf8.count < MetaLine.byteCountMax)
             #expect(text.split(separator: " ").count <= 20)
         }
     }

@@ -73,11 +73,9 @@ extension Executor {
         let context = context
         var left = entries[...]
         return Listing(step: { output, now in
-            var writer = StatisticsWriter()
             for entry in left.prefix(Self.connectionsPerStep) {
-                entry.write(to: &writer, context, now: now)
+                output.append(entry.statistics(context, now: now))
             }
-            output.append(writer.text())
             left = left.dropFirst(Self.connectionsPerStep)
             guard left.isEmpty else { return .more }
             output.append(Reply.end.line)

@@ -15,6 +15,11 @@ extension OutputBuffer {
     mutating func append(_ reply: Reply) { append(reply.line) }
     mutating func append(_ error: ErrorReply) { append(error.line) }
 
+    /// Appends a page of statistics, or a part of one.
+    mutating func append(_ list: [Statistic]) {
+        append(list.map { StatisticLine(name: $0.name, value: $0.text).line }.joined())
+    }
+
     /// Appends a number's reply.
     mutating func append(_ number: UInt64) {
         append(atMost: 22) { writer in
@@ -105,9 +110,7 @@ extension OutputBuffer {
             append("\r\n")
         case .noop: append("MN\r\n")
         case .page(let list):
-            var writer = StatisticsWriter()
-            writer.write(list)
-            append(writer.text())
+            append(list)
             append(.end)
         case .listing(let listing, let isAnnounced):
             if isAnnounced { append(.ok) }

@@ -51,7 +51,7 @@ extension Conversation {
                 askedCount: UInt32(count), since: wantedSince))
         let first = asked[askedBefore]
         switch context.wire {
-        case .text: writeText(request, verb, first, askedBefore)
+        case .text: writeClassic(request, verb, first, askedBefore)
         case .meta: writeMeta(request, verb, first, askedBefore)
         case .echo: break
         }
@@ -64,77 +64,60 @@ extension Conversation {
         }
     }
 
-    private func writeText(
+    private func writeClassic(
         _ request: Request, _ verb: Verb, _ first: Asked, _ askedBefore: Int
     ) {
+        let line: ClassicLine
         switch verb {
+        case .get: line = .get
+        case .gat: line = .gat(exptime: request.exptime)
+        case .touch: line = .touch(exptime: request.exptime)
+        case .delete: line = .delete
         case .set:
-            output.append("set ")
-            output.append(first.key, context.keys)
-            output.append(" 0 ")
-            output.append(UInt64(request.exptime))
-            output.append(" ")
-            output.append(UInt64(context.values.byteCount(first.key, first.revision)))
-        case .get:
-            output.append("get")
-            for place in askedBefore..<asked.count {
-                output.append(" ")
-                output.append(asked[place].key, context.keys)
-            }
-        case .gat:
-            output.append("gat ")
-            output.append(UInt64(request.exptime))
-            output.append(" ")
-            output.append(first.key, context.keys)
-        case .touch:
-            output.append("touch ")
-            output.append(first.key, context.keys)
-            output.append(" ")
-            output.append(UInt64(request.exptime))
-        case .delete:
-            output.append("delete ")
-            output.append(first.key, context.keys)
+            line = .set(
+                exptime: request.exptime,
+                valueByteCount: context.values.byteCount(first.key, first.revision))
         case .echo, .noop: return
         }
-        output.append("\r\n")
+        let count = asked.count - askedBefore
+        let byteCountMax = ClassicLine.byteCountMax + count * (1 + context.keys.byteCountMax)
+        output.append(atMost: byteCountMax) { writer in
+            line.encode(to: &writer, keyCount: count) { number, writer in
+                context.keys.write(asked[askedBefore + number].key, to: &writer)
+            }
+        }
     }
 
     private func writeMeta(
         _ request: Request, _ verb: Verb, _ first: Asked, _ askedBefore: Int
     ) {
+        var line = MetaLine(.get)
         switch verb {
         case .set:
-            output.append("ms ")
-            output.append(first.key, context.keys)
-            output.append(" ")
-            output.append(UInt64(context.values.byteCount(first.key, first.revision)))
-            if request.exptime != 0 {
-                output.append(" T")
-                output.append(UInt64(request.exptime))
-            }
-            if request.isQuiet { output.append(" q") }
+            line.verb = .set
+            line.valueByteCount = context.values.byteCount(first.key, first.revision)
+            if request.exptime != 0 { line.exptime = request.exptime }
+            if request.isQuiet { line.flags = .quiet }
         case .get where asked.count - askedBefore > 1:
-            for place in askedBefore..<asked.count {
-                output.append("mg ")
-                output.append(asked[place].key, context.keys)
-                output.append(" k v q\r\n")
-            }
-            output.append("mn")
-        case .get:
-            output.append("mg ")
-            output.append(first.key, context.keys)
-            output.append(" v")
-        case .gat, .touch:
-            output.append("mg ")
-            output.append(first.key, context.keys)
-            output.append(verb == .gat ? " v T" : " T")
-            output.append(UInt64(request.exptime))
-        case .delete:
-            output.append("md ")
-            output.append(first.key, context.keys)
+            line.flags = [.showsKey, .value, .quiet]
+            for place in askedBefore..<asked.count { write(line, asked[place].key) }
+            output.append("mn\r\n")
+            return
+        case .get: line.flags = .value
+        case .gat:
+            line.exptime = request.exptime
+            line.flags = .value
+        case .touch: line.exptime = request.exptime
+        case .delete: line.verb = .delete
         case .echo, .noop: return
         }
-        output.append("\r\n")
+        write(line, first.key)
+    }
+
+    private func write(_ line: MetaLine, _ key: UInt64) {
+        output.append(atMost: MetaLine.byteCountMax) { writer in
+            line.encode(to: &writer) { context.keys.write(key, to: &$0) }
+        }
     }
 
     private func writeValue() {

@@ -3,9 +3,6 @@ import MemcacheProtocol
 
 /// Reading replies, and comparing them with what they must be.
 extension Conversation {
-    /// A server's line is never longer: a key, three numbers and a word, or an error's text.
-    static let lineByteCountMax = 2_048
-
     /// Takes bytes as they come, in parts of any size.
     func receive(_ bytes: UnsafeRawBufferPointer, at now: UInt64, second: UInt32) {
         var rest = bytes
@@ -60,12 +57,12 @@ extension Conversation {
     }
 
     private func keepPartialLine(_ bytes: UnsafeRawBufferPointer) {
-        let room = Self.lineByteCountMax - partialLine.count
+        let room = ReplyLineEnd.lineByteCountMax - partialLine.count
         guard bytes.count <= room else {
             return loseStep(
                 .wrongReply,
-                "expected a line for \(headText), came more than \(Self.lineByteCountMax) bytes "
-                    + "without its end")
+                "expected a line for \(headText), came more than "
+                    + "\(ReplyLineEnd.lineByteCountMax) bytes without its end")
         }
         partialLine.append(contentsOf: bytes)
     }
@@ -83,6 +80,12 @@ extension Conversation {
         }
         let line = ReplyLine(span)
         if outstanding[0].isQuiet, !Self.isRefusal(line) { finishQuiet(now) }
+        take(line, text, now, second)
+    }
+
+    private func take(
+        _ line: ReplyLine, _ text: UnsafeRawBufferPointer, _ now: UInt64, _ second: UInt32
+    ) {
         let request = outstanding[0]
         switch (line, request.verb) {
         case (.value(let key, _, let count), .get), (.value(let key, _, let count), .gat):
@@ -92,7 +95,8 @@ extension Conversation {
             if request.askedCount == 1 {
                 beginBlock(asked[0], count)
             } else if let key = ReplyLine.token(
-                of: UInt8(ascii: "k"), in: span, from: flagsStart)
+                of: UInt8(ascii: "k"), in: text.assumingMemoryBound(to: UInt8.self).span,
+                from: flagsStart)
             {
                 beginValue(of: text, key, count, request, second)
             } else {
@@ -117,8 +121,8 @@ extension Conversation {
     /// A line that a quiet command may be answered with, too.
     private static func isRefusal(_ line: ReplyLine) -> Bool {
         switch line {
-        case .error, .notStored, .exists, .metaNotStored, .metaExists: true
-        default: false
+        case .notStored, .exists, .metaNotStored, .metaExists: true
+        default: line.isError
         }
     }
 

@@ -55,32 +55,14 @@ struct OutgoingBytes: ~Copyable {
 
     @inline(__always)
     mutating func append(_ text: StaticString) {
-        let length = text.utf8CodeUnitCount
-        memcpy(room(length), text.utf8Start, length)
-        end += length
+        append(atMost: text.utf8CodeUnitCount) { $0.write(text) }
     }
 
+    /// Appends what `encode` writes, `count` bytes at most.
     @inline(__always)
-    mutating func append(_ number: UInt64) {
-        var digits = InlineArray<20, UInt8>(repeating: 0)
-        var place = 20
-        var rest = number
-        repeat {
-            let (quotient, digit) = rest.quotientAndRemainder(dividingBy: 10)
-            place -= 1
-            digits[place] = UInt8(ascii: "0") &+ UInt8(truncatingIfNeeded: digit)
-            rest = quotient
-        } while rest > 0
-        let count = 20 - place
-        digits.span.withUnsafeBytes { bytes in
-            _ = memcpy(room(count), bytes.baseAddress.unsafelyUnwrapped + place, count)
-        }
-        end += count
-    }
-
-    @inline(__always)
-    mutating func append(_ key: UInt64, _ format: KeyFormat) {
-        let target = room(format.byteCountMax)
-        end += format.write(key, to: target.assumingMemoryBound(to: UInt8.self))
+    mutating func append(atMost count: Int, _ encode: (inout ReplyWriter) -> Void) {
+        var writer = ReplyWriter(UnsafeMutableRawBufferPointer(start: room(count), count: count))
+        encode(&writer)
+        end += writer.count
     }
 }

@@ -37,6 +37,13 @@ package struct KeyFormat: Sendable {
         return count
     }
 
+    @inline(__always)
+    func write(_ number: UInt64, to writer: inout ReplyWriter) {
+        let room = writer.skip(lengths.count(of: mixed(~number)))
+        guard let start = room.baseAddress else { return }
+        _ = write(number, to: start.assumingMemoryBound(to: UInt8.self))
+    }
+
     package func key(_ number: UInt64) -> [UInt8] {
         [UInt8](unsafeUninitializedCapacity: byteCountMax) { buffer, count in
             if let base = buffer.baseAddress { count = write(number, to: base) }

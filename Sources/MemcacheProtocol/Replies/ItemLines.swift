@@ -27,21 +27,19 @@ package struct ItemLine {
     package func encodeMetadata(key: UnsafeRawBufferPointer, to writer: inout ReplyWriter) {
         writer.write("key=")
         writer.write(escaped: key)
-        if let secondsLeft {
-            writer.write(" exp=")
-            writer.write(decimal: UInt64(max(0, wallSeconds + Int64(secondsLeft))))
-        } else {
-            writer.write(" exp=-1")
-        }
-        writer.write(" la=")
-        writer.write(decimal: UInt64(max(0, wallSeconds - Int64(secondsSinceAccess))))
-        writer.write(" cas=")
-        writer.write(decimal: casUnique)
+        writeState(
+            expiry: secondsLeft.map { UInt64(max(0, wallSeconds + Int64($0))) },
+            access: UInt64(max(0, wallSeconds - Int64(secondsSinceAccess))), to: &writer)
+        writer.write(" flags=", UInt64(clientFlags))
+        writer.write(" \n")
+    }
+
+    private func writeState(expiry: UInt64?, access: UInt64, to writer: inout ReplyWriter) {
+        if let expiry { writer.write(" exp=", expiry) } else { writer.write(" exp=-1") }
+        writer.write(" la=", access)
+        writer.write(" cas=", casUnique)
         writer.write(wasFetched ? " fetch=yes cls=1 size=" : " fetch=no cls=1 size=")
         writer.write(decimal: UInt64(byteCount))
-        writer.write(" flags=")
-        writer.write(decimal: UInt64(clientFlags))
-        writer.write(" \n")
     }
 
     /// `mgdump`: the command that reads the item.
@@ -55,10 +53,8 @@ package struct ItemLine {
     package func encodeKeyLine(key: UnsafeRawBufferPointer, to writer: inout ReplyWriter) {
         writer.write("ITEM ")
         writer.write(lineSafe: key)
-        writer.write(" [")
-        writer.write(decimal: UInt64(valueByteCount))
-        writer.write(" b; ")
-        writer.write(decimal: UInt64(max(0, secondsLeft.map { wallSeconds + Int64($0) } ?? 0)))
+        writer.write(" [", UInt64(valueByteCount))
+        writer.write(" b; ", UInt64(max(0, secondsLeft.map { wallSeconds + Int64($0) } ?? 0)))
         writer.write(" s]\r\n")
     }
 
@@ -66,18 +62,8 @@ package struct ItemLine {
     package func encodeDebug(key: UnsafeRawBufferPointer, to writer: inout ReplyWriter) {
         writer.write("ME ")
         writer.write(metaKey: key.bindMemory(to: UInt8.self).span, isEncoded: hasEncodedKey)
-        if let secondsLeft {
-            writer.write(" exp=")
-            writer.write(decimal: UInt64(secondsLeft))
-        } else {
-            writer.write(" exp=-1")
-        }
-        writer.write(" la=")
-        writer.write(decimal: UInt64(secondsSinceAccess))
-        writer.write(" cas=")
-        writer.write(decimal: casUnique)
-        writer.write(wasFetched ? " fetch=yes cls=1 size=" : " fetch=no cls=1 size=")
-        writer.write(decimal: UInt64(byteCount))
+        writeState(
+            expiry: secondsLeft.map(UInt64.init), access: UInt64(secondsSinceAccess), to: &writer)
         writer.write("\r\n")
     }
 }
@@ -101,14 +87,10 @@ package struct PrefixLine {
     package func encode(prefix: UnsafeRawBufferPointer, to writer: inout ReplyWriter) {
         writer.write("PREFIX ")
         writer.write(lineSafe: prefix)
-        writer.write(" get ")
-        writer.write(decimal: UInt64(gets))
-        writer.write(" hit ")
-        writer.write(decimal: UInt64(hits))
-        writer.write(" set ")
-        writer.write(decimal: UInt64(sets))
-        writer.write(" del ")
-        writer.write(decimal: UInt64(deletes))
+        writer.write(" get ", UInt64(gets))
+        writer.write(" hit ", UInt64(hits))
+        writer.write(" set ", UInt64(sets))
+        writer.write(" del ", UInt64(deletes))
         writer.write("\r\n")
     }
 }

@@ -149,8 +149,8 @@ package struct MetaReply {
 
 extension ReplyWriter {
     @inline(__always)
-    fileprivate mutating func write(_ flag: StaticString, _ number: UInt64) {
-        write(flag)
+    mutating func write(_ text: StaticString, _ number: UInt64) {
+        write(text)
         write(decimal: number)
     }
 }

@@ -10,8 +10,12 @@ package enum ReplyLine: Equatable, Sendable {
     case stored, notStored, exists, notFound, deleted, touched, end, ok
     /// `HD`, `EN`, `NS`, `EX`, `NF`, `MN`
     case metaDone, metaMiss, metaNotStored, metaExists, metaNotFound, metaNoop
-    /// `ERROR`, `CLIENT_ERROR ...` and `SERVER_ERROR ...`
+    /// `ME ...`
+    case metaDebug
+    /// `ERROR`: the server does not know the command.
     case error
+    /// `CLIENT_ERROR ...` and `SERVER_ERROR ...`
+    case clientError, serverError
     /// Nothing that the protocol has.
     case unknown
 
@@ -27,25 +31,19 @@ package enum ReplyLine: Equatable, Sendable {
             case 3: line.holds("END", at: word) ? .end : .unknown
             case 5 where line.holds("VALUE", at: word): Self.value(line)
             case 5: line.holds("ERROR", at: word) ? .error : .unknown
-            case 6: line.holds("STORED", at: word) ? .stored : Self.six(line, word)
+            case 6 where line.holds("STORED", at: word): .stored
+            case 6: line.holds("EXISTS", at: word) ? .exists : .unknown
             case 7:
                 line.holds("DELETED", at: word)
                     ? .deleted : line.holds("TOUCHED", at: word) ? .touched : .unknown
             case 9: line.holds("NOT_FOUND", at: word) ? .notFound : .unknown
             case 10: line.holds("NOT_STORED", at: word) ? .notStored : .unknown
-            case 12, 13: Self.longError(line, word)
+            case 12 where line.holds("CLIENT_ERROR", at: word): .clientError
+            case 12 where line.holds("SERVER_ERROR", at: word): .serverError
+            // memcached has texts that begin so.
+            case 13 where line.holds("SERVER_ERROR:", at: word): .serverError
             default: .unknown
             }
-    }
-
-    private static func six(_ line: Span<UInt8>, _ word: ByteRange) -> ReplyLine {
-        line.holds("EXISTS", at: word) ? .exists : .unknown
-    }
-
-    /// memcached has texts that begin with `SERVER_ERROR:`.
-    private static func longError(_ line: Span<UInt8>, _ word: ByteRange) -> ReplyLine {
-        line.holds("CLIENT_ERROR", at: word) || line.holds("SERVER_ERROR", at: word)
-            || line.holds("SERVER_ERROR:", at: word) ? .error : .unknown
     }
 
     private static func value(_ line: Span<UInt8>) -> ReplyLine {
@@ -71,10 +69,17 @@ package enum ReplyLine: Equatable, Sendable {
         case (UInt8(ascii: "E"), UInt8(ascii: "X")): return .metaExists
         case (UInt8(ascii: "N"), UInt8(ascii: "F")): return .metaNotFound
         case (UInt8(ascii: "M"), UInt8(ascii: "N")): return .metaNoop
+        case (UInt8(ascii: "M"), UInt8(ascii: "E")): return .metaDebug
         case (UInt8(ascii: "O"), UInt8(ascii: "K")): return .ok
         default: return .unknown
         }
     }
+
+    /// Where the flags of a line begin whose first word is a code without a number.
+    package static let flagsStart = 2
+
+    /// Whether the server tells what is wrong instead of an outcome.
+    package var isError: Bool { self == .error || self == .clientError || self == .serverError }
 
     private static func byteCount(_ line: Span<UInt8>, _ word: ByteRange) -> Int? {
         guard let count = line.unsigned32(at: word), count <= ProtocolLimits.valueByteCountMax

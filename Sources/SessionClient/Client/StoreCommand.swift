@@ -1,3 +1,4 @@
+import MemcacheProtocol
 import NIOCore
 
 /// A store, whatever becomes of it.

@@ -186,17 +186,11 @@ final class NodeConnection: @unchecked Sendable {
     private func connect() {
         attempt += 1
         let attempt = attempt
-        let bootstrap = ClientBootstrap(group: eventLoop)
+        let future = ClientBootstrap(group: eventLoop)
             .connectTimeout(settings.limits.connectTimeout)
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
             .channelOption(.socketOption(.so_keepalive), value: 1)
-        // An address needs no resolver, and no thread of its own.
-        let future =
-            if let address = try? SocketAddress(ipAddress: host, port: port) {
-                bootstrap.connect(to: address)
-            } else {
-                bootstrap.connect(host: host, port: port)
-            }
+            .connect(toHost: host, port: port)
         future.assumeIsolated().whenComplete { result in
             switch result {
             case .success(let channel): self.connected(channel, attempt: attempt)

@@ -1,4 +1,5 @@
 import HashRing
+import MemcacheProtocol
 import NIOCore
 
 /// The nodes that hold the copies of one item, and their connections: it carries out what `CopyWrite` and
@@ -91,7 +92,7 @@ struct CopySet: Sendable {
     func store(_ content: Content, over known: UInt64) -> NodeRequest.Store {
         NodeRequest.Store(
             key: key, value: content.value, clientFlags: content.clientFlags,
-            exptime: content.exptime, mode: known == 0 ? .add : .set,
+            exptime: content.exptime, mode: known == 0 ? .add : nil,
             expected: known == 0 ? nil : known, casUnique: content.version)
     }
 

@@ -1,3 +1,4 @@
+import MemcacheProtocol
 import NIOCore
 
 /// One meta command as the client sends it.
@@ -23,13 +24,12 @@ enum NodeRequest: Equatable, Sendable {
 
     /// `ms`: with the new CAS unique in the reply.
     struct Store: Equatable, Sendable {
-        enum Mode: Equatable, Sendable { case set, add, replace }
-
         var key: CacheKey
         var value: ByteBuffer
         var clientFlags: UInt32 = 0
         var exptime: Int32 = 0
-        var mode: Mode = .set
+        /// Nil stores whatever is there.
+        var mode: MetaLine.Mode?
         /// Store only what has this CAS unique.
         var expected: UInt64?
         /// The CAS unique that the item gets; the node chooses one if there is none.
@@ -86,69 +86,68 @@ extension NodeRequest {
 
     /// Appends the command line alone.
     func encodeLine(into buffer: inout ByteBuffer, opaque: UInt64) {
-        buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: RequestLine.byteCountMax) { room in
-            var line = RequestLine(room)
-            write(to: &line)
-            if case .noop = self {} else { line.writeOpaque(opaque) }
-            line.write("\r\n")
-            return line.count
+        buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: MetaLine.byteCountMax) { room in
+            var writer = ReplyWriter(room)
+            if let (key, line) = line(opaque: opaque) {
+                line.encode(to: &writer) { $0.write(key.bytes.span) }
+            } else {
+                writer.write("mn\r\n")
+            }
+            return writer.count
         }
     }
 
-    private func write(to line: inout RequestLine) {
+    /// Nothing for the no-op, which has no key.
+    private func line(opaque: UInt64) -> (key: CacheKey, line: MetaLine)? {
+        var line: MetaLine
+        let key: CacheKey
         switch self {
-        case .get(let get): get.write(to: &line)
-        case .store(let store): store.write(to: &line)
+        case .get(let get): (key, line) = (get.key, get.line)
+        case .store(let store): (key, line) = (store.key, store.line)
         case .delete(let delete):
-            line.write("md ")
-            line.write(key: delete.key)
-            if let expected = delete.expected { line.write(" C", expected) }
-        case .arithmetic(let arithmetic): arithmetic.write(to: &line)
-        case .noop: line.write("mn")
+            (key, line) = (delete.key, MetaLine(.delete))
+            line.comparison = delete.expected
+        case .arithmetic(let arithmetic): (key, line) = (arithmetic.key, arithmetic.line)
+        case .noop: return nil
         }
+        line.opaque = opaque
+        return (key, line)
     }
 }
 
 extension NodeRequest.Get {
-    fileprivate func write(to line: inout RequestLine) {
-        line.write("mg ")
-        line.write(key: key)
-        if wantsValue { line.write(" v") }
-        line.write(" f c")
-        if let exptime { line.write(" T", signed: exptime) }
-        // After T, so that it tells the time that T has set.
-        if wantsTimeLeft { line.write(" t") }
+    fileprivate var line: MetaLine {
+        var line = MetaLine(.get)
+        line.flags = [.showsClientFlags, .showsUnique]
+        if wantsValue { line.flags.insert(.value) }
+        if wantsTimeLeft { line.flags.insert(.showsTime) }
+        line.exptime = exptime
+        return line
     }
 }
 
 extension NodeRequest.Store {
-    fileprivate func write(to line: inout RequestLine) {
-        line.write("ms ")
-        line.write(key: key)
-        line.write(" ", UInt64(value.readableBytes))
-        switch mode {
-        case .set: break
-        case .add: line.write(" ME")
-        case .replace: line.write(" MR")
-        }
-        if clientFlags != 0 { line.write(" F", UInt64(clientFlags)) }
-        if exptime != 0 { line.write(" T", signed: exptime) }
-        if let expected { line.write(" C", expected) }
-        if let casUnique { line.write(" E", casUnique) }
-        line.write(" c")
+    fileprivate var line: MetaLine {
+        var line = MetaLine(.set)
+        line.valueByteCount = value.readableBytes
+        line.mode = mode
+        if clientFlags != 0 { line.clientFlags = clientFlags }
+        if exptime != 0 { line.exptime = exptime }
+        line.comparison = expected
+        line.casUnique = casUnique
+        line.flags = .showsUnique
+        return line
     }
 }
 
 extension NodeRequest.Arithmetic {
-    fileprivate func write(to line: inout RequestLine) {
-        line.write("ma ")
-        line.write(key: key)
-        line.write(" D", delta)
-        if decrements { line.write(" MD") }
-        if let initial {
-            line.write(" N", signed: initial.exptime)
-            line.write(" J", initial.number)
-        }
-        line.write(" v c")
+    fileprivate var line: MetaLine {
+        var line = MetaLine(.arithmetic)
+        line.delta = delta
+        line.mode = decrements ? .decrement : nil
+        line.vivifyExptime = initial?.exptime
+        line.initial = initial?.number
+        line.flags = [.value, .showsUnique]
+        return line
     }
 }

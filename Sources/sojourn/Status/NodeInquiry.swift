@@ -14,88 +14,62 @@ enum NodeInquiry {
 
     /// - Parameter seconds: until the node counts as down.
     static func ask(_ node: Node, seconds: Double) async -> Result<NodeStatistics, Trouble> {
-        let eventLoop = MultiThreadedEventLoopGroup.singleton.next()
-        let timeout = TimeAmount.nanoseconds(Int64(seconds * 1e9))
-        let promise = eventLoop.makePromise(of: NodeStatistics.self)
-        let alarm = eventLoop.scheduleTask(in: timeout) {
-            promise.fail(Trouble("no answer within \(seconds.shortest) s"))
-        }
-        let bootstrap = ClientBootstrap(group: eventLoop).connectTimeout(timeout)
-            .channelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(Handler(promise))
-                }
-            }
-        // An address needs no resolver, and a resolver that hangs does not hold it up.
-        let connection =
-            if let address = try? SocketAddress(ipAddress: node.host, port: node.port) {
-                bootstrap.connect(to: address)
-            } else {
-                bootstrap.connect(host: node.host, port: node.port)
-            }
-        connection.whenComplete { result in
-            switch result {
-            case .success(let channel):
-                promise.futureResult.whenComplete { _ in channel.close(promise: nil) }
-            case .failure(let error): promise.fail(error)
-            }
-        }
-        defer { alarm.cancel() }
         do {
-            return .success(try await promise.futureResult.get())
+            return .success(
+                try await NodeQuestion.ask(
+                    node, "stats\r\n", decoder: NodeStatisticsDecoder(),
+                    on: MultiThreadedEventLoopGroup.singleton,
+                    timeout: .nanoseconds(Int64(seconds * 1e9))))
         } catch {
-            return .failure(error as? Trouble ?? Trouble(ConnectingFailure(error).description))
+            return .failure(trouble(error, seconds: seconds))
         }
     }
 
-    /// Sends the command and gathers the lines of the answer.
-    private final class Handler: ChannelInboundHandler {
-        typealias InboundIn = ByteBuffer
-
-        private let promise: EventLoopPromise<NodeStatistics>
-        private var input = ByteBuffer()
-        private var values: [String: String] = [:]
-
-        init(_ promise: EventLoopPromise<NodeStatistics>) { self.promise = promise }
-
-        func channelActive(context: ChannelHandlerContext) {
-            let request = ByteBuffer(staticString: "stats\r\n")
-            context.writeAndFlush(NIOAny(request), promise: nil)
+    private static func trouble(_ error: any Error, seconds: Double) -> Trouble {
+        switch error {
+        case NodeQuestion.Trouble.late: Trouble("no answer within \(seconds.shortest) s")
+        case NodeQuestion.Trouble.hungUp: Trouble("hung up instead of answering")
+        case let error as Trouble: error
+        default: Trouble(ConnectingFailure(error).description)
         }
+    }
+}
 
-        func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-            input.writeImmutableBuffer(unwrapInboundIn(data))
-            while let end = input.readableBytesView.firstIndex(of: UInt8(ascii: "\n")) {
-                var line = input.readString(length: end - input.readerIndex) ?? ""
-                input.moveReaderIndex(forwardBy: 1)
-                if line.last == "\r" { line.removeLast() }
-                take(line)
-            }
-            if input.readableBytes > ProtocolLimits.lineByteCountMax {
-                promise.fail(Trouble("answers with an endless line"))
-            }
-        }
+/// Gathers the lines of a page of statistics.
+private struct NodeStatisticsDecoder: NIOSingleStepByteToMessageDecoder, Sendable {
+    typealias InboundOut = NodeStatistics
 
-        private func take(_ line: String) {
-            let words = line.split(separator: " ", maxSplits: 2).map(String.init)
-            if words == ["END"] {
-                promise.succeed(NodeStatistics(values))
-            } else if words.first == "STAT", words.count >= 2,
-                values.count < NodeStatistics.nameCountMax
-            {
-                values[words[1]] = words.count > 2 ? words[2] : ""
-            } else {
-                promise.fail(Trouble("answers '\(line.prefix(80))' to stats"))
-            }
-        }
+    private var values: [String: String] = [:]
 
-        func channelInactive(context: ChannelHandlerContext) {
-            promise.fail(Trouble("hung up instead of answering"))
+    mutating func decode(buffer: inout ByteBuffer) throws -> NodeStatistics? {
+        while let end = try lineEnd(in: buffer) {
+            let isLast = try take(
+                buffer.readableBytesUInt8Span.extracting(first: end.lineByteCount))
+            buffer.moveReaderIndex(forwardBy: end.next)
+            if isLast { return NodeStatistics(values) }
         }
+        return nil
+    }
 
-        func errorCaught(context: ChannelHandlerContext, error: any Error) {
-            promise.fail(error)
-            context.close(promise: nil)
+    /// - Returns: whether the page ends with this line.
+    private mutating func take(_ line: Span<UInt8>) throws -> Bool {
+        if ReplyLine(line) == .end { return true }
+        guard let statistic = StatisticLine(line), values.count < NodeStatistics.nameCountMax
+        else { throw NodeInquiry.Trouble("answers '\(line.text.prefix(80))' to stats") }
+        values[statistic.name] = statistic.value
+        return false
+    }
+
+    private func lineEnd(in buffer: ByteBuffer) throws -> ReplyLineEnd? {
+        do {
+            return try ReplyLineEnd(
+                of: buffer.readableBytesUInt8Span, byteCountMax: ProtocolLimits.lineByteCountMax)
+        } catch {
+            throw NodeInquiry.Trouble("answers with an endless line")
         }
+    }
+
+    mutating func decodeLast(buffer: inout ByteBuffer, seenEOF: Bool) throws -> NodeStatistics? {
+        try decode(buffer: &buffer)
     }
 }
