@@ -110,10 +110,11 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),
+        .target(name: "Reports", swiftSettings: strict),
         .target(
             name: "LoadGenerator",
             dependencies: [
-                "EventLoop", "HashRing", "MemcacheProtocol",
+                "EventLoop", "HashRing", "MemcacheProtocol", "Reports",
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
             ],
             swiftSettings: dataPath),
@@ -121,7 +122,7 @@ let package = Package(
             name: "sojourn",
             dependencies: [
                 "ClusterFile", "EventLoop", "HashRing", "LoadGenerator", "MemcacheProtocol",
-                "SessionClient",
+                "Reports", "SessionClient",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
@@ -145,10 +146,13 @@ let package = Package(
             name: "RingBenchmark", dependencies: ["HashRing"], swiftSettings: strict),
         .testTarget(
             name: "ClusterFileTests",
-            dependencies: ["ClusterFile", "HashRing", .product(name: "Yams", package: "Yams")],
+            dependencies: [
+                "ClusterFile", "HashRing", "TestSupport", .product(name: "Yams", package: "Yams"),
+            ],
             swiftSettings: strict),
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
-        .testTarget(name: "ArchitectureTests", swiftSettings: strict),
+        .testTarget(
+            name: "ArchitectureTests", dependencies: ["TestSupport"], swiftSettings: strict),
         .testTarget(
             name: "MemcacheProtocolTests", dependencies: ["MemcacheProtocol", "TestSupport"],
             swiftSettings: strict),
@@ -178,7 +182,7 @@ let package = Package(
         .testTarget(
             name: "LoadGeneratorTests",
             dependencies: [
-                "LoadGenerator", "TestSupport",
+                "HashRing", "LoadGenerator", "Reports", "TestSupport",
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
             ],
             swiftSettings: strict),

@@ -166,40 +166,13 @@ func runClient(_ run: Run) async throws {
     let cache = try CacheClient(
         nodes: [Node(host: run.host, port: run.port)], configuration: configuration,
         eventLoopGroup: group)
-    let keys = try (0..<Run.keyCount).map { try CacheKey(run.key($0)) }
-    let values = (0..<Run.keyCount).map { ByteBuffer(bytes: run.value($0)) }
-    for (key, value) in zip(keys, values) { try await cache.set(key, to: value) }
+    let client = try BenchedClient(run, cache)
+    for (key, value) in zip(client.keys, client.values) { try await cache.set(key, to: value) }
     let (start, cpu) = (nanoseconds(), cpuSeconds())
     let end = start + UInt64(run.seconds * 1e9)
     let results = try await withThrowingTaskGroup(of: [UInt64].self) { tasks in
         for task in 0..<run.taskCount {
-            tasks.addTask {
-                var latencies: [UInt64] = []
-                latencies.reserveCapacity(1 << 16)
-                var before = nanoseconds()
-                var number = task * 37
-                while before < end {
-                    let place = number % Run.keyCount
-                    switch run.operation {
-                    case "set": try await cache.set(keys[place], to: values[place])
-                    case "getmany":
-                        let wanted = (0..<Run.keysPerGet).map { keys[(place + $0) % Run.keyCount] }
-                        let items = await cache.get(wanted)
-                        guard items.hits.count == Run.keysPerGet,
-                            items[wanted[7]]?.value == values[(place + 7) % Run.keyCount]
-                        else { fail("a wrong reply") }
-                    default:
-                        guard try await cache.get(keys[place])?.value == values[place] else {
-                            fail("a wrong reply")
-                        }
-                    }
-                    let now = nanoseconds()
-                    latencies.append(now - before)
-                    before = now
-                    number += 1
-                }
-                return latencies
-            }
+            tasks.addTask { try await client.latencies(until: end, first: task * 37) }
         }
         var all: [UInt64] = []
         for try await part in tasks { all += part }
@@ -209,6 +182,51 @@ func runClient(_ run: Run) async throws {
         results, operationCount: results.count, seconds: Double(nanoseconds() - start) / 1e9,
         cpu: cpuSeconds() - cpu)
     cache.shutDown()
+}
+
+/// What each task asks of the client.
+struct BenchedClient: Sendable {
+    let operation: String
+    let cache: CacheClient
+    let keys: [CacheKey]
+    let values: [ByteBuffer]
+
+    init(_ run: Run, _ cache: CacheClient) throws {
+        operation = run.operation
+        self.cache = cache
+        keys = try (0..<Run.keyCount).map { try CacheKey(run.key($0)) }
+        values = (0..<Run.keyCount).map { ByteBuffer(bytes: run.value($0)) }
+    }
+
+    /// How long each call took, until that time.
+    func latencies(until end: UInt64, first: Int) async throws -> [UInt64] {
+        var latencies: [UInt64] = []
+        latencies.reserveCapacity(1 << 16)
+        var before = nanoseconds()
+        while before < end {
+            try await ask(for: (first + latencies.count) % Run.keyCount)
+            let now = nanoseconds()
+            latencies.append(now - before)
+            before = now
+        }
+        return latencies
+    }
+
+    private func ask(for place: Int) async throws {
+        switch operation {
+        case "set": try await cache.set(keys[place], to: values[place])
+        case "getmany":
+            let wanted = (0..<Run.keysPerGet).map { keys[(place + $0) % Run.keyCount] }
+            let items = await cache.get(wanted)
+            guard items.hits.count == Run.keysPerGet,
+                items[wanted[7]]?.value == values[(place + 7) % Run.keyCount]
+            else { fail("a wrong reply") }
+        default:
+            guard try await cache.get(keys[place])?.value == values[place] else {
+                fail("a wrong reply")
+            }
+        }
+    }
 }
 
 guard let run = Run(CommandLine.arguments) else {

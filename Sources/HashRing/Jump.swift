@@ -16,11 +16,8 @@ enum Jump {
         return bucket
     }
 
-    /// Another hash for each further try (SplitMix64).
+    /// Another hash for each further try, from the first one on.
     static func mixed(_ hash: UInt64, tryNumber: Int) -> UInt64 {
-        var mixed = hash &+ UInt64(tryNumber) &* 0x9e37_79b9_7f4a_7c15
-        mixed = (mixed ^ mixed >> 30) &* 0xbf58_476d_1ce4_e5b9
-        mixed = (mixed ^ mixed >> 27) &* 0x94d0_49bb_1331_11eb
-        return mixed ^ mixed >> 31
+        SplitMix64.mixed(hash &+ UInt64(tryNumber) &* SplitMix64.step &- SplitMix64.step)
     }
 }

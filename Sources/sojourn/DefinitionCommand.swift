@@ -1,6 +1,7 @@
 import ArgumentParser
 import ClusterFile
 import HashRing
+import Reports
 
 struct DefinitionCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -46,7 +47,7 @@ struct DefinitionCommand: ParsableCommand {
         let isMoved = definition.nodes.contains { $0.ringName != nil }
         var table = TextTable(
             ["node", "address", "weight", "memory", "memory file"]
-                + (isMoved ? ["in place of"] : []))
+                + (isMoved ? ["in place of"] : []), endsWithText: true)
         for member in definition.members {
             let node = member.node
             let place = node.inPlaceOf.map { "\($0.host):\($0.port)" } ?? "-"

@@ -1,4 +1,5 @@
 import Glibc
+import TestSupport
 import Testing
 
 /// Which module may import which: the shape of the project.
@@ -12,10 +13,11 @@ private enum Arrows {
         "SessionClient": ["MemcacheProtocol", "HashRing", "ClusterFile"],
         "HummingbirdSojourn": ["SessionClient"],
         "sojournd": ["CacheNode", "ClusterFile", "EventLoop", "HashRing", "MemcacheProtocol"],
-        "LoadGenerator": ["EventLoop", "MemcacheProtocol", "HashRing"],
+        "Reports": [],
+        "LoadGenerator": ["EventLoop", "MemcacheProtocol", "HashRing", "Reports"],
         "sojourn": [
             "SessionClient", "EventLoop", "MemcacheProtocol", "HashRing", "ClusterFile",
-            "LoadGenerator",
+            "LoadGenerator", "Reports",
         ],
         "ClientBenchmark": ["HashRing", "SessionClient"],
         "RingBenchmark": ["HashRing"],
@@ -62,24 +64,11 @@ let sources = root + "/Sources"
 let tests = root + "/Tests"
 
 func names(in directory: String) throws -> [String] {
-    let stream = try #require(opendir(directory), "cannot open \(directory)")
-    defer { closedir(stream) }
-    var names: [String] = []
-    while let entry = readdir(stream) {
-        let name = withUnsafeBytes(of: entry.pointee.d_name) { bytes in
-            String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-        }
-        if !name.hasPrefix(".") { names.append(name) }
-    }
-    return names.sorted()
+    try #require(fileNames(in: directory), "cannot open \(directory)").filter { !$0.hasPrefix(".") }
 }
 
 func text(of path: String) throws -> String {
-    let file = try #require(fopen(path, "r"), "cannot open \(path)")
-    defer { fclose(file) }
-    var bytes: [UInt8] = []
-    while case let byte = getc(file), byte != EOF { bytes.append(UInt8(byte)) }
-    return String(decoding: bytes, as: UTF8.self)
+    try #require(contents(of: path), "cannot open \(path)")
 }
 
 /// The module that a line imports: attributes and an access level may stand before `import`, a kind

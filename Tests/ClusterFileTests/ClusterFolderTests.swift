@@ -1,6 +1,7 @@
 import ClusterFile
 import Glibc
 import HashRing
+import TestSupport
 import Testing
 import Yams
 
@@ -12,11 +13,7 @@ struct ClusterFolderTests {
         "/" + #filePath.split(separator: "/").dropLast(3).joined(separator: "/") + "/cluster"
 
     private func text(_ name: String) throws -> String {
-        let file = try #require(fopen("\(Self.folder)/\(name)", "r"), "no \(name)")
-        defer { fclose(file) }
-        var bytes: [UInt8] = []
-        while case let byte = getc(file), byte != EOF { bytes.append(UInt8(byte)) }
-        return String(decoding: bytes, as: UTF8.self)
+        try #require(contents(of: "\(Self.folder)/\(name)"), "no \(name)")
     }
 
     private func documents(_ name: String) throws -> [Yams.Node] {

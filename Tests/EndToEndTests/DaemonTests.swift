@@ -107,16 +107,7 @@ final class LockedFile {
     }
 
     private static func processes() -> [pid_t] {
-        guard let stream = opendir("/proc") else { return [] }
-        defer { closedir(stream) }
-        var numbers: [pid_t] = []
-        while let entry = readdir(stream) {
-            let name = withUnsafeBytes(of: entry.pointee.d_name) { bytes in
-                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-            }
-            if let number = pid_t(name) { numbers.append(number) }
-        }
-        return numbers
+        (fileNames(in: "/proc") ?? []).compactMap { pid_t($0) }
     }
 
     private func hasOpened(_ process: pid_t) -> Bool {

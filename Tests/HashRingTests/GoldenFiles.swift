@@ -1,5 +1,5 @@
-import Glibc
 import HashRing
+import TestSupport
 import Testing
 
 /// What scripts/golden-placement wrote: where a real client or proxy put each of the keys.
@@ -109,14 +109,10 @@ enum GoldenFiles {
     private static func lines(of name: String) throws -> [Substring] {
         let folder = "/" + #filePath.split(separator: "/").dropLast().joined(separator: "/")
         let path = "\(folder)/Golden/\(name).txt"
-        guard let file = fopen(path, "r") else {
+        guard let text = contents(of: path) else {
             throw GoldenFileError(description: "cannot open \(path)")
         }
-        defer { fclose(file) }
-        var bytes: [UInt8] = []
-        while case let byte = getc(file), byte != EOF { bytes.append(UInt8(byte)) }
-        var lines = String(decoding: bytes, as: UTF8.self).split(
-            separator: "\n", omittingEmptySubsequences: false)
+        var lines = text.split(separator: "\n", omittingEmptySubsequences: false)
         if lines.last?.isEmpty == true { lines.removeLast() }
         return lines
     }

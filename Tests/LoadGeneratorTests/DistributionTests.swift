@@ -1,4 +1,5 @@
 import Glibc
+import HashRing
 import Testing
 
 @testable import LoadGenerator
@@ -23,7 +24,7 @@ struct DistributionTests {
 
     private func sizes(_ counts: ByteCounts, limit: Int = 1 << 20) -> [Int] {
         let table = QuantileTable(counts, limit: limit)
-        return (0..<100_000).map { table.count(of: mixed($0)) }.sorted()
+        return (0..<100_000).map { table.count(of: SplitMix64.mixed($0)) }.sorted()
     }
 
     @Test("A uniform range is used from end to end, evenly")

@@ -113,8 +113,9 @@ struct SessionWorkloadTests {
 
     private func source(_ people: KeyBook, _ counter: Counter) -> SessionSource {
         SessionSource(
-            people: people, exptime: 86_400, bots: 1, seed: 3, nextKey: { $0 + 1_000 },
-            botKey: { 1_000_000 + $0 }, noteLost: { counter.lost += 1 })
+            people: people, exptime: 86_400, bots: 1, seed: 3,
+            numbers: SessionNumbers(step: 1_000, botStep: 1, connection: 0, isHere: { _ in true }),
+            noteLost: { counter.lost += 1 })
     }
 
     @Test("People and bots come in the ratios they were seen in")

@@ -34,18 +34,7 @@ package final class TemporaryDirectory {
     }
 
     /// What is in it.
-    package var names: [String] {
-        guard let stream = opendir(path) else { return [] }
-        defer { closedir(stream) }
-        var names: [String] = []
-        while let entry = readdir(stream) {
-            let name = withUnsafeBytes(of: entry.pointee.d_name) { bytes in
-                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-            }
-            if name != ".", name != ".." { names.append(name) }
-        }
-        return names.sorted()
-    }
+    package var names: [String] { fileNames(in: path) ?? [] }
 
     package func write(_ text: String, to name: String) throws -> String {
         let file = path + "/" + name

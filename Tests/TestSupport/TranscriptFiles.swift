@@ -1,5 +1,3 @@
-import Glibc
-
 /// The files in `Tests/Transcripts`.
 package enum TranscriptFiles {
     private static let directory =
@@ -7,18 +5,7 @@ package enum TranscriptFiles {
         .map { "/" + $0 }.joined() + "/Transcripts"
 
     /// Their names, sorted.
-    package static let names: [String] = {
-        guard let stream = opendir(directory) else { return [] }
-        defer { closedir(stream) }
-        var names: [String] = []
-        while let entry = readdir(stream) {
-            let name = withUnsafeBytes(of: entry.pointee.d_name) { bytes in
-                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-            }
-            if name.hasSuffix(".txt") { names.append(name) }
-        }
-        return names.sorted()
-    }()
+    package static let names = (fileNames(in: directory) ?? []).filter { $0.hasSuffix(".txt") }
 
     package static func read(_ name: String) throws(TranscriptFailure) -> Transcript {
         guard let text = contents(of: directory + "/" + name) else {
@@ -26,19 +13,4 @@ package enum TranscriptFiles {
         }
         return try Transcript(name: name, text: text)
     }
-}
-
-/// The text of a file; nothing when it cannot be read.
-package func contents(of path: String) -> String? {
-    guard let file = fopen(path, "r") else { return nil }
-    defer { fclose(file) }
-    var bytes: [UInt8] = []
-    var part = [UInt8](repeating: 0, count: 65_536)
-    while true {
-        let count = fread(&part, 1, part.count, file)
-        guard count > 0 else { break }
-        bytes += part[..<count]
-    }
-    guard ferror(file) == 0 else { return nil }
-    return String(decoding: bytes, as: UTF8.self)
 }

@@ -1,4 +1,5 @@
 import Glibc
+import HashRing
 import MemcacheProtocol
 
 /// The text of a key: a prefix, zeros, and its number. Its length follows from the number.
@@ -20,7 +21,7 @@ package struct KeyFormat: Sendable {
     /// Writes the key at `target`, which has room for `byteCountMax`; returns its length.
     @inline(__always)
     package func write(_ number: UInt64, to target: UnsafeMutablePointer<UInt8>) -> Int {
-        let count = lengths.count(of: mixed(~number))
+        let count = lengths.count(of: SplitMix64.mixed(~number))
         prefix.withUnsafeBufferPointer { bytes in
             guard let base = bytes.baseAddress else { return }
             memcpy(target, base, bytes.count)
@@ -39,7 +40,7 @@ package struct KeyFormat: Sendable {
 
     @inline(__always)
     func write(_ number: UInt64, to writer: inout ReplyWriter) {
-        let room = writer.skip(lengths.count(of: mixed(~number)))
+        let room = writer.skip(lengths.count(of: SplitMix64.mixed(~number)))
         guard let start = room.baseAddress else { return }
         _ = write(number, to: start.assumingMemoryBound(to: UInt8.self))
     }

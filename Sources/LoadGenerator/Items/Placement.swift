@@ -5,7 +5,7 @@ enum Placement: Sendable {
     case oneNode
     case ring(Ring)
 
-    init(_ servers: [LoadPlan.Server], _ ring: Ring? = nil) throws(LoadError) {
+    init(_ servers: [Node], _ ring: Ring? = nil) throws(LoadError) {
         guard servers.count > 1 else {
             self = .oneNode
             return
@@ -15,7 +15,7 @@ enum Placement: Sendable {
             return
         }
         do {
-            self = .ring(try Ring(nodes: servers.map { Node(host: $0.host, port: $0.port) }))
+            self = .ring(try Ring(nodes: servers))
         } catch {
             throw .system("no ring of these servers: \(error)")
         }

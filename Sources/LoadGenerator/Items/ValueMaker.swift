@@ -1,4 +1,5 @@
 import Glibc
+import HashRing
 
 /// The values of a load: length and bytes follow from a key's number and from how often the load has
 /// rewritten it, so that a reply can be compared whole and an older value is seen as wrong.
@@ -39,12 +40,12 @@ package final class ValueMaker: Sendable {
 
     @inline(__always)
     private func stamp(_ key: UInt64, _ revision: UInt32) -> UInt64 {
-        mixed(mixed(key) ^ UInt64(revision) &* 0xD6E8_FEB8_6659_FD93)
+        SplitMix64.mixed(SplitMix64.mixed(key) ^ UInt64(revision) &* 0xD6E8_FEB8_6659_FD93)
     }
 
     @inline(__always)
     package func byteCount(_ key: UInt64, _ revision: UInt32) -> Int {
-        let count = lengths.count(of: mixed(key))
+        let count = lengths.count(of: SplitMix64.mixed(key))
         guard variesWithRevision else { return count }
         let share = 154 + Int(stamp(key, revision) >> 56)  // of 256: 0.6 to 1.6
         return min(byteCountMax, max(1, count * share / 256))

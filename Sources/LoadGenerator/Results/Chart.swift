@@ -1,6 +1,7 @@
 import Glibc
+import Reports
 
-/// Lines over two axes, as a part of an SVG drawing.
+/// Lines over two axes.
 struct Chart {
     struct Line {
         var name: String
@@ -47,85 +48,43 @@ struct Chart {
             : Self.height - Self.bottom - share * (Self.height - Self.top - Self.bottom)
     }
 
-    /// The chart moved down by `offset`.
-    func svg(offset: Double) -> String {
-        var parts = ["<g transform=\"translate(0 \(Self.figure(offset)))\">"]
-        parts.append(Self.text(title, Self.left, 20, "start", size: 15))
+    private func draw(on drawing: inout Drawing) {
+        drawing.text(title, x: Self.left, y: 20, size: 15)
+        let (bottom, end) = (Self.height - Self.bottom, Self.width - Self.right)
         for tick in x.ticks {
             let position = place(tick.place, x)
-            parts.append(
-                Self.grid(position, Self.top, position, Self.height - Self.bottom))
-            parts.append(
-                Self.text(tick.text, position, Self.height - Self.bottom + 18, "middle"))
+            drawing.line([(position, Self.top), (position, bottom)])
+            drawing.text(tick.text, x: position, y: bottom + 18, .middle)
         }
         for tick in y.ticks {
             let position = place(tick.place, y)
-            parts.append(Self.grid(Self.left, position, Self.width - Self.right, position))
-            parts.append(Self.text(tick.text, Self.left - 8, position + 4, "end"))
+            drawing.line([(Self.left, position), (end, position)])
+            drawing.text(tick.text, x: Self.left - 8, y: position + 4, .end)
         }
-        parts.append(
-            Self.text(
-                x.title, (Self.width + Self.left - Self.right) / 2, Self.height - 10, "middle"))
-        parts.append(Self.text(y.title, Self.left - 8, Self.top - 12, "end"))
-        for (number, line) in lines.enumerated() { parts += svg(line, number) }
-        return (parts + ["</g>"]).joined(separator: "\n")
+        drawing.text(x.title, x: (Self.left + end) / 2, y: Self.height - 10, .middle)
+        drawing.text(y.title, x: Self.left - 8, y: Self.top - 12, .end)
+        for (number, line) in lines.enumerated() { draw(line, number, on: &drawing) }
     }
 
-    private func svg(_ line: Line, _ number: Int) -> [String] {
+    private func draw(_ line: Line, _ number: Int, on drawing: inout Drawing) {
         let colour = Self.colours[number % Self.colours.count]
-        let points = line.points.map {
-            "\(Self.figure(place($0.x, x))),\(Self.figure(place($0.y, y)))"
-        }
-        let drawn =
-            "<polyline fill=\"none\" stroke=\"\(colour)\" stroke-width=\"1.8\" points=\""
-            + points.joined(separator: " ") + "\"/>"
-        guard !line.name.isEmpty else { return [drawn] }
+        drawing.line(line.points.map { (place($0.x, x), place($0.y, y)) }, colour, width: 1.8)
+        guard !line.name.isEmpty else { return }
         // Latencies rise to the right: below their end is room.
         let row = Self.height - Self.bottom - 12 - 18 * Double(lines.count - 1 - number)
         let left = Self.width - Self.right - 130
-        let key =
-            "<line x1=\"\(Self.figure(left))\" x2=\"\(Self.figure(left + 24))\" "
-            + "y1=\"\(Self.figure(row - 4))\" y2=\"\(Self.figure(row - 4))\" stroke=\"\(colour)\" "
-            + "stroke-width=\"3\"/>"
-        return [drawn, key, Self.text(line.name, left + 30, row, "start")]
-    }
-
-    private static func grid(_ x1: Double, _ y1: Double, _ x2: Double, _ y2: Double) -> String {
-        "<line x1=\"\(figure(x1))\" y1=\"\(figure(y1))\" x2=\"\(figure(x2))\" y2=\"\(figure(y2))\" "
-            + "stroke=\"#dddddd\"/>"
-    }
-
-    private static func text(
-        _ text: String, _ x: Double, _ y: Double, _ anchor: String, size: Int = 12
-    ) -> String {
-        "<text x=\"\(figure(x))\" y=\"\(figure(y))\" text-anchor=\"\(anchor)\" "
-            + "font-size=\"\(size)\">\(escaped(text))</text>"
-    }
-
-    private static func figure(_ number: Double) -> String { Figures.decimal(number, 1) }
-
-    private static func escaped(_ text: String) -> String {
-        text.reduce(into: "") { result, character in
-            switch character {
-            case "&": result += "&amp;"
-            case "<": result += "&lt;"
-            case ">": result += "&gt;"
-            default: result.append(character)
-            }
-        }
+        drawing.line([(left, row - 4), (left + 24, row - 4)], colour, width: 3)
+        drawing.text(line.name, x: left + 30, y: row)
     }
 
     /// Charts under each other, as a file.
     static func document(_ charts: [Chart]) -> String {
-        let height = figure(Self.height * Double(charts.count))
-        let drawn = charts.enumerated().map { number, chart in
-            chart.svg(offset: Self.height * Double(number))
+        var drawing = Drawing()
+        for chart in charts {
+            chart.draw(on: &drawing)
+            drawing.offset += height
         }
-        return "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"\(figure(width))\" "
-            + "height=\"\(height)\" viewBox=\"0 0 \(figure(width)) \(height)\" "
-            + "font-family=\"sans-serif\" fill=\"#222222\">\n"
-            + "<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n"
-            + drawn.joined(separator: "\n") + "\n</svg>\n"
+        return drawing.document(width: width, height: drawing.offset)
     }
 
     /// Round numbers from 0 to at least `limit`, some five of them.

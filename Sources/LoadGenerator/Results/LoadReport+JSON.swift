@@ -1,4 +1,5 @@
 import Histogram
+import Reports
 
 /// A result for programs. Times are in microseconds, CPU times per request.
 extension LoadReport {

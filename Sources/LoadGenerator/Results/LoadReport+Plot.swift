@@ -1,5 +1,6 @@
 import Glibc
 import Histogram
+import Reports
 
 /// A result as a drawing: latency by percentile, and throughput over time.
 extension LoadReport {
@@ -21,7 +22,7 @@ extension LoadReport {
             (1e5, "99.999"), (1e6, "99.9999"), (1e7, "99.99999"),
         ]
         return Chart(
-            title: "Latency, \(Figures.grouped(result.tally.requestCount)) requests",
+            title: "Latency, \(result.tally.requestCount.grouped) requests",
             x: Chart.Axis(
                 title: "percentile", range: 1...end,
                 ticks: percentiles.filter { $0.0 <= end }.map { (place: $0.0, text: $0.1) },
@@ -48,7 +49,7 @@ extension LoadReport {
         let times = Chart.linearTicks(to: end).filter { $0 <= end }
         return Chart(
             title:
-                "Throughput, mean \(Figures.short(Double(result.tally.requestCount) / result.seconds)) per second",
+                "Throughput, mean \((Double(result.tally.requestCount) / result.seconds).short) per second",
             x: Chart.Axis(
                 title: "seconds", range: 0...max(end, 0.1),
                 ticks: times.map { (place: $0, text: Self.plain($0)) }),
@@ -76,8 +77,8 @@ extension LoadReport {
 
     /// Without zeros that say nothing.
     private static func plain(_ number: Double) -> String {
-        guard number < 1_000 else { return Figures.grouped(Int(number.rounded())) }
-        var text = Figures.decimal(number, 6)
+        guard number < 1_000 else { return Int(number.rounded()).grouped }
+        var text = number.fixed(6)
         while text.hasSuffix("0") { text.removeLast() }
         if text.hasSuffix(".") { text.removeLast() }
         return text

@@ -1,4 +1,6 @@
+import HashRing
 import Histogram
+import Reports
 
 /// A result as a table for people.
 package struct LoadReport {
@@ -28,7 +30,7 @@ package struct LoadReport {
     }
 
     package var text: String {
-        ([settings, ""] + table + [""] + costs + faults).joined(separator: "\n") + "\n"
+        ([settings, "", table, ""] + costs + faults).joined(separator: "\n") + "\n"
     }
 
     // MARK: What was done
@@ -40,12 +42,12 @@ package struct LoadReport {
 
     private var pacing: String {
         let connections =
-            "\(Figures.grouped(plan.connectionCount)) connections, "
+            "\(plan.connectionCount.grouped) connections, "
             + (plan.threadCount == 1 ? "1 thread" : "\(plan.threadCount) threads")
         let depth = plan.depth == 1 ? "1 request" : "\(plan.depth) requests"
         guard let rate = plan.rate else { return connections + ", closed loop, \(depth) at a time" }
         return connections
-            + ", open loop of \(Figures.short(rate)) requests per second, at most \(depth) at a time, "
+            + ", open loop of \(rate.short) requests per second, at most \(depth) at a time, "
             + "latency from the moment each was due"
     }
 
@@ -58,60 +60,57 @@ package struct LoadReport {
             }
         let keysPerGet = plan.keysPerGet > 1 ? ", \(plan.keysPerGet) keys per get" : ""
         let quiet = plan.hasQuietSets ? ", sets quiet" : ""
-        return "\(what); \(Figures.grouped(plan.keyCount)) keys of \(plan.keyByteCounts) bytes, "
+        return "\(what); \(plan.keyCount.grouped) keys of \(plan.keyByteCounts) bytes, "
             + "values of \(plan.valueByteCounts) bytes (mean "
-            + "\(Figures.short(values.meanByteCount))), exptime \(plan.exptime)\(keysPerGet)\(quiet)"
+            + "\(values.meanByteCount.short)), exptime \(plan.exptime)\(keysPerGet)\(quiet)"
     }
 
     private var extent: String {
-        "every key stored first, then \(Figures.short(plan.warmUpSeconds)) s of the same that are "
-            + "not counted, then \(Figures.short(result.seconds)) s; seed \(plan.seed)"
+        "every key stored first, then \(plan.warmUpSeconds.short) s of the same that are "
+            + "not counted, then \(result.seconds.short) s; seed \(plan.seed)"
     }
 
     // MARK: What it took
 
-    private var table: [String] {
-        let header =
-            "".padded(12) + "right".aligned(14) + "per second".aligned(12)
-            + Self.percentiles.map { "\($0.name), ms".aligned(12) }.joined()
-            + "hits".aligned(14) + "misses".aligned(12)
-        var rows = operations.map { operation in
+    private var table: String {
+        var table = TextTable(
+            ["", "right", "per second"] + Self.percentiles.map { "\($0.name), ms" }
+                + ["hits", "misses"])
+        for operation in operations {
             let one = result.tally[operation]
-            return row(operation.name, one.count, one.latencies, one.hits, one.misses)
+            table.add(row(operation.name, one.count, one.latencies, one.hits, one.misses))
         }
         if operations.count > 1 {
             let all = operations.map { result.tally[$0] }
-            rows.append(
+            table.add(
                 row(
                     "all", result.tally.requestCount, latencies,
                     all.reduce(0) { $0 + $1.hits }, all.reduce(0) { $0 + $1.misses }))
         }
-        return [header] + rows
+        return table.text
     }
 
     private func row(
         _ name: String, _ count: Int, _ latencies: Histogram<UInt64>, _ hits: Int, _ misses: Int
-    ) -> String {
-        let rate = Int((Double(count) / result.seconds).rounded())
+    ) -> [String] {
         let times = Self.percentiles.map { _, percentile in
-            count == 0 ? "-" : Figures.decimal(latencies.milliseconds(at: percentile), 3)
+            count == 0 ? "-" : latencies.milliseconds(at: percentile).fixed(3)
         }
-        return name.padded(12) + Figures.grouped(count).aligned(14)
-            + Figures.grouped(rate).aligned(12) + times.map { $0.aligned(12) }.joined()
-            + Figures.grouped(hits).aligned(14) + Figures.grouped(misses).aligned(12)
+        let rate = Int((Double(count) / result.seconds).rounded())
+        return [name, count.grouped, rate.grouped] + times + [hits.grouped, misses.grouped]
     }
 
     private var costs: [String] {
         let sent = Double(result.tally.sentByteCount) / result.seconds / 1e6
         let received = Double(result.tally.receivedByteCount) / result.seconds / 1e6
         var lines = [
-            "sent \(Figures.short(sent)) MB/s, received \(Figures.short(received)) MB/s",
+            "sent \(sent.short) MB/s, received \(received.short) MB/s",
             "CPU time per request of this load: \(perRequest(result.ownTimes))",
         ]
         if plan.rate != nil, result.tally.delays.totalCount > 0 {
             let delays = result.tally.delays
             let figures = [("p50", 50.0), ("p99", 99), ("p99.9", 99.9)].map { name, percentile in
-                "\(name) \(Figures.decimal(delays.milliseconds(at: percentile), 3))"
+                "\(name) \(delays.milliseconds(at: percentile).fixed(3))"
             }
             lines.append(
                 "the load itself was late, ms: \(figures.joined(separator: ", ")) (a part of the "
@@ -125,9 +124,9 @@ package struct LoadReport {
 
     private func perRequest(_ times: ProcessTimes) -> String {
         let count = Double(max(1, result.tally.requestCount)) / 1e6
-        return "\(Figures.short(times.total / count)) us "
-            + "(user \(Figures.short(times.user / count)), "
-            + "system \(Figures.short(times.system / count)))"
+        return "\((times.total / count).short) us "
+            + "(user \((times.user / count).short), "
+            + "system \((times.system / count).short))"
     }
 
     // MARK: What went wrong
@@ -136,12 +135,12 @@ package struct LoadReport {
         var lines: [String] = []
         if case .sessions = plan.workload {
             lines.append(
-                "lost sessions of people: \(Figures.grouped(result.tally.lostSessionCount))")
+                "lost sessions of people: \(result.tally.lostSessionCount.grouped)")
         }
         for fault in Fault.allCases where result.tally.count(of: fault) > 0 {
             let example = result.tally.examples[fault].map { "; the first: \($0)" } ?? ""
             lines.append(
-                "\(fault.name): \(Figures.grouped(result.tally.count(of: fault)))\(example)")
+                "\(fault.name): \(result.tally.count(of: fault).grouped)\(example)")
         }
         if result.faultCount == 0 { lines.append("every reply was as it must be") }
         return lines

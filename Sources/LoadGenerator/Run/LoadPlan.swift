@@ -2,16 +2,6 @@ package import HashRing
 
 /// All that a run is told: what the command line says, checked.
 package struct LoadPlan: Sendable {
-    package struct Server: Sendable, Equatable {
-        package var host: String
-        package var port: Int
-
-        package init(host: String, port: Int) {
-            self.host = host
-            self.port = port
-        }
-    }
-
     package enum Workload: Sendable, Equatable {
         case mix(OperationMix)
         /// People and bots; so many times as many bots as people's traffic calls for.
@@ -23,7 +13,7 @@ package struct LoadPlan: Sendable {
         case requests(Int)
     }
 
-    package var servers = [Server(host: "127.0.0.1", port: 11_211)]
+    package var servers = [Node(host: "127.0.0.1")]
     /// Which server has a key; its nodes are the servers, in their order. Nil is ketama.
     package var ring: Ring?
     package var connectionCount = 50

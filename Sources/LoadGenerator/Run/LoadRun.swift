@@ -1,5 +1,6 @@
 import EventLoop
 import Glibc
+import HashRing
 import Synchronization
 
 /// A load from its first connection to its result: connect, store every key, warm up, measure.

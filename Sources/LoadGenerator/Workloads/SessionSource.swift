@@ -14,12 +14,10 @@ final class SessionSource: RequestSource {
     private let people: KeyBook
     private let exptime: Int32
     private let mix: OperationMix
-    private let nextKey: (UInt64) -> UInt64
-    private let botKey: (UInt64) -> UInt64
     private let noteLost: () -> Void
+    private var sessions: SessionNumbers
     private var numbers: SeededNumbers
     private var oldCookie: UInt64?
-    private var botCount: UInt64 = 0
     private var recentBots: [UInt64] = []
 
     /// Bots whose cookies are kept, to be tried again.
@@ -27,20 +25,16 @@ final class SessionSource: RequestSource {
 
     /// - Parameters:
     ///   - bots: how many times as many bots there are as people's traffic calls for.
-    ///   - nextKey: the number of a person's next session, from that of the last one.
-    ///   - botKey: the number of the nth bot's session.
     ///   - noteLost: is called once for each lost session.
     init(
-        people: KeyBook, exptime: Int32, bots: Int, seed: UInt64,
-        nextKey: @escaping (UInt64) -> UInt64, botKey: @escaping (UInt64) -> UInt64,
+        people: KeyBook, exptime: Int32, bots: Int, seed: UInt64, numbers: SessionNumbers,
         noteLost: @escaping () -> Void
     ) {
         self.people = people
         self.exptime = exptime
-        self.nextKey = nextKey
-        self.botKey = botKey
         self.noteLost = noteLost
-        numbers = SeededNumbers(seed: seed)
+        sessions = numbers
+        self.numbers = SeededNumbers(seed: seed)
         mix = OperationMix([
             (.view, 1_350), (.save, 192), (.logout, 8),
             (.botSet, 300 * bots), (.botRead, 150 * bots), (.botDelete, 20 * bots),
@@ -67,7 +61,7 @@ final class SessionSource: RequestSource {
         let place = numbers.below(people.count)
         var state = people[place]
         guard state.presence != .absent else {
-            state.key = nextKey(state.key)
+            state.key = sessions.next(after: state.key)
             state.revision = 0
             state.presence = Presence(exptime: exptime, now: second)
             people[place] = state
@@ -94,8 +88,7 @@ final class SessionSource: RequestSource {
     }
 
     private func botSet(_ asked: inout RingBuffer<Asked>) -> Request {
-        let key = botKey(botCount)
-        botCount += 1
+        let key = sessions.nextBot()
         if recentBots.count < Self.recentBotCountMax {
             recentBots.append(key)
         } else {

@@ -41,7 +41,7 @@ struct TargetOptions: ParsableArguments {
             let definition =
                 try cluster.map { try ClusterDefinition(contentsOf: $0) }
                 ?? ClusterDefinition(members: servers.map { .init(node: $0.node) })
-            plan.servers = definition.nodes.map { LoadPlan.Server(host: $0.host, port: $0.port) }
+            plan.servers = definition.nodes
             plan.ring = try definition.ring()
         } catch {
             throw ValidationError("\(error)")

@@ -55,11 +55,7 @@ struct Simulation {
         let digits = Array("0123456789abcdef".utf8)
         var key = Array("session:".utf8)
         for half in 0..<2 {
-            // SplitMix64.
-            var bits = UInt64(number * 2 + half + 1) &* 0x9e37_79b9_7f4a_7c15
-            bits = (bits ^ bits >> 30) &* 0xbf58_476d_1ce4_e5b9
-            bits = (bits ^ bits >> 27) &* 0x94d0_49bb_1331_11eb
-            bits ^= bits >> 31
+            let bits = SplitMix64.mixed(UInt64(number * 2 + half) &* SplitMix64.step)
             for digit in 0..<16 { key.append(digits[Int(bits >> UInt64(digit * 4) & 15)]) }
         }
         return key

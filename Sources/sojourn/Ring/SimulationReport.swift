@@ -1,4 +1,5 @@
 import HashRing
+import Reports
 
 /// A simulation as a table with bars, for a terminal.
 struct SimulationReport {
@@ -33,7 +34,8 @@ struct SimulationReport {
         }
         let points = ring.pointCounts
         let most = indices.map { simulation.counts[$0] }.max() ?? 1
-        var table = TextTable(["node", "weight", "points", "keys", "of fair share", ""])
+        var table = TextTable(
+            ["node", "weight", "points", "keys", "of fair share", ""], endsWithText: true)
         for index in indices {
             table.add([
                 ring.nodes[index].name, String(ring.nodes[index].weight), String(points[index]),
@@ -65,7 +67,8 @@ struct SimulationReport {
     }
 
     private var changeTable: String {
-        var table = TextTable(["when", "keys that move", "between nodes that stay", ""])
+        var table = TextTable(
+            ["when", "keys that move", "between nodes that stay", ""], endsWithText: true)
         for change in simulation.changes {
             let share = Double(change.movedCount) / Double(simulation.keyCount)
             let foreign = Double(change.foreignCount) / Double(simulation.keyCount)
@@ -75,60 +78,4 @@ struct SimulationReport {
         }
         return simulation.changes.isEmpty ? "One node: nothing can move." : table.text
     }
-}
-
-/// Columns with a heading: the first to the left, the last, which is a bar, too, others to the right.
-struct TextTable {
-    private var rows: [[String]]
-
-    init(_ headings: [String]) { rows = [headings] }
-
-    mutating func add(_ row: [String]) {
-        precondition(row.count == rows[0].count, "a row has a cell for each column")
-        rows.append(row)
-    }
-
-    var text: String {
-        let widths = rows[0].indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
-        return rows.map { row in
-            var line = ""
-            for (column, cell) in row.enumerated() {
-                let padding = String(repeating: " ", count: widths[column] - cell.count)
-                let isLast = column == row.count - 1
-                line += column == 0 ? cell + padding : "  " + (isLast ? cell : padding + cell)
-            }
-            while line.last == " " { line.removeLast() }
-            return line
-        }.joined(separator: "\n")
-    }
-}
-
-extension Int {
-    /// With commas between thousands.
-    var grouped: String {
-        var text = ""
-        for (position, digit) in String(self).reversed().enumerated() {
-            if position > 0, position % 3 == 0, digit != "-" { text = "," + text }
-            text = String(digit) + text
-        }
-        return text
-    }
-}
-
-extension Double {
-    /// With a number of decimals.
-    func fixed(_ decimals: Int) -> String {
-        let scale = (0..<decimals).reduce(1) { scale, _ in scale * 10 }
-        let scaled = Int((magnitude * Double(scale)).rounded())
-        let sign = self < 0 && scaled > 0 ? "-" : ""
-        guard decimals > 0 else { return sign + String(scaled) }
-        let fraction = String(scaled % scale)
-        return sign + "\(scaled / scale)."
-            + String(repeating: "0", count: decimals - fraction.count) + fraction
-    }
-
-    /// Without decimals if it is whole.
-    var shortest: String { Int(exactly: self).map(String.init) ?? String(self) }
-
-    var percent: String { (self * 100).fixed(1) + " %" }
 }

@@ -1,7 +1,7 @@
 import ClusterFile
 import Glibc
 import HashRing
-import LoadGenerator
+import Reports
 
 extension ClusterStatus {
     /// A line about the cluster, and a table with a row for each node.
@@ -9,7 +9,8 @@ extension ClusterStatus {
         let isDown = downCount > 0
         var table = TextTable(
             ["node", "state", "version", "up for", "items", "used", "of", "conns", "gets/s"]
-                + ["sets/s", "hits", "evictions", "logged out", "share"] + (isDown ? ["why"] : []))
+                + ["sets/s", "hits", "evictions", "logged out", "share"] + (isDown ? ["why"] : []),
+            endsWithText: true)
         for report in reports { table.add(cells(of: report) + (isDown ? [report.reason] : [])) }
         let copies =
             definition.copyCount > 1 ? ", each item on \(definition.copyCount)" : ""

@@ -2,6 +2,7 @@ import HashRing
 import MemcacheProtocol
 import NIOCore
 import NIOPosix
+import Reports
 import SessionClient
 
 /// Asks a node for its `stats`, on a connection of its own: what a client that comes now would find.
