@@ -21,9 +21,35 @@ public enum SaveOutcome<Value: Codable & Sendable>: Sendable {
 }
 
 /// Why something could not be done with a session. That there is none is no error.
-public enum SessionError: Error, Hashable, Sendable {
-    /// The cluster did not do what it was asked.
-    case cache(CacheError)
-    /// The value could not be encoded.
-    case unencodable(reason: String)
+public struct SessionError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// What went wrong, for programs to compare. There may be further codes later: a `switch` has a `default`.
+    public struct Code: Hashable, Sendable, CustomStringConvertible {
+        /// The code's name, as in logs.
+        public let description: String
+
+        private init(_ name: String) { description = name }
+
+        /// The cluster did not do what it was asked; `cacheError` says why.
+        public static let cache = Code("cache")
+        /// The value could not be encoded.
+        public static let unencodable = Code("unencodable")
+    }
+
+    /// What went wrong.
+    public let code: Code
+    /// With `.cache`, what became of the command.
+    public let cacheError: CacheError?
+    /// Code and reason in one line.
+    public let description: String
+
+    /// As a store throws it when a node does not do what it is asked.
+    public static func cache(_ error: CacheError) -> SessionError {
+        SessionError(code: .cache, cacheError: error, description: "\(Code.cache): \(error)")
+    }
+
+    /// As a store throws it for a value that its encoder refuses.
+    public static func unencodable(reason: String) -> SessionError {
+        SessionError(
+            code: .unencodable, cacheError: nil, description: "\(Code.unencodable): \(reason)")
+    }
 }
