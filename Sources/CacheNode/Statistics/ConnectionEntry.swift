@@ -45,8 +45,4 @@ enum ConnectionEntry {
         add("secs_since_last_cmd", .gauge(Int(idleSeconds)), "Seconds since it sent something")
         return list
     }
-
-    func write(to writer: inout StatisticsWriter, _ context: NodeContext, now: Moment) {
-        writer.write(statistics(context, now: now))
-    }
 }
