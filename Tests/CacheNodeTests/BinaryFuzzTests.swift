@@ -29,7 +29,7 @@ struct BinaryFuzzTests {
         }
     }
 
-    private static let corpus: [[UInt8]] = {
+    private static let hardOnes: [[UInt8]] = {
         let noop = BinaryPacket(0x0a).bytes
         var halfKey = BinaryPacket(0x00, key: "key").bytes
         halfKey.removeLast(2)
@@ -59,9 +59,9 @@ struct BinaryFuzzTests {
         return all
     }()
 
-    @Test("Packets that are hard to follow are followed", arguments: corpus.indices)
+    @Test("Packets that are hard to follow are followed", arguments: hardOnes.indices)
     func corpus(number: Int) throws {
-        let input = Self.corpus[number]
+        let input = Self.hardOnes[number]
         let places =
             input.count < 500 ? Array(1..<max(2, input.count)) : [1, 24, 33, 16_383, 16_384]
         // What `stat` shows of bytes read depends on when they came.
@@ -117,7 +117,8 @@ private func randomPacket(using generator: inout SeededGenerator) -> [UInt8] {
 }
 
 private func randomPlainPacket(using generator: inout SeededGenerator) -> [UInt8] {
-    let opcode = [0x0a, 0x0b, 0x08, 0x18, 0x20].randomElement(using: &generator) ?? 0x0a
+    let opcode: UInt8 =
+        [0x0a, 0x0b, 0x08, 0x18, 0x20].randomElement(using: &generator) ?? 0x0a
     return BinaryPacket(opcode, opaque: UInt32.random(in: 0...9, using: &generator)).bytes
 }
 

@@ -1,4 +1,5 @@
 import MemcacheProtocol
+import SessionMap
 import TestSupport
 import Testing
 

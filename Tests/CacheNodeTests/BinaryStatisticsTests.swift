@@ -1,4 +1,6 @@
 import MemcacheProtocol
+import SessionMap
+import Synchronization
 import TestSupport
 import Testing
 
