@@ -179,7 +179,7 @@ struct SojourndCommand: ParsableCommand {
     @Option(
         name: [.customShort("B", allowingJoined: true), .customLong("protocol")],
         help: ArgumentHelp(
-            "ascii, auto or binary; the binary protocol is not supported yet, and closes the connection. (default: auto)",
+            "ascii, auto or binary; auto is binary for a connection whose first byte is 0x80, and text for others. (default: auto)",
             valueName: "name"))
     var bindingProtocol: String?
 

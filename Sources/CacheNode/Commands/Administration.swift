@@ -4,22 +4,28 @@ import Synchronization
 
 /// `flush_all`, `verbosity`, `cache_memlimit`, `shutdown` and `debugtime`.
 extension Executor {
-    /// - Parameter delay: nothing if none was given; nothing inside if it was no number.
-    func flush(delay: Int32??, now: Moment) -> Answer {
+    /// When everything goes.
+    enum FlushMoment {
+        case now
+        case at(Deadline)
+        /// What was sent is no moment.
+        case unknown
+    }
+
+    func flush(_ moment: FlushMoment, now: Moment) -> Answer {
         counters.add(.flushCommands)
         guard listener.isFlushAllowed else { return .error(.flushNotAllowed) }
-        switch delay {
-        case .some(.none): return .error(.invalidExptime)
-        case .some(.some(let seconds)) where seconds > 0:
+        switch moment {
+        case .unknown: return .error(.invalidExptime)
+        case .at(let deadline):
             // One second early, as memcached does it.
-            let deadline = rule.deadline(seconds, now: now)
             let due = deadline.seconds > now.seconds ? deadline.seconds - 1 : now.seconds
             if due <= now.seconds {
                 map.flush()
             } else {
                 map.flush(at: .at(UInt64(due)), now: now.seconds)
             }
-        default: map.flush()
+        case .now: map.flush()
         }
         return .reply(.ok)
     }

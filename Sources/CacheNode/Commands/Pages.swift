@@ -1,7 +1,7 @@
 import MemcacheProtocol
 import Synchronization
 
-/// `stats` and its pages. Those that grow with connections, items or prefixes are listings.
+/// `stats` and its pages. Those that grow with connections, items or prefixes are made in parts.
 extension Executor {
     func statistics(_ page: StatsPage, now: Moment) -> Answer {
         switch page {
@@ -10,7 +10,7 @@ extension Executor {
             return .reply(.reset)
         case .detail(let detail): return prefixDetail(detail)
         case .cachedump(let request): return keys(request)
-        case .connections: return .listing(connections(), isAnnounced: false)
+        case .connections: return .pageInParts(connections())
         case .general, .settings, .items, .slabs, .sizes:
             guard let list = StatisticsPage(page) else { preconditionFailure("no list") }
             return .page(context.statistics(list, of: space, now: now))
@@ -18,8 +18,6 @@ extension Executor {
     }
 
     // MARK: stats detail
-
-    private static let prefixesPerStep = 64
 
     private func prefixDetail(_ detail: StatsPage.Detail) -> Answer {
         guard areKeysShown else {
@@ -33,27 +31,9 @@ extension Executor {
         case .off:
             prefixes.setCollecting(false)
             return .reply(.ok)
-        case .dump: return .listing(prefixDump(), isAnnounced: false)
+        case .dump: return .prefixes(prefixes.all())
         case .unknown: return .error(.statsDetailUsage)
         }
-    }
-
-    private func prefixDump() -> Listing {
-        var left = prefixes.all()[...]
-        return Listing(step: { output, _ in
-            for (prefix, counts) in left.prefix(Self.prefixesPerStep) {
-                let line = PrefixLine(
-                    gets: counts.gets, hits: counts.hits, sets: counts.sets,
-                    deletes: counts.deletes)
-                output.append(atMost: PrefixLine.room(prefixByteCount: prefix.count)) { writer in
-                    prefix.withUnsafeBytes { line.encode(prefix: $0, to: &writer) }
-                }
-            }
-            left = left.dropFirst(Self.prefixesPerStep)
-            guard left.isEmpty else { return .more }
-            output.append(Reply.end.line)
-            return .over
-        })
     }
 
     // MARK: stats conns
@@ -61,7 +41,7 @@ extension Executor {
     /// The kernel is asked for two addresses of each.
     private static let connectionsPerStep = 16
 
-    private func connections() -> Listing {
+    private func connections() -> StatisticsInParts {
         var entries: [ConnectionEntry] = context.acceptance.listeners.withLock { $0 }
             .map { .listener($0.descriptor) }
         for worker in context.workers {
@@ -72,14 +52,12 @@ extension Executor {
         entries.sort { $0.descriptor < $1.descriptor }
         let context = context
         var left = entries[...]
-        return Listing(step: { output, now in
-            for entry in left.prefix(Self.connectionsPerStep) {
-                output.append(entry.statistics(context, now: now))
+        return StatisticsInParts { now in
+            guard !left.isEmpty else { return nil }
+            defer { left = left.dropFirst(Self.connectionsPerStep) }
+            return left.prefix(Self.connectionsPerStep).flatMap {
+                $0.statistics(context, now: now)
             }
-            left = left.dropFirst(Self.connectionsPerStep)
-            guard left.isEmpty else { return .more }
-            output.append(Reply.end.line)
-            return .over
-        })
+        }
     }
 }

@@ -66,16 +66,20 @@ extension Executor {
     }
 
     /// `touch`: another deadline, and the value is not asked for. It counts no prefix.
-    func touch(_ key: Span<UInt8>, exptime: Int32, now: Moment) -> Answer {
-        let deadline = rule.deadline(exptime, now: now)
-        let result = map.retrieve(
-            key, now: now.seconds, fraction: now.fraction
-        ) { _ in .touched(deadline) }
+    ///
+    /// - Parameter show: sees the item that was there; false where there was none.
+    func touch(
+        _ key: Span<UInt8>, deadline: Deadline, now: Moment, _ show: (Hit) -> Void
+    ) -> Bool {
+        let result = map.retrieve(key, now: now.seconds, fraction: now.fraction) { hit in
+            show(hit)
+            return .touched(deadline)
+        }
         let isHit = result.outcome.isHit
         counters.add(.touchCommands)
         counters.add(isHit ? .touchHits : .touchMisses)
         noteRetrieved(key, result.outcome, now: now)
-        return .reply(isHit ? .touched : .notFound)
+        return isHit
     }
 
     /// `me`: shows an item without an access to it; false where there is none.

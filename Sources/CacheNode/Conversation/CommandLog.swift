@@ -25,4 +25,28 @@ extension Executor {
         let rest = areKeysShown ? "" : " (\(line.count) bytes)"
         context.logger.debug("<\(descriptor) \(text)\(rest)")
     }
+
+    /// The same of a binary request: its opcode, and its key where keys are shown.
+    @inline(never)
+    func log(_ request: BinaryRequest, packet: Span<UInt8>) {
+        let header = request.header
+        var text = "binary 0x" + String(header.opcode, radix: 16)
+        if areKeysShown {
+            text += " " + Self.lineSafe(packet.extracting(request.key))
+        } else {
+            text += " (\(BinaryHeader.byteCount + header.bodyByteCount) bytes)"
+        }
+        context.logger.debug("<\(descriptor) \(text)")
+    }
+
+    /// A key of any bytes, on one line.
+    private static func lineSafe(_ key: Span<UInt8>) -> String {
+        var bytes = [UInt8](repeating: 0, count: key.count * 3)
+        let count = bytes.withUnsafeMutableBytes { room in
+            var writer = ReplyWriter(room)
+            key.withUnsafeBytes { writer.write(lineSafe: $0) }
+            return writer.count
+        }
+        return String(decoding: bytes.prefix(count), as: UTF8.self)
+    }
 }

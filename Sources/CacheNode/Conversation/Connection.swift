@@ -11,7 +11,7 @@ import Synchronization
 ///
 /// Goals: the same replies however the input is cut; bounded memory whatever a peer does; no
 /// allocation for a hit. Not goals: what commands do (`Executor`) and how they are worded
-/// (`TextRetrieval`, `TextStorage`, `MetaCommands`). Confined to one worker's thread.
+/// (`TextRetrieval`, `TextStorage`, `MetaCommands`, `BinaryCommands`). Confined to one worker's thread.
 ///
 /// Invariant: each state has all that belongs to it, and leaving it lets go of that.
 final class Connection {
@@ -30,14 +30,15 @@ final class Connection {
     var input: InputBuffer
     var output: OutputBuffer
     private(set) var state = State.fresh {
-        didSet { expectsCommand = if case .command = state { true } else { false } }
+        didSet { expectation = Expectation(state) }
     }
-    /// Whether `state` is that of the next command. Every turn asks, and the state, with all that belongs
-    /// to it, is ten words.
-    private var expectsCommand = false
+    /// What of `state` every turn asks: with all that belongs to it, it is ten words.
+    private var expectation = Expectation.rest
+    private var goesOn: Bool { if case .rest = expectation { true } else { false } }
     private let executor: Executor
     /// Whether each command is logged, as of this turn.
     private var logsCommands = false
+    private var speaksBinary = false
 
     init(
         context: NodeContext, listener: ListenerIdentity, worker: WorkerRecord, pool: BufferPool,
@@ -62,7 +63,7 @@ final class Connection {
     /// Where value bytes can be received without a detour; empty when there is no such place.
     @inline(__always)
     var directTarget: UnsafeMutableRawBufferPointer {
-        guard !expectsCommand, case .receivingValue(let value) = state, input.isEmpty else {
+        guard goesOn, case .receivingValue(let value) = state, input.isEmpty else {
             return UnsafeMutableRawBufferPointer(start: nil, count: 0)
         }
         return value.target
@@ -94,7 +95,7 @@ final class Connection {
 
     /// What the conversation is about.
     @inline(__always)
-    var phase: ConnectionRecord.Phase { expectsCommand ? .reading : state.phase }
+    var phase: ConnectionRecord.Phase { goesOn ? state.phase : .reading }
 
     /// Executes what has arrived, at most `commandLimit` commands.
     func run(commandLimit: Int, now: Moment) -> Turn {
@@ -104,9 +105,12 @@ final class Connection {
         var commandsLeft = commandLimit
         while true {
             if output.isAboveHighWater { return .outputFull }
-            let progress =
-                expectsCommand
-                ? runCommands(&commandsLeft, now: now) : goOn(&commandsLeft, now: now)
+            let progress: Progress
+            switch expectation {
+            case .command: progress = runAll(&commandsLeft) { runCommand(now: now) }
+            case .packet: progress = runPackets(&commandsLeft, now: now)
+            case .rest: progress = goOn(&commandsLeft, now: now)
+            }
             if case .ends(let turn) = progress { return turn }
         }
     }
@@ -116,8 +120,14 @@ final class Connection {
     private func goOn(_ commandsLeft: inout Int, now: Moment) -> Progress {
         switch state {
         // `run` sees to it.
-        case .command: return .changed
+        case .command, .packet: return .changed
         case .fresh: return chooseProtocol()
+        case .awaitingKey(let request):
+            commandsLeft -= 1
+            state = .packet
+            return goOn(
+                PacketStep.of(
+                    request, &input, &output, executor, isLogged: logsCommands, now: now))
         case .retrieving(let retrieval):
             return retrieve(retrieval, newline: input.newline(), now: now)
         case .swallowingLine: return swallowLine()
@@ -133,27 +143,31 @@ final class Connection {
         }
     }
 
-    /// The first byte of a binary request is 0x80. The binary protocol is not spoken.
+    /// The first byte of a binary request is 0x80. The choice is for the whole of the conversation.
     private func chooseProtocol() -> Progress {
         guard !input.isEmpty else { return .ends(.needsInput) }
-        let isBinary = input.bytes[0] == 0x80
-        let binding = executor.listener.bindingProtocol
-        if binding == .ascii || binding == .auto && !isBinary { return enter(.command) }
-        if isBinary {
-            context.logger.notice(
-                "closed a connection: the binary protocol is not supported; use text")
+        let isBinary = input.bytes[0] == BinaryHeader.requestMagic
+        switch executor.listener.bindingProtocol {
+        case .ascii: return enter(.command)
+        case .auto: speaksBinary = isBinary
+        case .binary where isBinary: speaksBinary = true
+        case .binary: return enter(PacketStep.foreign(executor))
         }
-        return enter(.closed(.error))
+        return enter(next)
     }
 
-    private func runCommands(_ commandsLeft: inout Int, now: Moment) -> Progress {
+    /// Where a command, or a packet, is expected.
+    private var next: State { speaksBinary ? .packet : .command }
+
+    @inline(__always)
+    private func runAll(_ commandsLeft: inout Int, _ runNext: () -> Progress) -> Progress {
         while true {
             if commandsLeft == 0 {
                 guard !input.isEmpty else { return .ends(.needsInput) }
                 counters.add(.connectionYields)
                 return .ends(.yielded)
             }
-            let progress = runCommand(now: now)
+            let progress = runNext()
             commandsLeft -= 1
             guard case .went = progress else { return progress }
             if output.isAboveHighWater { return .ends(.outputFull) }
@@ -235,6 +249,30 @@ final class Connection {
         }
     }
 
+    // MARK: Packets
+
+    // Not inlined: it would make the other protocols' way longer.
+    @inline(never)
+    private func runPackets(_ commandsLeft: inout Int, now: Moment) -> Progress {
+        runAll(&commandsLeft) {
+            goOn(PacketStep.next(&input, &output, executor, isLogged: logsCommands, now: now))
+        }
+    }
+
+    @inline(__always)
+    private func goOn(_ step: PacketStep) -> Progress {
+        switch step {
+        case .over: return .went
+        case .tired: return .ends(.rested)
+        case .needsInput: return .ends(.needsInput)
+        case .waits(let request):
+            state = .awaitingKey(request)
+            return .ends(.needsInput)
+        case .stores(let step): return goOn(step)
+        case .leads(let state): return enter(state)
+        }
+    }
+
     // MARK: Retrieving and storing
 
     @inline(__always)
@@ -243,7 +281,8 @@ final class Connection {
     ) -> Progress {
         switch retrieval.run(&input, &output, executor, newline: newline, now: now) {
         case .over:
-            return expectsCommand ? .went : enter(.command)
+            if case .command = expectation { return .went }
+            return enter(.command)
         case .voided: return enter(.swallowingLine)
         case .needsInput: return wait(retrieval, .needsInput)
         case .outputFull: return wait(retrieval, .outputFull)
@@ -287,7 +326,7 @@ final class Connection {
     private func finish(_ storage: TextStorage, _ block: DataBlock, now: Moment) -> Progress {
         guard input.count >= block.next else { return .ends(.needsInput) }
         storage.finish(block, &input, &output, executor, now: now)
-        return enter(.command)
+        return enter(next)
     }
 
     private func receive(_ value: IncomingValue, now: Moment) -> Progress {
@@ -296,9 +335,9 @@ final class Connection {
             giveUp(value.take(from: &input, executor, now: now))
             return .changed
         }
-        guard input.count >= DataBlock.endByteCount else { return .ends(.needsInput) }
+        guard input.count >= value.endByteCount else { return .ends(.needsInput) }
         value.finish(&input, &output, executor, now: now)
-        return enter(.command)
+        return enter(next)
     }
 
     // MARK: Long replies
@@ -307,7 +346,7 @@ final class Connection {
         switch listing.run(&output, now: now) {
         case .outputFull: return .ends(.outputFull)
         case .tired: return .ends(.rested)
-        case .over: state = .command
+        case .over: state = next
         case .lost: state = .closed(.error)
         }
         return input.isEmpty ? .changed : .ends(.rested)
@@ -331,12 +370,13 @@ final class Connection {
             return .went
         case .swallow(let byteCount):
             return enter(
-                .swallowing(byteCount: byteCount, then: failure.isQuiet ? nil : failure.reply))
+                .swallowing(
+                    byteCount: byteCount, then: failure.isQuiet ? nil : .line(failure.reply)))
         case .close: return enter(.closed(.error))
         }
     }
 
-    private func swallow(_ byteCount: Int, _ reply: ErrorReply?) -> Progress {
+    private func swallow(_ byteCount: Int, _ reply: OwedReply?) -> Progress {
         let count = min(byteCount, input.count)
         input.use(count)
         guard count == byteCount else {
@@ -344,7 +384,7 @@ final class Connection {
             return .ends(.needsInput)
         }
         if let reply { output.append(reply) }
-        return enter(.command)
+        return enter(next)
     }
 
     private func swallowLine() -> Progress {

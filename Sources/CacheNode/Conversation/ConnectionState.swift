@@ -5,22 +5,46 @@ extension Connection {
         /// Nothing has arrived yet: the first byte chooses the protocol.
         case fresh
         case command
+        /// The same in the binary protocol.
+        case packet
+        /// A request's header has been read, and its extras and key are not there in full. It is at the
+        /// input's start.
+        case awaitingKey(BinaryRequest)
         /// In the keys of a retrieval. The line may be longer than the input buffer.
         case retrieving(TextRetrieval)
         /// A line that is not wanted any more, up to its end.
         case swallowingLine
-        /// A storage command's line has been read, and its data block is not there in full. Both are at
-        /// the input's start.
+        /// A storage command's line or head has been read, and its data block is not there in full. Both
+        /// are at the input's start.
         case awaitingBlock(TextStorage, DataBlock)
-        /// A value that is larger than the input buffer arrives in the map; then CR LF must follow.
+        /// A value that is larger than the input buffer arrives in the map; then its end must follow.
         case receivingValue(IncomingValue)
-        /// A data block that is not wanted; then the reply, if any.
-        case swallowing(byteCount: Int, then: ErrorReply?)
-        /// A long reply is being made; then commands again.
+        /// A data block, or a packet, that is not wanted; then the reply, if any.
+        case swallowing(byteCount: Int, then: OwedReply?)
+        /// A long reply is being made; then commands, or packets, again.
         case listing(Listing)
         /// Events are told until the peer goes; its input is not read.
         case watching(Watching)
         case closed(CloseReason)
+    }
+
+    /// Where it is in a conversation, as far as every turn asks.
+    enum Expectation {
+        /// The next command.
+        case command
+        /// The next packet.
+        case packet
+        /// There is something to go on with.
+        case rest
+
+        @inline(__always)
+        init(_ state: State) {
+            switch state {
+            case .command: self = .command
+            case .packet: self = .packet
+            default: self = .rest
+            }
+        }
     }
 
     /// What a connection waits for after `run`.
@@ -57,7 +81,7 @@ extension Connection.State {
         case .swallowing, .swallowingLine: .swallowing
         case .closed: .closing
         case .listing, .watching: .watching
-        case .fresh, .command, .retrieving: .reading
+        case .fresh, .command, .packet, .awaitingKey, .retrieving: .reading
         }
     }
 }

@@ -26,6 +26,11 @@ final class IncomingValue {
         if case .classic(let header) = command { header.isQuiet } else { false }
     }
 
+    /// What follows the value.
+    var endByteCount: Int {
+        if case .binary = command { 0 } else { DataBlock.endByteCount }
+    }
+
     /// Where its next bytes go; empty when all have arrived.
     var target: UnsafeMutableRawBufferPointer {
         store?.target ?? UnsafeMutableRawBufferPointer(start: nil, count: 0)
@@ -37,7 +42,7 @@ final class IncomingValue {
     /// What the rest of the block and the reply are when there is no memory for more.
     struct Refusal {
         let bytesLeft: Int
-        let reply: ErrorReply?
+        let reply: OwedReply?
     }
 
     /// Takes note of bytes that were written to the target. When there is no memory for the rest, this
@@ -52,9 +57,16 @@ final class IncomingValue {
             self.store = consume store
             return nil
         }
-        let bytesLeft = DataBlock.byteCount(ofValue: store.bytesLeft)
+        let bytesLeft = store.bytesLeft + endByteCount
         executor.refuseRest(of: store, now: now)
-        return Refusal(bytesLeft: bytesLeft, reply: isQuiet ? nil : .outOfMemory)
+        return Refusal(bytesLeft: bytesLeft, reply: refusal)
+    }
+
+    private var refusal: OwedReply? {
+        if case .binary(let request) = command {
+            return .packet(BinaryReply(to: request, .outOfMemory))
+        }
+        return isQuiet ? nil : .line(.outOfMemory)
     }
 
     /// Moves what has come through the input buffer to its place.
@@ -69,13 +81,13 @@ final class IncomingValue {
         return noteReceived(count, executor, now: now)
     }
 
-    /// Stores it, if the block's end in the input is one, and answers.
+    /// Stores it, if what follows in the input is its end, and answers.
     func finish(
         _ input: inout InputBuffer, _ output: inout OutputBuffer, _ executor: borrowing Executor,
         now: Moment
     ) {
-        let isWell = DataBlock.isEnd(input.bytes.span)
-        input.use(DataBlock.endByteCount)
+        let isWell = endByteCount == 0 || DataBlock.isEnd(input.bytes.span)
+        input.use(endByteCount)
         guard let store = store.take() else {
             preconditionFailure("the end of a value that is over")
         }
@@ -95,6 +107,10 @@ final class IncomingValue {
                 meta.request.tellStored($0, line: line.span, &output)
             }
             meta.request.tell(outcome, line: line.span, &output)
+        case .binary(let request):
+            var casUnique: UInt64 = 0
+            let outcome = executor.commit(store, now: now) { casUnique = $0.casUnique }
+            output.append(outcome, casUnique: casUnique, to: request)
         }
     }
 }

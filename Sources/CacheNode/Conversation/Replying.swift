@@ -1,7 +1,12 @@
 import MemcacheProtocol
 import SessionMap
 
-/// Replies that are values become bytes.
+/// What is answered when bytes that are not wanted have gone by.
+enum OwedReply {
+    case line(ErrorReply)
+    case packet(BinaryReply)
+}
+
 extension OutputBuffer {
     /// Appends a reply that is one fixed line, unless the command was quiet. The only place where
     /// `noreply` is honoured, errors included; replies to data blocks that are swallowed are not even
@@ -18,6 +23,13 @@ extension OutputBuffer {
     /// Appends a page of statistics, or a part of one.
     mutating func append(_ list: [Statistic]) {
         append(list.map { StatisticLine(name: $0.name, value: $0.text).line }.joined())
+    }
+
+    mutating func append(_ owed: OwedReply) {
+        switch owed {
+        case .line(let error): append(error)
+        case .packet(let reply): append(reply)
+        }
     }
 
     /// Appends a number's reply.
@@ -112,6 +124,8 @@ extension OutputBuffer {
         case .page(let list):
             append(list)
             append(.end)
+        case .pageInParts(let page): return .listing(page.listing())
+        case .prefixes(let list): return .listing(Listing(list))
         case .listing(let listing, let isAnnounced):
             if isAnnounced { append(.ok) }
             return .listing(listing)
@@ -121,5 +135,52 @@ extension OutputBuffer {
         case .close(let reason): return .closed(reason)
         }
         return nil
+    }
+}
+
+extension StatisticsInParts {
+    fileprivate func listing() -> Listing {
+        Listing(step: { [self] output, now in
+            guard let list = next(now) else {
+                output.append(.end)
+                return .over
+            }
+            output.append(list)
+            return .more
+        })
+    }
+}
+
+extension Listing {
+    private static let prefixesPerStep = 64
+
+    /// `stats detail dump`
+    fileprivate convenience init(_ prefixes: [PrefixStatistics.Entry]) {
+        var left = prefixes[...]
+        self.init(step: { output, _ in
+            for entry in left.prefix(Self.prefixesPerStep) { output.append(entry) }
+            left = left.dropFirst(Self.prefixesPerStep)
+            guard left.isEmpty else { return .more }
+            output.append(.end)
+            return .over
+        })
+    }
+}
+
+extension OutputBuffer {
+    /// Appends a line of `stats detail dump`.
+    mutating func append(_ entry: PrefixStatistics.Entry) {
+        let line = PrefixLine(entry)
+        append(atMost: PrefixLine.room(prefixByteCount: entry.prefix.count)) { writer in
+            entry.prefix.withUnsafeBytes { line.encode(prefix: $0, to: &writer) }
+        }
+    }
+}
+
+extension PrefixLine {
+    init(_ entry: PrefixStatistics.Entry) {
+        let counts = entry.counts
+        self.init(
+            gets: counts.gets, hits: counts.hits, sets: counts.sets, deletes: counts.deletes)
     }
 }

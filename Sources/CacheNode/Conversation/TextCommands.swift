@@ -13,12 +13,15 @@ extension Executor {
             let outcome = delete(key, command: "delete", now: now)
             return .reply(outcome == .deleted ? .deleted : .notFound)
         case .touch(let key, let exptime, _):
-            return touch(line.extracting(key.range), exptime: exptime, now: now)
+            let isHit = touch(
+                line.extracting(key.range), deadline: rule.deadline(exptime, now: now), now: now
+            ) { _ in }
+            return .reply(isHit ? .touched : .notFound)
         case .arithmetic(let key, let delta, let increments, _):
             let request = ArithmeticRequest(delta: delta, increments: increments)
             return Self.answer(count(line.extracting(key.range), request, now: now))
         case .flushAll(let delay, _):
-            return flush(delay: delay.map { line.signed32(at: $0) }, now: now)
+            return flush(FlushMoment(delay, line, rule, now: now), now: now)
         case .version: return .version
         case .verbosity(let level, _): return setVerbosity(level)
         case .cacheMemlimit(let megabytes, _): return limitMemory(megabytes: megabytes)
@@ -41,5 +44,20 @@ extension Executor {
         case .outOfMemory: .error(.outOfMemory)
         case .created, .exists: preconditionFailure("nobody asked for that")
         }
+    }
+}
+
+extension Executor.FlushMoment {
+    /// When the word behind `flush_all` says; at once without one, or with one below 1.
+    fileprivate init(_ delay: ByteRange?, _ line: Span<UInt8>, _ rule: ExptimeRule, now: Moment) {
+        guard let delay else {
+            self = .now
+            return
+        }
+        guard let seconds = line.signed32(at: delay) else {
+            self = .unknown
+            return
+        }
+        self = seconds > 0 ? .at(rule.deadline(seconds, now: now)) : .now
     }
 }

@@ -1,10 +1,13 @@
 import MemcacheProtocol
 import SessionMap
 
-/// A storage command whose line has arrived, classic or meta: from here on it waits for its data block.
+/// A storage command whose line has arrived, or its packet's head: from here on it waits for its value.
+///
+/// What is told apart here is the protocols' words alone.
 enum TextStorage {
     case classic(StoreHeader)
     case meta(MetaLine)
+    case binary(BinaryRequest)
 
     /// A meta command's line, which is needed for the reply when the block has arrived. Only made when
     /// the two do not come together.
@@ -27,7 +30,7 @@ enum TextStorage {
         /// The value arrives in the map.
         case receives(IncomingValue)
         /// The block is not wanted; then the reply, if any.
-        case swallows(byteCount: Int, then: ErrorReply?)
+        case swallows(byteCount: Int, then: OwedReply?)
     }
 
     // MARK: When a line has arrived
@@ -42,8 +45,8 @@ enum TextStorage {
         let block = DataBlock(start: next, valueByteCount: header.valueByteCount)
         let key = line.extracting(header.key.range)
         if let step = beginIncomplete(
-            request, key: key, block, isQuiet: header.isQuiet, &input, executor, now: now,
-            keeping: { .classic(header) })
+            request, key: key, block, &input, executor, now: now,
+            refusing: { header.isQuiet ? nil : .line($0.line) }, keeping: { .classic(header) })
         {
             return step
         }
@@ -59,12 +62,12 @@ enum TextStorage {
         let block = DataBlock(start: next, valueByteCount: meta.valueByteCount)
         guard let request = meta.storeRequest(rule: executor.rule, now: now) else {
             input.use(next)
-            return .swallows(byteCount: block.next - next, then: .invalidStoreMode)
+            return .swallows(byteCount: block.next - next, then: .line(.invalidStoreMode))
         }
         return meta.withKey(in: line) { key in
             if let step = beginIncomplete(
-                request, key: key, block, isQuiet: false, &input, executor, now: now,
-                keeping: { .meta(MetaLine(meta, line: line)) })
+                request, key: key, block, &input, executor, now: now,
+                refusing: { .line($0.line) }, keeping: { .meta(MetaLine(meta, line: line)) })
             {
                 return step
             }
@@ -76,23 +79,23 @@ enum TextStorage {
 
     /// What to do about a value that is not there to be stored; nothing for one that is.
     @inline(__always)
-    private static func beginIncomplete(
-        _ request: StoreRequest, key: Span<UInt8>, _ block: DataBlock, isQuiet: Bool,
+    static func beginIncomplete(
+        _ request: StoreRequest, key: Span<UInt8>, _ block: DataBlock,
         _ input: inout InputBuffer, _ executor: borrowing Executor, now: Moment,
-        keeping command: () -> TextStorage
+        refusing: (ValueRefusal) -> OwedReply?, keeping command: () -> TextStorage
     ) -> Step? {
         let valueByteCount = block.valueEnd - block.start
         guard executor.admits(key, request, valueByteCount: valueByteCount, now: now) else {
             input.use(block.start)
             return .swallows(
-                byteCount: block.next - block.start, then: isQuiet ? nil : .tooLarge)
+                byteCount: block.next - block.start, then: refusing(.tooLarge))
         }
         if block.next > InputBuffer.blockByteCount {
             let store = executor.begin(key, request, valueByteCount: valueByteCount, now: now)
             guard let store else {
                 input.use(block.start)
                 return .swallows(
-                    byteCount: block.next - block.start, then: isQuiet ? nil : .outOfMemory)
+                    byteCount: block.next - block.start, then: refusing(.outOfMemory))
             }
             // The line is needed until here.
             let value = IncomingValue(consume store, of: command(), map: executor.map)
@@ -104,7 +107,7 @@ enum TextStorage {
 
     // MARK: When its block has arrived
 
-    /// The line is at the input's start, and all of the block behind it.
+    /// The line, or the packet's head, is at the input's start, and all of the block behind it.
     func finish(
         _ block: DataBlock, _ input: inout InputBuffer, _ output: inout OutputBuffer,
         _ executor: borrowing Executor, now: Moment
@@ -126,6 +129,10 @@ enum TextStorage {
                     meta.request, request, key: key, line: line.span, block, &input, &output,
                     executor, now: now)
             }
+        case .binary(let binary):
+            let bytes = input.bytes
+            let request = StoreRequest(binary, bytes.span, rule: executor.rule, now: now)
+            Self.store(binary, request, block, &input, &output, executor, now: now)
         }
     }
 
@@ -167,6 +174,14 @@ enum TextStorage {
         }
         input.use(block.next)
     }
+}
+
+/// Why a value is swallowed and not stored.
+enum ValueRefusal {
+    case tooLarge, outOfMemory
+
+    var line: ErrorReply { self == .tooLarge ? .tooLarge : .outOfMemory }
+    var status: BinaryStatus { self == .tooLarge ? .tooLarge : .outOfMemory }
 }
 
 extension StoreOutcome {

@@ -10,6 +10,8 @@ final class PrefixStatistics: Sendable {
         var sets = 0
         var deletes = 0
     }
+    typealias Entry = (prefix: [UInt8], counts: Counts)
+
     enum Operation {
         case get(isHit: Bool)
         case set
@@ -60,7 +62,7 @@ final class PrefixStatistics: Sendable {
     }
 
     /// All counts, sorted by prefix.
-    func all() -> [(prefix: [UInt8], counts: Counts)] {
+    func all() -> [Entry] {
         counts.withLock { counts in
             counts.map { (prefix: $0.key, counts: $0.value) }
         }.sorted { $0.prefix.lexicographicallyPrecedes($1.prefix) }

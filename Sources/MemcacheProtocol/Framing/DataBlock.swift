@@ -1,5 +1,5 @@
 /// Where a storage command's data block lies in the input: its bytes are counted, never searched, for a
-/// value may contain CR LF.
+/// value may contain CR LF. In the binary protocol it is the value alone.
 ///
 /// Public for the reason that `ReplyWriter` is.
 public struct DataBlock: Equatable, Sendable {
@@ -18,6 +18,13 @@ public struct DataBlock: Equatable, Sendable {
         self.start = start
         valueEnd = start + valueByteCount
         next = valueEnd + Self.endByteCount
+    }
+
+    /// A binary packet's value: nothing follows it.
+    package init(start: Int, unendedValueByteCount count: Int) {
+        self.start = start
+        valueEnd = start + count
+        next = valueEnd
     }
 
     /// What a value takes on the wire.

@@ -84,6 +84,17 @@ package struct PrefixLine {
 
     package static func room(prefixByteCount: Int) -> Int { 128 + prefixByteCount * 3 }
 
+    /// What `encode` writes, in bytes.
+    package func byteCount(prefix: UnsafeRawBufferPointer) -> Int {
+        withUnsafeTemporaryAllocation(
+            byteCount: Self.room(prefixByteCount: prefix.count), alignment: 1
+        ) { room in
+            var writer = ReplyWriter(room)
+            encode(prefix: prefix, to: &writer)
+            return writer.count
+        }
+    }
+
     package func encode(prefix: UnsafeRawBufferPointer, to writer: inout ReplyWriter) {
         writer.write("PREFIX ")
         writer.write(lineSafe: prefix)

@@ -50,6 +50,13 @@ public struct ReplyWriter {
         } while place > 0
     }
 
+    /// Writes a number as it stands in a binary packet.
+    @inlinable @inline(__always)
+    public mutating func write<Number: FixedWidthInteger>(bigEndian number: Number) {
+        let place = skip(MemoryLayout<Number>.size)
+        withUnsafeBytes(of: number.bigEndian) { place.copyMemory(from: $0) }
+    }
+
     @inline(__always)
     package mutating func write(_ bytes: Span<UInt8>) {
         let target = skip(bytes.count)
