@@ -11,6 +11,7 @@ extension Executor {
         case .detail(let detail): return prefixDetail(detail)
         case .cachedump(let request): return keys(request)
         case .connections: return .listing(connections(), isAnnounced: false)
+        case .locks: return .listing(awaitedLocks(), isAnnounced: false)
         case .general, .settings, .items, .slabs, .sizes:
             guard let list = StatisticsPage(page) else { preconditionFailure("no list") }
             return .page(context.statistics(list, of: space, now: now))
@@ -50,6 +51,35 @@ extension Executor {
                 }
             }
             left = left.dropFirst(Self.prefixesPerStep)
+            guard left.isEmpty else { return .more }
+            output.append(Reply.end.line)
+            return .over
+        })
+    }
+
+    // MARK: stats locks
+
+    private static let locksPerStep = 64
+
+    /// Counts for everybody; keys where they may be shown.
+    private func awaitedLocks() -> Listing {
+        let locks = space.locks?.awaitedLocks ?? []
+        var head = StatisticsList()
+        head.gauge("locks", locks.count, "Locks for which somebody waits")
+        head.gauge(
+            "waiting", locks.reduce(0) { $0 + $1.waiterCount }, "Connections that wait for them")
+        var first = head.since([:])
+        var left = areKeysShown ? locks[...] : []
+        let nanoseconds = context.clock.nanoseconds()
+        return Listing(step: { output, _ in
+            var writer = StatisticsWriter()
+            writer.write(first)
+            first = []
+            for lock in left.prefix(Self.locksPerStep) {
+                writer.write(lock.statistics(at: nanoseconds))
+            }
+            output.append(writer.text())
+            left = left.dropFirst(Self.locksPerStep)
             guard left.isEmpty else { return .more }
             output.append(Reply.end.line)
             return .over
