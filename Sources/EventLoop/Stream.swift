@@ -116,6 +116,14 @@ package struct Stream: ~Copyable {
         return poll(&request, 1, 0) > 0 && Int32(request.revents) & (POLLHUP | POLLERR) != 0
     }
 
+    /// Whether the peer has ended its sending, read or not: it may have gone.
+    package var hasPeerEnded: Bool {
+        // `POLLRDHUP`, which Glibc's module has under a condition.
+        let hasEnded: Int32 = 0x2000
+        var request = pollfd(fd: descriptor, events: Int16(hasEnded), revents: 0)
+        return poll(&request, 1, 0) > 0
+    }
+
     /// Has the kernel ask the peer's, from now on, whether the connection is still known there: who has
     /// ended its sending may be gone as well, and nothing that is written would tell.
     package func probePeer(afterSeconds seconds: Int32) {

@@ -7,6 +7,8 @@ struct ExtendedOptions {
     private var usesProbation = true
     private var probationPercent: Int?
     private var proofAgeSeconds: Int?
+    /// Those that say how locks are waited for, in the order in which they were given.
+    private var lockOptions: [String] = []
     /// A path as it will be meant later, when this process may be in another directory.
     private let path: (String) -> String
 
@@ -19,6 +21,9 @@ struct ExtendedOptions {
             try read(option, &node)
         }
         try setEviction(of: &node)
+        if let name = lockOptions.first, node.locks.keys.isEmpty {
+            throw Refusal("\(name) has no meaning without lock_keys")
+        }
     }
 
     private mutating func read(
@@ -46,6 +51,8 @@ struct ExtendedOptions {
             proofAgeSeconds = try Self.number(name, value, NodeConfiguration.proofAgeRange)
         case "idle_timeout", "cluster_file", "damaged_file", "checksums":
             try readValue(name, value, &node)
+        case "lock_keys", "lock_wait", "lock_waiters", "lock_waiters_all":
+            try readLocks(name, value, &node)
         default: try readForeign(name, value, option, &node)
         }
     }
@@ -75,6 +82,37 @@ struct ExtendedOptions {
             }
             node.checksums = value == "on"
         }
+    }
+
+    // MARK: Locks
+
+    private mutating func readLocks(
+        _ name: String, _ value: String?, _ node: inout NodeConfiguration
+    ) throws(Refusal) {
+        switch name {
+        case "lock_keys":
+            guard let keys = LockKeys(value ?? "") else {
+                throw Refusal(
+                    "lock_keys must be a PREFIX of keys or a *SUFFIX, not \"\(value ?? "")\"")
+            }
+            guard !node.locks.keys.contains(keys) else {
+                throw Refusal("lock_keys=\(keys) is given twice")
+            }
+            guard node.locks.keys.count < LockRules.keysCountMax else {
+                throw Refusal("lock_keys can be given \(LockRules.keysCountMax) times at most")
+            }
+            node.locks.keys.append(keys)
+            return
+        case "lock_wait":
+            node.locks.waitMilliseconds = try Self.number(
+                name, value, LockRules.waitMillisecondsRange)
+        case "lock_waiters":
+            node.locks.waiterCountMaxPerKey = try Self.number(
+                name, value, LockRules.waiterCountRange)
+        default:
+            node.locks.waiterCountMax = try Self.number(name, value, LockRules.waiterCountRange)
+        }
+        lockOptions.append(name)
     }
 
     // MARK: Eviction

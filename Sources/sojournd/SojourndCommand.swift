@@ -230,7 +230,11 @@ struct SojourndCommand: ParsableCommand {
             keeps the node from starting, or is kept under another name; default refuse), \
             eviction=probation or eviction=lru, probation=PERCENT (share of memory that items never \
             read back keep, default 5), proof_age=SECONDS (from which age a read proves an item, \
-            default 1), checksums=on or checksums=off (of the items in the memory file; on by \
+            default 1), lock_keys=PREFIX or lock_keys=*SUFFIX (keys that are locks, several times: an add \
+            that finds one held waits until it is deleted, first come first served), \
+            lock_wait=MILLISECONDS (at most so long, default 700), lock_waiters=COUNT and \
+            lock_waiters_all=COUNT (at most so many for one lock, default 64, and for all, default \
+            4096), checksums=on or checksums=off (of the items in the memory file; on by \
             default, unless it is on tmpfs), track_sizes, classic_exptime, show_keys (keys are shown over TCP \
             too, see -X), no_lru_crawler (no dumps until \"lru_crawler enable\"), cluster_file=PATH \
             (the definition of the cluster, whose nodes \"config get cluster\" then names; read again \

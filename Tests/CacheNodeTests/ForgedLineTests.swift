@@ -82,6 +82,22 @@ struct ForgedLineTests {
         #expect(try lines("mg \(encoded(Self.key)) b k").count == 1)
     }
 
+    @Test("A lock whose key has line ends forges no line of the page of locks")
+    func locks() throws {
+        var configuration = NodeConfiguration.small
+        configuration.locks.keys = [LockKeys("a")].compactMap { $0 }
+        let node = try InProcessNode(configuration)
+        let peer = node.open()
+        let add = "ms \(encoded(Self.key)) 1 b ME\r\nx\r\n"
+        try peer.send(bytes(add + add))
+        #expect(peer.turn == .waiting)
+        let lines = try node.reply(to: bytes("stats locks\r\n")).split(separator: 10)
+        #expect(lines.count == 5)
+        #expect(lines.last == bytes("END\r")[...])
+        #expect(lines.dropLast().allSatisfy { $0.starts(with: "STAT ".utf8) })
+        #expect(lines.contains { $0.starts(with: "STAT a%0D%0AEND%0D%0AITEM%20forged".utf8) })
+    }
+
     @Test("A key with line ends forges no line for watchers")
     func watchers() throws {
         let node = try InProcessNode()

@@ -17,10 +17,11 @@ final class InProcessNode {
     private var connections: [InProcessPeer] = []
 
     init(
-        _ configuration: NodeConfiguration = .small, cuts: Cuts = .whole, spaceCount: Int = 1
+        _ configuration: NodeConfiguration = .small, cuts: Cuts = .whole, spaceCount: Int = 1,
+        workerCount: Int = 1
     ) throws {
         var configuration = configuration
-        configuration.threadCount = 1
+        configuration.threadCount = workerCount
         self.cuts = cuts
         let clock = NodeClock()
         clock.pause()
@@ -28,7 +29,7 @@ final class InProcessNode {
             Space(
                 configuration.space,
                 map: try SessionMap(configuration.space.map, now: clock.now().seconds),
-                workerCount: 1)
+                workerCount: workerCount)
         }
         let rules = configuration.rules.listener
         listeners = spaces.map { ListenerIdentity(space: $0, rules: rules, isUnixSocket: false) }
@@ -69,6 +70,25 @@ final class InProcessNode {
 
     func reply(to input: String) throws -> String {
         String(decoding: try reply(to: Array(input.utf8)), as: UTF8.self)
+    }
+
+    /// What workers do for what waits, at the end of a turn and when they are woken up; until there is
+    /// nothing more to do.
+    func attendWaits() throws {
+        while true {
+            space.locks?.callNext()
+            let resumptions = worker.takeResumptions()
+            if resumptions.isEmpty { return }
+            for resumption in resumptions { try resume(resumption.ticket, resumption.ending) }
+        }
+    }
+
+    /// Lets whoever waits under a ticket end, as a worker does it.
+    func resume(_ ticket: Ticket, _ ending: WaitEnding) throws {
+        guard let peer = connections.first(where: { $0.descriptor == ticket.descriptor }) else {
+            return
+        }
+        try peer.resume(ticket, ending)
     }
 }
 
@@ -117,6 +137,20 @@ final class InProcessPeer: TranscriptPeer {
     }
 
     var hasEnded: Bool { isClosing && connection.output.isEmpty }
+
+    /// A number that no socket has.
+    var descriptor: Int32 { connection.record.descriptor }
+
+    func resume(_ ticket: Ticket, _ ending: WaitEnding) throws {
+        guard connection.resume(ticket, ending, now: node.now) else { return }
+        try work()
+    }
+
+    /// The connection has gone.
+    func close() {
+        connection.giveUp()
+        isClosing = true
+    }
 
     func send(_ bytes: [UInt8]) throws {
         guard !isClosing else { return }
@@ -183,6 +217,10 @@ final class InProcessPeer: TranscriptPeer {
             case .yielded, .rested: continue
             case .outputFull: return
             case .close: isClosing = true
+            case .waiting:
+                connection.input.releaseIfEmpty()
+                if !connection.input.isFull, try receivePiece() { continue }
+                return
             case .needsInput, .watching:
                 connection.input.releaseIfEmpty()
                 if try receivePiece() { continue }

@@ -52,7 +52,7 @@ struct StatisticsTests {
             #expect(list.count > 2)
             check(list)
         }
-        #expect(list(.general, of: node).count == 104)
+        #expect(list(.general, of: node).count == 111)
         #expect(list(.settings, of: node).count > 60)
     }
 

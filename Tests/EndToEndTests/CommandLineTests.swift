@@ -33,6 +33,8 @@ struct CommandLineTests {
         "UDP is not supported (-U 11211): it has been abused for amplification attacks, and no "
         + "session client needs it; use -U 0 or leave it out"
 
+    private static let manyKeys = (0..<17).map { "lock\($0)." }.joined(separator: ",lock_keys=")
+
     private static let refused: [Refused] = [
         Refused("-c 0", 64, "Maximum connections must be greater than 0"),
         Refused("-c -1", 64, "Maximum connections must be greater than 0"),
@@ -87,6 +89,45 @@ struct CommandLineTests {
         Refused(
             "-o idle_timeout=x", 64, "idle_timeout must be a number of seconds, not \"x\"",
             differs: "memcached has another text"),
+        Refused(
+            "-o lock_keys", 64, "lock_keys must be a PREFIX of keys or a *SUFFIX, not \"\"",
+            differs: "memcached has no such option"),
+        Refused(
+            "-o lock_keys=", 64, "lock_keys must be a PREFIX of keys or a *SUFFIX, not \"\"",
+            differs: "memcached has no such option"),
+        Refused(
+            "-o lock_keys=*", 64, "lock_keys must be a PREFIX of keys or a *SUFFIX, not \"*\"",
+            differs: "memcached has no such option"),
+        Refused(
+            "-o lock_keys=lock.*", 64,
+            "lock_keys must be a PREFIX of keys or a *SUFFIX, not \"lock.*\"",
+            differs: "memcached has no such option"),
+        Refused(
+            "-o lock_keys=lock.,lock_keys=*.lock,lock_keys=lock.", 64,
+            "lock_keys=lock. is given twice", differs: "memcached has no such option"),
+        Refused(
+            "-o lock_keys=lock.,lock_wait=abc", 64, "lock_wait must be 1 to 60000, not \"abc\"",
+            differs: "memcached has no such option"),
+        Refused(
+            "-o lock_keys=lock.,lock_wait=0", 64, "lock_wait must be 1 to 60000, not \"0\"",
+            differs: "memcached has no such option"),
+        Refused(
+            "-o lock_keys=lock.,lock_wait=60001", 64,
+            "lock_wait must be 1 to 60000, not \"60001\"",
+            differs: "memcached has no such option"),
+        Refused(
+            "-o lock_keys=lock.,lock_waiters", 64, "Missing numeric argument for lock_waiters",
+            differs: "memcached has no such option"),
+        Refused(
+            "-o lock_keys=lock.,lock_waiters_all=0", 64,
+            "lock_waiters_all must be 1 to 1000000, not \"0\"",
+            differs: "memcached has no such option"),
+        Refused(
+            "-o lock_wait=500", 64, "lock_wait has no meaning without lock_keys",
+            differs: "memcached has no such option"),
+        Refused(
+            "-o lock_keys=\(manyKeys)", 64, "lock_keys can be given 16 times at most",
+            differs: "memcached has no such option"),
         Refused("-R 0", 64, "Number of requests per event must be greater than 0"),
         Refused("-f 1", 64, "Factor must be greater than 1"),
         Refused("-f abc", 64, "Factor must be greater than 1"),

@@ -83,7 +83,8 @@ struct StatisticsNameTests {
     private static let own: Set = [
         "sojourn_version", "evicted_live_proven", "evicted_probationary", "probationary_items",
         "probationary_bytes", "proven_items", "proven_bytes", "held_bytes", "pinned_bytes",
-        "log_lines_dropped",
+        "log_lines_dropped", "lock_waits", "lock_hand_overs", "lock_timeouts", "lock_cancels",
+        "lock_wait_us_total", "lock_waiting", "lock_longest_wait_us",
     ]
 
     @Test("The general page has the 84 names of memcached in its order, and 93 by default")
@@ -124,6 +125,8 @@ struct StatisticsNameTests {
             "-o",
             "idle_timeout=60,no_maxconns_fast,track_sizes,hot_lru_pct=5,slab_automove=2,no_lru_crawler",
             "-o", "lru_crawler_sleep=5,temporary_ttl=30,eviction=lru,classic_exptime,show_keys",
+            "-o", "lock_keys=memc.sess.key.lock.,lock_wait=500", "-o", "lock_keys=*.lock",
+            "-o", "lock_waiters=10,lock_waiters_all=20",
         ])
         let page = try node.connect().ask("stats settings", until: "END\r\n")
         let wanted = [
@@ -134,7 +137,9 @@ struct StatisticsNameTests {
             "growth_factor 1.50", "chunk_size 64", "idle_timeout 60", "maxconns_fast no",
             "track_sizes yes", "hot_lru_pct 5", "slab_automove 2", "lru_crawler no",
             "lru_crawler_sleep 5", "temporary_ttl 30", "temp_lru yes", "eviction lru",
-            "exptime_rule classic", "dump_enabled yes", "tcpport \(try node.port)", "udpport 0",
+            "exptime_rule classic", "lock_keys memc.sess.key.lock. *.lock", "lock_wait 500",
+            "lock_waiters 10", "lock_waiters_all 20", "dump_enabled yes",
+            "tcpport \(try node.port)", "udpport 0",
             "domain_socket NULL", "auth_enabled_sasl no", "auth_enabled_ascii no",
             "client_flags_size 4", "slab_reassign yes", "memory_file (null)", "ssl_enabled no",
             "lru_maintainer_thread yes", "watcher_logbuf_size 262144", "hot_max_factor 0.20",

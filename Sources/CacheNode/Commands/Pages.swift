@@ -11,6 +11,7 @@ extension Executor {
         case .detail(let detail): return prefixDetail(detail)
         case .cachedump(let request): return keys(request)
         case .connections: return .pageInParts(connections())
+        case .locks: return .pageInParts(awaitedLocks())
         case .general, .settings, .items, .slabs, .sizes:
             guard let list = StatisticsPage(page) else { preconditionFailure("no list") }
             return .page(context.statistics(list, of: space, now: now))
@@ -33,6 +34,28 @@ extension Executor {
             return .reply(.ok)
         case .dump: return .prefixes(prefixes.all())
         case .unknown: return .error(.statsDetailUsage)
+        }
+    }
+
+    // MARK: stats locks
+
+    private static let locksPerStep = 64
+
+    /// Counts for everybody; keys where they may be shown.
+    private func awaitedLocks() -> StatisticsInParts {
+        let locks = space.locks?.awaitedLocks ?? []
+        var head = StatisticsList()
+        head.gauge("locks", locks.count, "Locks for which somebody waits")
+        head.gauge(
+            "waiting", locks.reduce(0) { $0 + $1.waiterCount }, "Connections that wait for them")
+        var first: [Statistic]? = head.since([:])
+        var left = areKeysShown ? locks[...] : []
+        let nanoseconds = context.clock.nanoseconds()
+        return StatisticsInParts { _ in
+            if let list = first.take() { return list }
+            guard !left.isEmpty else { return nil }
+            defer { left = left.dropFirst(Self.locksPerStep) }
+            return left.prefix(Self.locksPerStep).flatMap { $0.statistics(at: nanoseconds) }
         }
     }
 

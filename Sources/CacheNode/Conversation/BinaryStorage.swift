@@ -20,8 +20,7 @@ extension TextStorage {
         {
             return step
         }
-        store(binary, request, block, &input, &output, executor, now: now)
-        return .over
+        return store(binary, request, block, &input, &output, executor, now: now)
     }
 
     @inline(__always)
@@ -29,17 +28,53 @@ extension TextStorage {
         _ binary: BinaryRequest, _ request: StoreRequest, _ block: DataBlock,
         _ input: inout InputBuffer, _ output: inout OutputBuffer, _ executor: borrowing Executor,
         now: Moment
-    ) {
+    ) -> Step {
         let bytes = input.bytes
         let packet = bytes.span
+        let key = packet.extracting(binary.key)
+        let value = packet.extracting(block.start..<block.valueEnd)
+        let isProbe = binary.isExistenceProbe(packet, rule: executor.rule)
         var casUnique: UInt64 = 0
-        let outcome = executor.store(
-            packet.extracting(binary.key), request,
-            value: packet.extracting(block.start..<block.valueEnd),
-            isExistenceProbe: binary.isExistenceProbe(packet, rule: executor.rule), now: now
+        var outcome = executor.store(
+            key, request, value: value, isExistenceProbe: isProbe, now: now
         ) { casUnique = $0.casUnique }
+        if case .notStored = outcome, !isProbe {
+            let refused = executor.refused(
+                key, request, value: value, of: HeldPacket(binary, packet), now: now
+            ) { casUnique = $0.casUnique }
+            switch refused {
+            case .over(let other): outcome = other
+            case .waits(let waiting):
+                input.use(block.next)
+                return .waits(waiting)
+            }
+        }
         output.append(outcome, casUnique: casUnique, to: binary)
         input.use(block.next)
+        return .over
+    }
+}
+
+/// A packet that may be answered later, without its value.
+private final class HeldPacket: HeldStore {
+    private let binary: BinaryRequest
+    private let head: [UInt8]
+    /// Of the item that was stored.
+    private var casUnique: UInt64 = 0
+
+    init(_ binary: BinaryRequest, _ packet: Span<UInt8>) {
+        self.binary = binary
+        head = packet.extracting(first: binary.headByteCount).withUnsafeBytes { Array($0) }
+    }
+
+    func request(rule: ExptimeRule, now: Moment) -> StoreRequest {
+        StoreRequest(binary, head.span, rule: rule, now: now)
+    }
+
+    func show(_ hit: Hit, _ output: inout OutputBuffer) { casUnique = hit.casUnique }
+
+    func tell(_ outcome: StoreOutcome, _ output: inout OutputBuffer) {
+        output.append(outcome, casUnique: casUnique, to: binary)
     }
 }
 

@@ -101,16 +101,24 @@ final class ClientSocket {
                 return received > 0
             case .ended:
                 // The peer may have closed only its side: it gets what it is owed.
-                if let watching = connection.state.watching {
-                    goOnTelling(watching)
-                } else {
-                    finish(.normal)
-                }
+                noteEndOfInput(now: now)
                 return false
             case .failed:
                 close()
                 return false
             }
+        }
+    }
+
+    private func noteEndOfInput(now: Moment) {
+        if let watching = connection.state.watching {
+            goOnTelling(watching)
+        } else if let waiting = connection.state.waiting {
+            // What is in the input is still to be answered; the end of it will be met again then.
+            worker.takeUnretainedValue().forget(waiting)
+            resume(waiting, .peerLeft, now: now)
+        } else {
+            finish(.normal)
         }
     }
 
@@ -157,6 +165,9 @@ final class ClientSocket {
                 guard state.isBlocked || send() else { return }
                 notePhase()
                 return
+            case .waiting:
+                wait()
+                return
             case .close:
                 finish(connection.state.closeReason)
                 return
@@ -183,6 +194,43 @@ final class ClientSocket {
         guard state.hasYielded || state.isTelling else { return }
         state.note(.resumes)
         takeTurns(now: now())
+    }
+
+    // MARK: Waiting
+
+    private func wait() {
+        // Who sends on is read from until the input is full: its end would be seen.
+        if connection.input.isFull { readable?.disable() }
+        connection.input.releaseIfEmpty()
+        guard let waiting = connection.state.waiting else { return }
+        worker._withUnsafeGuaranteedRef {
+            $0.attend(waiting)
+            if state.isBlocked || connection.output.isEmpty {
+                notePhase()
+            } else {
+                $0.sendSoon(self)
+            }
+        }
+    }
+
+    /// Lets what the connection waits for end, or look; then goes on with its input.
+    func resume(_ waiting: Waiting, _ ending: WaitEnding, now: Moment) {
+        let isInVain = ending == .ready && waiting.needsPeer && stream.hasPeerEnded
+        guard connection.resume(waiting.ticket, isInVain ? .peerLeft : ending, now: now) else {
+            return
+        }
+        if let readable, !readable.isEnabled {
+            do { try readable.enable() } catch { return close() }
+        }
+        if state.mayRun { takeTurns(now: now) }
+    }
+
+    /// The node stops: what the connection waits for is answered, and nothing that comes behind it.
+    func answer(_ waiting: Waiting, now: Moment) {
+        guard connection.resume(waiting.ticket, .stopping, now: now), !state.isBlocked else {
+            return
+        }
+        _ = send()
     }
 
     /// Takes what there is to tell a watcher.
@@ -270,9 +318,11 @@ final class ClientSocket {
     }
 
     /// Whether nothing was received, and nothing taken of what is owed, for `seconds`. A watcher has
-    /// nothing to say. To be asked every second.
+    /// nothing to say, and who waits has said something. To be asked every second.
     func isIdle(for seconds: UInt32, now: Moment) -> Bool {
-        guard connection.state.watching == nil else { return false }
+        guard connection.state.watching == nil, connection.state.waiting == nil else {
+            return false
+        }
         if state.isBlocked { noteTaken(now: now) } else { queuedByteCount = nil }
         let received = connection.record.lastCommandSeconds.load(ordering: .relaxed)
         return now.seconds - min(max(received, lastTakenSeconds), now.seconds) >= seconds

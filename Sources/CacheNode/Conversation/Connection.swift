@@ -139,6 +139,7 @@ final class Connection {
         case .swallowing(let byteCount, let reply): return swallow(byteCount, reply)
         case .listing(let listing): return makeSteps(of: listing, now: now)
         case .watching(let watching): return tell(watching)
+        case .waiting: return .ends(.waiting)
         case .closed: return .ends(.close)
         }
     }
@@ -320,12 +321,14 @@ final class Connection {
         case .receives(let value): return enter(.receivingValue(value))
         case .swallows(let byteCount, let reply):
             return enter(.swallowing(byteCount: byteCount, then: reply))
+        case .waits(let waiting): return wait(for: waiting)
         }
     }
 
     private func finish(_ storage: TextStorage, _ block: DataBlock, now: Moment) -> Progress {
         guard input.count >= block.next else { return .ends(.needsInput) }
-        storage.finish(block, &input, &output, executor, now: now)
+        let step = storage.finish(block, &input, &output, executor, now: now)
+        if case .waits(let waiting) = step { return wait(for: waiting) }
         return enter(next)
     }
 
@@ -338,6 +341,31 @@ final class Connection {
         guard input.count >= value.endByteCount else { return .ends(.needsInput) }
         value.finish(&input, &output, executor, now: now)
         return enter(next)
+    }
+
+    // MARK: Waiting
+
+    private func wait(for waiting: Waiting) -> Progress {
+        begin(waiting)
+        return .ends(.waiting)
+    }
+
+    /// From here on turns end with `waiting`.
+    func begin(_ waiting: Waiting) { state = .waiting(waiting) }
+
+    /// Lets the command that waits under this ticket end, or look. False when there is none any more:
+    /// the answer comes late.
+    func resume(_ ticket: Ticket, _ ending: WaitEnding, now: Moment) -> Bool {
+        guard case .waiting(let waiting) = state, waiting.ticket == ticket else { return false }
+        if waiting.finish(ending, &output, executor, now: now) { state = next }
+        return true
+    }
+
+    /// The connection has gone: nobody wants what it waits for.
+    func giveUp() {
+        guard case .waiting(let waiting) = state else { return }
+        waiting.cancel()
+        state = .closed(.error)
     }
 
     // MARK: Long replies

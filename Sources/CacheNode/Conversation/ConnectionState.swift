@@ -25,6 +25,8 @@ extension Connection {
         case listing(Listing)
         /// Events are told until the peer goes; its input is not read.
         case watching(Watching)
+        /// The last command's outcome comes later. What is behind it in the input waits, too.
+        case waiting(Waiting)
         case closed(CloseReason)
     }
 
@@ -58,6 +60,8 @@ extension Connection {
         case rested
         /// There will be more to send when others have done something.
         case watching
+        /// A command's outcome comes later: `resume`.
+        case waiting
         /// The conversation is over, once what is owed has been sent.
         case close
     }
@@ -74,6 +78,11 @@ extension Connection.State {
         if case .watching(let watching) = self { watching } else { nil }
     }
 
+    /// There while a command's outcome is to come.
+    var waiting: Waiting? {
+        if case .waiting(let waiting) = self { waiting } else { nil }
+    }
+
     /// What the conversation is about, as `stats conns` tells it.
     var phase: ConnectionRecord.Phase {
         switch self {
@@ -81,6 +90,7 @@ extension Connection.State {
         case .swallowing, .swallowingLine: .swallowing
         case .closed: .closing
         case .listing, .watching: .watching
+        case .waiting: .waiting
         case .fresh, .command, .packet, .awaitingKey, .retrieving: .reading
         }
     }

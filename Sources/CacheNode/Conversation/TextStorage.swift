@@ -31,6 +31,8 @@ enum TextStorage {
         case receives(IncomingValue)
         /// The block is not wanted; then the reply, if any.
         case swallows(byteCount: Int, then: OwedReply?)
+        /// Its input is used, and it is answered later.
+        case waits(Waiting)
     }
 
     // MARK: When a line has arrived
@@ -50,8 +52,7 @@ enum TextStorage {
         {
             return step
         }
-        store(header, request, key: key, block, &input, &output, executor, now: now)
-        return .over
+        return store(header, request, key: key, block, &input, &output, executor, now: now)
     }
 
     @inline(__always)
@@ -71,9 +72,8 @@ enum TextStorage {
             {
                 return step
             }
-            store(
+            return store(
                 meta, request, key: key, line: line, block, &input, &output, executor, now: now)
-            return .over
         }
     }
 
@@ -111,20 +111,18 @@ enum TextStorage {
     func finish(
         _ block: DataBlock, _ input: inout InputBuffer, _ output: inout OutputBuffer,
         _ executor: borrowing Executor, now: Moment
-    ) {
+    ) -> Step {
         switch self {
         case .classic(let header):
             let bytes = input.bytes
-            Self.store(
+            return Self.store(
                 header, StoreRequest(header, rule: executor.rule, now: now),
                 key: bytes.span.extracting(header.key.range), block, &input, &output, executor,
                 now: now)
         case .meta(let meta):
-            guard let request = meta.request.storeRequest(rule: executor.rule, now: now) else {
-                preconditionFailure("a mode that was none from the start")
-            }
+            let request = meta.request(rule: executor.rule, now: now)
             let line = meta.line
-            meta.request.withKey(in: line.span) { key in
+            return meta.request.withKey(in: line.span) { key in
                 Self.store(
                     meta.request, request, key: key, line: line.span, block, &input, &output,
                     executor, now: now)
@@ -132,7 +130,7 @@ enum TextStorage {
         case .binary(let binary):
             let bytes = input.bytes
             let request = StoreRequest(binary, bytes.span, rule: executor.rule, now: now)
-            Self.store(binary, request, block, &input, &output, executor, now: now)
+            return Self.store(binary, request, block, &input, &output, executor, now: now)
         }
     }
 
@@ -141,19 +139,32 @@ enum TextStorage {
         _ header: StoreHeader, _ request: StoreRequest, key: Span<UInt8>, _ block: DataBlock,
         _ input: inout InputBuffer, _ output: inout OutputBuffer, _ executor: borrowing Executor,
         now: Moment
-    ) {
+    ) -> Step {
         let bytes = input.bytes
         if block.isWellEnded(in: bytes.span) {
-            let outcome = executor.store(
-                key, request, value: bytes.span.extracting(block.start..<block.valueEnd),
-                isExistenceProbe: executor.rule.isExistenceProbe(header), now: now
+            let value = bytes.span.extracting(block.start..<block.valueEnd)
+            let isProbe = executor.rule.isExistenceProbe(header)
+            var outcome = executor.store(
+                key, request, value: value, isExistenceProbe: isProbe, now: now
             ) { _ in }
+            if case .notStored = outcome, !isProbe {
+                let refused = executor.refused(
+                    key, request, value: value, of: header, now: now
+                ) { _ in }
+                switch refused {
+                case .over(let other): outcome = other
+                case .waits(let waiting):
+                    input.use(block.next)
+                    return .waits(waiting)
+                }
+            }
             output.append(outcome.line, isQuiet: header.isQuiet)
         } else {
             executor.noteBadBlock()
             output.append(ErrorReply.badDataChunk.line, isQuiet: header.isQuiet)
         }
         input.use(block.next)
+        return .over
     }
 
     @inline(__always)
@@ -161,18 +172,60 @@ enum TextStorage {
         _ meta: MetaRequest, _ request: StoreRequest, key: Span<UInt8>, line: Span<UInt8>,
         _ block: DataBlock, _ input: inout InputBuffer, _ output: inout OutputBuffer,
         _ executor: borrowing Executor, now: Moment
-    ) {
+    ) -> Step {
         let bytes = input.bytes
         if block.isWellEnded(in: bytes.span) {
-            let outcome = executor.store(
-                key, request, value: bytes.span.extracting(block.start..<block.valueEnd), now: now
-            ) { meta.tellStored($0, line: line, &output) }
+            let value = bytes.span.extracting(block.start..<block.valueEnd)
+            var outcome = executor.store(key, request, value: value, now: now) {
+                meta.tellStored($0, line: line, &output)
+            }
+            if case .notStored = outcome {
+                let refused = executor.refused(
+                    key, request, value: value, of: MetaLine(meta, line: line), now: now
+                ) { meta.tellStored($0, line: line, &output) }
+                switch refused {
+                case .over(let other): outcome = other
+                case .waits(let waiting):
+                    input.use(block.next)
+                    return .waits(waiting)
+                }
+            }
             meta.tell(outcome, line: line, &output)
         } else {
             executor.noteBadBlock()
             output.append(.badDataChunk)
         }
         input.use(block.next)
+        return .over
+    }
+}
+
+extension StoreHeader: HeldStore {
+    func request(rule: ExptimeRule, now: Moment) -> StoreRequest {
+        StoreRequest(self, rule: rule, now: now)
+    }
+
+    func show(_ hit: Hit, _ output: inout OutputBuffer) {}
+
+    func tell(_ outcome: StoreOutcome, _ output: inout OutputBuffer) {
+        output.append(outcome.line, isQuiet: isQuiet)
+    }
+}
+
+extension TextStorage.MetaLine: HeldStore {
+    func request(rule: ExptimeRule, now: Moment) -> StoreRequest {
+        guard let request = request.storeRequest(rule: rule, now: now) else {
+            preconditionFailure("a mode that was none from the start")
+        }
+        return request
+    }
+
+    func show(_ hit: Hit, _ output: inout OutputBuffer) {
+        request.tellStored(hit, line: line.span, &output)
+    }
+
+    func tell(_ outcome: StoreOutcome, _ output: inout OutputBuffer) {
+        request.tell(outcome, line: line.span, &output)
     }
 }
 

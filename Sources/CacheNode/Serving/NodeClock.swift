@@ -73,6 +73,21 @@ final class NodeClock: Sendable {
         return microseconds + offset * 1_000_000
     }
 
+    // MARK: Waiting
+
+    /// Nanoseconds on the boot-time clock: what waits is not helped by `debugtime`. Costs a reading.
+    func nanoseconds() -> UInt64 { UInt64(Self.read(CLOCK_BOOTTIME)) }
+
+    /// When the node's clock will show a deadline, in `nanoseconds`, if it goes on as it does; nothing
+    /// while it stands still, and for never.
+    func nanoseconds(at deadline: Deadline) -> UInt64? {
+        guard deadline != .never, pausedAt.load(ordering: .relaxed) < 0 else { return nil }
+        let elapsed =
+            Int64(deadline.seconds) - Int64(startSeconds)
+            - offsetSeconds.load(ordering: .relaxed)
+        return UInt64(max(0, startNanoseconds + elapsed * 1_000_000_000))
+    }
+
     private func moment(bootNanoseconds: Int64) -> Moment {
         let nanoseconds = bootNanoseconds - startNanoseconds
         let elapsed = nanoseconds / 1_000_000_000

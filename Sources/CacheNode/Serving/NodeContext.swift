@@ -62,6 +62,10 @@ final class WorkerRecord: Sendable {
     let connections = Mutex<[Int32: ConnectionRecord]>([:])
     /// Wakes the worker up for what its watchers are to be told.
     let attention = Mutex<WakeUp?>(nil)
+    /// What its connections waited for and may have come; see `resume`.
+    let resumptions = Mutex<[Resumption]>([])
+    /// The number of the last ticket. The worker's own.
+    let lastTicket = Atomic<UInt64>(0)
     let lentBufferCount = Atomic<Int>(0)
     let freeBufferCount = Atomic<Int>(0)
 
@@ -76,7 +80,7 @@ final class ConnectionRecord: Sendable {
     private let phase = Atomic<UInt8>(Phase.reading.rawValue)
 
     enum Phase: UInt8 {
-        case reading, parsing, receivingValue, swallowing, writing, watching, closing
+        case reading, parsing, receivingValue, swallowing, writing, watching, closing, waiting
 
         /// memcached's name of the state.
         var name: String {
@@ -88,6 +92,7 @@ final class ConnectionRecord: Sendable {
             case .writing: "conn_mwrite"
             case .watching: "conn_watch"
             case .closing: "conn_closing"
+            case .waiting: "conn_waiting"
             }
         }
     }

@@ -16,6 +16,8 @@ final class Space: Sendable {
     let counters: [Counters]
     let prefixes: PrefixStatistics
     let dumps: DumpRecord
+    /// There where keys are locks.
+    let locks: LockQueues?
     /// What the counters on the pages were at the last `stats reset`.
     let zero = Mutex(StatisticsZero())
 
@@ -30,6 +32,8 @@ final class Space: Sendable {
         counters = (0..<workerCount).map { _ in Counters() }
         prefixes = PrefixStatistics(
             delimiter: configuration.prefixDelimiter, isOn: configuration.collectsPrefixDetail)
+        locks =
+            configuration.locks.keys.isEmpty ? nil : LockQueues(configuration.locks, map: map)
         dumps = DumpRecord(isEnabled: configuration.isCrawlerEnabled)
     }
 }

@@ -18,6 +18,7 @@ package struct SpaceConfiguration: Sendable {
     package var collectsPrefixDetail = false
     /// Whether `lru_crawler` does what it says from the start.
     package var isCrawlerEnabled = true
+    package var locks = LockRules()
 
     var map: MapConfiguration {
         MapConfiguration(

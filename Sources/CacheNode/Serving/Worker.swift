@@ -8,7 +8,7 @@ import Synchronization
 /// One thread with an event loop, its connections, its buffers and its counters.
 ///
 /// Everything in it is confined to its thread, but for the queue of new connections and the record
-/// that others read.
+/// that others read, and by which they let go on what waits.
 ///
 /// `@unchecked Sendable`: other threads call `adopt`, `requestMaintenance` and `stop` only, which touch
 /// `inbox` (a mutex) and the loop's wake-up (safe to call from anywhere).
@@ -31,6 +31,15 @@ final class Worker: @unchecked Sendable {
     /// Those of `sockets` that watch.
     private var watching: [Int32: ClientSocket] = [:]
     private var watchTimer: Timer?
+    /// What connections wait for; see `Waiting`.
+    private var waits = WaitQueue()
+    /// For the first of them. There only once one waited.
+    private var waitTimer: Timer?
+    /// When that timer calls, if it runs.
+    private var waitTimerDue = UInt64.max
+    /// Those of the node's spaces, where keys are locks.
+    private let locks: [LockQueues]
+    private let hasLocks: Bool
     private let inbox = Mutex(Inbox())
     private var wakeUp: WakeUp?
     /// Goes on with what maintenance left undone. As a rule no timer runs here: it would be set and
@@ -63,9 +72,12 @@ final class Worker: @unchecked Sendable {
         self.context = context
         record = context.workers[number]
         commandsPerTurn = context.rules.commandsPerTurn
+        locks = context.spaces.compactMap(\.locks)
+        hasLocks = !locks.isEmpty
         loop = try Loop()
         let wakeUp = try WakeUp(loop: loop) { [unowned self] in
             readInbox()
+            readResumptions()
             scheduleWatchers()
         }
         self.wakeUp = wakeUp
@@ -97,6 +109,7 @@ final class Worker: @unchecked Sendable {
         bury()
         wakeUp = nil
         watchTimer = nil
+        waitTimer = nil
         goOn = nil
     }
 
@@ -133,7 +146,10 @@ final class Worker: @unchecked Sendable {
         }
         for arrival in arrivals { open(arrival.descriptor, listener: arrival.listener) }
         if isMaintenanceDue { maintain() }
-        if isStopping { loop.stop() }
+        if isStopping {
+            answerWaits()
+            loop.stop()
+        }
     }
 
     private func open(_ descriptor: Int32, listener: ListenerIdentity) {
@@ -163,6 +179,10 @@ final class Worker: @unchecked Sendable {
         _ = record.connections.withLock { $0.removeValue(forKey: descriptor) }
         // Before anything lets go of it.
         closed.append(socket)
+        if let waiting = socket.connection.state.waiting {
+            waits.remove(waiting)
+            socket.connection.giveUp()
+        }
         socket.detach()
         received.takeOut(socket)
         owing.takeOut(socket)
@@ -224,8 +244,74 @@ final class Worker: @unchecked Sendable {
     private func endTurn() {
         if received.count > 0 { runReceived() }
         turnMoment = nil
+        if hasLocks { callNext() }
         if owing.count > 0 { sendOwed() }
         if !closed.isEmpty { bury() }
+    }
+
+    // MARK: What waits
+
+    /// Called by a connection that waits, once or more.
+    func attend(_ waiting: Waiting) {
+        waits.put(waiting)
+        startWaitTimer()
+    }
+
+    /// It ends by itself.
+    func forget(_ waiting: Waiting) { waits.remove(waiting) }
+
+    /// Whatever was removed in this turn is seen to in it.
+    private func callNext() { for locks in locks { locks.callNext() } }
+
+    private func readResumptions() {
+        for resumption in record.takeResumptions() {
+            guard let socket = sockets[resumption.ticket.descriptor],
+                let waiting = socket.connection.state.waiting,
+                waiting.ticket == resumption.ticket
+            else { continue }
+            waits.remove(waiting)
+            socket.resume(waiting, resumption.ending, now: now())
+        }
+    }
+
+    /// Sees to those that are due.
+    private func attendWaits() {
+        waitTimerDue = .max
+        let nanoseconds = context.clock.nanoseconds()
+        // All of them before the first goes on: it may wait again, for what is due by now.
+        var due: [Waiting] = []
+        while let waiting = waits.first, waiting.due <= nanoseconds {
+            waits.remove(waiting)
+            due.append(waiting)
+        }
+        for waiting in due {
+            sockets[waiting.ticket.descriptor]?
+                .resume(waiting, waiting.ending(at: nanoseconds), now: now())
+        }
+        startWaitTimer()
+    }
+
+    private func startWaitTimer() {
+        guard let first = waits.first, first.due < waitTimerDue else { return }
+        let now = context.clock.nanoseconds()
+        let milliseconds = (max(first.due, now) - now + 999_999) / 1_000_000
+        do {
+            let timer = try waitTimer ?? Timer(loop: loop) { [unowned self] in attendWaits() }
+            waitTimer = timer
+            try timer.start(afterMilliseconds: Int(milliseconds))
+            waitTimerDue = first.due
+        } catch {
+            // The next second's maintenance tries again.
+            context.logger.error("what waits may wait too long, a timer failed: \(error)")
+        }
+    }
+
+    /// The node stops.
+    private func answerWaits() {
+        while let waiting = waits.first {
+            waits.remove(waiting)
+            sockets[waiting.ticket.descriptor]?.answer(waiting, now: now())
+        }
     }
 
     // MARK: Watchers
@@ -269,6 +355,7 @@ final class Worker: @unchecked Sendable {
         }
         record.lentBufferCount.store(pool.lentCount, ordering: .relaxed)
         record.freeBufferCount.store(pool.freeCount, ordering: .relaxed)
+        startWaitTimer()
         guard hasMore else { return }
         do {
             try goOn?.start(afterMilliseconds: 0)

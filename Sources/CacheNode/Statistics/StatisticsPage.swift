@@ -13,7 +13,7 @@ enum StatisticsPage: CaseIterable {
         case .items: self = .items
         case .slabs: self = .slabs
         case .sizes: self = .sizes
-        case .reset, .detail, .cachedump, .connections: return nil
+        case .reset, .detail, .cachedump, .connections, .locks: return nil
         }
     }
 }
@@ -36,6 +36,7 @@ extension NodeContext {
             let reading = StatisticsReading(self, space, now: clock.now())
             for page in StatisticsPage.allCases { zero[page] = reading.list(page).counts }
         }
+        space.locks?.forgetLongestWait()
         space.prefixes.clear()
     }
 

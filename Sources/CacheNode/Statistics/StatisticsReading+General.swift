@@ -20,6 +20,7 @@ extension StatisticsReading {
         addItemCounts(to: &list)
         addEvictions(to: &list)
         addReclaiming(to: &list)
+        addLocks(to: &list)
     }
 
     private func addProcess(to list: inout StatisticsList) {
@@ -177,6 +178,26 @@ extension StatisticsReading {
             "Lines of the node's log that nobody read in time")
         list.counter("unexpected_napi_ids", 0, "Of memcached's NAPI dealing; always 0")
         list.counter("round_robin_fallback", 0, "Of memcached's NAPI dealing; always 0")
+    }
+}
+
+/// Who has waited for locks, and how that ended.
+extension StatisticsReading {
+    private func addLocks(to list: inout StatisticsList) {
+        list.counter(
+            "lock_waits", locks.waits, "Locks that were held, and waited for (-o lock_keys)")
+        list.counter("lock_hand_overs", locks.handOvers, "Waits that ended with the lock")
+        list.counter(
+            "lock_timeouts", locks.timeouts, "Waits that took too long: the lock was refused")
+        list.counter(
+            "lock_cancels", locks.cancellations,
+            "Waits whose clients had gone, or that found no memory")
+        list.counter(
+            "lock_wait_us_total", locks.waitMicroseconds, "Microseconds that was waited in all")
+        list.gauge("lock_waiting", locks.waiting, "Connections that wait for a lock")
+        list.gauge(
+            "lock_longest_wait_us", locks.longestWaitMicroseconds,
+            "Microseconds of the longest wait that is over, since the last stats reset")
     }
 }
 

@@ -161,5 +161,19 @@ extension StatisticsReading {
         list.text(
             "exptime_rule", context.rules.exptimeRule == .asWritten ? "as_written" : "classic",
             "How exptimes above 30 days are read")
+        addLockSettings(to: &list)
+    }
+
+    private func addLockSettings(to list: inout StatisticsList) {
+        let rules = space.configuration.locks
+        let keys = rules.keys.map(\.description).joined(separator: " ")
+        list.text("lock_keys", keys.isEmpty ? "none" : keys, "Keys that are locks")
+        list.gauge(
+            "lock_wait", rules.waitMilliseconds, "Milliseconds that an add waits for a lock at most"
+        )
+        list.gauge(
+            "lock_waiters", rules.waiterCountMaxPerKey, "Connections that may wait for one lock")
+        list.gauge(
+            "lock_waiters_all", rules.waiterCountMax, "Connections that may wait for locks")
     }
 }

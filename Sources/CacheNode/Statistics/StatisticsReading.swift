@@ -9,6 +9,7 @@ struct StatisticsReading {
     let tuning: Tuning
     let map: MapStatistics
     let watchers: Watchers.Counts
+    let locks: LockQueues.Counts
     /// Of all workers, by the counters' raw values.
     private let counts: [UInt64]
 
@@ -22,6 +23,7 @@ struct StatisticsReading {
         }
         map = space.map.statistics(now: now.seconds)
         watchers = context.watchers.counts
+        locks = space.locks?.counts ?? LockQueues.Counts()
     }
 
     subscript(counter: Counter) -> UInt64 { counts[counter.rawValue] }

@@ -69,7 +69,7 @@ package enum DebugtimeChange: Equatable, Sendable {
 }
 
 package enum StatsPage: Equatable, Sendable {
-    case general, settings, items, slabs, connections, sizes, reset
+    case general, settings, items, slabs, connections, sizes, locks, reset
     case detail(Detail)
     case cachedump(Cachedump)
 

@@ -324,6 +324,7 @@ package enum CommandParser {
         if line.holds("slabs", at: page) { return .stats(.slabs) }
         if line.holds("conns", at: page) { return .stats(.connections) }
         if line.holds("sizes", at: page) { return .stats(.sizes) }
+        if line.holds("locks", at: page) { return .stats(.locks) }
         if line.holds("reset", at: page) { return .stats(.reset) }
         if line.holds("detail", at: page) { return .stats(.detail(detail(line, words))) }
         if line.holds("cachedump", at: page) {

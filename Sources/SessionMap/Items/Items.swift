@@ -27,6 +27,7 @@ struct Items: ~Copyable {
     private(set) var lastEviction = LastEviction()
     /// Live items by size in steps of `sizeStepByteCount`, when the configuration asks for it.
     private(set) var sizes: [Int: Int] = [:]
+    var awaited = AwaitedKeys()
 
     init(
         region: Region, configuration: MapConfiguration, hash: KeyHash, now: UInt32,
@@ -63,9 +64,16 @@ struct Items: ~Copyable {
         case .removed(let reason):
             moveCount += 1
             count(reason, item)
+            noteAwaited(item)
         case .moved: moveCount += 1
-        case .deadline, .marks: break
+        case .deadline: noteAwaited(item)
+        case .marks: break
         }
+    }
+
+    @inline(__always)
+    private func noteAwaited(_ item: Item) {
+        if !awaited.isEmpty { awaited.noteChange(hash.hash(region.key(item))) }
     }
 
     @inline(__always)
@@ -358,6 +366,7 @@ struct Items: ~Copyable {
 
     /// Lets everything be gone that is stored at a moment to come.
     mutating func flush(at deadline: Deadline) {
+        awaited.noteFlush()
         setFlushes(FlushState(epoch: epoch, deadline: deadline))
     }
 
@@ -371,6 +380,7 @@ struct Items: ~Copyable {
     mutating func flush(_ memory: inout ShardMemory) {
         // Nothing was stored since the last flush: flushes in a row are one.
         guard queues.hasItems(of: epoch) else { return flush(at: .never) }
+        awaited.noteFlush()
         if unsweptFlushCount == Self.epochCount - 2 {
             // One more, and an epoch would come again that some item still carries. It takes more
             // flushes than `maintain` keeps up with, with stores in between, to get here.

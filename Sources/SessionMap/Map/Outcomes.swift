@@ -91,6 +91,15 @@ package enum StoreOutcome: Equatable, Sendable {
     case outOfMemory
 }
 
+/// What comes of an `add` in turn.
+package enum ClaimOutcome: Equatable, Sendable {
+    case stored
+    /// The key has an item, which goes by itself at this time, if nobody touches it; or others are first.
+    case held(until: Deadline)
+    /// Too large, or no memory: waiting does not help.
+    case refused(StoreOutcome)
+}
+
 /// Public for the reason that `HitUse` is.
 public enum RetrievalOutcome: Equatable, Sendable {
     case hit

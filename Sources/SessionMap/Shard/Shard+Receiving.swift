@@ -71,6 +71,10 @@ extension Shard {
             abandon(item)
             return outcome
         case .store(let head):
+            if case .add = request.mode, items.awaited.contains(hash) {
+                abandon(item)
+                return .notStored
+            }
             guard !old.item.isNull || prepareIndex(tag, now: now) else {
                 abandon(item)
                 return refuseForMemory(key, tag: tag, dropsOld: request.dropsOldWhenRefused)

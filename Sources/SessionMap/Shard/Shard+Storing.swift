@@ -61,6 +61,7 @@ extension Shard {
             noteRefused(request, existing: old.item)
             return outcome
         case .store(let head):
+            if case .add = request.mode, items.awaited.contains(hash) { return .notStored }
             guard
                 let item = make(
                     key, tag: tag, head: head ?? ItemHead(request), value: value, replacing: old,

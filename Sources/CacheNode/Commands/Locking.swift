@@ -1,0 +1,52 @@
+import MemcacheProtocol
+import SessionMap
+
+/// `add` of a lock that is held: `-o lock_keys`.
+extension Executor {
+    /// What becomes of a store that was refused.
+    enum Refused {
+        /// Told like any other.
+        case over(StoreOutcome)
+        /// It is answered later.
+        case waits(Waiting)
+    }
+
+    /// To be asked when `store` has answered `notStored`, before that is told. An `add` that found a lock
+    /// held is held back; every other command stays refused.
+    ///
+    /// It was counted, and watchers were told `not_stored`; when the lock is handed over they are told
+    /// once more.
+    ///
+    /// - Parameters:
+    ///   - command: by which it is answered then.
+    ///   - show: sees the item, should the lock have become free just now.
+    @inline(never)
+    func refused(
+        _ key: Span<UInt8>, _ request: StoreRequest, value: Span<UInt8>,
+        of command: @autoclosure () -> any HeldStore, now: Moment,
+        _ show: (Hit) -> Void
+    ) -> Refused {
+        guard let locks = space.locks, case .add = request.mode, locks.rules.isLock(key),
+            value.count <= LockRules.valueByteCountMax
+        else { return .over(.notStored) }
+        let began = context.clock.nanoseconds()
+        let ticket = worker.makeTicket(descriptor: descriptor)
+        let admission = locks.join(
+            key, request, value: value, ticket: ticket, worker: worker, began: began, now: now,
+            show)
+        switch admission {
+        case .over(let outcome):
+            if outcome != .notStored {
+                noteStored(key, outcome, request, valueByteCount: value.count, now: now)
+            }
+            return .over(outcome)
+        case .waits(let place, let heldUntil):
+            let claim = LockClaim(
+                locks, place, key: key, value: value, command(), clock: context.clock)
+            return .waits(
+                Waiting(
+                    ticket, until: began + UInt64(locks.rules.waitMilliseconds) * 1_000_000,
+                    lookingAt: context.clock.nanoseconds(at: heldUntil), claim))
+        }
+    }
+}

@@ -1,0 +1,121 @@
+import MemcacheProtocol
+
+/// A command whose outcome comes later: it was begun, its bytes are used, and its reply is not made yet.
+///
+/// **What waits.** The connection that the command came by is in the state `waiting`, and its turns end
+/// with `waiting`. It executes nothing more, so replies stay in order. What is pipelined behind stays in
+/// its input, which is a block at most; then the socket is not read, and the peer's kernel holds the
+/// rest. Other connections of the worker go on.
+///
+/// **How it ends**, exactly once, by one of `WaitEnding`:
+/// - Whoever has the outcome, on any thread, gives the ticket to the worker's record: `resume`. The
+///   worker finds the connection and calls `Connection.resume`, which lets the command write its reply,
+///   or go on waiting. Then what is in the input is executed.
+/// - The time is over: the worker has a queue of all its waits and one timer.
+/// - The peer has ended its sending: it may have gone. The command is answered all the same, as what is
+///   in the input behind it is.
+/// - The node stops: what waits is answered as if the time was over.
+/// - Or by `cancel`, without an answer: the connection has gone.
+///
+/// **Late answers** do no harm: a ticket has a number that its worker never gives again, so that it fits
+/// neither a later wait of the connection nor another connection with the same descriptor.
+///
+/// **Cost.** Where nothing waits there is no wait, no ticket, no timer and no look-up. A wait is this
+/// object and its command, and a place in the worker's queue. A connection that waits and whose input is
+/// empty holds no buffer.
+///
+/// Confined to its worker's thread; the ticket may go anywhere.
+final class Waiting {
+    let ticket: Ticket
+    /// When the command is answered at the latest, in nanoseconds of `NodeClock.nanoseconds`.
+    private let end: UInt64
+    /// When the command wants to look whether there is an outcome.
+    private var look: UInt64?
+    private let command: any AwaitingCommand
+    private var isOver = false
+    /// In the worker's queue; negative outside of it. The queue's own.
+    var place = -1
+
+    init(
+        _ ticket: Ticket, until end: UInt64, lookingAt look: UInt64?,
+        _ command: any AwaitingCommand
+    ) {
+        self.ticket = ticket
+        self.end = end
+        self.look = look
+        self.command = command
+    }
+
+    deinit { cancel() }
+
+    /// When the worker has to see to it again.
+    var due: UInt64 { min(end, look ?? end) }
+
+    /// What it is to be told when it is due.
+    func ending(at nanoseconds: UInt64) -> WaitEnding { nanoseconds >= end ? .overdue : .ready }
+
+    /// Whether an outcome is of no use to a peer that has gone, and of use to somebody else.
+    var needsPeer: Bool { command.needsPeer }
+
+    /// False when the command goes on waiting.
+    func finish(
+        _ ending: WaitEnding, _ output: inout OutputBuffer, _ executor: borrowing Executor,
+        now: Moment
+    ) -> Bool {
+        precondition(!isOver, "a wait that ends twice")
+        switch command.finish(ending, &output, executor, now: now) {
+        case .answered:
+            isOver = true
+            return true
+        case .waits(let look):
+            precondition(ending == .ready, "a command that does not end")
+            self.look = look
+            return false
+        }
+    }
+
+    /// Nobody wants the outcome any more.
+    func cancel() {
+        guard !isOver else { return }
+        isOver = true
+        command.cancel()
+    }
+}
+
+/// Names one wait of one connection, wherever its outcome comes from.
+struct Ticket: Hashable, Sendable {
+    let worker: Int
+    let descriptor: Int32
+    /// Of its worker, which gives no number twice.
+    let number: UInt64
+}
+
+/// Why a command is asked for its reply.
+enum WaitEnding: Equatable, Sendable {
+    /// There is an outcome, or there may be one.
+    case ready
+    case overdue
+    case peerLeft
+    case stopping
+}
+
+/// What a wait asks of its command. Called on the worker's thread.
+protocol AwaitingCommand: AnyObject {
+    var needsPeer: Bool { get }
+
+    /// Writes the reply. When it was told that it is `ready`, and only then, it may find that it has to
+    /// wait on.
+    func finish(
+        _ ending: WaitEnding, _ output: inout OutputBuffer, _ executor: borrowing Executor,
+        now: Moment
+    ) -> AwaitingStep
+
+    /// Called once, unless an answer was given.
+    func cancel()
+}
+
+enum AwaitingStep: Equatable {
+    case answered
+    /// It wants to look again at this time, in nanoseconds; without one, when it is told.
+    case waits(lookingAt: UInt64?)
+}

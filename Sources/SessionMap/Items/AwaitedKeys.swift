@@ -1,0 +1,39 @@
+/// The keys of a shard for which somebody waits: until the item that is there has gone. By hash; two
+/// keys of one hash are told of together, which costs a look.
+///
+/// While a key is here, an ordinary `add` does not take it, though it be free: who waits comes first.
+/// Any other command may.
+///
+/// Costs one comparison per removal and per changed deadline where nobody waits. As many keys as its
+/// map's user lets in.
+struct AwaitedKeys {
+    /// Beside the set, which lies elsewhere in memory.
+    private(set) var isEmpty = true
+    private var hashes: Set<UInt64> = []
+    /// Told of a change, with the shard's lock held: it must not call the map.
+    var observer: ((_ hash: UInt64) -> Void)?
+
+    @inline(__always)
+    func contains(_ hash: UInt64) -> Bool { !isEmpty && hashes.contains(hash) }
+
+    mutating func insert(_ hash: UInt64) {
+        hashes.insert(hash)
+        isEmpty = false
+    }
+
+    mutating func remove(_ hash: UInt64) {
+        hashes.remove(hash)
+        isEmpty = hashes.isEmpty
+    }
+
+    /// The item of a key has gone, was replaced, or has another deadline.
+    func noteChange(_ hash: UInt64) {
+        if hashes.contains(hash) { observer?(hash) }
+    }
+
+    /// All of them may have gone.
+    func noteFlush() {
+        guard !isEmpty else { return }
+        for hash in hashes { observer?(hash) }
+    }
+}

@@ -1,0 +1,38 @@
+/// Taking a key in turn: `add` for somebody who waits until the key is free.
+extension Shard {
+    /// As `store` with `add`. Where there is an item, its removal is awaited from here on, until
+    /// `awaited.remove`; there is no moment between the two in which it could go unseen.
+    ///
+    /// - Parameter isFirst: of all who await this key. Others do not get it while somebody does.
+    mutating func claim(
+        _ key: Span<UInt8>, hash: UInt64, request: StoreRequest, value: UnsafeRawBufferPointer,
+        isFirst: Bool, now: UInt32, fraction: UInt32, _ body: (Hit) -> Void
+    ) -> ClaimOutcome {
+        enter(now: now, fraction: fraction)
+        let tag = Items.tag(hash)
+        let old = items.findPresent(key, tag: tag, now: now, &memory)
+        guard old.item.isNull else {
+            items.awaited.insert(hash)
+            return .held(until: freeAt(old.item))
+        }
+        guard isFirst || !items.awaited.contains(hash) else { return .held(until: .never) }
+        guard
+            let item = make(
+                key, tag: tag, head: ItemHead(request), value: value, replacing: .none, now: now)
+        else {
+            return .refused(refuseForMemory(key, tag: tag, dropsOld: false))
+        }
+        body(look(at: item, now: now))
+        return .stored
+    }
+
+    /// When an item goes by itself, as far as that is known: it expires, or a flush is due.
+    private func freeAt(_ item: Item) -> Deadline {
+        let deadline = Deadline(stored: region[item, .deadline])
+        let flush = items.flushes.deadline
+        guard flush != .never, deadline == .never || flush.seconds < deadline.seconds else {
+            return deadline
+        }
+        return flush
+    }
+}
