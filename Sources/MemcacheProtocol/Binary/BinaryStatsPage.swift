@@ -15,6 +15,8 @@ extension StatsPage {
             self = .slabs
         } else if isName("conns") {
             self = .connections
+        } else if isName("locks") {
+            self = .locks
         } else if isName("sizes") {
             self = .sizes
         } else if isName("reset") {
