@@ -33,7 +33,8 @@ struct ChunkInvarianceTests {
             "set a 0 0 1\nx\r\nget a\nget  a  \r\nget a\r\r\nmn\nmn\r\nversion\n"),
         "a browser": bytes("mn\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\nmn\r\n"),
         "an endless line": bytes("mn\r\n" + String(repeating: "a", count: 2_049)),
-        "the binary protocol": [0x80, 0x0b] + [UInt8](repeating: 0, count: 22) + bytes("mn\r\n"),
+        "text behind a binary packet": [0x80, 0x0b] + [UInt8](repeating: 0, count: 22)
+            + bytes("mn\r\n"),
         "operators": bytes(
             "set a 0 0 1 noreply\r\nx\r\nlru_crawler mgdump all\r\nget a\r\nlru_crawler mgdump 1\r\n"
                 + "lru_crawler crawl 1,2\r\nlru_crawler disable\r\nlru_crawler metadump all\r\n"

@@ -24,12 +24,35 @@ struct ForgedLineTests {
         "ms KEY 20000 b\r\n\(String(repeating: "x", count: 20_000))",
     ]
 
+    /// The same in the binary protocol, where a key is as it is.
+    private static let packets: [[UInt8]] = {
+        let number = bigEndian(UInt64(1)) + bigEndian(UInt64(7)) + bigEndian(UInt32(0))
+        return [
+            BinaryPacket.store(0x01, key, [1]), BinaryPacket.store(0x12, key, [1]),
+            BinaryPacket.store(0x11, key, pattern(20_000)),
+            BinaryPacket(0x05, key: key, extras: number).bytes,
+        ]
+    }()
+
     @Test("A key with line ends forges no line of any page, dump or reply", arguments: makers)
     func pages(maker: String) throws {
         let node = try InProcessNode()
         _ = try node.reply(to: "stats detail on\r\n")
         let made = maker.replacing("KEY", with: encoded(Self.key), maxReplacements: 1)
         #expect(try node.reply(to: made + "\r\n").prefix(2) != "CL")
+        try expectNoForgery(node)
+    }
+
+    @Test("Nor does one that came in a binary packet", arguments: packets)
+    func binaryPages(packet: [UInt8]) throws {
+        let node = try InProcessNode()
+        _ = try node.reply(to: "stats detail on\r\n")
+        _ = try node.reply(to: packet)
+        try expectNoForgery(node)
+    }
+
+    /// Of the item with the key that would.
+    private func expectNoForgery(_ node: InProcessNode) throws {
         #expect(node.map.statistics(now: node.now.seconds).itemCount == 1)
         // A plain item beside it is shown as ever.
         _ = try node.reply(to: "set plain%key:1 0 0 1\r\nx\r\n")
@@ -69,6 +92,9 @@ struct ForgedLineTests {
         for maker in Self.makers {
             let made = maker.replacing("KEY", with: encoded(Self.key), maxReplacements: 1)
             _ = try node.reply(to: made + "\r\nmd \(encoded(Self.key)) b\r\n")
+        }
+        for packet in Self.packets {
+            _ = try node.reply(to: packet + BinaryPacket(0x04, key: Self.key).bytes)
         }
         watcher.receiveAll()
         let told = watcher.received.split(separator: 10)

@@ -71,16 +71,16 @@ struct LoggingTests {
 
     @Test("Hundreds of peers with the same mistake are some lines of the log, and a count")
     func flood() throws {
-        let node = try RunningNode.sojournd()
+        let node = try RunningNode.sojournd(["-B", "binary"])
         for _ in 0..<200 {
             let peer = try node.connect()
-            try peer.send([0x80])
+            try peer.send("g")
             #expect(try peer.receiveUntilEnd() == "")
         }
         node.program.send(SIGTERM)
         #expect(try node.program.waitForExit() == .status(0))
         let lines = node.program.errors.split(separator: "\n").filter {
-            $0.contains("the binary protocol is not supported")
+            $0.contains("what it sent is no binary request")
         }
         #expect((2..<60).contains(lines.count))
         // Each of them is in it.
@@ -92,7 +92,7 @@ struct LoggingTests {
         #expect(lines.count + others.reduce(0, +) == 200)
     }
 
-    @Test("-vv logs commands, with keys where they may be shown, and without values")
+    @Test("-vv logs commands and packets, with keys where they may be shown, and without values")
     func commands() throws {
         let directory = try TemporaryDirectory()
         for isShown in [true, false] {
@@ -102,6 +102,10 @@ struct LoggingTests {
             #expect(try peer.ask("set session:1 0 0 6\r\nsecret") == "STORED\r\n")
             _ = try peer.ask("get session:1", until: "END\r\n")
             _ = try peer.ask("mg session:1 v", until: "\r\nsecret\r\n")
+            let binary = try node.connect()
+            let packet = BinaryPacket(0x00, key: "session:1\n").bytes
+            try binary.send(packet)
+            #expect(binary.receive(isUnexpected: false))
             #expect(try peer.ask("session:1 what") == "ERROR\r\n")
             try wait(for: "the last command") {
                 node.program.errors.contains(isShown ? "what" : "(no command)")
@@ -110,6 +114,10 @@ struct LoggingTests {
             #expect(log.contains(isShown ? " set session:1 0 0 6\n" : " set (19 bytes)\n"))
             #expect(log.contains(isShown ? " get session:1\n" : " get (13 bytes)\n"))
             #expect(log.contains(isShown ? " mg session:1 v\n" : " mg (14 bytes)\n"))
+            #expect(
+                log.contains(
+                    isShown ? " binary 0x0 session:1%0A\n" : " binary 0x0 (\(packet.count) bytes)\n"
+                ))
             #expect(log.contains("session:1") == isShown)
             #expect(!log.contains("secret"))
         }

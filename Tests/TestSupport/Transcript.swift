@@ -5,6 +5,7 @@
 ///     > TEXT    send with CR LF   >> TEXT   send as it is
 ///     < TEXT    expect a line     << TEXT   expect bytes       <n   nothing may arrive
 ///     <* TEXT   skip lines until this one
+///     >b NAME FIELD ...           <b NAME FIELD ...   binary packets: see `TranscriptPacket`
 ///     + NAME N ...   counters changed by so much since the last time   += NAME VALUE   its value
 ///     ~ Ns      move the clock    @b   another connection   = closed   = half-close
 ///     = watches                   this project's node goes on telling it when it half-closes
@@ -23,6 +24,9 @@ package struct Transcript: Sendable {
     package enum Segment: Equatable, Sendable {
         case literal([UInt8])
         case number(String)
+        /// The number of that name in 8 bytes.
+        case bigEndian(String)
+        case anything(byteCount: Int)
         case restOfLine
     }
 
@@ -205,13 +209,41 @@ private struct TranscriptReader {
     }
 
     private mutating func readSending(_ line: [UInt8]) throws(TranscriptFailure) {
+        if let packet = Self.rest(line, after: ">b ") {
+            return try send(try self.packet(packet, isSent: true))
+        }
         let isRaw = line.starts(with: ">>".utf8)
         var segments = try segments(try text(line, after: isRaw ? 2 : 1), isSent: true)
         if !isRaw { segments.append(.literal(Array("\r\n".utf8))) }
-        for case .number(let name) in segments where !captured.contains(name) {
-            throw wrong("{\(name)} has not been captured")
+        try send(segments)
+    }
+
+    private mutating func send(_ segments: [Transcript.Segment]) throws(TranscriptFailure) {
+        for segment in segments {
+            switch segment {
+            case .number(let name) where !captured.contains(name),
+                .bigEndian(let name) where !captured.contains(name):
+                throw wrong("{\(name)} has not been captured")
+            default: break
+            }
         }
         append(.send(segments))
+    }
+
+    private func packet(
+        _ text: [UInt8], isSent: Bool
+    ) throws(TranscriptFailure) -> [Transcript.Segment] {
+        let packet = try TranscriptPacket.segments(text, isSent: isSent) {
+            (text) throws(TranscriptFailure) -> [UInt8] in
+            var bytes: [UInt8] = []
+            for segment in try segments(text, isSent: isSent) {
+                guard case .literal(let part) = segment else { throw wrong("not in a packet") }
+                bytes += part
+            }
+            return bytes
+        }
+        guard let packet else { throw wrong("no packet") }
+        return packet
     }
 
     /// The text behind a directive of `count` bytes: one space, then anything.
@@ -228,6 +260,7 @@ private struct TranscriptReader {
             return append(
                 .skip(to: try segments(text, isSent: false) + [.literal(Array("\r\n".utf8))]))
         }
+        if line.starts(with: "<b".utf8) { return try readPacketExpectation(line) }
         let isRaw = line.starts(with: "<<".utf8)
         let side = try side(of: line, at: isRaw ? 2 : 1)
         let length = (isRaw ? 2 : 1) + (side == nil ? 0 : 1)
@@ -235,6 +268,13 @@ private struct TranscriptReader {
         guard !isRaw || !segments.isEmpty else { throw wrong("nothing after <<") }
         if !isRaw { segments.append(.literal(Array("\r\n".utf8))) }
         for case .number(let name) in segments { captured.insert(name) }
+        append(.expect(segments), side: side)
+    }
+
+    private mutating func readPacketExpectation(_ line: [UInt8]) throws(TranscriptFailure) {
+        let side = try side(of: line, at: 2)
+        let segments = try packet(try text(line, after: side == nil ? 2 : 3), isSent: false)
+        for case .bigEndian(let name) in segments { captured.insert(name) }
         append(.expect(segments), side: side)
     }
 

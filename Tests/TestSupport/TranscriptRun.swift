@@ -132,9 +132,15 @@ package struct TranscriptRun<Node: TranscriptNode> {
             switch segment {
             case .literal(let literal): bytes += literal
             case .number(let name): bytes += numbers[name] ?? []
-            case .restOfLine: break
+            case .bigEndian(let name): bytes += numbers[name].map(Self.bigEndianBytes) ?? []
+            case .restOfLine, .anything: break
             }
         }
+    }
+
+    /// The 8 bytes of a number that is kept in decimal digits.
+    private static func bigEndianBytes(_ digits: [UInt8]) -> [UInt8] {
+        bigEndian(UInt64(String(decoding: digits, as: UTF8.self)) ?? 0)
     }
 
     private mutating func expect(_ segments: [Transcript.Segment], on peer: Node.Peer) throws {
@@ -247,6 +253,22 @@ package struct TranscriptRun<Node: TranscriptNode> {
                 fresh[name] = Array(digits)
                 position = digits.endIndex
                 continue
+            case .bigEndian(let name):
+                if let known = fresh[name] ?? numbers[name] {
+                    literal = Self.bigEndianBytes(known)
+                    break
+                }
+                guard position + 8 <= bytes.count else { return .more }
+                let number = bytes[position..<(position + 8)].reduce(UInt64(0)) {
+                    $0 << 8 | UInt64($1)
+                }
+                fresh[name] = Array(String(number).utf8)
+                position += 8
+                continue
+            case .anything(let byteCount):
+                guard position + byteCount <= bytes.count else { return .more }
+                position += byteCount
+                continue
             case .restOfLine:
                 guard let end = lineEnd(in: bytes, from: position) else { return .more }
                 position = end
@@ -292,7 +314,8 @@ package struct TranscriptRun<Node: TranscriptNode> {
         segments.map { segment in
             switch segment {
             case .literal(let bytes): shown(bytes)
-            case .number(let name): "{\(name)}"
+            case .number(let name), .bigEndian(let name): "{\(name)}"
+            case .anything: "{*}"
             case .restOfLine: "{*}"
             }
         }.joined()
