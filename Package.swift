@@ -203,8 +203,10 @@ let package = Package(
                 .product(name: "NIOCore", package: "swift-nio"),
             ],
             exclude: [
-                "autodiscovery_checks.py", "dalli_checks.rb", "metamemcache_checks.py",
-                "pylibmc_placement.py", "pymemcache_checks.py",
+                "SpymemcachedChecks.java", "autodiscovery_checks.py", "bmemcached_checks.py",
+                "dalli_checks.rb", "memcached_class_checks.php", "metamemcache_checks.py",
+                "php_checks.py", "pylibmc_binary_checks.py", "pylibmc_placement.py",
+                "pymemcache_checks.py", "rack_checks.rb",
             ],
             swiftSettings: strict),
     ]

@@ -15,15 +15,17 @@ struct LibmemcachedTests {
         return try Program.run(path, ["--servers=127.0.0.1:\(try node.port)"] + arguments)
     }
 
-    @Test("memccapable's tests of the text protocol all pass")
-    func capable() throws {
+    @Test(
+        "memccapable's tests of the text protocol and of the binary one all pass",
+        arguments: ["-a", "-b"])
+    func capable(whichProtocol: String) throws {
         let node = try RunningNode.sojournd()
         let path = "/usr/bin/memccapable"
         guard access(path, X_OK) == 0 else {
             throw Trouble("\(path) is not installed (Debian package libmemcached-tools)")
         }
         // A test's name goes to stdout, a failure to stderr.
-        let command = "exec \(path) -a -h 127.0.0.1 -p \(try node.port) 2>&1"
+        let command = "exec \(path) \(whichProtocol) -h 127.0.0.1 -p \(try node.port) 2>&1"
         let result = try Program.run("/bin/sh", ["-c", command], seconds: 120)
         let lines = result.output.split(separator: "\n")
         #expect(result.exit == .status(0), "\(result.output)")
