@@ -158,7 +158,8 @@ def describe(servers):
     say(swift.splitlines()[0])
     for name, server in servers.items():
         version = subprocess.run([server, "-V"], capture_output=True, text=True).stdout.strip()
-        say(f"{name}: {version}")
+        say(f"{name}: {version}" + (
+            ", a debug build" if "/debug/" in os.path.realpath(server) else ""))
     say()
 
 
