@@ -65,8 +65,12 @@ class PHPServer:
         path = "/?" + "&".join(f"{name}={value}" for name, value in query.items())
         connection.request("GET", path, headers={"Cookie": cookie} if cookie else {})
         response = connection.getresponse()
-        answer = json.loads(response.read())
+        body = response.read()
         connection.close()
+        try:
+            answer = json.loads(body)
+        except ValueError:
+            raise SystemExit(f"PHP's page answered with {body[:500]!r}")
         cookies = response.headers.get_all("Set-Cookie") or []
         answer["status"] = response.status
         answer["cookie"] = cookies[-1].split(";")[0] if cookies else None

@@ -63,7 +63,8 @@ struct ParallelSessionTests {
         // Six ways, and the control, in which items must get lost.
         let rows = output.split(separator: "\n").filter { $0.contains("sojournd") }.suffix(7)
         #expect(rows.count == 7, "\(output)")
-        for row in rows {
+        // php-memcache goes on without its lock when it has waited for long: shown, not judged.
+        for row in rows where !row.hasPrefix("php-memcache") {
             let lost = row.split(separator: " ").dropLast(3).last
             #expect((lost != "0") == row.hasPrefix("control"), "\(row)")
         }
