@@ -120,6 +120,27 @@ struct MoveTests {
         for number in some { #expect(seen[number]?.value == value(number)) }
     }
 
+    @Test("With more memory one damaged session is told and gone, and all others are there")
+    func damagedSession() throws {
+        let directory = try TemporaryDirectory()
+        let path = directory.path + "/arena"
+        let flags = ["-e", path, "-o", "checksums=on,debugtime"]
+        var node = try RunningNode.sojournd(flags + ["-m", "32"])
+        try fill(node, count: 4_000, provenCount: 0)
+        node.program.end()
+        // A value is zeros behind its key.
+        let changed = try Program.run(
+            "/bin/sh", ["-c", "LC_ALL=C sed -i 's/s-321000000/s-321000900/' '\(path)'"])
+        try #require(changed.exit == .status(0))
+        node = try RunningNode.sojournd(flags + ["-m", "80"])
+        try wait(for: "the news") { node.program.errors.contains("items or places dropped") }
+        #expect(node.program.errors.contains("evicted for want of room, 1 damaged"))
+        #expect(try node.counter("curr_items") == 3_999)
+        let seen = try look(node, Array(3_100..<3_300))
+        #expect(seen.count == 199 && seen[3_210] == nil)
+        for (number, item) in seen { #expect(item.value == value(number)) }
+    }
+
     @Test("A damaged memory file keeps a node from starting, or is kept aside, as it was told")
     func damaged() throws {
         let directory = try TemporaryDirectory()

@@ -4,115 +4,6 @@ import Testing
 
 /// A map's items move to an arena of another size or other shards.
 @Suite(.timeLimit(.minutes(10))) struct ArenaMoveTests {
-    /// Two arenas, and whoever owns their memory: what is given back is gone.
-    private final class Movers {
-        let old: UnsafeMutableRawBufferPointer
-        let new: UnsafeMutableRawBufferPointer
-        let found: FoundArena
-        let header: ArenaHeader
-        /// Pages of both that are there, and the most there ever were.
-        private var pages: Set<Int> = []
-        private(set) var pageCountMax = 0
-        var willStore: (() -> Void)?
-        var stepsLeft = Int.max
-
-        init(_ memory: OutlivingMemory, to configuration: MapConfiguration) throws {
-            let found = try FoundArena.read(memory.page).get()
-            let header = ArenaMove.header(for: configuration, after: found)
-            self.found = found
-            self.header = header
-            old = memory.bytes
-            new = .allocate(byteCount: header.arenaByteCount, alignment: 4_096)
-            new.initializeMemory(as: UInt8.self, repeating: 0)
-            pages = Set((0..<old.count / 4_096).map { -1 - $0 })
-        }
-
-        /// Both as they are now.
-        init(copying other: Movers) {
-            (found, header, pages) = (other.found, other.header, other.pages)
-            old = .allocate(byteCount: other.old.count, alignment: 4_096)
-            old.copyMemory(from: UnsafeRawBufferPointer(other.old))
-            new = .allocate(byteCount: other.new.count, alignment: 4_096)
-            new.copyMemory(from: UnsafeRawBufferPointer(other.new))
-            ownsOld = true
-        }
-
-        private var ownsOld = false
-
-        deinit {
-            new.deallocate()
-            if ownsOld { old.deallocate() }
-        }
-
-        var newPage: UnsafeMutableRawBufferPointer {
-            UnsafeMutableRawBufferPointer(rebasing: new[..<ArenaHeader.byteCount])
-        }
-        var oldPage: UnsafeRawBufferPointer {
-            UnsafeRawBufferPointer(rebasing: old[..<ArenaHeader.byteCount])
-        }
-
-        func begin(now: UInt32) throws {
-            try ArenaMove.begin(
-                old, found, to: newPage, header: header, number: 77, now: now,
-                willStore: willStore)
-        }
-
-        private func host() -> ArenaMove.Host {
-            var host = ArenaMove.Host(
-                take: { [unowned self] bytes in
-                    pages.formUnion(bytes.lowerBound / 4_096...(bytes.upperBound - 1) / 4_096)
-                    pageCountMax = max(pageCountMax, pages.count)
-                    return true
-                },
-                release: { [unowned self] bytes in
-                    precondition(bytes.lowerBound % 4_096 == 0 && bytes.upperBound % 4_096 == 0)
-                    precondition(bytes.lowerBound >= 4_096, "the old header is needed")
-                    UnsafeMutableRawBufferPointer(rebasing: old[bytes]).initializeMemory(
-                        as: UInt8.self, repeating: 0)
-                    pages.subtract(
-                        (bytes.lowerBound / 4_096..<bytes.upperBound / 4_096).map { -1 - $0 })
-                },
-                goesOn: { [unowned self] _ in
-                    stepsLeft -= 1
-                    return stepsLeft > 0
-                })
-            host.willStore = willStore
-            host.stepsPerTurn = 1
-            return host
-        }
-
-        /// Goes on as the next process would, whatever was done; nothing when it was interrupted.
-        func goOn(eviction: EvictionPolicy = .standard, now: UInt32) throws -> MoveReport? {
-            if ArenaMove.number(ofOld: oldPage) == nil {
-                new.initializeMemory(as: UInt8.self, repeating: 0)
-                try begin(now: now)
-            }
-            try #require(ArenaMove.unfinished(newPage)?.number == ArenaMove.number(ofOld: oldPage))
-            var move = try ArenaMove(
-                old, found, to: new, eviction: eviction, now: now, host: host())
-            guard try move.run() == .moved else { return nil }
-            move.finish(
-                SavedClock(
-                    nodeSeconds: now, bootSeconds: 1, wallSeconds: 2,
-                    bootID: [UInt8](repeating: 3, count: 16)))
-            return move.report
-        }
-
-        func recover(
-            _ configuration: MapConfiguration, now: UInt32
-        ) throws -> (map: SessionMap, report: RecoveryReport) {
-            let header = try ArenaHeader.read(UnsafeRawBufferPointer(newPage)).get()
-            var expected = self.header
-            // Made when the arena is finished.
-            expected.arenaID = header.arenaID
-            #expect(header == expected)
-            var report = RecoveryReport()
-            let map = try SessionMap(
-                configuration, recovering: new, header: header, now: now, report: &report)
-            return (map, report)
-        }
-    }
-
     private func configuration(
         megabytes: Int, shardCount: Int, eviction: EvictionPolicy = .standard
     ) -> MapConfiguration {
@@ -182,7 +73,8 @@ import Testing
         let target = configuration(megabytes: megabytes, shardCount: to)
         let movers = try Movers(memory, to: target)
         let left = try #require(try movers.goOn(now: 20))
-        #expect(left.evictedCount == 0 && left.flushedCount >= 1 && left.expiredCount > 100)
+        #expect(
+            left.evictedCount == 0 && left.found.flushedCount >= 1 && left.found.expiredCount > 100)
         let (map, report) = try movers.recover(target, now: 20)
         map.checkInvariants(now: 20)
         #expect(report.itemCount == wanted.count && report.evictedCount == 0)
@@ -197,11 +89,13 @@ import Testing
         }
     }
 
-    @Test("A death at any moment of the move loses nothing and brings nobody back")
-    func deaths() throws {
-        let memory = OutlivingMemory(configuration(megabytes: 1, shardCount: 2))
+    @Test(
+        "A death at any moment of the move loses nothing and brings nobody back",
+        arguments: [(2, 1), (2, 2), (1, 2), (4, 2)])
+    func deaths(_ from: Int, _ to: Int) throws {
+        let memory = OutlivingMemory(configuration(megabytes: from == 4 ? 2 : 1, shardCount: from))
         let (wanted, gone, _) = fill(try memory.makeMap(), count: 120, seed: 6)
-        let target = configuration(megabytes: 2, shardCount: 1)
+        let target = configuration(megabytes: 2, shardCount: to)
         let movers = try Movers(memory, to: target)
         var storeCount = 0
         var failures: [String] = []
@@ -233,12 +127,15 @@ import Testing
         #expect(failures.isEmpty, "\(failures.prefix(5))")
     }
 
-    @Test("A move that is stopped again and again comes to its end, with everything")
-    func interruptions() throws {
-        let memory = OutlivingMemory(configuration(megabytes: 4, shardCount: 2))
+    @Test(
+        "A move that is stopped again and again comes to its end, with everything",
+        arguments: [(2, 1, false), (2, 2, false), (2, 2, true), (4, 2, true)])
+    func interruptions(_ from: Int, _ to: Int, isParallel: Bool) throws {
+        let memory = OutlivingMemory(configuration(megabytes: 4, shardCount: from))
         let (wanted, _, _) = fill(try memory.makeMap(), count: 2_000, seed: 7)
-        let target = configuration(megabytes: 6, shardCount: 1)
+        let target = configuration(megabytes: 6, shardCount: to)
         let movers = try Movers(memory, to: target)
+        movers.isParallel = isParallel
         var turns = 0
         repeat {
             movers.stepsLeft = 37
@@ -302,8 +199,8 @@ import Testing
 
     @Test(
         "At no moment both arenas have a tenth more memory than the larger one",
-        arguments: [(8, 16), (16, 8), (8, 8)])
-    func memoryBound(_ from: Int, _ to: Int) throws {
+        arguments: [(8, 16, false), (16, 8, true), (8, 8, true)])
+    func memoryBound(_ from: Int, _ to: Int, isParallel: Bool) throws {
         let memory = OutlivingMemory(configuration(megabytes: from, shardCount: 2))
         do {
             let map = try memory.makeMap()
@@ -313,6 +210,7 @@ import Testing
             }
         }
         let movers = try Movers(memory, to: configuration(megabytes: to, shardCount: 4))
+        movers.isParallel = isParallel
         _ = try #require(try movers.goOn(now: 20))
         let bound = max(from, to) << 20
         #expect(movers.pageCountMax * 4_096 <= bound + bound / 10)

@@ -319,15 +319,18 @@ final class MemoryFile {
         }
     }
 
-    /// Has the pages of these bytes, as far as there is memory, mapped. A kernel that does not know this
-    /// says no, and nothing depends on the answer.
+    /// Has the pages of these bytes, as far as there is memory, mapped; whether all are. A kernel that
+    /// does not know this says no.
+    @discardableResult
     static func populate(
         _ memory: UnsafeMutableRawBufferPointer, _ bytes: Range<Int>, willWrite: Bool = false
-    ) {
+    ) -> Bool {
         let part = bytes.clamped(to: 0..<memory.count)
-        guard let base = memory.baseAddress else { return }
-        _ = madvise(
-            base + part.lowerBound, part.count, willWrite ? populateWrite : populateRead)
+        guard let base = memory.baseAddress else { return false }
+        // From a page's beginning.
+        let start = part.lowerBound / ArenaHeader.byteCount * ArenaHeader.byteCount
+        let advice = willWrite ? populateWrite : populateRead
+        return madvise(base + start, part.upperBound - start, advice) == 0
     }
 
     // MARK: Moving
@@ -336,7 +339,8 @@ final class MemoryFile {
     /// that already; see `MemoryFileMove`.
     static func fitted(
         _ old: MemoryFile, to configuration: MapConfiguration, clock: NodeClock,
-        damagedFileRule: NodeConfiguration.DamagedFileRule, _ work: StartWork
+        damagedFileRule: NodeConfiguration.DamagedFileRule, threadCount: Int = 2,
+        _ work: StartWork
     ) throws -> MemoryFile {
         guard let found = old.found else { return old }
         let reason = found.reasonToMove(for: configuration)
@@ -347,7 +351,8 @@ final class MemoryFile {
         guard reason != nil || unfinished != nil else { return old }
         let move = MemoryFileMove(
             from: old.file, old.memory, found, unfinished: unfinished,
-            configuration: configuration, damagedFileRule: damagedFileRule)
+            configuration: configuration, damagedFileRule: damagedFileRule,
+            threadCount: threadCount)
         let moved = try move.run(reason ?? "an interrupted move goes on", clock: clock, work)
         return try MemoryFile(
             moved: moved.file, memory: moved.memory, found: moved.found,

@@ -1,5 +1,6 @@
 import Glibc
 import SessionMap
+import Synchronization
 
 /// Moves the items of a memory file to one of another size, of other shards or a later layout: how
 /// `ArenaMove` gets its memory and gives it back.
@@ -14,6 +15,7 @@ struct MemoryFileMove {
     private let unfinished: UInt64?
     private let configuration: MapConfiguration
     private let damagedFileRule: NodeConfiguration.DamagedFileRule
+    private let threadCount: Int
 
     /// fallocate(2): give pages back, and keep the file's size.
     private static let punchHole: Int32 = 0x02 | 0x01
@@ -21,8 +23,9 @@ struct MemoryFileMove {
     init(
         from old: LockedFile, _ memory: UnsafeMutableRawBufferPointer, _ found: FoundArena,
         unfinished: UInt64?, configuration: MapConfiguration,
-        damagedFileRule: NodeConfiguration.DamagedFileRule
+        damagedFileRule: NodeConfiguration.DamagedFileRule, threadCount: Int
     ) {
+        self.threadCount = threadCount
         self.old = old
         oldMemory = memory
         self.found = found
@@ -44,12 +47,13 @@ struct MemoryFileMove {
         let now = clock.now().seconds
         let new = try openNew()
         let header: ArenaHeader
+        var outlook: MoveOutlook?
         if let unfinished {
             header = try journalled(new, unfinished)
         } else {
             header = ArenaMove.header(for: configuration, after: found)
             try checkRoom(for: header)
-            try begin(new, header, now: now)
+            outlook = try begin(new, header, now: now)
         }
         guard ftruncate(new.descriptor, off_t(header.arenaByteCount)) == 0 else {
             throw NodeError.ofFile(new.path, "cannot make it larger", errno)
@@ -57,7 +61,7 @@ struct MemoryFileMove {
         let memory = try MemoryFile.map(new, header.arenaByteCount)
         let move: ArenaMove
         do {
-            move = try self.move(to: new, memory, now: now, work)
+            move = try self.move(to: new, memory, outlook, now: now, work)
             try MemoryFile.reserve(new, memory.count, named: new.path, work)
             move.finish(clock.saved())
             try new.replace(old)
@@ -81,9 +85,10 @@ struct MemoryFileMove {
         work.say(
             """
             memory file \(old.path): moved in \(milliseconds) ms; not taken along: \
-            \(left.expiredCount) expired, \(left.flushedCount) flushed, \(left.evictedCount) \
-            evicted for want of room, \(left.damagedCount) damaged
+            \(left.found.expiredCount) expired, \(left.found.flushedCount) flushed, \(left.evictedCount) \
+            evicted for want of room, \(left.found.damagedCount) damaged
             """)
+        work.warn(ofDamageIn: left.found, shardCount: found.header.regionCount)
     }
 
     // MARK: The new file
@@ -131,7 +136,7 @@ struct MemoryFileMove {
 
     private func begin(
         _ new: LockedFile, _ header: ArenaHeader, now: UInt32
-    ) throws {
+    ) throws -> MoveOutlook {
         guard ftruncate(new.descriptor, 0) == 0 else {
             throw NodeError.ofFile(new.path, "cannot empty it", errno)
         }
@@ -140,9 +145,9 @@ struct MemoryFileMove {
         let page = try MemoryFile.map(new, ArenaHeader.byteCount)
         defer { munmap(page.baseAddress, page.count) }
         do {
-            try ArenaMove.begin(
+            return try ArenaMove.begin(
                 oldMemory, found, to: page, header: header,
-                number: .random(in: 1 ... .max), now: now)
+                number: .random(in: 1 ... .max), now: now, each: each)
         } catch {
             new.remove()
             throw MapError.damaged(error)
@@ -173,12 +178,19 @@ struct MemoryFileMove {
 
     // MARK: Moving
 
+    private var each: EachNumber {
+        let threadCount = threadCount
+        return { NodeThread.each($0, threadCount: threadCount, $1) }
+    }
+
     private func move(
-        to new: LockedFile, _ memory: UnsafeMutableRawBufferPointer, now: UInt32, _ work: StartWork
+        to new: LockedFile, _ memory: UnsafeMutableRawBufferPointer, _ outlook: MoveOutlook?,
+        now: UInt32, _ work: StartWork
     ) throws -> ArenaMove {
         do {
             var move = try ArenaMove(
-                oldMemory, found, to: memory, eviction: configuration.eviction, now: now,
+                oldMemory, found, to: memory, outlook: outlook, eviction: configuration.eviction,
+                now: now,
                 host: host(new, memory, work))
             switch try move.run() {
             case .moved: return move
@@ -200,13 +212,17 @@ struct MemoryFileMove {
     ) -> ArenaMove.Host {
         let total = found.header.arenaByteCount
         let old = old
-        return ArenaMove.Host(
+        let done = ByteCounter()
+        let isInMemory = MemoryFile.isInMemory(new)
+        var host = ArenaMove.Host(
+            // In one go: page by page it costs a fifth of the move.
             take: { bytes in
+                // On tmpfs this alone takes them, and threads need not wait for each other.
+                if isInMemory, MemoryFile.populate(memory, bytes, willWrite: true) { return true }
                 guard
                     posix_fallocate(new.descriptor, off_t(bytes.lowerBound), off_t(bytes.count))
                         == 0
                 else { return false }
-                // In one go: page by page it costs a fifth of the move.
                 MemoryFile.populate(memory, bytes, willWrite: true)
                 return true
             },
@@ -215,11 +231,21 @@ struct MemoryFileMove {
                 _ = fallocate(
                     old.descriptor, Self.punchHole, off_t(bytes.lowerBound), off_t(bytes.count))
             },
-            goesOn: { done in
-                (try? work.goOn {
-                    "memory file \(old.path): \(done >> 20) of \(total >> 20) MB moved"
-                }) != nil
+            goesOn: { byteCount in
+                let done = done.add(byteCount)
+                return
+                    (try? work.goOn {
+                        "memory file \(old.path): \(done >> 20) of \(total >> 20) MB moved"
+                    }) != nil
             })
+        host.each = each
+        return host
+    }
+
+    private final class ByteCounter: Sendable {
+        private let count = Atomic<Int>(0)
+
+        func add(_ more: Int) -> Int { count.wrappingAdd(more, ordering: .relaxed).newValue }
     }
 }
 

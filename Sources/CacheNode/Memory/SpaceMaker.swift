@@ -61,7 +61,8 @@ struct SpaceMaker {
         let mapConfiguration = configuration.map.with(features: hasChecksums ? .checksums : [])
         do {
             file = try MemoryFile.fitted(
-                file, to: mapConfiguration, clock: clock, damagedFileRule: rule, work)
+                file, to: mapConfiguration, clock: clock, damagedFileRule: rule,
+                threadCount: threadCount, work)
             return (space(try map(mapConfiguration, in: file, clock, work), file: file), clock)
         } catch {
             let problem = (error as? MapError).map(NodeError.init) ?? error as? NodeError
@@ -82,7 +83,7 @@ struct SpaceMaker {
         let map: SessionMap
         if let header = file.header {
             try file.prepareToRecover(work)
-            map = try recover(mapConfiguration, file, header, clock)
+            map = try recover(mapConfiguration, file, header, clock, work)
         } else {
             map = try SessionMap(mapConfiguration, in: file.memory, now: clock.now().seconds)
         }
@@ -94,7 +95,7 @@ struct SpaceMaker {
 
     private func recover(
         _ mapConfiguration: MapConfiguration, _ file: MemoryFile, _ header: ArenaHeader,
-        _ clock: NodeClock
+        _ clock: NodeClock, _ work: StartWork
     ) throws -> SessionMap {
         let start = ContinuousClock.now
         var report = RecoveryReport()
@@ -112,14 +113,7 @@ struct SpaceMaker {
             \(report.supersededCount) replaced, \(report.evictedCount) evicted, \
             \(report.damagedCount) damaged
             """)
-        if let damage = report.firstDamage {
-            logger.warning(
-                """
-                the memory file is damaged: \(report.damagedCount) items or places dropped, \
-                \(report.emptiedShardCount) of \(header.regionCount) shards emptied; \
-                first \(damage.reason)
-                """)
-        }
+        work.warn(ofDamageIn: report, shardCount: header.regionCount)
         return map
     }
 }

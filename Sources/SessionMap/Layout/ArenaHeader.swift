@@ -99,14 +99,18 @@ package struct ArenaHeader: Equatable, Sendable {
         arenaID = (0..<2).map {
             page.load(fromByteOffset: Offset.arenaID + $0 * 8, as: UInt64.self)
         }
+        guard isSound else { throw .foreign }
+    }
+
+    /// Whether its numbers can be an arena's.
+    var isSound: Bool {
         let (regionBytes, overflow) = regionCount.multipliedReportingOverflow(by: regionByteCount)
-        guard regionCount > 0, regionCount.nonzeroBitCount == 1, !overflow,
-            regionBytes <= arenaByteCount - Self.byteCount - Region.guardByteCount,
-            regionByteCount >= MapConfiguration.byteCountMin / 64,
-            regionByteCount % Region.unitByteCount == 0,
-            regionByteCount / Region.unitByteCount <= Int(Region.unitCountMax),
-            features.isSubset(of: .known)
-        else { throw .foreign }
+        return regionCount > 0 && regionCount.nonzeroBitCount == 1 && !overflow
+            && regionBytes <= arenaByteCount - Self.byteCount - Region.guardByteCount
+            && regionByteCount >= MapConfiguration.byteCountMin / 64
+            && regionByteCount % Region.unitByteCount == 0
+            && regionByteCount / Region.unitByteCount <= Int(Region.unitCountMax)
+            && features.isSubset(of: .known)
     }
 
     init(

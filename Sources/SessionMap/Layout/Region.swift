@@ -54,9 +54,7 @@ struct Region {
         self.base = base
         self.unitCount = unitCount
         self.features = features
-        plainHeaderByteCount = UInt16(
-            Self.checksumOffset + (features.contains(.checksums) ? 4 : 0)
-                + (features.contains(.births) ? 4 : 0))
+        plainHeaderByteCount = UInt16(Self.itemHeaderByteCount(features, clientFlags: 0))
     }
 
     @inline(__always)
@@ -113,6 +111,12 @@ struct Region {
     static let valueByteCountMax = Int(Field<Item>.valueByteCount.mask)
 
     /// Where an item's key starts in its head extent.
+    static func itemHeaderByteCount(_ features: ArenaFeatures, clientFlags: UInt32) -> Int {
+        checksumOffset + (features.contains(.checksums) ? 4 : 0)
+            + (features.contains(.births) ? 4 : 0)
+            + (clientFlags == 0 ? 0 : clientFlagsByteCount)
+    }
+
     @inline(__always)
     func itemHeaderByteCount(clientFlags: UInt32) -> Int {
         Int(plainHeaderByteCount) &+ (clientFlags == 0 ? 0 : Region.clientFlagsByteCount)

@@ -24,11 +24,12 @@ struct RegionWalk {
 
     private let region: Region
     private let last: Extent
-    private var extent = Extent(ExtentAllocator.headUnitCount)
+    private var extent: Extent
 
-    init(_ region: Region, end: Unit) {
+    init(_ region: Region, end: Unit, from start: Unit = ExtentAllocator.headUnitCount) {
         self.region = region
         last = Extent(end - 1)
+        extent = Extent(start)
     }
 
     var hasBorders: Bool {
@@ -81,9 +82,11 @@ enum ChainFault: String {
 extension Region {
     /// Walks an item's extents: as many as hold its bytes, each of which `claim` takes for the item's and
     /// nobody else's, and no more.
-    func walkChain(_ item: Item, claim: (Extent) -> Bool) -> ChainFault? {
+    func walkChain(
+        _ item: Item, valueByteCount: Int, claim: (Extent) -> Bool
+    ) -> ChainFault? {
         var extent = item.head
-        var bytesLeft = valueOffset(item) + Int(self[item, .valueByteCount])
+        var bytesLeft = valueOffset(item) + valueByteCount
         while claim(extent) {
             bytesLeft -= Int(length(extent)) * Region.unitByteCount
             let next = next(after: extent)

@@ -65,12 +65,11 @@ package final class SessionMap: @unchecked Sendable {
     /// The map that another process has left in `memory`, whenever it died. `header` is the memory's;
     /// its shards and its hash seed replace the configuration's.
     ///
-    /// - Parameter eachShard: calls its body once with each number below a count, in several threads if
-    ///   it likes, and returns when all calls have.
+    /// - Parameter eachShard: shards are taken over by its calls.
     package init(
         _ configuration: MapConfiguration, recovering memory: UnsafeMutableRawBufferPointer,
         header: ArenaHeader, now: UInt32, report: inout RecoveryReport,
-        eachShard: (_ count: Int, _ body: @escaping @Sendable (Int) -> Void) -> Void = {
+        eachShard: EachNumber = {
             count, body in
             for number in 0..<count { body(number) }
         }

@@ -17,16 +17,7 @@
 enum Layout3 {
     static let version: UInt32 = 3
     static let unitByteCount = 8
-    static let headUnitCount: UInt32 = 8
-    static let unitMask: UInt32 = (1 << 27) - 1
-    static let plainHeaderByteCount = 44
     static let epochCount: UInt32 = 16
-
-    /// Kinds of extents.
-    static let item: UInt32 = 1
-    static let continuation: UInt32 = 2
-    static let held: UInt32 = 3
-    static let border: UInt32 = 5
 
     /// The numbers of a page whose magic, byte order and version have been looked at.
     static func header(_ page: UnsafeRawBufferPointer) -> ArenaHeader? {
@@ -38,7 +29,7 @@ enum Layout3 {
         guard regionCount > 0, regionCount.nonzeroBitCount == 1, !overflow,
             regionBytes <= byteCount - 4_096 - 64, regionByteCount >= 1 << 14,
             regionByteCount % unitByteCount == 0,
-            regionByteCount / unitByteCount <= Int(unitMask)
+            regionByteCount / unitByteCount <= Int(Region.unitCountMax)
         else { return nil }
         return ArenaHeader(
             arenaByteCount: byteCount, regionCount: regionCount,
@@ -46,4 +37,16 @@ enum Layout3 {
             hashSeed: page.load(fromByteOffset: 40, as: UInt64.self), features: [],
             arenaID: [0, 0])
     }
+}
+
+// Where an item's or a shard's fields were elsewhere, or had other bits.
+
+extension Region.Field where Place == Item {
+    static var layout3Epoch: Self { Self(offset: 4, shift: 28, bits: 4) }
+    static var layout3ValueByteCount: Self { Self(offset: 36, bits: 27) }
+    static var layout3Marks: Self { Self(offset: 36, shift: 27, bits: 5) }
+}
+
+extension Region.Field where Place == Border {
+    static var layout3ShardEpoch: Self { Self(offset: 24) }
 }

@@ -3,23 +3,31 @@
 ///
 /// Both are far behind what any layout has in that page. In the new arena's, from byte 3,072 on:
 ///
-///     byte 0    magic, written last (64)
+///     byte 0    magic, which says whether there is one lane, written last (64)
 ///     byte 8    the move's number, which the old arena's mark repeats (64)
-///     byte 16   cursor: region · unit of the old arena below which everything has moved (64)
-///     byte 24   the cursor of the step that began last (64)
-///     byte 32   that step's target: region · its frontier before (64)
+///     byte 16   the first lane
 ///     byte 40   what CAS uniques begin with (64)
 ///     byte 48   when a flush that was asked for in advance is due (32) · stamp rule (32)
 ///     byte 56   bytes of the new arena · regions · bytes of a region · hash seed · features (320)
+///     byte 96   the second lane, if there are two
+///
+/// A lane, each field of 64 bits: the cursor, which is the region · unit of the old arena below which
+/// everything of the lane has moved; the cursor of the step that began last; that step's target, which
+/// is a region · its frontier before.
 ///
 /// At the end of the first 64 bytes of each new region: its frontier, the unit behind its last item.
 /// In the old arena's page, at byte 4,032: magic and the move's number.
 struct MoveJournal {
     private let page: UnsafeMutableRawPointer
 
+    static let laneCountMax = 2
+    private static let laneOffsets = [16, 96]
+
     private static let offset = 3_072
     private static let markOffset = 4_032
     private static let magic: UInt64 = 0x534F_4A4D_4F56_4521
+    /// A build that knows but one lane must not go on with two.
+    private static let laneMagic: UInt64 = 0x534F_4A4D_4F56_4532
 
     /// For tests: told before every store, so that they can look at both arenas as a death of the
     /// process would leave them.
@@ -31,6 +39,10 @@ struct MoveJournal {
         var unit: Unit
 
         var bits: UInt64 { UInt64(region) << 32 | UInt64(unit) }
+
+        static func start(of region: Int) -> Place {
+            Place(region: region, unit: ExtentAllocator.headUnitCount)
+        }
 
         init(region: Int, unit: Unit) {
             self.region = region
@@ -79,18 +91,21 @@ struct MoveJournal {
 
     /// The move whose journal is in this page, if one is.
     static func number(of page: UnsafeRawBufferPointer) -> UInt64? {
-        guard page.load(fromByteOffset: offset, as: UInt64.self) == magic else { return nil }
+        let magic = page.load(fromByteOffset: offset, as: UInt64.self)
+        guard magic == Self.magic || magic == laneMagic else { return nil }
         return page.load(fromByteOffset: offset + 8, as: UInt64.self)
     }
 
     func begin(
-        number: UInt64, header: ArenaHeader, casBase: UInt64, flushDeadline: Deadline,
-        stampRule: StampRule
+        number: UInt64, header: ArenaHeader, laneCount: Int, casBase: UInt64,
+        flushDeadline: Deadline, stampRule: StampRule
     ) {
         set(8, number)
-        set(16, Place(region: 0, unit: Layout3.headUnitCount).bits)
-        set(24, .max)
-        set(32, 0)
+        for (lane, offset) in Self.laneOffsets.prefix(laneCount).enumerated() {
+            set(offset, Place.start(of: lane).bits)
+            set(offset + 8, .max)
+            set(offset + 16, 0)
+        }
         set(40, casBase)
         set(48, UInt64(flushDeadline.seconds) | UInt64(stampRule.rawValue) << 32)
         set(56, UInt64(header.arenaByteCount))
@@ -98,7 +113,7 @@ struct MoveJournal {
         set(72, UInt64(header.regionByteCount))
         set(80, header.hashSeed)
         set(88, UInt64(header.features.rawValue))
-        set(0, Self.magic)
+        set(0, laneCount == 1 ? Self.magic : Self.laneMagic)
     }
 
     // MARK: What it says
@@ -112,18 +127,49 @@ struct MoveJournal {
     var casBase: UInt64 { word(40) }
     var flushDeadline: Deadline { Deadline(stored: UInt32(truncatingIfNeeded: word(48))) }
     var stampRule: StampRule { StampRule(rawValue: UInt32(word(48) >> 32)) ?? .unknown }
-    var cursor: Place { Place(bits: word(16)) }
+    var laneCount: Int { word(0) == Self.laneMagic ? 2 : 1 }
 
-    /// The step that has begun and not been completed, by the region it writes to.
-    var brokenStep: Place? { word(24) == word(16) ? Place(bits: word(32)) : nil }
+    func lane(_ number: Int) -> Lane { Lane(self, number) }
 
-    /// Says where the next step will write, before it does.
-    func beginStep(to target: Place) {
-        set(24, .max)
-        set(32, target.bits)
-        set(24, word(16))
+    /// How far one lane is.
+    struct Lane {
+        private let journal: MoveJournal
+        private let number: Int
+        private let offset: Int
+
+        fileprivate init(_ journal: MoveJournal, _ number: Int) {
+            self.journal = journal
+            self.number = number
+            offset = MoveJournal.laneOffsets[number]
+        }
+
+        var cursor: Place { Place(bits: journal.word(offset)) }
+
+        /// The step that has begun and not been completed, by the region it writes to.
+        var brokenStep: Place? {
+            journal.word(offset + 8) == journal.word(offset)
+                ? Place(bits: journal.word(offset + 16)) : nil
+        }
+
+        /// Says where the next step will write, before it does.
+        func beginStep(to target: Place) {
+            journal.set(offset + 8, .max)
+            journal.set(offset + 16, target.bits)
+            journal.set(offset + 8, journal.word(offset))
+        }
+
+        /// Says that everything below has moved, or need not.
+        func advance(to place: Place) { journal.set(offset, place.bits) }
+
+        /// Whether these are places of the old arena and of the new one.
+        func isSound(_ old: ArenaHeader, _ targets: MoveTargets) -> Bool {
+            let cursor = cursor
+            let end = UInt32(old.regionByteCount / Region.unitByteCount)
+            guard cursor.region % journal.laneCount == number,
+                cursor.region < old.regionCount + journal.laneCount,
+                cursor.unit >= ExtentAllocator.headUnitCount, cursor.unit < end
+            else { return false }
+            return brokenStep.map { targets.isPlace($0) } ?? true
+        }
     }
-
-    /// Says that everything below has moved, or need not.
-    func advance(to place: Place) { set(16, place.bits) }
 }

@@ -29,7 +29,24 @@ struct MoveTargets {
             features: header.features)
     }
 
+    /// The region that a key's hash leads to.
+    static func shard(_ hash: UInt64, _ header: ArenaHeader) -> Int {
+        Int(hash >> 32) & (header.regionCount - 1)
+    }
+
+    func shard(_ hash: UInt64) -> Int { Self.shard(hash, header) }
+
     // MARK: Frontiers
+
+    /// Whether a frontier may be there.
+    func isPlace(_ place: MoveJournal.Place) -> Bool {
+        place.region < header.regionCount && (Self.headUnitCount..<end).contains(place.unit)
+    }
+
+    /// Whether frontiers are where a move may have left them.
+    var areSound: Bool {
+        (0..<header.regionCount).allSatisfy { isPlace(.init(region: $0, unit: frontier($0))) }
+    }
 
     func frontier(_ number: Int) -> Unit {
         let frontier = region(number).base.load(
@@ -58,7 +75,7 @@ struct MoveTargets {
     // MARK: Room
 
     /// What items take together.
-    struct Sum {
+    struct Sum: Sendable {
         var unitCount = 0
         var itemCount = 0
 
@@ -67,16 +84,27 @@ struct MoveTargets {
             itemCount += 1
         }
 
+        mutating func add(_ other: Sum) {
+            unitCount += other.unitCount
+            itemCount += other.itemCount
+        }
+
         mutating func remove(_ unitCount: Int) {
             self.unitCount -= unitCount
             itemCount -= 1
         }
     }
 
-    func unitCount(_ item: OldRegion.StoredItem) -> UInt32 {
+    static func unitCount(
+        _ item: OldRegion.StoredItem, _ features: ArenaFeatures
+    ) -> UInt32 {
         Region.units(
-            forByteCount: region(0).itemHeaderByteCount(clientFlags: item.clientFlags)
+            forByteCount: Region.itemHeaderByteCount(features, clientFlags: item.clientFlags)
                 + item.keyByteCount + item.valueByteCount)
+    }
+
+    func unitCount(_ item: OldRegion.StoredItem) -> UInt32 {
+        Self.unitCount(item, header.features)
     }
 
     /// Units that an index of so many items takes, at the most: 12 bytes each, and a segment.
@@ -119,8 +147,8 @@ struct MoveTargets {
 
     /// Writes an item behind a region's frontier.
     func write(
-        _ item: OldRegion.StoredItem, _ head: Unit, of old: OldRegion, to place: MoveJournal.Place,
-        unitCount: UInt32
+        _ item: OldRegion.StoredItem, _ source: Item, of old: OldRegion,
+        to place: MoveJournal.Place, unitCount: UInt32
     ) {
         let region = region(place.region)
         let new = Item(place.unit)
@@ -136,11 +164,8 @@ struct MoveTargets {
             new, keyByteCount: item.keyByteCount, valueByteCount: item.valueByteCount,
             marks: item.marks)
         region[new, .accessed] = item.accessed
-        let key = old.key(head, item)
-        region.bytes(new.head, offset: region.keyOffset(new), count: key.count)
-            .copyMemory(from: key)
-        var offset = region.valueOffset(new)
-        old.forEachValuePart(head, item) { part in
+        var offset = region.keyOffset(new)
+        old.forEachPart(source, item) { part in
             region.bytes(new.head, offset: offset, count: part.count).copyMemory(from: part)
             offset += part.count
         }
@@ -167,7 +192,7 @@ struct MoveTargets {
             Journal(region: region).settle()
             region[.shardStampRule] = stampRule.rawValue
             // Above every unique that any old shard has given out.
-            region.setShardCASCounter(casBase / UInt64(header.regionCount) + 1)
+            region.setShardCASCounter(casBase / UInt64(header.regionCount) &+ 1)
         }
     }
 }

@@ -41,6 +41,12 @@ package struct RecoveryReport: Equatable, Sendable {
         counts[.damaged] += 1
         firstDamage = firstDamage ?? damage
     }
+
+    /// The same, of damage that a whole shard is lost to.
+    mutating func noteEmptied(_ damage: DamagedRegion) {
+        note(damage)
+        counts[.emptiedShards] += 1
+    }
 }
 
 /// Memory that is not what a shard leaves behind, whenever it dies.

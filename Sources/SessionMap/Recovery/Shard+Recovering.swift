@@ -18,19 +18,23 @@ extension Shard {
         // The second's end: what was stored in it is not from the future.
         let time = MapTime(seconds: now, fraction: 15)
         let stampRule = StampRule(rawValue: region[.shardStampRule]) ?? .unknown
-        var survey = try Survey(
-            region: region, end: end, number: number, shardCount: configuration.shardCount,
+        var found: [FoundItem] = []
+        let survey = try Survey(
+            OldRegion(region, end: end), number: number, shardCount: configuration.shardCount,
             hash: hash, now: now
-        ) { item, hash in
-            FoundItem(
-                item: item, tag: Items.tag(hash),
-                age: queues.adopt(item, from: stampRule, time: time))
+        ) { item, hash, _ in
+            found.append(
+                FoundItem(
+                    item: item, tag: Items.tag(hash),
+                    age: queues.adopt(item, from: stampRule, time: time)))
         }
+        survey.repair()
+        var surveyed = survey.report
         region.clearChange()
         var extents = ExtentAllocator(region: region, unitCount: end) { survey.isKept($0) }
-        survey.found.sort { $0.age > $1.age }
-        var room = IndexRoom(region: region, queues: queues, found: survey.found, now: now)
-        let index = ItemIndex(region: region, tags: survey.found.map(\.tag), extents: &extents) {
+        found.sort { $0.age > $1.age }
+        var room = IndexRoom(region: region, queues: queues, found: found, now: now)
+        let index = ItemIndex(region: region, tags: found.map(\.tag), extents: &extents) {
             room.make(in: &$0)
         }
         guard let index else {
@@ -46,22 +50,22 @@ extension Shard {
             casCounter: casCounter)
         for found in room.found where !found.item.isNull {
             if !items.adopt(found.item, tag: found.tag, &memory) {
-                survey.report.note(
+                surveyed.note(
                     DamagedRegion(reason: "two items of one key, unit \(found.item.unit)"))
             }
         }
         // What was stored is counted by whoever stored it.
         var counts = room.counts
-        counts[.reclaimed] = survey.report.expiredCount + survey.report.flushedCount
+        counts[.reclaimed] = surveyed.expiredCount + surveyed.flushedCount
         counts[.expiredUnfetched] = survey.expiredUnfetchedCount
         items.count(counts, lastEviction: room.lastEviction)
         // Should the process die before this, some items' ages are read wrongly, and nothing else.
         region[.shardStampRule] = queues.stampRule.rawValue
         Journal(region: region).settle()
-        survey.report.counts[.evicted] = counts[.evictions]
-        survey.report.counts[.items] = items.index.count
-        survey.report.counts[.bytes] = items.unitCount * Region.unitByteCount
-        report.add(survey.report)
+        surveyed.counts[.evicted] = counts[.evictions]
+        surveyed.counts[.items] = items.index.count
+        surveyed.counts[.bytes] = items.unitCount * Region.unitByteCount
+        report.add(surveyed)
     }
 }
 

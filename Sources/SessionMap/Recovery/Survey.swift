@@ -7,54 +7,63 @@ struct FoundItem {
     let age: UInt32
 }
 
-/// A walk over a region that another process has left: which items and extents are kept.
+/// A walk over a region that another process has left: which items and extents are kept. For recovery of a
+/// map as for the move of its items: both believe the same.
+///
+/// With checksums, what is damaged is dropped and noted; without, it is an error. Changes nothing but
+/// an item whose change had begun.
 struct Survey {
-    /// The kept items, in the order of their places.
-    var found: [FoundItem] = []
-    var report = RecoveryReport()
+    private(set) var report = RecoveryReport()
     private(set) var expiredUnfetchedCount = 0
     /// The greatest that the kept items' CAS uniques tell of.
     private(set) var casCounter: UInt64 = 0
+    /// The item whose successor is there as well, if one is.
+    private(set) var superseded = Item.null
+    private let old: OldRegion
     private let region: Region
-    private let end: Unit
+    private let start: Unit
     private let number: Int
     private let shardCount: Int
     private let hash: KeyHash
-    private let isChecked: Bool
     /// Continuations, of whatever item.
     private var continuations: ExtentSet
     /// The extents of kept items.
     private var kept: ExtentSet
+    private var hasBorders = true
+    /// Where the walk came to its end too early, and how much it did not see.
+    private var lost: (extent: Extent, length: UInt32)?
 
+    /// Calls `keep` with each item that is kept, in the order of their places, with its key's hash and the
+    /// lowest place of its extents. What has an extent below `start` has been dealt with before.
     init(
-        region: Region, end: Unit, number: Int, shardCount: Int, hash: KeyHash, now: UInt32,
-        _ look: (Item, _ hash: UInt64) -> FoundItem
+        _ old: OldRegion, from start: Unit = ExtentAllocator.headUnitCount, number: Int,
+        shardCount: Int, hash: KeyHash, now: UInt32,
+        keep: (Item, _ hash: UInt64, _ lowest: Unit) -> Void
     ) throws(DamagedRegion) {
-        self.region = region
-        self.end = end
+        self.old = old
+        region = old.region
+        self.start = start
         self.number = number
         self.shardCount = shardCount
         self.hash = hash
-        isChecked = region.features.contains(.checksums)
-        kept = ExtentSet(end: end)
+        kept = ExtentSet(end: old.end)
         continuations = kept
         try checkBorders()
         let starts = try walk()
-        let epoch = region.shardFlushes.epoch
-        let superseded = superseded(among: starts, now: now)
-        found.reserveCapacity(starts.count)
+        let epoch = old.epoch
+        superseded = superseded(among: starts, epoch: epoch, now: now)
         for item in starts {
-            if region[item, .epoch] != epoch {
+            if old.epoch(item) != epoch {
                 report.counts[.flushed] += 1
             } else if Deadline(stored: region[item, .deadline]).isPassed(at: now) {
                 report.counts[.expired] += 1
-                if region[item, .marks] & ItemMark.fetched == 0 { expiredUnfetchedCount += 1 }
+                if old.marks(item) & ItemMark.fetched == 0 { expiredUnfetchedCount += 1 }
             } else if item == superseded {
                 report.counts[.superseded] += 1
             } else {
                 do throws(DamagedRegion) {
-                    let hash = try keep(item)
-                    found.append(look(item, hash))
+                    guard let (hash, lowest) = try self.keep(item) else { continue }
+                    keep(item, hash, lowest)
                     noteCASUnique(region.casUnique(item))
                 } catch {
                     try note(error)
@@ -67,33 +76,26 @@ struct Survey {
 
     /// Damage that something can be saved from, or that ends it.
     private mutating func note(_ damage: DamagedRegion) throws(DamagedRegion) {
-        guard isChecked else { throw damage }
+        guard old.isChecked else { throw damage }
         report.note(damage)
     }
 
     private mutating func checkBorders() throws(DamagedRegion) {
-        if !RegionWalk(region, end: end).hasBorders {
-            try note(DamagedRegion(reason: "a region without its borders"))
-            region.setHeader(
-                .null, length: ExtentAllocator.headUnitCount, kind: .border, previousIsFree: false)
-            region.setHeader(Extent(end - 1), length: 1, kind: .border, previousIsFree: false)
-        }
+        hasBorders = RegionWalk(region, end: old.end).hasBorders
+        if !hasBorders { try note(DamagedRegion(reason: "a region without its borders")) }
         // What was flushed must not come back, whatever becomes of the rest.
-        guard region.hasIntactFlushes else { throw DamagedRegion(reason: "a flush that never was") }
+        guard old.hasIntactFlushes else { throw DamagedRegion(reason: "a flush that never was") }
     }
 
     /// Takes note of continuations, and returns the items.
     private mutating func walk() throws(DamagedRegion) -> [Item] {
         var starts: [Item] = []
-        var walk = RegionWalk(region, end: end)
+        var walk = RegionWalk(region, end: old.end, from: start)
         while let step = walk.next() {
             if let fault = step.fault {
                 try note(fault.damage(at: step.extent))
-                // Nobody knows where the next one starts: the rest is one free extent.
-                if fault == .length {
-                    region.setHeader(
-                        step.extent, length: step.length, kind: .held, previousIsFree: false)
-                }
+                // Nobody knows where the next one starts.
+                if fault == .length { lost = (step.extent, step.length) }
             } else if step.kind == .item {
                 starts.append(Item(step.extent))
             } else if step.kind == .continuation {
@@ -103,67 +105,82 @@ struct Survey {
         return starts
     }
 
+    /// Makes of what could not be walked what can be: its borders, and one extent of the rest.
+    func repair() {
+        if !hasBorders {
+            region.setHeader(
+                .null, length: ExtentAllocator.headUnitCount, kind: .border, previousIsFree: false)
+            region.setHeader(Extent(old.end - 1), length: 1, kind: .border, previousIsFree: false)
+        }
+        if let lost {
+            region.setHeader(lost.extent, length: lost.length, kind: .held, previousIsFree: false)
+        }
+    }
+
     /// The one item whose successor may be there as well, if it is: it was being replaced.
-    private mutating func superseded(among starts: [Item], now: UInt32) -> Item? {
+    private mutating func superseded(among starts: [Item], epoch: UInt32, now: UInt32) -> Item {
         let loser = Journal(region: region).superseded
-        guard !loser.isNull, starts.contains(loser) else { return nil }
-        let epoch = region.shardFlushes.epoch
+        guard !loser.isNull, starts.contains(loser) else { return .null }
         let key = region.key(loser)
         for item in starts
         where item != loser && Int(region[item, .keyByteCount]) == key.count
-            && region[item, .epoch] == epoch
+            && old.epoch(item) == epoch
             && !Deadline(stored: region[item, .deadline]).isPassed(at: now)
             && region.key(item).elementsEqual(key)
         {
             // Only one that will be kept itself. Nothing else is kept yet.
-            guard let extentCount = try? chain(item) else { continue }
-            defer { unmarkChain(item, extentCount) }
-            if isIntact(item) { return loser }
+            guard let chain = try? chain(item) else { continue }
+            defer { unmark(item, chain) }
+            if old.isIntact(item, seed: hash.seed) { return loser }
         }
-        return nil
+        return .null
     }
 
-    /// Keeps an item whose extents are there and nobody else's, and which is what was stored; returns its
-    /// key's hash.
-    private mutating func keep(_ item: Item) throws(DamagedRegion) -> UInt64 {
-        let extentCount = try chain(item)
+    /// Keeps an item whose extents are there and nobody else's, and which is what was stored; nothing
+    /// when it was dealt with before.
+    private mutating func keep(
+        _ item: Item
+    ) throws(DamagedRegion) -> (hash: UInt64, lowest: Unit)? {
+        guard let chain = try chain(item) else { return nil }
         let hash = hash.hash(region.key(item))
         let isOwn = Int(hash >> 32) & (shardCount - 1) == number
-        if isOwn, isIntact(item) { return hash }
-        unmarkChain(item, extentCount)
+        if isOwn, old.isIntact(item, seed: self.hash.seed) { return (hash, chain.lowest) }
+        unmark(item, chain)
         throw DamagedRegion(
             reason: isOwn
                 ? "an item with a wrong checksum, unit \(item.unit)"
                 : "an item that belongs to another shard, unit \(item.unit)")
     }
 
-    private func isIntact(_ item: Item) -> Bool {
-        guard isChecked, !region.isIntact(item, seed: hash.seed) else { return true }
-        // It may have been changed just now.
-        guard region.change?.item == item else { return false }
-        region.finishChange(item)
-        return region.isIntact(item, seed: hash.seed)
+    private struct Chain {
+        var extentCount = 0
+        var lowest: Unit
     }
 
-    /// Marks an item's extents as kept, each of which must be there and nobody else's; returns how many.
-    private mutating func chain(_ item: Item) throws(DamagedRegion) -> Int {
-        var count = 0
-        let fault = region.walkChain(item) { extent in
-            guard count == 0 || continuations.contains(extent) && !kept.contains(extent) else {
-                return false
+    /// Marks an item's extents as kept, each of which must be there and nobody else's; nothing when one
+    /// lies below the survey's start.
+    private mutating func chain(_ item: Item) throws(DamagedRegion) -> Chain? {
+        var chain = Chain(lowest: item.unit)
+        var isBelow = false
+        let fault = region.walkChain(item, valueByteCount: old.valueByteCount(item)) { extent in
+            if chain.extentCount > 0 {
+                isBelow = (ExtentAllocator.headUnitCount..<start).contains(extent.unit)
+                guard continuations.contains(extent), !kept.contains(extent) else { return false }
             }
             kept.insert(extent)
-            count += 1
+            chain.extentCount += 1
+            chain.lowest = min(chain.lowest, extent.unit)
             return true
         }
-        guard let fault else { return count }
-        unmarkChain(item, count)
+        guard let fault else { return chain }
+        unmark(item, chain)
+        if isBelow { return nil }
         throw fault.damage(of: item)
     }
 
-    private mutating func unmarkChain(_ item: Item, _ count: Int) {
+    private mutating func unmark(_ item: Item, _ chain: Chain) {
         var extent = item.head
-        for _ in 0..<count {
+        for _ in 0..<chain.extentCount {
             kept.remove(extent)
             extent = region.next(after: extent)
         }
@@ -179,7 +196,7 @@ struct Survey {
     }
 
     /// Thirty years of a million stores in a second.
-    private static let casCounterLimit: UInt64 = 1 << 50
+    static let casCounterLimit: UInt64 = 1 << 50
 }
 
 /// Extents of a region: a bit for each unit that one may start at.

@@ -41,7 +41,9 @@ extension Shard {
             let size = region.chainSize(item.head)
             units += size.unitCount
             extra += size.extentCount - 1
-            let fault = region.walkChain(item) { extent in
+            let fault = region.walkChain(
+                item, valueByteCount: Int(region[item, .valueByteCount])
+            ) { extent in
                 let kind = region.kind(extent)
                 return reachable.updateValue(kind, forKey: extent) == nil
                     && kind == (extent == item.head ? .item : .continuation)
