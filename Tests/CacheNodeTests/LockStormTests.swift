@@ -120,6 +120,70 @@ struct LockStormTests {
         }
     }
 
+    /// One page after the other of one session: each counts on in it, while it has the lock.
+    private static func visit(
+        _ peer: BenchPeer, pages: Int, _ findings: Findings
+    ) {
+        for _ in 0..<pages {
+            var has = false
+            while !has {
+                peer.send("incr s.lock 1\r\nadd s.lock 0 60 1\r\n1\r\nget s\r\n")
+                var reply = ""
+                while !reply.hasSuffix("END\r\n") {
+                    let part = peer.receive()
+                    guard !part.isEmpty else { return findings.note("no answer: \(reply)") }
+                    reply += part
+                }
+                let lines = reply.split(separator: "\r\n")
+                has = lines[0] == "1" || lines[1] == "STORED"
+                guard has else {
+                    findings.refusedCount.add(1, ordering: .relaxed)
+                    continue
+                }
+                let holders = findings.holderCounts[0]
+                if holders.count.add(1, ordering: .sequentiallyConsistent).newValue != 1 {
+                    findings.note("two holders")
+                }
+                let number = (lines.count > 3 ? Int(lines[3]) ?? 0 : 0) + 1
+                holders.count.subtract(1, ordering: .sequentiallyConsistent)
+                let digits = "\(number)"
+                peer.send(
+                    "set s 0 0 \(digits.utf8.count)\r\n\(digits)\r\nset s.lock 0 60 1\r\n0\r\n")
+                reply = ""
+                while reply.utf8.count < 16 {
+                    let part = peer.receive()
+                    guard !part.isEmpty else { return findings.note("not saved: \(reply)") }
+                    reply += part
+                }
+            }
+        }
+    }
+
+    @Test(
+        "Of locks that are counted there is one holder at a time, and what each saved is found by the next"
+    )
+    func counted() throws {
+        let bench = try WorkerBench(workerCount: 4) {
+            $0.locks.keys = [LockKeys("*.lock")].compactMap { $0 }
+            // Whom nobody calls when the lock is free is refused.
+            $0.locks.waitMilliseconds = 20_000
+        }
+        let findings = Findings(keyCount: 1)
+        let peers = Peers(bench)
+        let threads = try (0..<12).map { _ in
+            try NodeThread {
+                guard let peer = peers.connect() else { return findings.note("no connection") }
+                Self.visit(peer, pages: 100, findings)
+            }
+        }
+        for thread in threads { thread.join() }
+        #expect(findings.problems.withLock { $0 } == [])
+        let last = try bench.connect()
+        #expect(last.ask("get s\r\n") == "VALUE s 0 4\r\n1200\r\nEND\r\n")
+        #expect(findings.refusedCount.load(ordering: .relaxed) == 0)
+        #expect(try bench.locks().handOvers > 100)
+    }
+
     @Test("First come, first served: also across four workers")
     func order() throws {
         let bench = try WorkerBench(workerCount: 4) { $0.locks.waitMilliseconds = 20_000 }

@@ -193,6 +193,44 @@ import Testing
         map.checkInvariants(now: 10)
     }
 
+    @Test("A zero is a free key for those who say so, in turn, and is not counted up meanwhile")
+    func zero() throws {
+        let map = try makeMap()
+        let told = Told(map)
+        let hash = map.keyHash(Self.lock.span)
+        let one = ArithmeticRequest(delta: 1, increments: true)
+        let zero = [UInt8(ascii: "0")]
+        func claimZero(isFirst: Bool) -> ClaimOutcome {
+            map.claim(
+                Self.lock.span, StoreRequest(mode: .add, clientFlags: 3, deadline: .at(60)),
+                value: [9].span, isFirst: isFirst, zeroIsFree: true, now: 10)
+        }
+        #expect(map.set(Self.lock, [UInt8(ascii: "1")], deadline: .at(20)) == .stored)
+        #expect(claimZero(isFirst: false) == .held(until: .at(20)))
+        #expect(map.arithmetic(Self.lock.span, one, now: 10) == .value(2))
+        #expect(map.set(Self.lock, zero, deadline: .at(30)) == .stored)
+        #expect(told.take() == [hash])
+        #expect(map.arithmetic(Self.lock.span, one, now: 10) == .value(2))
+        #expect(map.value("lock.a") == zero)
+        #expect(claimZero(isFirst: false) == .held(until: .never))
+        #expect(map.set(Self.lock, [2], mode: .add) == .notStored)
+        #expect(claimZero(isFirst: true) == .stored)
+        let item = map.get(Self.lock).hit
+        #expect(item?.value == [9] && item?.clientFlags == 3 && item?.secondsLeft == 50)
+        map.stopAwaiting(hash)
+        #expect(map.set(Self.lock, zero) == .stored)
+        #expect(map.arithmetic(Self.lock.span, one, now: 10) == .value(1))
+        #expect(map.set(Self.lock, zero) == .stored)
+        // To others it is an item like any other.
+        #expect(claim(map) == .held(until: .never))
+        #expect(claim(map, isFirst: true) == .held(until: .never))
+        #expect(map.arithmetic(Self.lock.span, one, now: 10) == .value(1))
+        map.stopAwaiting(hash)
+        #expect(map.set(Self.lock, zero) == .stored)
+        #expect(claimZero(isFirst: false) == .stored)
+        map.checkInvariants(now: 10)
+    }
+
     @Test("What can never be stored does not wait")
     func refused() throws {
         let map = try SessionMap(

@@ -12,6 +12,9 @@ extension Executor {
     ) -> ArithmeticOutcome {
         _ = noteLookUp(key, now: now)
         let outcome = map.arithmetic(key, request, now: now.seconds, show)
+        if let latestCount, let locks = space.locks {
+            latestCount.note(key, outcome, request, map: map, rules: locks.rules)
+        }
         switch outcome {
         case .value: counters.add(request.increments ? .incrHits : .decrHits)
         case .notFound: counters.add(request.increments ? .incrMisses : .decrMisses)

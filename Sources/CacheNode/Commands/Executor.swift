@@ -21,6 +21,8 @@ struct Executor: ~Copyable {
     /// The connection's socket, which watchers are told of; -1 where there is none.
     let descriptor: Int32
     private let watchers: Watchers
+    /// There where keys may be locks that are counted.
+    let latestCount: LatestCount?
 
     init(
         context: NodeContext, listener: ListenerIdentity, worker: WorkerRecord, descriptor: Int32
@@ -34,6 +36,8 @@ struct Executor: ~Copyable {
         counters = listener.space.counters[worker.number]
         self.descriptor = descriptor
         watchers = context.watchers
+        latestCount =
+            listener.space.locks?.rules.hasCountedLocks == true ? LatestCount() : nil
     }
 
     /// Whether a watcher wants to be told of such events.

@@ -12,7 +12,7 @@ extension Executor {
     }
 
     /// To be asked when `store` has answered `notStored`, before that is told. An `add` that found a lock
-    /// held is held back; every other command stays refused.
+    /// held is held back, unless it is the holder's own, got by `incr`; every other command stays refused.
     ///
     /// It was counted, and watchers were told `not_stored`; when the lock is handed over they are told
     /// once more.
@@ -29,6 +29,8 @@ extension Executor {
         guard let locks = space.locks, case .add = request.mode, locks.rules.isLock(key),
             value.count <= LockRules.valueByteCountMax
         else { return .over(.notStored) }
+        // Its own, by the count that came before.
+        if let latestCount, latestCount.takes(key, map: map) { return .over(.notStored) }
         let began = context.clock.nanoseconds()
         let ticket = worker.makeTicket(descriptor: descriptor)
         let admission = locks.join(

@@ -7,6 +7,8 @@ import Synchronization
 /// back; when the lock goes, for whatever reason, the first in line is called: its own worker executes
 /// its `add`. While anybody waits, the map refuses the key to an `add` out of turn.
 ///
+/// Under keys that are given by their end an item with the value `0` is no lock to those who wait.
+///
 /// **No lost wake-up.** Who joins takes the mutex, and within it the shard's lock, under which its `add`
 /// fails and the key is awaited from that moment on. A removal is noted under the shard's lock and told
 /// here, with the mutex, after it: so the line has its waiter by then. Who is first and was called has
@@ -79,8 +81,9 @@ final class LockQueues: Sendable {
                 state.lines[hash]?.count ?? 0 < rules.waiterCountMaxPerKey
             else { return .over(.notStored) }
             let outcome = map.claim(
-                key, request, value: value, isFirst: false, now: now.seconds,
-                fraction: now.fraction, show)
+                key, request, value: value, isFirst: false,
+                zeroIsFree: rules.isCountedLock(key), now: now.seconds, fraction: now.fraction, show
+            )
             switch outcome {
             case .stored: return .over(.stored)
             case .refused(let outcome): return .over(outcome)
@@ -116,8 +119,9 @@ final class LockQueues: Sendable {
                 return .held(until: .never)
             }
             let outcome = map.claim(
-                key, request, value: value, isFirst: true, now: now.seconds,
-                fraction: now.fraction, show)
+                key, request, value: value, isFirst: true,
+                zeroIsFree: rules.isCountedLock(key), now: now.seconds, fraction: now.fraction, show
+            )
             switch outcome {
             case .held(let deadline):
                 state.lines[place.hash]?.isFirstCalled = false

@@ -22,12 +22,21 @@ package struct LockRules: Sendable {
         for keys in keys where keys.match(key) { return true }
         return false
     }
+
+    /// Whether a zero under this key is a free lock, and who counts it up to 1 has it: so the session
+    /// handler of PHP's older extension has it, under keys that end with a word.
+    func isCountedLock(_ key: Span<UInt8>) -> Bool {
+        for keys in keys where keys.isSuffix && keys.match(key) { return true }
+        return false
+    }
+
+    var hasCountedLocks: Bool { keys.contains(where: \.isSuffix) }
 }
 
 /// Keys that begin with a text, or end with one.
 package struct LockKeys: Equatable, Sendable, CustomStringConvertible {
     private let bytes: [UInt8]
-    private let isSuffix: Bool
+    fileprivate let isSuffix: Bool
 
     /// `PREFIX` or `*SUFFIX`; nothing where that is empty, or no key can have it.
     package init?(_ text: some StringProtocol) {

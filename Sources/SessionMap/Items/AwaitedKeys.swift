@@ -9,31 +9,36 @@
 struct AwaitedKeys {
     /// Beside the set, which lies elsewhere in memory.
     private(set) var isEmpty = true
-    private var hashes: Set<UInt64> = []
+    /// Each with whether a zero counts as a free key: see `SessionMap.claim`.
+    private var hashes: [UInt64: Bool] = [:]
     /// Told of a change, with the shard's lock held: it must not call the map.
     var observer: ((_ hash: UInt64) -> Void)?
 
     @inline(__always)
-    func contains(_ hash: UInt64) -> Bool { !isEmpty && hashes.contains(hash) }
+    func contains(_ hash: UInt64) -> Bool { !isEmpty && hashes[hash] != nil }
 
-    mutating func insert(_ hash: UInt64) {
-        hashes.insert(hash)
+    /// Whether a zero under this key is promised to who waits first.
+    @inline(__always)
+    func promisesZero(_ hash: UInt64) -> Bool { !isEmpty && hashes[hash] == true }
+
+    mutating func insert(_ hash: UInt64, zeroIsFree: Bool) {
+        hashes[hash] = zeroIsFree
         isEmpty = false
     }
 
     mutating func remove(_ hash: UInt64) {
-        hashes.remove(hash)
+        hashes[hash] = nil
         isEmpty = hashes.isEmpty
     }
 
     /// The item of a key has gone, was replaced, or has another deadline.
     func noteChange(_ hash: UInt64) {
-        if hashes.contains(hash) { observer?(hash) }
+        if hashes[hash] != nil { observer?(hash) }
     }
 
     /// All of them may have gone.
     func noteFlush() {
         guard !isEmpty else { return }
-        for hash in hashes { observer?(hash) }
+        for hash in hashes.keys { observer?(hash) }
     }
 }

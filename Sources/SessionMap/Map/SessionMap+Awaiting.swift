@@ -10,10 +10,13 @@ extension SessionMap {
     ///
     /// - Parameters:
     ///   - isFirst: of those who wait for this key.
+    ///   - zeroIsFree: an item with the value `0` counts as none, and is replaced. While it is awaited
+    ///     so, what is added to the zero is added to 1, and not kept: the key is as good as taken.
     ///   - body: sees the item that was stored, with the lock held.
     package func claim(
         _ key: Span<UInt8>, _ request: StoreRequest, value: Span<UInt8>, isFirst: Bool,
-        now: UInt32, fraction: UInt32 = 0, _ body: (Hit) -> Void = { _ in }
+        zeroIsFree: Bool = false, now: UInt32, fraction: UInt32 = 0,
+        _ body: (Hit) -> Void = { _ in }
     ) -> ClaimOutcome {
         precondition(request.mode == .add, "a claim that is no add")
         guard value.count <= configuration.valueByteCountMax(keyByteCount: key.count) else {
@@ -23,8 +26,8 @@ extension SessionMap {
         return value.withUnsafeBytes { bytes in
             withShard(shardNumber(hash)) {
                 $0.claim(
-                    key, hash: hash, request: request, value: bytes, isFirst: isFirst, now: now,
-                    fraction: fraction, body)
+                    key, hash: hash, request: request, value: bytes, isFirst: isFirst,
+                    zeroIsFree: zeroIsFree, now: now, fraction: fraction, body)
             }
         }
     }

@@ -24,6 +24,12 @@ extension Shard {
             return .exists
         }
         guard let old = number(in: item) else { return .notANumber }
+        if old == 0, request.increments, request.delta > 0, items.awaited.promisesZero(hash) {
+            // As if who waits first had put its 1 there already.
+            let number = 1 &+ request.delta
+            items.apply(body(look(at: item, now: now, isNew: false), number), to: item)
+            return .value(number)
+        }
         let new = request.increments ? old &+ request.delta : old - min(old, request.delta)
         var head = head(of: item, keeping: .max)
         head.casUnique = request.casUnique
