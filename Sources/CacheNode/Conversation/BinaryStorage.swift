@@ -68,7 +68,8 @@ private final class HeldPacket: HeldStore {
     }
 
     func request(rule: ExptimeRule, now: Moment) -> StoreRequest {
-        StoreRequest(binary, head.span, rule: rule, now: now)
+        let head = head
+        return StoreRequest(binary, head.span, rule: rule, now: now)
     }
 
     func show(_ hit: Hit, _ output: inout OutputBuffer) { casUnique = hit.casUnique }

@@ -221,10 +221,12 @@ extension TextStorage.MetaLine: HeldStore {
     }
 
     func show(_ hit: Hit, _ output: inout OutputBuffer) {
+        let line = line
         request.tellStored(hit, line: line.span, &output)
     }
 
     func tell(_ outcome: StoreOutcome, _ output: inout OutputBuffer) {
+        let line = line
         request.tell(outcome, line: line.span, &output)
     }
 }
