@@ -279,8 +279,10 @@ import Testing
         for damaged in [UInt64.max, 0, 1 << 63, 12_345] {
             let memory = try makeMemory(hasChecksums ? .checksums : [])
             var uniques: Set<UInt64> = []
-            do {
-                let (map, _) = try OutlivingMemory(copying: memory).recover()
+            let copy = OutlivingMemory(copying: memory)
+            // The map does not own its memory.
+            try withExtendedLifetime(copy) {
+                let (map, _) = try copy.recover()
                 for number in 0..<Self.keyCount {
                     if let hit = map.get(Self.key(number)).hit { uniques.insert(hit.casUnique) }
                 }
