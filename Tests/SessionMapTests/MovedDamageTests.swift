@@ -8,7 +8,7 @@ import Testing
 /// SOJOURN_SEED chooses other damage, SOJOURN_STEPS more of it.
 @Suite(.timeLimit(.minutes(10))) struct MovedDamageTests {
     private let seed = environmentNumber("SOJOURN_SEED", default: 61)
-    private let flipCount = Int(environmentNumber("SOJOURN_STEPS", default: 60))
+    private let flipCount = Int(environmentNumber("SOJOURN_STEPS", default: 30))
 
     private static let byteCount = 1 << 20
     private static let keyCount = 1_650
