@@ -7,7 +7,7 @@ import Testing
 /// SOJOURN_SEED chooses another run, SOJOURN_STEPS a longer one.
 @Suite(.timeLimit(.minutes(10))) struct ModelTests {
     private static let seed = environmentNumber("SOJOURN_SEED", default: 20_25)
-    private static let stepCount = Int(environmentNumber("SOJOURN_STEPS", default: 40_000))
+    private static let stepCount = Int(environmentNumber("SOJOURN_STEPS", default: 30_000))
 
     private func run(_ shape: ModelRun.Shape) throws -> ModelRun {
         let run = try ModelRun(shape, seed: Self.seed)
