@@ -204,7 +204,8 @@ let package = Package(
             ],
             exclude: [
                 "SpymemcachedChecks.java", "autodiscovery_checks.py", "bmemcached_checks.py",
-                "dalli_checks.rb", "memcached_class_checks.php", "metamemcache_checks.py",
+                "dalli_checks.rb", "faulty_kernel.c", "memcached_class_checks.php",
+                "metamemcache_checks.py",
                 "php_checks.py", "pylibmc_binary_checks.py", "pylibmc_placement.py",
                 "pymemcache_checks.py", "rack_checks.rb",
             ],

@@ -101,6 +101,12 @@ final class LockedFile {
         }
     }
 
+    /// Whether the file has so many bytes, and its file system has set aside room for as many.
+    func holds(_ byteCount: Int) throws(NodeError) -> Bool {
+        let status = try status
+        return Int(status.st_size) >= byteCount && Int(status.st_blocks) * 512 >= byteCount
+    }
+
     /// Whether its path still stands for the file that is open.
     var isNamed: Bool {
         var open = stat()

@@ -241,16 +241,24 @@ final class MemoryFile {
 
     /// Takes disk, or memory of a tmpfs, for all of a file, without touching it. A full disk is told
     /// now: later it would be a signal.
+    ///
+    /// - Parameter mapping: where the file is mapped, if it is, and how many threads may take memory
+    ///   there: fallocate(2) lets only one thread at a time into a file.
     static func reserve(
-        _ file: LockedFile, _ byteCount: Int, named path: String, _ work: StartWork
+        _ file: LockedFile, _ byteCount: Int, named path: String,
+        mapping: (memory: UnsafeMutableRawBufferPointer, threadCount: Int)? = nil,
+        _ work: StartWork
     ) throws(NodeError) {
         // To look at what is there already takes as long as to take it.
-        let status = try file.status
-        if Int(status.st_size) >= byteCount, Int(status.st_blocks) * 512 >= byteCount { return }
+        if try file.holds(byteCount) { return }
         if isInMemory(file) {
-            let left = byteCount - Int(status.st_blocks) * 512
+            let left = byteCount - Int(try file.status.st_blocks) * 512
             if let shortage = MemoryBudget.ofThisProcess().shortage(arenaByteCount: left) {
                 throw NodeError(message: "memory file \(path) on tmpfs: \(shortage)")
+            }
+            if let mapping {
+                populate(mapping.memory, threadCount: mapping.threadCount, named: path, work)
+                if try file.holds(byteCount) { return }
             }
         }
         for start in stride(from: 0, to: byteCount, by: partByteCount) {
@@ -331,6 +339,25 @@ final class MemoryFile {
         let start = part.lowerBound / ArenaHeader.byteCount * ArenaHeader.byteCount
         let advice = willWrite ? populateWrite : populateRead
         return madvise(base + start, part.upperBound - start, advice) == 0
+    }
+
+    /// The same by several threads, for a file that is memory. What cannot be had is left to whoever
+    /// takes it next and says why.
+    private static func populate(
+        _ memory: UnsafeMutableRawBufferPointer, threadCount: Int, named path: String,
+        _ work: StartWork
+    ) {
+        // No byte of it is read or written: pages are made present.
+        nonisolated(unsafe) let memory = memory
+        let parts = (memory.count + partByteCount - 1) / partByteCount
+        NodeThread.each(parts, threadCount: threadCount) { part in
+            let start = part * partByteCount
+            let goesOn = try? work.goOn {
+                "memory file \(path): \(start >> 20) of \(memory.count >> 20) MB taken"
+            }
+            guard goesOn != nil else { return }
+            populate(memory, start..<start + partByteCount, willWrite: true)
+        }
     }
 
     // MARK: Moving

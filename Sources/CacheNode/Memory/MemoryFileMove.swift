@@ -62,7 +62,8 @@ struct MemoryFileMove {
         let move: ArenaMove
         do {
             move = try self.move(to: new, memory, outlook, now: now, work)
-            try MemoryFile.reserve(new, memory.count, named: new.path, work)
+            try MemoryFile.reserve(
+                new, memory.count, named: new.path, mapping: (memory, threadCount), work)
             move.finish(clock.saved())
             try new.replace(old)
             say(move.report, since: start, work)
