@@ -204,6 +204,7 @@ let package = Package(
             ],
             exclude: [
                 "SpymemcachedChecks.java", "autodiscovery_checks.py", "bmemcached_checks.py",
+                "checking.py",
                 "dalli_checks.rb", "memcached_class_checks.php", "metamemcache_checks.py",
                 "php_checks.py", "pylibmc_binary_checks.py", "pylibmc_placement.py",
                 "pymemcache_checks.py", "rack_checks.rb",
