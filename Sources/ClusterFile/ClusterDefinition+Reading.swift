@@ -103,24 +103,23 @@ extension ClusterDefinition {
         do {
             _ = try ring()
         } catch {
-            switch error {
-            case .duplicateName(let name), .emptyName(let name, _), .invalidHost(let name, _),
-                .invalidPort(let name, _), .invalidWeight(let name, _), .duplicateNode(_, let name):
-                throw list[index(of: name)].error("host", "\(error)")
-            case .samePoints(let first, let second, _, _):
-                let both = [list[index(of: second)], list[index(of: first)]]
+            // Of two nodes that are too much alike, the one that comes second is the one too many.
+            guard let last = error.nodes.last.map(index) else {
+                throw fields.error("nodes", "\(error)")
+            }
+            switch error.code {
+            case .samePoints:
+                let both = [list[last]] + error.nodes.prefix(1).map { list[index(of: $0)] }
                 guard let moved = both.first(where: { $0.has(placeField) }) else {
                     throw both[0].error("host", "\(error)")
                 }
                 throw moved.error(placeField, "\(error)")
-            case .ringNameNeeded(let name):
-                let node = nodes[index(of: name)]
-                throw list[index(of: name)].error(
+            case .ringNameNeeded:
+                throw list[last].error(
                     placeField,
                     "missing; spymemcached hashes the address of a host name, too: expected "
-                        + "{host: \(node.host)/ADDRESS, port: \(node.port)}")
-            case .noNodes, .noNodesLeft, .tooManyNodes, .keyHashNotTaken, .tooManyPoints:
-                throw fields.error("nodes", "\(error)")
+                        + "{host: \(nodes[last].host)/ADDRESS, port: \(nodes[last].port)}")
+            default: throw list[last].error("host", "\(error)")
             }
         }
     }

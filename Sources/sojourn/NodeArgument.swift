@@ -6,22 +6,13 @@ struct NodeArgument: ExpressibleByArgument {
     let node: Node
 
     init?(argument: String) {
-        var host = argument[...]
-        var rest: Substring = ""
-        if argument.hasPrefix("["), let end = argument.firstIndex(of: "]") {
-            host = argument[argument.index(after: argument.startIndex)..<end]
-            rest = argument[argument.index(after: end)...]
-        } else if argument.firstRange(of: "::") == nil, argument.count(where: { $0 == ":" }) < 7 {
-            host = argument.prefix { $0 != ":" }
-            rest = argument[host.endIndex...]
+        guard let text = HostText(argument), !text.host.isEmpty, text.rest.count <= 2 else {
+            return nil
         }
-        // Before the first colon there is nothing.
-        let numbers = rest.split(separator: ":", omittingEmptySubsequences: false)
-        guard !host.isEmpty, numbers.first?.isEmpty ?? true, numbers.count <= 3 else { return nil }
-        let values = numbers.dropFirst().map { Int($0) }
-        guard !values.contains(nil) else { return nil }
+        let numbers = text.rest.map { Int($0) }
+        guard !numbers.contains(nil) else { return nil }
         node = Node(
-            host: String(host), port: values.first.flatMap { $0 } ?? 11_211,
-            weight: values.count > 1 ? values[1] ?? 1 : 1)
+            host: String(text.host), port: numbers.first.flatMap { $0 } ?? 11_211,
+            weight: numbers.count > 1 ? numbers[1] ?? 1 : 1)
     }
 }

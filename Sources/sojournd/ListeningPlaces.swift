@@ -1,3 +1,5 @@
+import HashRing
+
 /// Where the node listens over TCP: what `-p` and `-l` say.
 struct ListeningPlaces {
     /// A nil host is every address, port 0 any free one.
@@ -36,23 +38,15 @@ struct ListeningPlaces {
             throw Refusal(
                 "Listeners with a protocol, a tag or TLS of their own are not supported: \(text)")
         }
-        var host = text[...]
-        var portText: Substring?
-        if host.hasPrefix("["), let end = host.firstIndex(of: "]") {
-            let rest = host[host.index(after: end)...]
-            if rest.hasPrefix(":") { portText = rest.dropFirst() }
-            host = host[host.index(after: host.startIndex)..<end]
-        } else if host.count(where: { $0 == ":" }) == 1, let colon = host.firstIndex(of: ":") {
-            portText = host[host.index(after: colon)...]
-            host = host[..<colon]
-        }
+        guard let parts = HostText(text) else { throw Refusal("ERROR: Invalid address \(text).") }
         var own = port
-        if let portText {
+        if !parts.rest.isEmpty {
+            let portText = parts.rest.joined(separator: ":")
             guard let number = Int(portText), (1...65_535).contains(number) else {
                 throw Refusal("ERROR: Invalid port number \(portText).")
             }
             own = number
         }
-        return (host == "*" ? nil : String(host), own)
+        return (parts.host == "*" ? nil : String(parts.host), own)
     }
 }

@@ -7,38 +7,6 @@ import Testing
 
 /// The file of `-e`. One at a time: a test lowers the process's limit for files.
 @Suite(.serialized, .timeLimit(.minutes(10))) struct MemoryFileTests {
-    /// A directory that goes with the test, and files of bytes in it.
-    private final class Directory {
-        private let directory: TemporaryDirectory
-
-        init() throws { directory = try TemporaryDirectory() }
-
-        var path: String { directory.path }
-        var names: [String] { directory.names }
-
-        func write(_ name: String, _ bytes: [UInt8]) {
-            let descriptor = open("\(path)/\(name)", O_RDWR | O_CREAT | O_TRUNC, 0o644)
-            precondition(descriptor >= 0)
-            let count = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
-            precondition(count == bytes.count)
-            close(descriptor)
-        }
-
-        func read(_ name: String) -> [UInt8] {
-            let descriptor = open("\(path)/\(name)", O_RDONLY)
-            precondition(descriptor >= 0)
-            defer { close(descriptor) }
-            var status = stat()
-            fstat(descriptor, &status)
-            var bytes = [UInt8](repeating: 0, count: Int(status.st_size))
-            let count = bytes.withUnsafeMutableBytes {
-                pread(descriptor, $0.baseAddress, $0.count, 0)
-            }
-            precondition(count == bytes.count)
-            return bytes
-        }
-    }
-
     private static let mapByteCount = 1 << 20
     private static let byteCount = SessionMap.arenaByteCount(forMapOf: mapByteCount)
     private let configuration = MapConfiguration(
@@ -97,7 +65,7 @@ import Testing
     }
 
     @Test func aNewFileIsTakenOverByTheNextProcess() throws {
-        let directory = try Directory()
+        let directory = try FileDirectory()
         let path = directory.path + "/arena"
         try makeFile(path)
         #expect(directory.names == ["arena"])
@@ -110,7 +78,7 @@ import Testing
 
     /// The machine stops while a node runs: pages on disk are of different moments.
     @Test func aFileThatWasInUseWhenTheMachineStoppedIsNotTakenOver() throws {
-        let directory = try Directory()
+        let directory = try FileDirectory()
         let path = directory.path + "/arena"
         try makeFile(path)
         let boots = [[UInt8](repeating: 1, count: 16), [UInt8](repeating: 2, count: 16)]
@@ -146,7 +114,7 @@ import Testing
     }
 
     @Test func onlyItsOwnerMayReadAFile() throws {
-        let directory = try Directory()
+        let directory = try FileDirectory()
         let path = directory.path + "/arena"
         let mask = umask(0)
         try makeFile(path)
@@ -159,7 +127,7 @@ import Testing
     }
 
     @Test func aFileThatIsInUseIsRefused() throws {
-        let directory = try Directory()
+        let directory = try FileDirectory()
         let path = directory.path + "/arena"
         try makeFile(path)
         do {
@@ -171,7 +139,7 @@ import Testing
     }
 
     @Test func aFileThatAnotherProcessIsMakingIsRefusedAndLeftAlone() throws {
-        let directory = try Directory()
+        let directory = try FileDirectory()
         let path = directory.path + "/arena"
         let file = try MemoryFile(path: path, byteCount: Self.byteCount)
         #expect(refusal(path)?.contains("in use by a running node") == true)
@@ -182,13 +150,13 @@ import Testing
     }
 
     @Test func aFileThatIsNeverFinishedLeavesNothing() throws {
-        let directory = try Directory()
+        let directory = try FileDirectory()
         _ = try MemoryFile(path: directory.path + "/arena", byteCount: Self.byteCount)
         #expect(directory.names.isEmpty)
     }
 
     @Test func whatADyingProcessLeftOfANewFileDoesNotMatter() throws {
-        let directory = try Directory()
+        let directory = try FileDirectory()
         let path = directory.path + "/arena"
         // A name of its own until it is complete: all sizes and any bytes are only leftovers.
         for byteCount in [0, 100, Self.byteCount, 2 * Self.byteCount] {
@@ -208,7 +176,7 @@ import Testing
     }
 
     @Test func aFileWithoutAByteIsTakenAsNew() throws {
-        let directory = try Directory()
+        let directory = try FileDirectory()
         let path = directory.path + "/arena"
         directory.write("arena", [])
         try makeFile(path)
@@ -218,7 +186,7 @@ import Testing
 
     @Test("Whoever starts first keeps the name: a node that is late replaces nobody's file")
     func lateFirstStart() throws {
-        let directory = try Directory()
+        let directory = try FileDirectory()
         let path = directory.path + "/arena"
         let late = try MemoryFile(path: path, byteCount: Self.byteCount)
         // As if the late one had looked for the file before the other one had given it its name.
@@ -232,7 +200,7 @@ import Testing
     @Test("Nodes that start for the first time at the same moment never replace each other's file")
     func sameMoment() async throws {
         for _ in 0..<5 {
-            let directory = try Directory()
+            let directory = try FileDirectory()
             let path = directory.path + "/arena"
             let names = await withTaskGroup(of: UInt64?.self) { group in
                 for _ in 0..<4 {
@@ -258,7 +226,7 @@ import Testing
     @Test(
         "A file that another user owns, or can still write to, is refused: he could read sessions")
     func othersFiles() throws {
-        let directory = try Directory()
+        let directory = try FileDirectory()
         let path = directory.path + "/arena"
         try makeFile(path)
         let writer = open(path, O_RDWR)
@@ -284,7 +252,7 @@ import Testing
 
     @Test("With damaged_file=aside a file that cannot be taken over is kept, and the node starts")
     func aside() throws {
-        let directory = try Directory()
+        let directory = try FileDirectory()
         let path = directory.path + "/arena"
         let text = [UInt8]("somebody's thesis\n".utf8)
         for count in 1...2 {
@@ -302,7 +270,7 @@ import Testing
 
     @Test("A file that somebody looks at is never put aside, with all its sessions")
     func asideNotInUse() throws {
-        let directory = try Directory()
+        let directory = try FileDirectory()
         let path = directory.path + "/arena"
         try makeFile(path)
         let reader = open(path, O_RDONLY)
@@ -314,34 +282,9 @@ import Testing
         #expect(directory.names == ["arena"])
     }
 
-    @Test("A node does not take more memory than its control group has")
-    func budget() {
-        func shortage(_ megabytes: Int, _ budget: MemoryBudget) -> String? {
-            budget.shortage(arenaByteCount: megabytes << 20)
-        }
-        let small = MemoryBudget(
-            limits: ["134217728", "max"], swapLimits: ["0"], limitsWithSwap: [],
-            freeSwapByteCount: 1 << 30)
-        #expect(shortage(96, small) == nil)
-        #expect(shortage(97, small)?.contains("-m 96 at most") == true)
-        #expect(shortage(256, small)?.contains("128 MB") == true)
-        let swapping = MemoryBudget(
-            limits: ["134217728"], swapLimits: ["max"], limitsWithSwap: [],
-            freeSwapByteCount: 1 << 30)
-        #expect(shortage(256, swapping) == nil)
-        let old = MemoryBudget(
-            limits: ["134217728", "9223372036854771712"], swapLimits: [],
-            limitsWithSwap: ["167772160"], freeSwapByteCount: 1 << 30)
-        #expect(shortage(128, old) == nil && shortage(129, old) != nil)
-        let none = MemoryBudget(
-            limits: ["max", "9223372036854771712"], swapLimits: ["max"], limitsWithSwap: [],
-            freeSwapByteCount: 0)
-        #expect(shortage(1 << 20, none) == nil)
-    }
-
     @Test("Making a large file says how far it is, and ends when the node is asked to stop")
     func interruptedMaking() throws {
-        let directory = try Directory()
+        let directory = try FileDirectory()
         var error: NodeError?
         do throws(NodeError) {
             _ = try MemoryFile(
@@ -355,7 +298,7 @@ import Testing
     }
 
     @Test func aTruncatedFileIsRefusedAndNotChanged() throws {
-        let directory = try Directory()
+        let directory = try FileDirectory()
         let path = directory.path + "/arena"
         try makeFile(path)
         let whole = directory.read("arena")
@@ -371,7 +314,7 @@ import Testing
     }
 
     @Test func foreignFilesAreRefusedAndNotChanged() throws {
-        let directory = try Directory()
+        let directory = try FileDirectory()
         let path = directory.path + "/arena"
         let text = [UInt8]("somebody's thesis\n".utf8)
         for bytes in [text, [UInt8](repeating: 0, count: Self.byteCount)] {
@@ -384,7 +327,7 @@ import Testing
     }
 
     @Test func filesOfOtherBuildsAreRefusedWithTheirVersion() throws {
-        let directory = try Directory()
+        let directory = try FileDirectory()
         let path = directory.path + "/arena"
         try makeFile(path)
         let whole = directory.read("arena")
@@ -399,7 +342,7 @@ import Testing
     }
 
     @Test func whatIsNoFileIsRefusedAndStaysWhatItIs() throws {
-        let directory = try Directory()
+        let directory = try FileDirectory()
         #expect(refusal(directory.path)?.contains("not a regular file") == true)
         let fifo = directory.path + "/fifo"
         #expect(mkfifo(fifo, 0o600) == 0)
@@ -410,14 +353,14 @@ import Testing
 
     @Test func aPlaceThatCannotBeWrittenIsRefused() throws {
         #expect(refusal("/proc/arena")?.contains("cannot open it") == true)
-        let directory = try Directory()
+        let directory = try FileDirectory()
         #expect(refusal(directory.path + "/none/arena")?.contains("cannot open it") == true)
         directory.write("file", [1])
         #expect(refusal(directory.path + "/file/arena")?.contains("Not a directory") == true)
     }
 
     @Test func aFileThatFindsNoRoomIsRefusedAndLeavesNothing() throws {
-        let directory = try Directory()
+        let directory = try FileDirectory()
         let path = directory.path + "/arena"
         // A file system that is too full answers likewise; this needs no file system of its own.
         let old = signal(SIGXFSZ, SIG_IGN)

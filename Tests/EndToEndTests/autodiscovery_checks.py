@@ -10,14 +10,7 @@ import elasticache_auto_discovery
 from pymemcache.client.base import Client
 from pymemcache.client.hash import HashClient
 
-checked = 0
-
-
-def check(name, got, wanted):
-    global checked
-    if got != wanted:
-        sys.exit(f"{name}: {got!r} instead of {wanted!r}")
-    checked += 1
+from checking import check, tell_count
 
 
 def main():
@@ -52,7 +45,7 @@ def main():
         check("AWSElastiCacheHashClient's nodes", sorted(follower.clients),
               sorted(f"{server}:{number}" for server, number in servers))
         check("its get", follower.get("key-0"), b"x")
-    print(f"{checked} checks passed")
+    tell_count()
 
 
 main()

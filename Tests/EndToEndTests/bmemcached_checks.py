@@ -9,19 +9,11 @@ import sys
 import bmemcached
 from bmemcached.exceptions import MemcachedException
 
-checked = 0
-
-
-def check(name, got, wanted):
-    global checked
-    if got != wanted:
-        sys.exit(f"{name}: {got!r} instead of {wanted!r}")
-    checked += 1
+from checking import check, tell_count
 
 
 def check_fails(name, status, call):
     """The node answers with this status of the protocol."""
-    global checked
     try:
         got = call()
     except MemcachedException as error:
@@ -150,7 +142,7 @@ def main():
                  check_node):
         part(client)
     client.disconnect_all()
-    print(f"{checked} checks passed")
+    tell_count()
 
 
 main()

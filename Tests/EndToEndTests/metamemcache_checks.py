@@ -17,14 +17,7 @@ from meta_memcache.configuration import (
 from meta_memcache.errors import MemcacheServerError
 from meta_memcache.protocol import Key, Miss, RequestFlags, SetMode, Success, Value
 
-checked = 0
-
-
-def check(name, got, wanted):
-    global checked
-    if got != wanted:
-        sys.exit(f"{name}: {got!r} instead of {wanted!r}")
-    checked += 1
+from checking import check, tell_count
 
 
 def connect(host, port):
@@ -269,7 +262,7 @@ def main():
         check_meta,
     ):
         part(client, other)
-    print(f"{checked} checks passed")
+    tell_count()
 
 
 main()

@@ -15,22 +15,15 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 sys.path.insert(0, os.path.join(ROOT, "scripts"))
 sys.dont_write_bytecode = True
 
+from checking import check, tell_count  # noqa: E402
 from php_server import KINDS, PHPServer, Visitor, at_once, place  # noqa: E402
 
 from support import Node, received  # noqa: E402
 
-checked = 0
 # The time in which a session that nobody uses ends, where a check waits for it.
 IDLE_SECONDS = 3
 PATIENT_LOCKS = {"memcached.sess_lock_retries": 1000, "memcached.sess_lock_wait_min": 5,
                  "memcached.sess_lock_wait_max": 20}
-
-
-def check(name, got, wanted):
-    global checked
-    if got != wanted:
-        sys.exit(f"{name}: {got!r} instead of {wanted!r}")
-    checked += 1
 
 
 class LastingNode(Node):
@@ -345,7 +338,7 @@ PARTS = {part.__name__: part for part in (
 
 def main():
     PARTS[sys.argv[1]](sys.argv[2], sys.argv[3:])
-    print(f"{checked} checks passed")
+    tell_count()
 
 
 main()

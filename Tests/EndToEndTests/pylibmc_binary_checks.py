@@ -9,25 +9,9 @@ import sys
 
 import pylibmc
 
-checked = 0
+from checking import check, check_raises, tell_count
+
 BEHAVIORS = {"ketama_weighted": True, "cas": True, "no_block": False}
-
-
-def check(name, got, wanted):
-    global checked
-    if got != wanted:
-        sys.exit(f"{name}: {got!r} instead of {wanted!r}")
-    checked += 1
-
-
-def check_fails(name, kind, call):
-    global checked
-    try:
-        got = call()
-    except kind:
-        checked += 1
-        return
-    sys.exit(f"{name}: {got!r} instead of {kind.__name__}")
 
 
 def check_commands(client):
@@ -39,7 +23,7 @@ def check_commands(client):
     check("add of what is there", client.add("k", "x"), False)
     check("add", client.add("l", "x"), True)
     check("replace", client.replace("l", b"y"), True)
-    check_fails("replace of nothing", pylibmc.NotFound, lambda: client.replace("m", "y"))
+    check_raises("replace of nothing", pylibmc.NotFound, lambda: client.replace("m", "y"))
     check("append", client.append("l", b"z"), True)
     check("prepend", client.prepend("l", b"x"), True)
     check("get of the three", client.get("l"), b"xyz")
@@ -60,17 +44,17 @@ def check_cas(client):
     check("cas of an old unique", client.cas("k", "3", unique), False)
     check("get after cas", client.get("k"), "2")
     client.delete("k")
-    check_fails("cas of nothing", pylibmc.NotFound, lambda: client.cas("k", "3", unique))
+    check_raises("cas of nothing", pylibmc.NotFound, lambda: client.cas("k", "3", unique))
 
 
 def check_numbers(client):
     client.set("n", 10)
     check("incr", client.incr("n", 5), 15)
     check("decr", client.decr("n", 20), 0)
-    check_fails("incr of nothing", pylibmc.NotFound, lambda: client.incr("absent"))
+    check_raises("incr of nothing", pylibmc.NotFound, lambda: client.incr("absent"))
     client.set("t", "text")
     # libmemcached has no name for status 6.
-    check_fails("incr of a text", pylibmc.Error, lambda: client.incr("t"))
+    check_raises("incr of a text", pylibmc.Error, lambda: client.incr("t"))
     check("get after the error", client.get("t"), "text")
 
 
@@ -89,7 +73,7 @@ def check_sizes(client):
         value += b"\r" * (count - len(value))
         check(f"set of {count} bytes", client.set("k", value), True)
         check(f"get of {count} bytes", client.get("k") == value, True)
-    check_fails("set of too much", pylibmc.TooBig, lambda: client.set("k", b"x" * 1_100_000))
+    check_raises("set of too much", pylibmc.TooBig, lambda: client.set("k", b"x" * 1_100_000))
     check("get after too much", client.get("k"), None)
 
 
@@ -134,7 +118,7 @@ def main():
     keys = list(values)
     del values["quiet0"]
     check("get_multi after the quiet ones", quiet.get_multi(keys), values)
-    print(f"{checked} checks passed")
+    tell_count()
 
 
 main()

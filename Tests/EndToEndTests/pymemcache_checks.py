@@ -13,24 +13,7 @@ from pymemcache.exceptions import (
     MemcacheServerError,
 )
 
-checked = 0
-
-
-def check(name, got, wanted):
-    global checked
-    if got != wanted:
-        sys.exit(f"{name}: {got!r} instead of {wanted!r}")
-    checked += 1
-
-
-def check_raises(name, kind, call):
-    global checked
-    try:
-        got = call()
-    except kind:
-        checked += 1
-        return
-    sys.exit(f"{name}: {got!r} instead of {kind.__name__}")
+from checking import check, check_raises, tell_count
 
 
 def check_commands(client):
@@ -151,7 +134,7 @@ def main():
     ring = HashClient([address], timeout=10, connect_timeout=10)
     check("a ring's set", ring.set("k", b"x", noreply=False), True)
     check("a ring's get", ring.get("k"), b"x")
-    print(f"{checked} checks passed")
+    tell_count()
 
 
 main()

@@ -191,10 +191,9 @@ struct RingTests {
         let one = Node(name: "one", host: "10.0.0.1")
         let inItsPlace = Node(name: "other", host: "10.0.0.2", port: 7, ringName: "10.0.0.1:11211")
         if strategy.usesAddresses {
-            guard case .samePoints("one", "other", strategy, _) = error(one, inItsPlace) else {
-                Issue.record("\(String(describing: error(one, inItsPlace)))")
-                return
-            }
+            let refusal = try #require(error(one, inItsPlace))
+            #expect(refusal.code == .samePoints && refusal.nodes == ["one", "other"])
+            #expect("\(refusal)".contains("to \(strategy.rawValue) both are"))
         } else {
             #expect(error(one, inItsPlace) == nil)
         }

@@ -1,13 +1,14 @@
-import NIOCore
 import Testing
 
 @testable import SessionClient
 
-private func at(_ milliseconds: Int64) -> NIODeadline {
-    .uptimeNanoseconds(0) + .milliseconds(milliseconds)
+private let start = Instant.now
+
+private func at(_ milliseconds: Int64) -> Instant {
+    start + .milliseconds(milliseconds)
 }
 
-private func gets(_ count: Int = 1, deadline: NIODeadline = at(1_000)) -> Exchange {
+private func gets(_ count: Int = 1, deadline: Instant = at(1_000)) -> Exchange {
     Exchange(
         (0..<count).map { _ in .get(.init(key: "k")) }, deadline: deadline)
 }
@@ -32,13 +33,13 @@ private final class Conversation {
     }
 
     /// The first tokens of all that can be sent now.
-    func send(now: NIODeadline) -> [UInt64] {
+    func send(now: Instant) -> [UInt64] {
         var opaques: [UInt64] = []
         while let sending = machine.nextToSend(now: now) { opaques.append(sending.firstOpaque) }
         return opaques
     }
 
-    func submit(_ exchange: Exchange, now: NIODeadline = at(0)) {
+    func submit(_ exchange: Exchange, now: Instant = at(0)) {
         #expect(machine.submit(exchange, now: now) == .waits)
     }
 

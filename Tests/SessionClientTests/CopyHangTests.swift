@@ -1,5 +1,4 @@
 import Glibc
-import NIOCore
 import TestSupport
 import Testing
 
@@ -116,9 +115,9 @@ struct CopyHangTests {
         try await cluster.client.set("k", to: .text("v"))
         for pool in try await cluster.client.topology().pools {
             let store = NodeRequest.store(.init(key: "late", value: .text("v")))
-            let late = await code { _ = try await pool.ask([store], deadline: .now()) }
+            let late = await code { _ = try await pool.ask([store], deadline: .now) }
             #expect(late == .deadlineExceeded)
-            let inTime = NIODeadline.now() + .seconds(20)
+            let inTime = Instant.now + .seconds(20)
             let replies = try await pool.ask([.get(.init(key: "late"))], deadline: inTime)
             #expect(replies[0].status == .miss)
         }

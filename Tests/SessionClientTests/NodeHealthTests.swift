@@ -1,13 +1,14 @@
-import NIOCore
 import Testing
 
 @testable import SessionClient
 
-private func at(_ milliseconds: Int64) -> NIODeadline {
-    .uptimeNanoseconds(0) + .milliseconds(milliseconds)
+private let start = Instant.now
+
+private func at(_ milliseconds: Int64) -> Instant {
+    start + .milliseconds(milliseconds)
 }
 
-private func health(jitter: Double = 0, restartPatience: TimeAmount = .zero) -> NodeHealth {
+private func health(jitter: Double = 0, restartPatience: Duration = .zero) -> NodeHealth {
     NodeHealth(
         policy: .init(
             failureCountMax: 3, backoffMin: .milliseconds(100), backoffMax: .milliseconds(1_000),

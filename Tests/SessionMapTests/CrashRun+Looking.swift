@@ -58,8 +58,8 @@
             recovered.enter(now: time)
             let found = try collect(recovered, time: time)
             lostToIndexCount += report.evictedCount
-            guard recovered.items.counts[.evictions] == report.evictedCount,
-                recovered.items.counts[.reclaimed] >= report.expiredCount + report.flushedCount
+            guard recovered.items.sums.counts[.evictions] == report.evictedCount,
+                recovered.items.sums.counts[.reclaimed] >= report.expiredCount + report.flushedCount
             else { try fail("what recovery removed is not counted") }
             foundCount += found.count
             if pendingFlush != 0, pendingFlush <= time {
@@ -88,7 +88,7 @@
 
         func collect(_ recovered: borrowing Shard, time: UInt32) throws -> [[UInt8]: KnownItem] {
             let region = recovered.region
-            let epoch = recovered.items.epoch
+            let epoch = recovered.items.flushes.epoch
             var found: [[UInt8]: KnownItem] = [:]
             var twice: [UInt8]?
             recovered.items.index.forEachItem { item, _ in

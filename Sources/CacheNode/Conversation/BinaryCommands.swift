@@ -3,32 +3,22 @@ import MemcacheProtocol
 import SessionMap
 
 /// What comes of the packet at the input's start.
-enum PacketStep {
-    /// It is answered, and its input used.
-    case over
-    /// The same after much work.
-    case tired
-    case needsInput
-    /// Its extras and key have not arrived in full.
-    case waits(BinaryRequest)
-    case stores(TextStorage.Step)
-    case leads(Connection.State)
-
+extension Connection.Step {
     /// The next packet's, whose header is looked at first.
     @inline(__always)
-    static func next(
+    static func nextPacket(
         _ input: inout InputBuffer, _ output: inout OutputBuffer, _ executor: borrowing Executor,
         isLogged: Bool, now: Moment
-    ) -> PacketStep {
+    ) -> Self {
         switch BinaryFraming.of(input.bytes.span) {
         case .request(let request):
             return of(request, &input, &output, executor, isLogged: isLogged, now: now)
-        case .incomplete: return .needsInput
-        case .foreign: return .leads(foreign(executor))
+        case .incomplete: return .ends(.needsInput)
+        case .foreign: return foreign(executor)
         case .failure(let failure):
             switch failure.recovery {
             case .swallow(let byteCount):
-                return .leads(.swallowing(byteCount: byteCount, then: .packet(failure.reply)))
+                return .swallows(byteCount: byteCount, then: .packet(failure.reply))
             case .close:
                 output.append(failure.reply)
                 return .leads(.closed(.error))
@@ -41,23 +31,25 @@ enum PacketStep {
     static func of(
         _ request: BinaryRequest, _ input: inout InputBuffer, _ output: inout OutputBuffer,
         _ executor: borrowing Executor, isLogged: Bool, now: Moment
-    ) -> PacketStep {
-        guard input.count >= request.headByteCount else { return .waits(request) }
+    ) -> Self {
+        guard input.count >= request.headByteCount else {
+            return .halts(.awaitingKey(request), .needsInput)
+        }
         if isLogged { executor.log(request, packet: input.bytes.span) }
         if request.isStorage {
-            return .stores(TextStorage.begin(request, &input, &output, executor, now: now))
+            return TextStorage.begin(request, &input, &output, executor, now: now)
         }
         if let next = request.run(&input, &output, executor, now: now) { return .leads(next) }
         // A page looks at all of the node's parts, and hundreds of such packets fit the input.
-        if case .stat = request.command, !input.isEmpty { return .tired }
+        if case .stat = request.command, !input.isEmpty { return .halts(.packet, .rested) }
         return .over
     }
 
     /// What has come begins as no binary request does.
-    static func foreign(_ executor: borrowing Executor) -> Connection.State {
+    static func foreign(_ executor: borrowing Executor) -> Self {
         executor.context.logger.notice(
             "closed a connection: what it sent is no binary request")
-        return .closed(.error)
+        return .leads(.closed(.error))
     }
 }
 

@@ -9,7 +9,7 @@ extension TextStorage {
     static func begin(
         _ binary: BinaryRequest, _ input: inout InputBuffer, _ output: inout OutputBuffer,
         _ executor: borrowing Executor, now: Moment
-    ) -> Step {
+    ) -> Connection.Step {
         let bytes = input.bytes
         let packet = bytes.span
         let request = StoreRequest(binary, packet, rule: executor.rule, now: now)
@@ -28,7 +28,7 @@ extension TextStorage {
         _ binary: BinaryRequest, _ request: StoreRequest, _ block: DataBlock,
         _ input: inout InputBuffer, _ output: inout OutputBuffer, _ executor: borrowing Executor,
         now: Moment
-    ) -> Step {
+    ) -> Connection.Step {
         let bytes = input.bytes
         let packet = bytes.span
         let key = packet.extracting(binary.key)

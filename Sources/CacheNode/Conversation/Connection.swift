@@ -1,4 +1,3 @@
-import Logging
 import MemcacheProtocol
 import SessionMap
 import Synchronization
@@ -10,20 +9,12 @@ import Synchronization
 /// for. Sending takes from `output`.
 ///
 /// Goals: the same replies however the input is cut; bounded memory whatever a peer does; no
-/// allocation for a hit. Not goals: what commands do (`Executor`) and how they are worded
-/// (`TextRetrieval`, `TextStorage`, `MetaCommands`, `BinaryCommands`). Confined to one worker's thread.
+/// allocation for a hit. Not goals: what commands do (`Executor`), and how they are worded and answered
+/// (`TextCommands`, `MetaCommands`, `BinaryCommands`): each gives back a `Step`. Confined to one worker's
+/// thread.
 ///
 /// Invariant: each state has all that belongs to it, and leaving it lets go of that.
 final class Connection {
-    /// What has come of a step.
-    private enum Progress {
-        /// A command is done with, and the next one may follow.
-        case went
-        /// The state is another one.
-        case changed
-        case ends(Turn)
-    }
-
     let context: NodeContext
     let counters: Counters
     let record: ConnectionRecord
@@ -51,11 +42,6 @@ final class Connection {
         record = ConnectionRecord(descriptor: descriptor, now: now.seconds)
         input = InputBuffer(pool: pool)
         output = OutputBuffer(pool: pool, map: listener.space.map)
-    }
-
-    private func enter(_ next: State) -> Progress {
-        state = next
-        return .changed
     }
 
     // MARK: Receiving
@@ -105,36 +91,73 @@ final class Connection {
         var commandsLeft = commandLimit
         while true {
             if output.isAboveHighWater { return .outputFull }
-            let progress: Progress
+            let step: Step
             switch expectation {
-            case .command: progress = runAll(&commandsLeft) { runCommand(now: now) }
-            case .packet: progress = runPackets(&commandsLeft, now: now)
-            case .rest: progress = goOn(&commandsLeft, now: now)
+            case .command: step = runCommands(&commandsLeft, now: now)
+            case .packet: step = runPackets(&commandsLeft, now: now)
+            case .rest: step = goOn(&commandsLeft, now: now)
             }
-            if case .ends(let turn) = progress { return turn }
+            switch step {
+            case .over: continue
+            case .ends(let turn): return turn
+            case .leads(let next): state = next
+            case .halts(let next, let turn):
+                state = next
+                return turn
+            }
+        }
+    }
+
+    @inline(__always)
+    private func runCommands(_ commandsLeft: inout Int, now: Moment) -> Step {
+        runAll(&commandsLeft) {
+            Step.nextCommand(&input, &output, executor, isLogged: logsCommands, now: now)
+        }
+    }
+
+    // Not inlined: it would make the other protocols' way longer.
+    @inline(never)
+    private func runPackets(_ commandsLeft: inout Int, now: Moment) -> Step {
+        runAll(&commandsLeft) {
+            Step.nextPacket(&input, &output, executor, isLogged: logsCommands, now: now)
+        }
+    }
+
+    @inline(__always)
+    private func runAll(_ commandsLeft: inout Int, _ runNext: () -> Step) -> Step {
+        while true {
+            if commandsLeft == 0 {
+                guard !input.isEmpty else { return .ends(.needsInput) }
+                counters.add(.connectionYields)
+                return .ends(.yielded)
+            }
+            let step = runNext()
+            commandsLeft -= 1
+            guard case .over = step else { return step }
+            if output.isAboveHighWater { return .ends(.outputFull) }
         }
     }
 
     /// Goes on with what is not the next command. Not inlined: most turns have nothing of the kind.
     @inline(never)
-    private func goOn(_ commandsLeft: inout Int, now: Moment) -> Progress {
+    private func goOn(_ commandsLeft: inout Int, now: Moment) -> Step {
         switch state {
         // `run` sees to it.
-        case .command, .packet: return .changed
+        case .command, .packet: return .over
         case .fresh: return chooseProtocol()
         case .awaitingKey(let request):
             commandsLeft -= 1
-            state = .packet
-            return goOn(
-                PacketStep.of(
-                    request, &input, &output, executor, isLogged: logsCommands, now: now))
+            return next(
+                after: .of(request, &input, &output, executor, isLogged: logsCommands, now: now))
         case .retrieving(let retrieval):
-            return retrieve(retrieval, newline: input.newline(), now: now)
-        case .swallowingLine: return swallowLine()
+            return next(
+                after: .of(retrieval, newline: input.newline(), &input, &output, executor, now: now)
+            )
+        case .swallowingLine: return .dropLine(&input)
         case .awaitingBlock(let storage, let block):
-            let progress = finish(storage, block, now: now)
-            if case .changed = progress { commandsLeft -= 1 }
-            return progress
+            guard input.count >= block.next else { return .ends(.needsInput) }
+            commandsLeft -= 1
+            return next(after: storage.finish(block, &input, &output, executor, now: now))
         case .receivingValue(let value): return receive(value, now: now)
         case .swallowing(let byteCount, let reply): return swallow(byteCount, reply)
         case .listing(let listing): return makeSteps(of: listing, now: now)
@@ -145,212 +168,74 @@ final class Connection {
     }
 
     /// The first byte of a binary request is 0x80. The choice is for the whole of the conversation.
-    private func chooseProtocol() -> Progress {
+    private func chooseProtocol() -> Step {
         guard !input.isEmpty else { return .ends(.needsInput) }
         let isBinary = input.bytes[0] == BinaryHeader.requestMagic
         switch executor.listener.bindingProtocol {
-        case .ascii: return enter(.command)
+        case .ascii: break
         case .auto: speaksBinary = isBinary
         case .binary where isBinary: speaksBinary = true
-        case .binary: return enter(PacketStep.foreign(executor))
+        case .binary: return .foreign(executor)
         }
-        return enter(next)
+        return .leads(next)
     }
 
     /// Where a command, or a packet, is expected.
     private var next: State { speaksBinary ? .packet : .command }
 
-    @inline(__always)
-    private func runAll(_ commandsLeft: inout Int, _ runNext: () -> Progress) -> Progress {
-        while true {
-            if commandsLeft == 0 {
-                guard !input.isEmpty else { return .ends(.needsInput) }
-                counters.add(.connectionYields)
-                return .ends(.yielded)
-            }
-            let progress = runNext()
-            commandsLeft -= 1
-            guard case .went = progress else { return progress }
-            if output.isAboveHighWater { return .ends(.outputFull) }
-        }
+    /// What follows a command that was not there as a whole.
+    private func next(after step: Step) -> Step {
+        if case .over = step { .leads(next) } else { step }
     }
 
-    private func runCommand(now: Moment) -> Progress {
-        guard !input.isEmpty else { return .ends(.needsInput) }
-        let bytes = input.bytes
-        let span = bytes.span
-        switch LineFraming.of(span, newline: input.newline(), isFull: input.isFull) {
-        case .incomplete: return .ends(.needsInput)
-        case .line(let count, let next):
-            let line = span.extracting(first: count)
-            let command = CommandParser.parse(
-                line, knowsDebugtime: context.rules.knowsDebugtime)
-            if logsCommands { executor.log(command, line: line) }
-            return execute(command, line: line, next: next, now: now)
-        case .tooShort(let next):
-            input.use(next)
-            output.append(.badFormat)
-            return .went
-        case .partOfRetrieval:
-            guard input.capacity >= ProtocolLimits.retrievalLineByteCountMax else {
-                input.grow()
-                return .ends(.needsInput)
-            }
-            return beginLongRetrieval(CommandParser.retrievalInParts(span), now: now)
-        case .endless: return enter(.closed(.error))
-        }
-    }
+    // MARK: Values that are received or swallowed
 
-    private func execute(
-        _ command: Command, line: Span<UInt8>, next: Int, now: Moment
-    ) -> Progress {
-        switch command {
-        case .retrieve(let retrieval):
-            input.use(retrieval.keysStart)
-            return retrieve(
-                TextRetrieval(retrieval, rule: executor.rule, now: now),
-                newline: next - 1 - retrieval.keysStart, now: now)
-        case .store(let header):
-            return goOn(
-                TextStorage.begin(
-                    header, line: line, next: next, &input, &output, executor, now: now))
-        case .meta(let verb): return executeMeta(verb, line: line, next: next, now: now)
-        case .failure(let failure):
-            input.use(next)
-            return recover(failure)
-        default:
-            let answer = executor.answer(
-                command, line: line, owesReplies: !output.isEmpty, now: now)
-            input.use(next)
-            if let next = output.append(answer, isQuiet: command.isQuiet) {
-                return enter(next)
-            }
-            // Pages look at all of the node's parts, and thousands of such lines fit the input.
-            if case .stats = command, !input.isEmpty { return .ends(.rested) }
-            return .went
-        }
-    }
-
-    private func executeMeta(
-        _ verb: MetaVerb, line: Span<UInt8>, next: Int, now: Moment
-    ) -> Progress {
-        do throws(Failure) {
-            let request = try MetaRequest(line, verb)
-            if verb == .set {
-                return goOn(
-                    TextStorage.begin(
-                        request, line: line, next: next, &input, &output, executor, now: now))
-            }
-            request.run(verb, line: line, &output, executor, now: now)
-            input.use(next)
-            return .went
-        } catch {
-            input.use(next)
-            return recover(error)
-        }
-    }
-
-    // MARK: Packets
-
-    // Not inlined: it would make the other protocols' way longer.
-    @inline(never)
-    private func runPackets(_ commandsLeft: inout Int, now: Moment) -> Progress {
-        runAll(&commandsLeft) {
-            goOn(PacketStep.next(&input, &output, executor, isLogged: logsCommands, now: now))
-        }
-    }
-
-    @inline(__always)
-    private func goOn(_ step: PacketStep) -> Progress {
-        switch step {
-        case .over: return .went
-        case .tired: return .ends(.rested)
-        case .needsInput: return .ends(.needsInput)
-        case .waits(let request):
-            state = .awaitingKey(request)
-            return .ends(.needsInput)
-        case .stores(let step): return goOn(step)
-        case .leads(let state): return enter(state)
-        }
-    }
-
-    // MARK: Retrieving and storing
-
-    @inline(__always)
-    private func retrieve(
-        _ retrieval: TextRetrieval, newline: Int?, now: Moment
-    ) -> Progress {
-        switch retrieval.run(&input, &output, executor, newline: newline, now: now) {
-        case .over:
-            if case .command = expectation { return .went }
-            return enter(.command)
-        case .voided: return enter(.swallowingLine)
-        case .needsInput: return wait(retrieval, .needsInput)
-        case .outputFull: return wait(retrieval, .outputFull)
-        case .tired:
-            counters.add(.connectionYields)
-            return wait(retrieval, .rested)
-        }
-    }
-
-    private func wait(_ retrieval: TextRetrieval, _ turn: Turn) -> Progress {
-        state = .retrieving(retrieval)
-        return .ends(turn)
-    }
-
-    /// A retrieval whose line is longer than any buffer.
-    private func beginLongRetrieval(_ command: Command, now: Moment) -> Progress {
-        switch command {
-        case .retrieve(let retrieval):
-            input.use(retrieval.keysStart)
-            return enter(.retrieving(TextRetrieval(retrieval, rule: executor.rule, now: now)))
-        case .failure(let failure) where failure.recovery == .nextLine:
-            output.append(failure.reply.line, isQuiet: failure.isQuiet)
-            return enter(.swallowingLine)
-        default: return enter(.closed(.error))
-        }
-    }
-
-    @inline(__always)
-    private func goOn(_ step: TextStorage.Step) -> Progress {
-        switch step {
-        case .over: return .went
-        case .awaits(let storage, let block):
-            state = .awaitingBlock(storage, block)
-            return .ends(.needsInput)
-        case .receives(let value): return enter(.receivingValue(value))
-        case .swallows(let byteCount, let reply):
-            return enter(.swallowing(byteCount: byteCount, then: reply))
-        case .waits(let waiting): return wait(for: waiting)
-        }
-    }
-
-    private func finish(_ storage: TextStorage, _ block: DataBlock, now: Moment) -> Progress {
-        guard input.count >= block.next else { return .ends(.needsInput) }
-        let step = storage.finish(block, &input, &output, executor, now: now)
-        if case .waits(let waiting) = step { return wait(for: waiting) }
-        return enter(next)
-    }
-
-    private func receive(_ value: IncomingValue, now: Moment) -> Progress {
+    private func receive(_ value: IncomingValue, now: Moment) -> Step {
         if value.bytesLeft > 0 {
             guard !input.isEmpty else { return .ends(.needsInput) }
             giveUp(value.take(from: &input, executor, now: now))
-            return .changed
+            return .over
         }
         guard input.count >= value.endByteCount else { return .ends(.needsInput) }
         value.finish(&input, &output, executor, now: now)
-        return enter(next)
+        return .leads(next)
+    }
+
+    private func swallow(_ byteCount: Int, _ reply: OwedReply?) -> Step {
+        let count = min(byteCount, input.count)
+        input.use(count)
+        guard count == byteCount else {
+            return .halts(.swallowing(byteCount: byteCount - count, then: reply), .needsInput)
+        }
+        if let reply { output.append(reply) }
+        return .leads(next)
+    }
+
+    // MARK: Long replies
+
+    private func makeSteps(of listing: Listing, now: Moment) -> Step {
+        let after: State
+        switch listing.run(&output, now: now) {
+        case .outputFull: return .ends(.outputFull)
+        case .tired: return .ends(.rested)
+        case .over: after = next
+        case .lost: after = .closed(.error)
+        }
+        return input.isEmpty ? .leads(after) : .halts(after, .rested)
+    }
+
+    private func tell(_ watching: Watching) -> Step {
+        input.use(input.count)
+        switch watching.takeLines(into: &output) {
+        case .some: return .over
+        case .nothing: return .ends(.watching)
+        case .replaced: return .leads(.closed(.normal))
+        }
     }
 
     // MARK: Waiting
 
-    private func wait(for waiting: Waiting) -> Progress {
-        begin(waiting)
-        return .ends(.waiting)
-    }
-
-    /// From here on turns end with `waiting`.
+    /// As a command does that waits: from here on turns end with `waiting`.
     func begin(_ waiting: Waiting) { state = .waiting(waiting) }
 
     /// Lets the command that waits under this ticket end, or look. False when there is none any more:
@@ -366,61 +251,5 @@ final class Connection {
         guard case .waiting(let waiting) = state else { return }
         waiting.cancel()
         state = .closed(.error)
-    }
-
-    // MARK: Long replies
-
-    private func makeSteps(of listing: Listing, now: Moment) -> Progress {
-        switch listing.run(&output, now: now) {
-        case .outputFull: return .ends(.outputFull)
-        case .tired: return .ends(.rested)
-        case .over: state = next
-        case .lost: state = .closed(.error)
-        }
-        return input.isEmpty ? .changed : .ends(.rested)
-    }
-
-    private func tell(_ watching: Watching) -> Progress {
-        input.use(input.count)
-        switch watching.takeLines(into: &output) {
-        case .some: return .changed
-        case .nothing: return .ends(.watching)
-        case .replaced: return enter(.closed(.normal))
-        }
-    }
-
-    // MARK: Failing
-
-    private func recover(_ failure: Failure) -> Progress {
-        switch failure.recovery {
-        case .nextLine:
-            output.append(failure.reply.line, isQuiet: failure.isQuiet)
-            return .went
-        case .swallow(let byteCount):
-            return enter(
-                .swallowing(
-                    byteCount: byteCount, then: failure.isQuiet ? nil : .line(failure.reply)))
-        case .close: return enter(.closed(.error))
-        }
-    }
-
-    private func swallow(_ byteCount: Int, _ reply: OwedReply?) -> Progress {
-        let count = min(byteCount, input.count)
-        input.use(count)
-        guard count == byteCount else {
-            state = .swallowing(byteCount: byteCount - count, then: reply)
-            return .ends(.needsInput)
-        }
-        if let reply { output.append(reply) }
-        return enter(next)
-    }
-
-    private func swallowLine() -> Progress {
-        guard let newline = input.newline() else {
-            input.use(input.count)
-            return .ends(.needsInput)
-        }
-        input.use(newline + 1)
-        return enter(.command)
     }
 }

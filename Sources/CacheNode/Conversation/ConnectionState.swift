@@ -49,6 +49,29 @@ extension Connection {
         }
     }
 
+    /// What a command leads to, or whatever else a conversation goes on with: which state follows, if
+    /// another one does, and whether the turn is over.
+    ///
+    /// The commands of each protocol end as one of these. What is done about it is `run`'s.
+    enum Step {
+        /// It is done with, and the state says what is next.
+        case over
+        case ends(Turn)
+        case leads(State)
+        case halts(State, Turn)
+
+        static func awaits(_ storage: TextStorage, _ block: DataBlock) -> Step {
+            .halts(.awaitingBlock(storage, block), .needsInput)
+        }
+
+        /// - Parameter reply: nothing where none is owed.
+        static func swallows(byteCount: Int, then reply: OwedReply?) -> Step {
+            .leads(.swallowing(byteCount: byteCount, then: reply))
+        }
+
+        static func waits(_ waiting: Waiting) -> Step { .halts(.waiting(waiting), .waiting) }
+    }
+
     /// What a connection waits for after `run`.
     enum Turn: Equatable {
         case needsInput

@@ -21,20 +21,6 @@ enum TextStorage {
         }
     }
 
-    /// What comes of a line, or of more of its block.
-    enum Step {
-        /// It is answered, and its input used.
-        case over
-        /// The block fits the input buffer, and has not arrived in full.
-        case awaits(TextStorage, DataBlock)
-        /// The value arrives in the map.
-        case receives(IncomingValue)
-        /// The block is not wanted; then the reply, if any.
-        case swallows(byteCount: Int, then: OwedReply?)
-        /// Its input is used, and it is answered later.
-        case waits(Waiting)
-    }
-
     // MARK: When a line has arrived
 
     /// - Parameter next: where the data block starts.
@@ -42,7 +28,7 @@ enum TextStorage {
     static func begin(
         _ header: StoreHeader, line: Span<UInt8>, next: Int, _ input: inout InputBuffer,
         _ output: inout OutputBuffer, _ executor: borrowing Executor, now: Moment
-    ) -> Step {
+    ) -> Connection.Step {
         let request = StoreRequest(header, rule: executor.rule, now: now)
         let block = DataBlock(start: next, valueByteCount: header.valueByteCount)
         let key = line.extracting(header.key.range)
@@ -59,7 +45,7 @@ enum TextStorage {
     static func begin(
         _ meta: MetaRequest, line: Span<UInt8>, next: Int, _ input: inout InputBuffer,
         _ output: inout OutputBuffer, _ executor: borrowing Executor, now: Moment
-    ) -> Step {
+    ) -> Connection.Step {
         let block = DataBlock(start: next, valueByteCount: meta.valueByteCount)
         guard let request = meta.storeRequest(rule: executor.rule, now: now) else {
             input.use(next)
@@ -83,7 +69,7 @@ enum TextStorage {
         _ request: StoreRequest, key: Span<UInt8>, _ block: DataBlock,
         _ input: inout InputBuffer, _ executor: borrowing Executor, now: Moment,
         refusing: (ValueRefusal) -> OwedReply?, keeping command: () -> TextStorage
-    ) -> Step? {
+    ) -> Connection.Step? {
         let valueByteCount = block.valueEnd - block.start
         guard executor.admits(key, request, valueByteCount: valueByteCount, now: now) else {
             input.use(block.start)
@@ -100,7 +86,7 @@ enum TextStorage {
             // The line is needed until here.
             let value = IncomingValue(consume store, of: command(), map: executor.map)
             input.use(block.start)
-            return .receives(value)
+            return .leads(.receivingValue(value))
         }
         return input.count < block.next ? .awaits(command(), block) : nil
     }
@@ -111,7 +97,7 @@ enum TextStorage {
     func finish(
         _ block: DataBlock, _ input: inout InputBuffer, _ output: inout OutputBuffer,
         _ executor: borrowing Executor, now: Moment
-    ) -> Step {
+    ) -> Connection.Step {
         switch self {
         case .classic(let header):
             let bytes = input.bytes
@@ -139,7 +125,7 @@ enum TextStorage {
         _ header: StoreHeader, _ request: StoreRequest, key: Span<UInt8>, _ block: DataBlock,
         _ input: inout InputBuffer, _ output: inout OutputBuffer, _ executor: borrowing Executor,
         now: Moment
-    ) -> Step {
+    ) -> Connection.Step {
         let bytes = input.bytes
         if block.isWellEnded(in: bytes.span) {
             let value = bytes.span.extracting(block.start..<block.valueEnd)
@@ -172,7 +158,7 @@ enum TextStorage {
         _ meta: MetaRequest, _ request: StoreRequest, key: Span<UInt8>, line: Span<UInt8>,
         _ block: DataBlock, _ input: inout InputBuffer, _ output: inout OutputBuffer,
         _ executor: borrowing Executor, now: Moment
-    ) -> Step {
+    ) -> Connection.Step {
         let bytes = input.bytes
         if block.isWellEnded(in: bytes.span) {
             let value = bytes.span.extracting(block.start..<block.valueEnd)

@@ -21,7 +21,7 @@ extension CacheClient {
     /// Reads several items, from all their nodes at once. A node that does not answer costs its own
     /// keys: they are among the failures.
     public func get(_ keys: some Collection<CacheKey>) async -> CacheItems {
-        let start = NIODeadline.now()
+        let start = Instant.now
         let keys = Set(keys)
         let items = await core.get(keys, deadline: deadline)
         core.metrics.record(.get, since: start)

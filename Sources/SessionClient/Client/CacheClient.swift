@@ -23,7 +23,7 @@ public import NIOPosix
 public struct CacheClient: Sendable {
     let core: ClientCore
     let follower: MembershipFollower
-    private var timeout: TimeAmount
+    private var timeout: Duration
 
     /// A client of nodes that stay the same.
     ///
@@ -63,7 +63,7 @@ public struct CacheClient: Sendable {
 
     init(membership: Membership, core: ClientCore) throws {
         self.core = core
-        timeout = TimeAmount(core.configuration.requestTimeout)
+        timeout = core.configuration.requestTimeout
         follower = MembershipFollower(membership, core: core)
         try follower.begin()
     }
@@ -71,7 +71,7 @@ public struct CacheClient: Sendable {
     /// The same client, with another time until a command has failed: 1 ms to 1 h, or the nearer end.
     public func withTimeout(_ timeout: Duration) -> CacheClient {
         var client = self
-        client.timeout = TimeAmount(min(max(timeout, .milliseconds(1)), .seconds(3_600)))
+        client.timeout = min(max(timeout, .milliseconds(1)), .seconds(3_600))
         return client
     }
 
@@ -81,14 +81,14 @@ public struct CacheClient: Sendable {
     /// The nodes as they are known now; none before the first answer, and none after the shut-down.
     public var nodes: [Node] { core.currentTopology?.ring.nodes ?? [] }
 
-    var deadline: NIODeadline { .now() + timeout }
+    var deadline: Instant { .now + timeout }
 
     /// Counts and times a command.
     func measured<Outcome>(
         _ command: ClientMetrics.Command,
-        _ body: (NIODeadline) async throws(CacheError) -> Outcome
+        _ body: (Instant) async throws(CacheError) -> Outcome
     ) async throws(CacheError) -> Outcome {
-        let start = NIODeadline.now()
+        let start = Instant.now
         do throws(CacheError) {
             let outcome = try await body(start + timeout)
             core.metrics.record(command, since: start)

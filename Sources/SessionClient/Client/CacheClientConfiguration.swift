@@ -1,6 +1,5 @@
 public import HashRing
 import MemcacheProtocol
-import NIOCore
 
 /// How a client behaves. Every setting has a range, which `CacheClient` checks.
 public struct CacheClientConfiguration: Sendable {
@@ -105,10 +104,10 @@ extension CacheClientConfiguration {
 
     var healthPolicy: NodeHealth.Policy {
         NodeHealth.Policy(
-            failureCountMax: failureCountUntilEjection, backoffMin: TimeAmount(ejectionMin),
-            backoffMax: TimeAmount(ejectionMax), jitter: 0.2,
+            failureCountMax: failureCountUntilEjection, backoffMin: ejectionMin,
+            backoffMax: ejectionMax, jitter: 0.2,
             restartPatience: othersHaveTheKey
-                ? .zero : TimeAmount(restartPatience ?? requestTimeout))
+                ? .zero : restartPatience ?? requestTimeout)
     }
 
     private var othersHaveTheKey: Bool { copies.count > 1 || deadNodes == .nextNode }
@@ -116,8 +115,8 @@ extension CacheClientConfiguration {
     var connectionSettings: NodeConnection.Settings {
         NodeConnection.Settings(
             limits: ConnectionStateMachine.Limits(
-                inFlightCountMax: inFlightCountMax, connectTimeout: TimeAmount(connectTimeout),
-                silenceTimeout: TimeAmount(silenceTimeout)),
+                inFlightCountMax: inFlightCountMax, connectTimeout: connectTimeout,
+                silenceTimeout: silenceTimeout),
             outstandingCountMax: outstandingCountMax,
             // What other clients have stored may be as large as the node's limit allows.
             valueByteCountMax: valueByteCountMax + Self.itemOverheadByteCountMax)

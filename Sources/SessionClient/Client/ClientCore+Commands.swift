@@ -4,7 +4,7 @@ import NIOCore
 /// Each command, on one node or on all that hold copies.
 extension ClientCore {
     private func copies(
-        of key: CacheKey, _ deadline: NIODeadline
+        of key: CacheKey, _ deadline: Instant
     ) async throws(CacheError) -> CopySet? {
         guard configuration.copies.count > 1 else { return nil }
         let topology = try await topology(deadline: deadline)
@@ -15,7 +15,7 @@ extension ClientCore {
     }
 
     func get(
-        _ key: CacheKey, exptime: Int32?, deadline: NIODeadline
+        _ key: CacheKey, exptime: Int32?, deadline: Instant
     ) async throws(CacheError) -> CacheItem? {
         if let copies = try await copies(of: key, deadline) {
             return try await copies.get(exptime: exptime, deadline: deadline)
@@ -25,7 +25,7 @@ extension ClientCore {
     }
 
     func touch(
-        _ key: CacheKey, exptime: Int32, deadline: NIODeadline
+        _ key: CacheKey, exptime: Int32, deadline: Instant
     ) async throws(CacheError) -> Bool {
         if let copies = try await copies(of: key, deadline) {
             return try await copies.touch(exptime: exptime, deadline: deadline)
@@ -35,7 +35,7 @@ extension ClientCore {
     }
 
     func store(
-        _ command: StoreCommand, deadline: NIODeadline
+        _ command: StoreCommand, deadline: Instant
     ) async throws(CacheError) -> StoreOutcome {
         try check(command)
         guard let copies = try await copies(of: command.key, deadline) else {
@@ -68,7 +68,7 @@ extension ClientCore {
         else { throw CacheError(.reservedClientFlags) }
     }
 
-    func delete(_ key: CacheKey, deadline: NIODeadline) async throws(CacheError) -> Bool {
+    func delete(_ key: CacheKey, deadline: Instant) async throws(CacheError) -> Bool {
         if let copies = try await copies(of: key, deadline) {
             return try await copies.delete(deadline: deadline)
         }
@@ -77,7 +77,7 @@ extension ClientCore {
     }
 
     func delete(
-        _ key: CacheKey, expected: UInt64, deadline: NIODeadline
+        _ key: CacheKey, expected: UInt64, deadline: Instant
     ) async throws(CacheError) -> CompareAndDeleteOutcome {
         if let copies = try await copies(of: key, deadline) {
             switch try await copies.delete(expected: expected, deadline: deadline) {
@@ -99,7 +99,7 @@ extension ClientCore {
     // MARK: Arithmetic
 
     func arithmetic(
-        _ arithmetic: NodeRequest.Arithmetic, deadline: NIODeadline
+        _ arithmetic: NodeRequest.Arithmetic, deadline: Instant
     ) async throws(CacheError) -> UInt64? {
         if configuration.copies.count > 1 {
             return try await arithmeticOnCopies(arithmetic, deadline: deadline)
@@ -115,7 +115,7 @@ extension ClientCore {
 
     /// Nodes that add by themselves would give the same version to different numbers.
     private func arithmeticOnCopies(
-        _ arithmetic: NodeRequest.Arithmetic, deadline: NIODeadline
+        _ arithmetic: NodeRequest.Arithmetic, deadline: Instant
     ) async throws(CacheError) -> UInt64? {
         for _ in 0..<Copies.attemptCountMax {
             var command = StoreCommand(

@@ -1,5 +1,4 @@
 import HashRing
-import NIOCore
 
 /// Keys of one node that are asked for together, and what came of it.
 private struct Share: Sendable {
@@ -9,7 +8,7 @@ private struct Share: Sendable {
     /// Requests of one exchange.
     static let keyCountMax = 256
 
-    func get(deadline: NIODeadline) async -> CacheItems {
+    func get(deadline: Instant) async -> CacheItems {
         var items = CacheItems()
         do throws(CacheError) {
             let requests = keys.map { NodeRequest.get(.init(key: $0, wantsTimeLeft: true)) }
@@ -30,7 +29,7 @@ private struct Share: Sendable {
 }
 
 extension ClientCore {
-    func get(_ keys: Set<CacheKey>, deadline: NIODeadline) async -> CacheItems {
+    func get(_ keys: Set<CacheKey>, deadline: Instant) async -> CacheItems {
         var items = CacheItems()
         do throws(CacheError) {
             let topology = try await topology(deadline: deadline)
@@ -49,7 +48,7 @@ extension ClientCore {
     }
 
     private func get(
-        _ keys: Set<CacheKey>, of topology: Topology, deadline: NIODeadline,
+        _ keys: Set<CacheKey>, of topology: Topology, deadline: Instant,
         into items: inout CacheItems
     ) async {
         var keysByNode: [Int: [CacheKey]] = [:]
@@ -76,7 +75,7 @@ extension ClientCore {
 
     /// Keys whose node is not there have other nodes, each its own.
     private func getElsewhere(
-        of topology: Topology, deadline: NIODeadline, into items: inout CacheItems
+        of topology: Topology, deadline: Instant, into items: inout CacheItems
     ) async {
         let keys = items.failures.filter { $0.value.code == .nodeUnavailable }.keys
         await getEach(keys, deadline: deadline, into: &items)
@@ -84,7 +83,7 @@ extension ClientCore {
 
     /// Asks for keys one by one, several at the same time.
     private func getEach(
-        _ keys: some Sequence<CacheKey>, deadline: NIODeadline, into items: inout CacheItems
+        _ keys: some Sequence<CacheKey>, deadline: Instant, into items: inout CacheItems
     ) async {
         await withTaskGroup(of: (CacheKey, Result<CacheItem?, CacheError>).self) { tasks in
             var rest = keys.makeIterator()
@@ -108,7 +107,7 @@ extension ClientCore {
     /// A function of its own: where a task's closure caught the typed error itself, `sojourn delete` of a
     /// release build crashed (Swift 6.3).
     private func result(
-        of key: CacheKey, deadline: NIODeadline
+        of key: CacheKey, deadline: Instant
     ) async -> Result<CacheItem?, CacheError> {
         do throws(CacheError) {
             return .success(try await get(key, exptime: nil, deadline: deadline))

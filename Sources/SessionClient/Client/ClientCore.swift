@@ -70,7 +70,7 @@ final class ClientCore: Sendable {
     }
 
     /// The nodes as they are known now. While none is known yet it waits, until the deadline.
-    func topology(deadline: NIODeadline) async throws(CacheError) -> Topology {
+    func topology(deadline: Instant) async throws(CacheError) -> Topology {
         let waiter: Exchange
         switch look(deadline) {
         case .known(let topology): return topology
@@ -78,7 +78,7 @@ final class ClientCore: Sendable {
         case .full: throw CacheError(.overloaded)
         case .shutDown: throw CacheError(.shutDown)
         }
-        let alarm = group.next().scheduleTask(deadline: deadline) {
+        let alarm = group.next().scheduleTask(in: TimeAmount(deadline - .now)) {
             waiter.fail(CacheError(.noNodes), wasSent: false)
         }
         let outcome = await waiter.outcome()
@@ -95,7 +95,7 @@ final class ClientCore: Sendable {
         case shutDown
     }
 
-    private func look(_ deadline: NIODeadline) -> Look {
+    private func look(_ deadline: Instant) -> Look {
         state.withLock { state in
             switch state {
             case .open(let topology): return .known(topology)
@@ -129,7 +129,7 @@ final class ClientCore: Sendable {
     ///
     /// - Throws: also for the node's error replies.
     func ask(
-        _ request: NodeRequest, for key: CacheKey, deadline: NIODeadline
+        _ request: NodeRequest, for key: CacheKey, deadline: Instant
     ) async throws(CacheError) -> NodeReply {
         let topology = try await topology(deadline: deadline)
         let own = topology.pool(for: key)
@@ -151,7 +151,7 @@ final class ClientCore: Sendable {
     }
 
     private static func ask(
-        _ pool: NodePool, _ request: NodeRequest, _ deadline: NIODeadline
+        _ pool: NodePool, _ request: NodeRequest, _ deadline: Instant
     ) async throws(CacheError) -> NodeReply {
         let replies = try await pool.ask([request], deadline: deadline)
         if let error = replies[0].refusal(of: pool.node.name) { throw error }

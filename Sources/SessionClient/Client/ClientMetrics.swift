@@ -1,5 +1,4 @@
 import Metrics
-import NIOCore
 
 /// What a client counts, through swift-metrics. Every name begins with `sojourn_client_`.
 struct ClientMetrics: Sendable {
@@ -35,9 +34,9 @@ struct ClientMetrics: Sendable {
         returns = counter("node_returns")
     }
 
-    func record(_ command: Command, since start: NIODeadline) {
+    func record(_ command: Command, since start: Instant) {
         guard let place = Command.allCases.firstIndex(of: command) else { return }
-        durations[place].recordNanoseconds((NIODeadline.now() - start).nanoseconds)
+        durations[place].recordNanoseconds((Instant.now - start).nanoseconds)
     }
 
     func countError(_ error: CacheError) {

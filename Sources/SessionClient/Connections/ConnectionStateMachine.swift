@@ -1,5 +1,4 @@
 import DequeModule
-import NIOCore
 
 /// What one connection to a node is about, without any I/O.
 ///
@@ -17,15 +16,15 @@ struct ConnectionStateMachine {
     struct Limits: Sendable {
         var inFlightCountMax: Int
         /// From the beginning of an attempt to the node's first answer.
-        var connectTimeout: TimeAmount
+        var connectTimeout: Duration
         /// So long without a byte while replies are due, and the node is taken for hung.
-        var silenceTimeout: TimeAmount
+        var silenceTimeout: Duration
     }
 
     enum Phase: Equatable, Sendable {
         case idle
-        case connecting(since: NIODeadline)
-        case greeting(since: NIODeadline)
+        case connecting(since: Instant)
+        case greeting(since: Instant)
         case ready
         case closed
     }
@@ -35,7 +34,7 @@ struct ConnectionStateMachine {
         let exchange: Exchange
         /// The token of its first request; the others follow.
         let firstOpaque: UInt64
-        let sent: NIODeadline
+        let sent: Instant
         var replies: [NodeReply] = []
     }
 
@@ -48,7 +47,7 @@ struct ConnectionStateMachine {
     private var dropped: [Exchange] = []
     private var isWritable = true
     private var nextOpaque: UInt64
-    private var lastHeard = NIODeadline.uptimeNanoseconds(0)
+    private var lastHeard: Instant?
 
     /// - Parameter firstOpaque: unlike that of other connections, so that their replies are recognised.
     init(limits: Limits, firstOpaque: UInt64) {
@@ -66,7 +65,7 @@ struct ConnectionStateMachine {
         case refused(CacheError)
     }
 
-    mutating func submit(_ exchange: Exchange, now: NIODeadline) -> Submission {
+    mutating func submit(_ exchange: Exchange, now: Instant) -> Submission {
         switch phase {
         case .closed: return .refused(CacheError(.shutDown))
         case .idle:
@@ -81,7 +80,7 @@ struct ConnectionStateMachine {
 
     /// The next exchange that can be sent now, with the token of its first request. Those that were
     /// cancelled or came too late are left out.
-    mutating func nextToSend(now: NIODeadline) -> (exchange: Exchange, firstOpaque: UInt64)? {
+    mutating func nextToSend(now: Instant) -> (exchange: Exchange, firstOpaque: UInt64)? {
         guard phase == .ready, isWritable else { return nil }
         while let exchange = waiting.first {
             // Whoever is told that it failed must not see it carried out after that.
@@ -154,7 +153,7 @@ struct ConnectionStateMachine {
         case violation(reason: String)
     }
 
-    mutating func heard(now: NIODeadline) { lastHeard = now }
+    mutating func heard(now: Instant) { lastHeard = now }
 
     mutating func receive(_ reply: NodeReply) -> Receipt {
         switch phase {
@@ -221,19 +220,20 @@ struct ConnectionStateMachine {
         /// The attempt to connect took too long, or the node is silent: the connection is to be closed.
         var closes: CacheError?
         /// When to come again.
-        var next: NIODeadline?
+        var next: Instant?
     }
 
-    mutating func tick(now: NIODeadline) -> Tick {
+    mutating func tick(now: Instant) -> Tick {
         var tick = Tick()
-        var next = NIODeadline.distantFuture
+        var next: Instant?
+        func comeAgain(_ time: Instant) { next = min(next ?? time, time) }
         waiting.removeAll { exchange in
             if exchange.isSettled {
                 dropped.append(exchange)
             } else if exchange.deadline <= now {
                 tick.late.append((exchange, false))
             } else {
-                next = min(next, exchange.deadline)
+                comeAgain(exchange.deadline)
                 return false
             }
             return true
@@ -243,18 +243,18 @@ struct ConnectionStateMachine {
             if item.exchange.deadline <= now {
                 tick.late.append((item.exchange, true))
             } else {
-                next = min(next, item.exchange.deadline)
+                comeAgain(item.exchange.deadline)
             }
         }
         if let (end, error) = patience() {
-            if end <= now { tick.closes = error } else { next = min(next, end) }
+            if end <= now { tick.closes = error } else { comeAgain(end) }
         }
-        tick.next = next == .distantFuture ? nil : next
+        tick.next = next
         return tick
     }
 
     /// Until when the node has to be heard, if it has.
-    private func patience() -> (end: NIODeadline, error: CacheError)? {
+    private func patience() -> (end: Instant, error: CacheError)? {
         switch phase {
         case .connecting(let since), .greeting(let since):
             let error = CacheError(.nodeUnavailable, reason: "no answer to an attempt to connect")
@@ -262,11 +262,11 @@ struct ConnectionStateMachine {
         case .ready:
             guard let first = inFlight.first else { return nil }
             let error = CacheError(.connectionLost, reason: "the node is silent")
-            return (max(first.sent, lastHeard) + limits.silenceTimeout, error)
+            return (max(first.sent, lastHeard ?? first.sent) + limits.silenceTimeout, error)
         case .idle, .closed: return nil
         }
     }
 
     /// When the node has to be heard at the latest, if it has.
-    var patienceEnd: NIODeadline? { patience()?.end }
+    var patienceEnd: Instant? { patience()?.end }
 }

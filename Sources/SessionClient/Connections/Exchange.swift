@@ -1,4 +1,3 @@
-import NIOCore
 import Synchronization
 
 /// Requests that go to one node together, and the caller that waits for their replies.
@@ -23,10 +22,10 @@ final class Exchange: Sendable {
 
     /// In order. At least one.
     let requests: [NodeRequest]
-    let deadline: NIODeadline
+    let deadline: Instant
     private let state = Mutex<State>(.open)
 
-    init(_ requests: [NodeRequest], deadline: NIODeadline) {
+    init(_ requests: [NodeRequest], deadline: Instant) {
         precondition(!requests.isEmpty, "an exchange has a request")
         self.requests = requests
         self.deadline = deadline

@@ -46,7 +46,7 @@ final class NodeConnection: @unchecked Sendable {
     /// Counts attempts to connect, so that the end of an earlier one is told from that of the last.
     private var attempt: UInt64 = 0
     private var output = ByteBuffer()
-    private var alarm: (callback: NIOScheduledCallback, deadline: NIODeadline)?
+    private var alarm: (callback: NIOScheduledCallback, deadline: Instant)?
     private var isClosing = false
     /// Whether a request was answered since the last news. Greetings and probes tell only that somebody
     /// is there.
@@ -125,12 +125,12 @@ final class NodeConnection: @unchecked Sendable {
             swap(&arrivals, &inbox.arrivals)
             inbox.isScheduled = false
         }
-        let now = NIODeadline.now()
+        let now = Instant.now
         for exchange in arrivals { take(exchange, now: now) }
         send(now: now)
     }
 
-    private func take(_ exchange: Exchange, now: NIODeadline) {
+    private func take(_ exchange: Exchange, now: Instant) {
         switch machine.submit(exchange, now: now) {
         case .waits: break
         case .connect: connect()
@@ -139,7 +139,7 @@ final class NodeConnection: @unchecked Sendable {
             release(exchange)
             return
         }
-        wake(at: min(exchange.deadline, machine.patienceEnd ?? .distantFuture))
+        wake(at: min(exchange.deadline, machine.patienceEnd ?? exchange.deadline))
     }
 
     private func release(_ exchange: Exchange) {
@@ -154,7 +154,7 @@ final class NodeConnection: @unchecked Sendable {
         }
     }
 
-    private func send(now: NIODeadline) {
+    private func send(now: Instant) {
         guard let context = handler?.context else { return }
         output.clear()
         while let (exchange, firstOpaque) = machine.nextToSend(now: now) {
@@ -187,7 +187,7 @@ final class NodeConnection: @unchecked Sendable {
         attempt += 1
         let attempt = attempt
         let future = ClientBootstrap(group: eventLoop)
-            .connectTimeout(settings.limits.connectTimeout)
+            .connectTimeout(TimeAmount(settings.limits.connectTimeout))
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
             .channelOption(.socketOption(.so_keepalive), value: 1)
             .connect(toHost: host, port: port)
@@ -282,7 +282,7 @@ final class NodeConnection: @unchecked Sendable {
     /// All replies of one read were handed over.
     func receivedAll(by handler: NodeChannelHandler) {
         guard handler === self.handler else { return }
-        let now = NIODeadline.now()
+        let now = Instant.now
         machine.heard(now: now)
         if hasAnswered {
             hasAnswered = false
@@ -295,19 +295,19 @@ final class NodeConnection: @unchecked Sendable {
     func writabilityChanged(_ isWritable: Bool, of handler: NodeChannelHandler) {
         guard handler === self.handler else { return }
         machine.setWritable(isWritable)
-        if isWritable { send(now: .now()) }
+        if isWritable { send(now: .now) }
     }
 
     // MARK: Time
 
-    private func wake(at deadline: NIODeadline) {
+    private func wake(at deadline: Instant) {
         if let alarm {
             guard deadline < alarm.deadline else { return }
             alarm.callback.cancel()
         }
         do {
             let callback = try eventLoop.scheduleCallback(
-                at: deadline, handler: Alarm(connection: self))
+                in: TimeAmount(deadline - .now), handler: Alarm(connection: self))
             alarm = (callback, deadline)
         } catch {
             // The event loop has been shut down, and with it everything that could answer.
@@ -324,7 +324,7 @@ final class NodeConnection: @unchecked Sendable {
     private func tick() {
         alarm?.callback.cancel()
         alarm = nil
-        let tick = machine.tick(now: .now())
+        let tick = machine.tick(now: .now)
         for (exchange, wasSent) in tick.late {
             exchange.fail(CacheError(.deadlineExceeded), wasSent: wasSent)
             if !wasSent { release(exchange) }

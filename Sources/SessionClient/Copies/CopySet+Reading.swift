@@ -5,7 +5,7 @@ extension CopySet {
     /// Reads the newest copy, and brings the others up to date.
     ///
     /// - Parameter exptime: a new one for the item.
-    func get(exptime: Int32?, deadline: NIODeadline) async throws(CacheError) -> CacheItem? {
+    func get(exptime: Int32?, deadline: Instant) async throws(CacheError) -> CacheItem? {
         var item = try await read(.get, exptime: exptime, deadline: deadline)?.item
         if let exptime, !Expiry.isOver(exptime) { item?.timeLeft = Expiry.timeLeft(of: exptime) }
         return item
@@ -14,7 +14,7 @@ extension CopySet {
     /// Gives the item another exptime.
     ///
     /// - Returns: whether it is there.
-    func touch(exptime: Int32, deadline: NIODeadline) async throws(CacheError) -> Bool {
+    func touch(exptime: Int32, deadline: Instant) async throws(CacheError) -> Bool {
         guard !Expiry.isOver(exptime) else { return try await delete(deadline: deadline) }
         return try await read(.touch, exptime: exptime, deadline: deadline) != nil
     }
@@ -23,7 +23,7 @@ extension CopySet {
 
     /// - Returns: the item's newest copy.
     private func read(
-        _ goal: CopyRead.Goal, exptime: Int32?, deadline: NIODeadline
+        _ goal: CopyRead.Goal, exptime: Int32?, deadline: Instant
     ) async throws(CacheError) -> Sight? {
         var read = CopyRead(goal, exptime: exptime, settings: settings, nodeCount: pools.count)
         var sights: [Sight] = []
@@ -48,7 +48,7 @@ extension CopySet {
     /// - Parameter item: the newest copy's.
     /// - Returns: how many nodes did what they were to do.
     private func carryOut(
-        _ repair: CopyRepair, of item: CacheItem?, deadline: NIODeadline
+        _ repair: CopyRepair, of item: CacheItem?, deadline: Instant
     ) async -> Int {
         let orders = repair.orders
         guard !orders.isEmpty else { return 0 }
@@ -82,7 +82,7 @@ extension CopySet {
         return DatedItem.dating(plain, lifetime: settings.tombstoneLifetime) ?? plain
     }
 
-    private func touch(at place: Int, exptime: Int32, deadline: NIODeadline) async -> Bool {
+    private func touch(at place: Int, exptime: Int32, deadline: Instant) async -> Bool {
         func reply(to exptime: Int32) async -> CacheItem? {
             let get = NodeRequest.Get(key: key, wantsValue: false, exptime: exptime)
             return (try? await ask(.get(get), of: place, deadline: deadline)).flatMap {

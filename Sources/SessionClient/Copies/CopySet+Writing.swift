@@ -10,7 +10,7 @@ extension CopySet {
     }
 
     func store(
-        _ goal: CopyWrite.Goal, _ draft: Draft, deadline: NIODeadline
+        _ goal: CopyWrite.Goal, _ draft: Draft, deadline: Instant
     ) async throws(CacheError) -> StoreOutcome {
         try await write(goal, deadline: deadline) { version in
             // What is over as soon as it is stored is a deletion: without its tombstone an older copy would
@@ -23,14 +23,14 @@ extension CopySet {
     }
 
     /// - Returns: whether there was an item.
-    func delete(deadline: NIODeadline) async throws(CacheError) -> Bool {
+    func delete(deadline: Instant) async throws(CacheError) -> Bool {
         let outcome = try await write(.delete, deadline: deadline) { tombstone(version: $0) }
         return outcome != .absent
     }
 
     /// Deletes the item if it is the expected one: a compare-and-set with a tombstone.
     func delete(
-        expected: UInt64, deadline: NIODeadline
+        expected: UInt64, deadline: Instant
     ) async throws(CacheError) -> StoreOutcome {
         try await write(.compareAndSet(expected: expected), deadline: deadline) {
             tombstone(version: $0)
@@ -40,7 +40,7 @@ extension CopySet {
     // MARK: Steps
 
     private func write(
-        _ goal: CopyWrite.Goal, deadline: NIODeadline, make: (UInt64) -> Content
+        _ goal: CopyWrite.Goal, deadline: Instant, make: (UInt64) -> Content
     ) async throws(CacheError) -> StoreOutcome {
         var made: Content?
         // Once for each version: what time does to it must not make two contents of one version.
@@ -84,7 +84,7 @@ extension CopySet {
     }
 
     private func addEverywhere(
-        _ content: Content, needed: Int, deadline: NIODeadline
+        _ content: Content, needed: Int, deadline: Instant
     ) async -> [CopyWrite.Addition] {
         let request = NodeRequest.store(store(content, over: 0))
         return await each(
@@ -101,7 +101,7 @@ extension CopySet {
     }
 
     private func decide(
-        _ content: Content, at place: Int, over known: UInt64, deadline: NIODeadline
+        _ content: Content, at place: Int, over known: UInt64, deadline: Instant
     ) async -> CopyWrite.Decision {
         do throws(CacheError) {
             let request = NodeRequest.store(store(content, over: known))
@@ -114,7 +114,7 @@ extension CopySet {
 
     /// - Returns: the places that have the version now, or a later one.
     private func spread(
-        _ content: Content, over versions: [Int: UInt64], needed: Int, deadline: NIODeadline
+        _ content: Content, over versions: [Int: UInt64], needed: Int, deadline: Instant
     ) async -> [Int] {
         await each(
             of: versions.keys.sorted(), until: { $0.count { $0 } >= needed },
@@ -126,7 +126,7 @@ extension CopySet {
 
     /// Stores at one node, if what it has is older: see `CopyPush`.
     func push(
-        _ content: Content, to place: Int, over known: UInt64, deadline: NIODeadline
+        _ content: Content, to place: Int, over known: UInt64, deadline: Instant
     ) async -> Bool {
         var push = CopyPush(to: content.version, over: known)
         var step = push.begin()
@@ -150,7 +150,7 @@ extension CopySet {
     }
 
     /// Has the nodes that were reached outlive what the others may still have.
-    private func date(_ content: Content, at places: Set<Int>, deadline: NIODeadline) async {
+    private func date(_ content: Content, at places: Set<Int>, deadline: Instant) async {
         guard let dated = DatedItem.dating(content, lifetime: settings.tombstoneLifetime) else {
             return
         }
@@ -161,8 +161,8 @@ extension CopySet {
     }
 
     /// A part of the time that is left: what it is not enough for leaves the rest to others.
-    private static func part(of deadline: NIODeadline, _ partCount: Int) -> NIODeadline {
-        let now = NIODeadline.now()
-        return now + .nanoseconds(max(0, (deadline - now).nanoseconds / Int64(partCount)))
+    private static func part(of deadline: Instant, _ partCount: Int) -> Instant {
+        let now = Instant.now
+        return now + max(.zero, (deadline - now) / partCount)
     }
 }

@@ -72,7 +72,7 @@ struct CopySet: Sendable {
     }
 
     func ask(
-        _ requests: [NodeRequest], of place: Int, deadline: NIODeadline
+        _ requests: [NodeRequest], of place: Int, deadline: Instant
     ) async throws(CacheError) -> [NodeReply] {
         let pool = pools[place]
         let replies = try await pool.ask(requests, deadline: deadline)
@@ -83,7 +83,7 @@ struct CopySet: Sendable {
     }
 
     func ask(
-        _ request: NodeRequest, of place: Int, deadline: NIODeadline
+        _ request: NodeRequest, of place: Int, deadline: Instant
     ) async throws(CacheError) -> NodeReply {
         try await ask([request], of: place, deadline: deadline)[0]
     }
@@ -122,7 +122,7 @@ struct CopySet: Sendable {
     ///
     /// - Parameter needed: known copies that are waited for.
     /// - Returns: every copy, in the order of the nodes.
-    func look(wantsValue: Bool, needed: Int, deadline: NIODeadline) async -> [Sight] {
+    func look(wantsValue: Bool, needed: Int, deadline: Instant) async -> [Sight] {
         let get = NodeRequest.Get(key: key, wantsValue: wantsValue, wantsTimeLeft: true)
         return await each(
             of: Array(pools.indices), until: { $0.count { $0.copy.version != nil } >= needed },
@@ -131,7 +131,7 @@ struct CopySet: Sendable {
     }
 
     private func look(
-        _ get: NodeRequest.Get, at place: Int, deadline: NIODeadline
+        _ get: NodeRequest.Get, at place: Int, deadline: Instant
     ) async -> Sight {
         do throws(CacheError) {
             let reply = try await ask(.get(get), of: place, deadline: deadline)

@@ -1,5 +1,3 @@
-import NIOCore
-
 /// Whether a node is asked at all: by what became of the attempts to ask it.
 ///
 ///     admitted ──countMax failures in a row──> ejected ──backoff over──> probed ──answer──> admitted
@@ -18,12 +16,12 @@ import NIOCore
 struct NodeHealth: Sendable {
     struct Policy: Hashable, Sendable {
         var failureCountMax: Int
-        var backoffMin: TimeAmount
-        var backoffMax: TimeAmount
+        var backoffMin: Duration
+        var backoffMax: Duration
         /// The backoff is longer by up to this part of itself, so that clients come back apart.
         var jitter: Double
         /// Zero where nobody waits: others hold the key, or take it over.
-        var restartPatience: TimeAmount
+        var restartPatience: Duration
     }
 
     /// Failures since the last answer.
@@ -31,21 +29,21 @@ struct NodeHealth: Sendable {
         /// How often the backoff is doubled when they eject the node: it has been since then already.
         var round = 0
         var count = 0
-        var since = NIODeadline.uptimeNanoseconds(0)
+        var since: Instant?
         /// Before then nobody is to try again.
-        var nextAttempt: NIODeadline?
+        var nextAttempt: Instant?
     }
 
     private enum State {
         case admitted(Row)
-        case ejected(until: NIODeadline, round: Int)
+        case ejected(until: Instant, round: Int)
         case probed(round: Int)
     }
 
     enum Admission: Equatable {
         case admitted
         /// To be asked again then: the node may be restarting.
-        case later(NIODeadline)
+        case later(Instant)
         case refused
         /// Refused, and the one who asks has to see whether the node is back.
         case probe
@@ -58,15 +56,15 @@ struct NodeHealth: Sendable {
     }
 
     enum Change: Equatable {
-        case ejected(for: TimeAmount)
+        case ejected(for: Duration)
         case returned
     }
 
     let policy: Policy
     private var state = State.admitted(Row())
 
-    static let pauseMin = TimeAmount.milliseconds(10)
-    static let pauseMax = TimeAmount.milliseconds(100)
+    static let pauseMin = Duration.milliseconds(10)
+    static let pauseMax = Duration.milliseconds(100)
 
     init(policy: Policy) { self.policy = policy }
 
@@ -74,7 +72,7 @@ struct NodeHealth: Sendable {
         if case .admitted = state { false } else { true }
     }
 
-    mutating func admission(now: NIODeadline) -> Admission {
+    mutating func admission(now: Instant) -> Admission {
         switch state {
         case .admitted(let row):
             if let next = row.nextAttempt, now < next { return .later(next) }
@@ -96,13 +94,14 @@ struct NodeHealth: Sendable {
 
     /// - Parameter draw: a random number from 0 to 1.
     mutating func recordFailure(
-        _ failure: Failure = .broken, now: NIODeadline, draw: Double
+        _ failure: Failure = .broken, now: Instant, draw: Double
     ) -> Change? {
         guard case .admitted(var row) = state else { return nil }
-        if row.count == 0 { row.since = now }
+        let since = row.since ?? now
+        row.since = since
         row.count += 1
         let mayBeRestarting =
-            failure == .unreachable && now < row.since + policy.restartPatience
+            failure == .unreachable && now < since + policy.restartPatience
         guard mayBeRestarting || row.count < policy.failureCountMax else {
             return eject(round: row.round, now: now, draw: draw)
         }
@@ -111,23 +110,22 @@ struct NodeHealth: Sendable {
         return nil
     }
 
-    private func pause(after count: Int) -> TimeAmount {
-        let doubled = Self.pauseMin.nanoseconds << min(count - 1, 10)
-        return .nanoseconds(min(doubled, Self.pauseMax.nanoseconds))
+    private func pause(after count: Int) -> Duration {
+        min(Self.pauseMin * (1 << min(count - 1, 10)), Self.pauseMax)
     }
 
     /// - Parameter draw: a random number from 0 to 1.
-    mutating func recordProbe(hasAnswered: Bool, now: NIODeadline, draw: Double) -> Change? {
+    mutating func recordProbe(hasAnswered: Bool, now: Instant, draw: Double) -> Change? {
         guard case .probed(let round) = state else { return nil }
         guard hasAnswered else { return eject(round: round + 1, now: now, draw: draw) }
         state = .admitted(Row(round: round + 1))
         return .returned
     }
 
-    private mutating func eject(round: Int, now: NIODeadline, draw: Double) -> Change {
+    private mutating func eject(round: Int, now: Instant, draw: Double) -> Change {
         let doubled = Double(policy.backoffMin.nanoseconds) * Double(UInt64(1) << min(round, 40))
         let bounded = min(doubled, Double(policy.backoffMax.nanoseconds))
-        let backoff = TimeAmount.nanoseconds(Int64(bounded * (1 + policy.jitter * draw)))
+        let backoff = Duration.nanoseconds(Int64(bounded * (1 + policy.jitter * draw)))
         state = .ejected(until: now + backoff, round: round)
         return .ejected(for: backoff)
     }

@@ -7,7 +7,7 @@ final class NodePool: Sendable {
     let node: Node
     let watch: NodeWatch
     let connections: [NodeConnection]
-    private let connectTimeout: TimeAmount
+    private let connectTimeout: Duration
 
     init(
         node: Node, configuration: CacheClientConfiguration, group: any EventLoopGroup,
@@ -19,7 +19,7 @@ final class NodePool: Sendable {
             node: node, policy: configuration.healthPolicy, metrics: metrics, logger: logger)
         self.node = node
         self.watch = watch
-        connectTimeout = TimeAmount(configuration.connectTimeout)
+        connectTimeout = configuration.connectTimeout
         connections = (0..<configuration.connectionCountPerNode).map { _ in
             NodeConnection(
                 host: node.host, port: node.port, eventLoop: group.next(),
@@ -42,14 +42,14 @@ final class NodePool: Sendable {
     /// the request that asks here and is refused: nobody waits for a node that is likely to be dead.
     ///
     /// - Returns: nil at once, or the moment before which the node is not to be asked again.
-    private func admission() throws(CacheError) -> NIODeadline? {
+    private func admission() throws(CacheError) -> Instant? {
         switch watch.admission() {
         case .admitted: return nil
         case .later(let time): return time
         case .refused: break
         case .probe:
             let (watch, connection) = (watch, connections[0])
-            let exchange = Exchange([.noop], deadline: .now() + connectTimeout)
+            let exchange = Exchange([.noop], deadline: .now + connectTimeout)
             Task {
                 let outcome = await Self.outcome(of: exchange, on: connection)
                 watch.recordProbe(hasAnswered: (try? outcome.get()) != nil)
@@ -63,7 +63,7 @@ final class NodePool: Sendable {
     ///
     /// - Returns: a reply for each request, in order. Errors of the node are among them.
     func ask(
-        _ requests: [NodeRequest], deadline: NIODeadline
+        _ requests: [NodeRequest], deadline: Instant
     ) async throws(CacheError) -> [NodeReply] {
         var wasLost = false
         var lastError: CacheError?
@@ -72,7 +72,7 @@ final class NodePool: Sendable {
                 guard time < deadline else {
                     throw error(lastError ?? CacheError(.nodeUnavailable, reason: "restarting"))
                 }
-                do { try await Task.sleep(for: .nanoseconds((time - .now()).nanoseconds)) } catch {
+                do { try await Task.sleep(until: time, clock: .continuous) } catch {
                     throw self.error(CacheError(.cancelled))
                 }
                 continue
@@ -83,7 +83,7 @@ final class NodePool: Sendable {
             case .failure(let reason): failure = reason
             }
             lastError = failure.error
-            guard !watch.isEjected, NIODeadline.now() < deadline,
+            guard !watch.isEjected, Instant.now < deadline,
                 mayRepeat(failure, requests, wasLost: wasLost)
             else { throw error(failure.error) }
             wasLost = wasLost || failure.error.code == .connectionLost
@@ -102,7 +102,7 @@ final class NodePool: Sendable {
     }
 
     private func outcome(
-        _ requests: [NodeRequest], _ deadline: NIODeadline
+        _ requests: [NodeRequest], _ deadline: Instant
     ) async -> Exchange.Outcome {
         let exchange = Exchange(requests, deadline: deadline)
         return await Self.outcome(of: exchange, on: leastBusyConnection())

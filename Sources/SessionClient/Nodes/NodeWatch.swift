@@ -1,6 +1,5 @@
 import HashRing
 import Logging
-import NIOCore
 import Synchronization
 
 /// Keeps a node's health up to date with what its connections tell, and tells the log.
@@ -24,7 +23,7 @@ final class NodeWatch: Sendable {
     var isEjected: Bool { health.withLock { $0.isEjected } }
 
     func admission() -> NodeHealth.Admission {
-        health.withLock { $0.admission(now: .now()) }
+        health.withLock { $0.admission(now: .now) }
     }
 
     func record(_ news: NodeConnection.News) {
@@ -34,7 +33,7 @@ final class NodeWatch: Sendable {
             metrics.countConnectionFailure()
             let kind: NodeHealth.Failure = error.code == .nodeUnavailable ? .unreachable : .broken
             let change = health.withLock {
-                $0.recordFailure(kind, now: .now(), draw: .random(in: 0...1))
+                $0.recordFailure(kind, now: .now, draw: .random(in: 0...1))
             }
             tell(change, reason: error)
         }
@@ -42,7 +41,7 @@ final class NodeWatch: Sendable {
 
     func recordProbe(hasAnswered: Bool) {
         let change = health.withLock {
-            $0.recordProbe(hasAnswered: hasAnswered, now: .now(), draw: .random(in: 0...1))
+            $0.recordProbe(hasAnswered: hasAnswered, now: .now, draw: .random(in: 0...1))
         }
         tell(change, reason: nil)
     }

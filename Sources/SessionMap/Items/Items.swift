@@ -12,22 +12,14 @@ struct Items: ~Copyable {
     private let region: Region
     private let journal: Journal
     private let hash: KeyHash
-    private let tracksSizes: Bool
     private(set) var index: ItemIndex
     private(set) var queues: EvictionQueues
     private(set) var wheel: TimingWheel
-    private(set) var flushes: FlushState
-    /// Flushes since the last moment without flushed items; bounds the use of epochs.
-    private var unsweptFlushCount = 0
+    private(set) var flushes: Flushes
+    var sums: ItemSums
+    var awaited = AwaitedKeys()
     /// Counts removals and moves: whoever found a slot before may use it only if this has not changed.
     private var moveCount: UInt64 = 0
-    private(set) var unitCount = 0
-    private(set) var extraExtentCount = 0
-    private(set) var counts = Counts<MapCounter>()
-    private(set) var lastEviction = LastEviction()
-    /// Live items by size in steps of `sizeStepByteCount`, when the configuration asks for it.
-    private(set) var sizes: [Int: Int] = [:]
-    var awaited = AwaitedKeys()
 
     init(
         region: Region, configuration: MapConfiguration, hash: KeyHash, now: UInt32,
@@ -36,11 +28,11 @@ struct Items: ~Copyable {
         self.region = region
         journal = Journal(region: region)
         self.hash = hash
-        tracksSizes = configuration.tracksSizes
         self.index = index
         queues = EvictionQueues(region: region, policy: configuration.eviction)
         wheel = TimingWheel(region: region, time: now)
-        self.flushes = flushes
+        self.flushes = Flushes(region: region, flushes)
+        sums = ItemSums(region: region, tracksSizes: configuration.tracksSizes)
     }
 
     /// The part of a key's hash that the index uses; the other half chose the shard.
@@ -60,10 +52,10 @@ struct Items: ~Copyable {
     @inline(__always)
     private mutating func note(_ change: ItemChange, _ item: Item) {
         switch change {
-        case .stored: counts[.totalItems] += 1
+        case .stored: sums.countStored()
         case .removed(let reason):
             moveCount += 1
-            count(reason, item)
+            sums.count(reason, item)
             noteAwaited(item)
         case .moved: moveCount += 1
         case .deadline: noteAwaited(item)
@@ -76,35 +68,10 @@ struct Items: ~Copyable {
         if !awaited.isEmpty { awaited.noteChange(hash.hash(region.key(item))) }
     }
 
-    @inline(__always)
-    private mutating func count(_ reason: RemovalReason, _ item: Item) {
-        switch reason {
-        case .deleted, .replaced: break
-        case .flushed: counts[.reclaimed] += 1
-        case .expired:
-            counts[.reclaimed] += 1
-            if region[item, .marks] & ItemMark.fetched == 0 { counts[.expiredUnfetched] += 1 }
-        case .evicted: counts.countEviction(item, region)
-        }
-    }
-
-    /// To whoever counts it, the item that was stored last is the one that it replaced.
-    mutating func uncountStored() { counts[.totalItems] -= 1 }
-
-    mutating func countOutOfMemory() { counts[.outOfMemory] += 1 }
-
-    /// Counts what others have done to items that are here now.
-    mutating func count(_ others: Counts<MapCounter>, lastEviction last: LastEviction) {
-        counts.add(others)
-        if last.seconds >= lastEviction.seconds { lastEviction = last }
-    }
-
     // MARK: Finding
 
-    var epoch: UInt32 { flushes.epoch }
-
     @inline(__always)
-    func isFlushed(_ item: Item) -> Bool { region[item, .epoch] != epoch }
+    func isFlushed(_ item: Item) -> Bool { flushes.cover(item) }
 
     @inline(__always)
     func isExpired(_ item: Item, now: UInt32) -> Bool {
@@ -176,7 +143,7 @@ struct Items: ~Copyable {
     @inline(__always)
     private mutating func publish(_ item: Item, superseding old: Item, _ seal: Seal) {
         region.setCASUnique(item, seal.casUnique)
-        region[item, .epoch] = epoch
+        region[item, .epoch] = flushes.epoch
         if region.features.contains(.checksums) {
             region.seal(item, seal.content ?? region.content(of: item, seed: hash.seed))
         }
@@ -190,9 +157,7 @@ struct Items: ~Copyable {
     @inline(__always)
     private mutating func enqueue(_ item: Item) {
         let size = region.chainSize(item.head)
-        unitCount += size.unitCount
-        extraExtentCount += size.extentCount - 1
-        if tracksSizes { countSize(size.unitCount, 1) }
+        sums.add(size)
         queues.insert(item, unitCount: size.unitCount)
         let deadline = region[item, .deadline]
         if deadline != 0 { wheel.schedule(item, deadline: deadline) }
@@ -220,7 +185,7 @@ struct Items: ~Copyable {
 
     /// Removes an item alive, to make room.
     mutating func evict(_ item: Item, time: MapTime, _ memory: inout ShardMemory) {
-        lastEviction = LastEviction(
+        sums.lastEviction = LastEviction(
             age: queues.secondsSinceAccess(item, time: time), seconds: time.seconds)
         remove(item, .evicted, &memory)
     }
@@ -235,9 +200,7 @@ struct Items: ~Copyable {
         let size = region.chainSize(item.head)
         let isFlushed = isFlushed(item)
         queues.remove(item, unitCount: size.unitCount, isFlushed: isFlushed)
-        unitCount -= size.unitCount
-        extraExtentCount -= size.extentCount - 1
-        if tracksSizes, !isFlushed { countSize(size.unitCount, -1) }
+        sums.subtract(size, isFlushed: isFlushed)
         memory.release(item, unitCount: size.unitCount)
     }
 
@@ -258,13 +221,6 @@ struct Items: ~Copyable {
         index.insert(item, tag: tag)
         enqueue(item)
         return twin == nil
-    }
-
-    static let sizeStepByteCount = 32
-
-    private mutating func countSize(_ unitCount: Int, _ difference: Int) {
-        let step = (unitCount * Region.unitByteCount + Self.sizeStepByteCount - 1)
-        sizes[step / Self.sizeStepByteCount, default: 0] += difference
     }
 
     // MARK: Changes of an item that stays
@@ -362,48 +318,39 @@ struct Items: ~Copyable {
 
     // MARK: Flushing
 
-    private static let epochCount = 8
-
     /// Lets everything be gone that is stored at a moment to come.
     mutating func flush(at deadline: Deadline) {
         awaited.noteFlush()
-        setFlushes(FlushState(epoch: epoch, deadline: deadline))
-    }
-
-    private mutating func setFlushes(_ state: FlushState) {
-        flushes = state
-        region.shardFlushes = state
+        flushes.schedule(at: deadline)
     }
 
     /// Lets everything that is stored be gone. Constant time: the memory comes back in turns of
     /// `sweep`, or when room is needed.
     mutating func flush(_ memory: inout ShardMemory) {
         // Nothing was stored since the last flush: flushes in a row are one.
-        guard queues.hasItems(of: epoch) else { return flush(at: .never) }
+        guard queues.hasItems(of: flushes.epoch) else { return flush(at: .never) }
         awaited.noteFlush()
-        if unsweptFlushCount == Self.epochCount - 2 {
-            // One more, and an epoch would come again that some item still carries. It takes more
-            // flushes than `maintain` keeps up with, with stores in between, to get here.
+        if flushes.wantSweeping {
+            // It takes more flushes than `maintain` keeps up with, with stores in between, to get here.
             while sweep(budget: WorkBudget(items: 1_000), &memory) {}
         }
-        setFlushes(FlushState(epoch: (epoch + 1) % UInt32(Self.epochCount), deadline: .never))
-        unsweptFlushCount += 1
+        flushes.begin()
         queues.noteFlush()
-        if tracksSizes { sizes = [:] }
+        sums.forgetSizes()
     }
 
     /// Frees flushed items; true when there are more.
     mutating func sweep(budget: WorkBudget, _ memory: inout ShardMemory) -> Bool {
-        guard unsweptFlushCount > 0 else { return false }
+        guard flushes.mayHaveLeftItems else { return false }
         var budget = budget
         while true {
-            let item = queues.oldest(notOf: epoch)
+            let item = queues.oldest(notOf: flushes.epoch)
             if item.isNull { break }
             guard !budget.isSpent else { return true }
             budget.spendItem()
             removeDead(item, &memory)
         }
-        unsweptFlushCount = 0
+        flushes.noteSwept()
         return false
     }
 }

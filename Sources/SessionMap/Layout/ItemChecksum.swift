@@ -16,8 +16,8 @@ struct ItemChecksum {
     static let blockByteCount = 32
 
     init(seed: UInt64) {
-        first = seed ^ Self.secret0
-        second = seed ^ Self.secret1
+        first = seed ^ Wyhash.secret0
+        second = seed ^ Wyhash.secret1
     }
 
     /// Takes all whole blocks at the front of `bytes`, and says how many bytes they were.
@@ -53,14 +53,14 @@ struct ItemChecksum {
 
     @inline(__always)
     private mutating func absorb(_ words: (UInt64, UInt64, UInt64, UInt64)) {
-        first = Self.mix(words.0 ^ Self.secret2, words.1 ^ first)
-        second = Self.mix(words.2 ^ Self.secret3, words.3 ^ second)
+        first = Wyhash.mix(words.0 ^ Wyhash.secret2, words.1 ^ first)
+        second = Wyhash.mix(words.2 ^ Wyhash.secret3, words.3 ^ second)
     }
 
     /// The checksum without its mask. `shape` is what says how the bytes are to be read.
     @inline(__always)
     func sealed(shape: UInt64) -> UInt32 {
-        let all = Self.mix(first ^ shape ^ Self.secret1, second ^ Self.secret0)
+        let all = Wyhash.mix(first ^ shape ^ Wyhash.secret1, second ^ Wyhash.secret0)
         return UInt32(truncatingIfNeeded: all ^ all >> 32)
     }
 
@@ -68,20 +68,8 @@ struct ItemChecksum {
     @inline(__always)
     static func mask(deadline: UInt32, casUnique: UInt64, isStale: Bool) -> UInt32 {
         let rest = UInt64(deadline) << 1 | (isStale ? 1 : 0)
-        let all = mix(rest ^ secret2, casUnique ^ secret3)
+        let all = Wyhash.mix(rest ^ Wyhash.secret2, casUnique ^ Wyhash.secret3)
         return UInt32(truncatingIfNeeded: all ^ all >> 32)
-    }
-
-    // As in `KeyHash`.
-    private static let secret0: UInt64 = 0x2d35_8dcc_aa6c_78a5
-    private static let secret1: UInt64 = 0x8bb8_4b93_962e_acc9
-    private static let secret2: UInt64 = 0x4b33_a62e_d433_d4a3
-    private static let secret3: UInt64 = 0x4d5a_2da5_1de1_aa47
-
-    @inline(__always)
-    private static func mix(_ a: UInt64, _ b: UInt64) -> UInt64 {
-        let product = a.multipliedFullWidth(by: b)
-        return product.high ^ product.low
     }
 }
 

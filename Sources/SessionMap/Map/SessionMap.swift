@@ -306,11 +306,11 @@ package final class SessionMap: @unchecked Sendable {
     package func sizes() -> [(byteCount: Int, itemCount: Int)] {
         var all: [Int: Int] = [:]
         for number in 0..<shardCount {
-            let sizes = withShard(number) { $0.items.sizes }
+            let sizes = withShard(number) { $0.items.sums.sizes }
             all.merge(sizes, uniquingKeysWith: +)
         }
         return all.filter { $0.value > 0 }.sorted { $0.key < $1.key }
-            .map { (byteCount: $0.key * Items.sizeStepByteCount, itemCount: $0.value) }
+            .map { (byteCount: $0.key * ItemSums.sizeStepByteCount, itemCount: $0.value) }
     }
 
     /// Calls `body` with live items, the most recently used of each shard first, until it returns
@@ -378,7 +378,7 @@ package final class SessionMap: @unchecked Sendable {
 
     /// Counts who had no room when the map's items moved to it.
     package func count(evictionsOf move: MoveReport) {
-        withShard(0) { $0.items.count(move.counts, lastEviction: LastEviction()) }
+        withShard(0) { $0.items.sums.add(move.counts, lastEviction: LastEviction()) }
     }
 
     /// Checks everything that the map's types promise; returns the first promise of each shard that is

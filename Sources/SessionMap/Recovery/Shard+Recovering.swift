@@ -58,13 +58,13 @@ extension Shard {
         var counts = room.counts
         counts[.reclaimed] = surveyed.expiredCount + surveyed.flushedCount
         counts[.expiredUnfetched] = survey.expiredUnfetchedCount
-        items.count(counts, lastEviction: room.lastEviction)
+        items.sums.add(counts, lastEviction: room.lastEviction)
         // Should the process die before this, some items' ages are read wrongly, and nothing else.
         region[.shardStampRule] = queues.stampRule.rawValue
         Journal(region: region).settle()
         surveyed.counts[.evicted] = counts[.evictions]
         surveyed.counts[.items] = items.index.count
-        surveyed.counts[.bytes] = items.unitCount * Region.unitByteCount
+        surveyed.counts[.bytes] = items.sums.unitCount * Region.unitByteCount
         report.add(surveyed)
     }
 }

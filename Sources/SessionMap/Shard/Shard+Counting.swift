@@ -49,11 +49,11 @@ extension Shard {
             make(key, tag: tag, head: head, value: value, replacing: old, now: now)
         }
         guard let item = made else {
-            items.countOutOfMemory()
+            items.sums.countOutOfMemory()
             return false
         }
         // To whoever counts it is the same item, unless it has become longer: so memcached has it.
-        if digitCount <= oldByteCount { items.uncountStored() }
+        if digitCount <= oldByteCount { items.sums.uncountStored() }
         items.apply(body(look(at: item, now: now, isNew: old.item.isNull), number), to: item)
         return true
     }

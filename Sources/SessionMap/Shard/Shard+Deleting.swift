@@ -55,7 +55,7 @@ extension Shard {
             key, tag: tag, head: head, value: UnsafeRawBufferPointer(start: nil, count: 0),
             replacing: old, now: now)
         guard item != nil else {
-            items.countOutOfMemory()
+            items.sums.countOutOfMemory()
             return .outOfMemory
         }
         return .deleted

@@ -56,8 +56,9 @@ extension Shard {
             }
         }
         findings.require(count == items.index.count, "the index counts wrongly")
-        findings.require(units == items.unitCount, "the items' units are counted wrongly")
-        findings.require(extra == items.extraExtentCount, "the items' extents are counted wrongly")
+        findings.require(units == items.sums.unitCount, "the items' units are counted wrongly")
+        findings.require(
+            extra == items.sums.extraExtentCount, "the items' extents are counted wrongly")
         findings.require(scheduled == items.wheel.count, "the wheel holds what is not in the index")
     }
 

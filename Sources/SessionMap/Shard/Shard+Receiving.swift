@@ -18,7 +18,7 @@ extension Shard {
             let head = allocateHeld(
                 byteCount: first, headByteCount: headByteCount, now: now)
         else {
-            items.countOutOfMemory()
+            items.sums.countOutOfMemory()
             return nil
         }
         let item = Item(head)
@@ -44,7 +44,7 @@ extension Shard {
                 byteCount: byteCount, headByteCount: Region.continuationHeaderByteCount + 1,
                 now: now)
         else {
-            items.countOutOfMemory()
+            items.sums.countOutOfMemory()
             return false
         }
         memory.hold(part, behind: writer.extent)

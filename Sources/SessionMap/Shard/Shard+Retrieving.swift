@@ -25,7 +25,7 @@ extension Shard {
         if use.pinsValue {
             pinned = pin(item)
             guard pinned != nil else {
-                items.countOutOfMemory()
+                items.sums.countOutOfMemory()
                 return (.outOfMemory, nil, nil)
             }
         }

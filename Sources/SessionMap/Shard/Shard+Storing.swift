@@ -126,7 +126,7 @@ extension Shard {
         let item = make(
             key, tag: tag, head: head, value: UnsafeRawBufferPointer(start: nil, count: 0),
             replacing: .none, now: now)
-        if item == nil { items.countOutOfMemory() }
+        if item == nil { items.sums.countOutOfMemory() }
         return item
     }
 
@@ -169,7 +169,7 @@ extension Shard {
     mutating func refuseForMemory(
         _ key: Span<UInt8>, tag: UInt32, dropsOld: Bool
     ) -> StoreOutcome {
-        items.countOutOfMemory()
+        items.sums.countOutOfMemory()
         if dropsOld, let old = items.index.find(key, tag: tag) {
             items.remove(old.item, slot: old.slot, tag: tag, .deleted, &memory)
         }

@@ -87,7 +87,7 @@ struct Shard: ~Copyable {
     /// Removes the item that is the first to go; false when nothing may go.
     mutating func makeRoom(now: UInt32, evictsProven: Bool = true) -> Bool {
         if items.expireLate(now: now, &memory) { return true }
-        let flushed = items.queues.oldest(notOf: items.epoch)
+        let flushed = items.queues.oldest(notOf: items.flushes.epoch)
         if !flushed.isNull {
             items.removeDead(flushed, &memory)
             return true

@@ -4,10 +4,10 @@ extension Shard {
         enter(now: now)
         let probationary = items.queues.liveProbationary
         let proven = items.queues.liveProven
-        let flushedUnitCount = items.unitCount - probationary.unitCount - proven.unitCount
+        let flushedUnitCount = items.sums.unitCount - probationary.unitCount - proven.unitCount
         var all = MapStatistics()
-        all.counts = items.counts
-        all.lastEviction = items.lastEviction
+        all.counts = items.sums.counts
+        all.lastEviction = items.sums.lastEviction
         func setUnits(_ gauge: MapGauge, _ unitCount: Int) {
             all.gauges[gauge] = unitCount * Region.unitByteCount
         }
@@ -21,7 +21,7 @@ extension Shard {
         all.gauges[.indexBytes] += items.index.directoryByteCount
         all.gauges[.indexSlots] = items.index.totalSlotCount
         setUnits(.freeBytes, Int(memory.extents.freeUnitCount) + flushedUnitCount)
-        all.gauges[.extraExtents] = items.extraExtentCount
+        all.gauges[.extraExtents] = items.sums.extraExtentCount
         for item in [items.queues.probationary.oldest, items.queues.proven.oldest]
         where !item.isNull && !items.isFlushed(item) {
             all.oldestAge = max(
