@@ -352,10 +352,11 @@ final class MemoryFile {
         let parts = (memory.count + partByteCount - 1) / partByteCount
         NodeThread.each(parts, threadCount: threadCount) { part in
             let start = part * partByteCount
-            let goesOn = try? work.goOn {
-                "memory file \(path): \(start >> 20) of \(memory.count >> 20) MB taken"
-            }
-            guard goesOn != nil else { return }
+            do {
+                try work.goOn {
+                    "memory file \(path): \(start >> 20) of \(memory.count >> 20) MB taken"
+                }
+            } catch { return }
             populate(memory, start..<start + partByteCount, willWrite: true)
         }
     }
