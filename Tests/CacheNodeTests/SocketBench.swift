@@ -17,11 +17,15 @@ final class SocketBench {
     ///   - sendBuffer: the node's socket's, in bytes; nothing leaves it to the kernel, which makes it
     ///     megabytes.
     ///   - receiveBuffer: the peer's.
-    init(sendBuffer: Int32? = nil, receiveBuffer: Int32? = nil) throws {
+    ///   - batchBuffer: for what the peer sends, on both sides.
+    init(
+        sendBuffer: Int32? = nil, receiveBuffer: Int32? = nil, batchBuffer: Int32? = nil
+    ) throws {
         node = try InProcessNode()
         worker = try Worker(number: 0, context: node.context)
         connection = node.makeConnection()
-        let (peer, own) = try Self.pair(sendBuffer: sendBuffer, receiveBuffer: receiveBuffer)
+        let (peer, own) = try Self.pair(
+            sendBuffer: sendBuffer, receiveBuffer: receiveBuffer, batchBuffer: batchBuffer)
         self.peer = peer
         socket = try ClientSocket(worker: worker, descriptor: own, connection: connection)
     }
@@ -36,7 +40,7 @@ final class SocketBench {
     }
 
     private static func pair(
-        sendBuffer: Int32?, receiveBuffer: Int32?
+        sendBuffer: Int32?, receiveBuffer: Int32?, batchBuffer: Int32?
     ) throws -> (peer: Int32, own: Int32) {
         let type = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue)
         let listener = Glibc.socket(AF_INET, type, 0)
@@ -49,6 +53,10 @@ final class SocketBench {
         if let sendBuffer { set(listener, SO_SNDBUF, sendBuffer) }
         let peer = Glibc.socket(AF_INET, type, 0)
         if let receiveBuffer { set(peer, SO_RCVBUF, receiveBuffer) }
+        if let batchBuffer {
+            set(listener, SO_RCVBUF, batchBuffer)
+            set(peer, SO_SNDBUF, batchBuffer)
+        }
         let isConnected = withUnsafeMutablePointer(to: &address) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
                 bind(listener, address, length) == 0 && listen(listener, 1) == 0
@@ -72,10 +80,15 @@ final class SocketBench {
     }
 
     /// The peer sends what there is room for.
-    func send(_ text: String) {
-        var text = text
-        _ = text.withUTF8 { Glibc.send(peer, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+    func send(_ text: String) { _ = send(bytes(text)) }
+
+    /// The same; returns how many bytes that were.
+    func send(_ bytes: [UInt8]) -> Int {
+        Glibc.send(peer, bytes, bytes.count, Int32(MSG_NOSIGNAL))
     }
+
+    /// The peer sends no more.
+    func endSending() { shutdown(peer, Int32(SHUT_WR)) }
 
     /// The peer takes at most so many bytes of what has come.
     func receive(_ byteCount: Int) -> [UInt8] {
@@ -87,6 +100,9 @@ final class SocketBench {
     /// What the worker asks every second.
     func isIdle(for seconds: UInt32) -> Bool { socket?.isIdle(for: seconds, now: node.now) ?? true }
 
-    /// One turn of the worker's loop.
+    /// Turns of the worker's loop, until nothing is ready.
     func turn() { worker.loop.poll() }
+
+    /// One turn and no more, in which something must be ready.
+    func singleTurn() { worker.loop.runOnce() }
 }

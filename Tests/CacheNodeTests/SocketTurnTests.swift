@@ -56,6 +56,43 @@ struct SocketTurnTests {
         #expect(bench.node.count(.getCommands) == count)
     }
 
+    private static let noop = BinaryPacket(0x0a).bytes
+
+    private func replyCount(_ bench: SocketBench) -> Int? {
+        BinaryReplyPacket.all(in: bench.receive(1_000))?.count
+    }
+
+    @Test("What fills the input several times is answered in one turn, and at most four times")
+    func longBatch() throws {
+        let bench = try SocketBench(batchBuffer: 1 << 20)
+        let command = BinaryPacket.store(0x11, "k", pattern(3_000))
+        func send(count: Int) throws {
+            let batch = [[UInt8]](repeating: command, count: count).flatMap { $0 } + Self.noop
+            try #require(bench.send(batch) == batch.count)
+            bench.singleTurn()
+        }
+        try send(count: 12)
+        #expect(replyCount(bench) == 1)
+        #expect(bench.node.count(.setCommands) == 12)
+        try send(count: 30)
+        let inOneTurn = 4 * (InputBuffer.blockByteCount / command.count)
+        #expect(bench.node.count(.setCommands) == UInt64(12 + inOneTurn))
+        for _ in 0..<10 where bench.node.count(.setCommands) < 42 { bench.turn() }
+        #expect(replyCount(bench) == 1)
+    }
+
+    @Test("A peer that fills the input and ends is answered")
+    func endBehindFullInput() throws {
+        let bench = try SocketBench(batchBuffer: 1 << 20)
+        let fixedByteCount = BinaryPacket.store(0x11, "k", []).count + 2 * Self.noop.count
+        let value = pattern(InputBuffer.blockByteCount - fixedByteCount)
+        let batch = BinaryPacket.store(0x11, "k", value) + Self.noop + Self.noop
+        try #require(bench.send(batch) == InputBuffer.blockByteCount)
+        bench.endSending()
+        bench.turn()
+        #expect(replyCount(bench) == 2)
+    }
+
     @Test("A large value is sent in turns of a megabyte, even if the peer's socket takes more")
     func largeValue() throws {
         let bench = try SocketBench()

@@ -6,7 +6,7 @@ import Synchronization
 ///
 /// The pattern of a request is read once, execute everything in it, write once; the worker has all
 /// that are ready do each of the three together. After a short read there is no second one: the loop
-/// says when there is more.
+/// says when there is more. After one that filled the input there is, and one write answers both.
 ///
 /// Confined to its worker's thread.
 final class ClientSocket {
@@ -20,6 +20,8 @@ final class ClientSocket {
     /// There only after a short write: most connections never need one.
     private var writable: DescriptorEvent?
     private var state = SocketState.serving
+    /// What was received last has filled the input: as a rule there is more.
+    private var hasFilledInput = false
     /// When the peer last took a part of what it is owed.
     private var lastTakenSeconds: UInt32 = 0
     /// What the kernel held for the peer a second ago, if anything had to wait.
@@ -32,6 +34,8 @@ final class ClientSocket {
     /// How often in a row the output may be filled and sent before other connections get their turn:
     /// a peer that reads as fast as it is sent to must not hold the thread.
     private static let fillsPerTurn = 4
+    /// How often in a row the input may be filled and executed, for the same reason.
+    private static let readsPerTurn = 4
     /// After so much of a large value others get their turn.
     private static let bytesPerTurn = 256 << 10
 
@@ -92,6 +96,7 @@ final class ClientSocket {
                 let directCount = min(count, direct.count)
                 connection.noteReceived(
                     direct: directCount, buffered: count - directCount, now: now)
+                hasFilledInput = connection.input.isFull
                 received += count
                 // The next target is another place, and there is more as a rule.
                 if isFilled, directCount == direct.count, received < Self.bytesPerTurn { continue }
@@ -132,10 +137,18 @@ final class ClientSocket {
 
     private func takeTurns(now: Moment) {
         var fillsLeft = Self.fillsPerTurn
+        var readsLeft = Self.readsPerTurn - 1
         while true {
             let turn = connection.run(commandLimit: commandsPerTurn, now: now)
             switch turn {
             case .needsInput:
+                if hasFilledInput, readsLeft > 0, !state.isBlocked {
+                    readsLeft -= 1
+                    hasFilledInput = false
+                    if receive(now: now) { continue }
+                    // Its end may have come.
+                    guard state.mayRun, readable != nil else { return }
+                }
                 connection.input.releaseIfEmpty()
                 if state.isBlocked || connection.output.isEmpty {
                     notePhase()

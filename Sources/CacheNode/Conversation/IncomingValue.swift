@@ -10,7 +10,16 @@ final class IncomingValue {
     private let command: TextStorage
     private let map: SessionMap
 
-    init(
+    // Not inlined: the map would be retained on every storage command's way, and released.
+    @inline(never)
+    static func make(
+        _ store: consuming SessionMap.PendingStore, of command: TextStorage,
+        _ executor: borrowing Executor
+    ) -> IncomingValue {
+        IncomingValue(store, of: command, map: executor.map)
+    }
+
+    private init(
         _ store: consuming SessionMap.PendingStore, of command: TextStorage, map: SessionMap
     ) {
         self.store = consume store

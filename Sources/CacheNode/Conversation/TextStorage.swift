@@ -84,7 +84,7 @@ enum TextStorage {
                     byteCount: block.next - block.start, then: refusing(.outOfMemory))
             }
             // The line is needed until here.
-            let value = IncomingValue(consume store, of: command(), map: executor.map)
+            let value = IncomingValue.make(consume store, of: command(), executor)
             input.use(block.start)
             return .leads(.receivingValue(value))
         }

@@ -21,7 +21,8 @@ public enum BinaryStoreVerb: Equatable, Sendable {
 
 extension BinaryCommand {
     /// The command of an opcode, and whether that is its quiet form; nothing for one that is unknown.
-    static func of(_ opcode: UInt8) -> (command: BinaryCommand, isQuiet: Bool)? {
+    @inlinable @inline(__always)
+    public static func of(_ opcode: UInt8) -> (command: BinaryCommand, isQuiet: Bool)? {
         switch opcode {
         case 0x00: (.retrieve(showsKey: false, touches: false), false)
         case 0x09: (.retrieve(showsKey: false, touches: false), true)
@@ -46,7 +47,8 @@ extension BinaryCommand {
         }
     }
 
-    private static func ofOthers(_ opcode: UInt8) -> (command: BinaryCommand, isQuiet: Bool)? {
+    @usableFromInline
+    static func ofOthers(_ opcode: UInt8) -> (command: BinaryCommand, isQuiet: Bool)? {
         switch opcode {
         case 0x04: (.delete, false)
         case 0x14: (.delete, true)
@@ -69,6 +71,7 @@ extension BinaryCommand {
     }
 
     /// What parts a request of the kind must have, and may have.
+    @inlinable @inline(__always)
     var shape: Shape {
         switch self {
         case .retrieve(_, touches: false), .delete: Shape(extras: 0, hasKey: true)
@@ -85,13 +88,25 @@ extension BinaryCommand {
         }
     }
 
+    @usableFromInline
     struct Shape {
-        let extras: Int
-        var mayLackExtras = false
+        @usableFromInline let extras: Int
+        @usableFromInline var mayLackExtras = false
         /// Nothing where it may or may not have one.
-        let hasKey: Bool?
-        var mayHaveValue = false
+        @usableFromInline let hasKey: Bool?
+        @usableFromInline var mayHaveValue = false
 
+        @inlinable @inline(__always)
+        init(
+            extras: Int, mayLackExtras: Bool = false, hasKey: Bool?, mayHaveValue: Bool = false
+        ) {
+            self.extras = extras
+            self.mayLackExtras = mayLackExtras
+            self.hasKey = hasKey
+            self.mayHaveValue = mayHaveValue
+        }
+
+        @inlinable @inline(__always)
         func fits(_ header: BinaryHeader) -> Bool {
             guard
                 header.extrasByteCount == extras || mayLackExtras && header.extrasByteCount == 0,

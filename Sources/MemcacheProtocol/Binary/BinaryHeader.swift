@@ -12,7 +12,7 @@
 public struct BinaryHeader: Equatable, Sendable {
     @inlinable public static var byteCount: Int { 24 }
     /// What a request begins with.
-    package static let requestMagic: UInt8 = 0x80
+    @inlinable public static var requestMagic: UInt8 { 0x80 }
 
     public let opcode: UInt8
     public let keyByteCount: Int
@@ -24,8 +24,8 @@ public struct BinaryHeader: Equatable, Sendable {
     public let casUnique: UInt64
 
     /// Nothing when `packet` is shorter than a header, or begins with another byte than a request does.
-    @inline(__always)
-    package init?(_ packet: Span<UInt8>) {
+    @inlinable @inline(__always)
+    public init?(_ packet: Span<UInt8>) {
         guard packet.count >= Self.byteCount, packet[0] == Self.requestMagic else { return nil }
         let first: UInt64 = packet.bigEndian(at: 0)
         let second: UInt64 = packet.bigEndian(at: 8)
@@ -40,7 +40,7 @@ public struct BinaryHeader: Equatable, Sendable {
 
 extension Span where Element == UInt8 {
     /// The number that stands at `place`, which must be followed by enough bytes.
-    @inline(__always)
+    @inlinable @inline(__always)
     func bigEndian<Number: FixedWidthInteger>(at place: Int) -> Number {
         precondition(place >= 0 && place + MemoryLayout<Number>.size <= count)
         return withUnsafeBytes {

@@ -10,6 +10,7 @@ public struct BinaryRequest: Equatable, Sendable {
     /// Expected outcomes are not answered. Errors are, as memcached has it.
     public let isQuiet: Bool
 
+    @inlinable @inline(__always)
     init(_ header: BinaryHeader, _ command: BinaryCommand, isQuiet: Bool) {
         self.header = header
         self.command = command
@@ -35,37 +36,40 @@ public struct BinaryRequest: Equatable, Sendable {
 
     /// Whether the key holds spaces or control bytes, which would end a word or a line wherever it is shown
     /// as it is. Such keys are shown in base64.
-    package func needsEncodedKey(in packet: Span<UInt8>) -> Bool {
+    @inlinable @inline(__always)
+    public func needsEncodedKey(in packet: Span<UInt8>) -> Bool {
         packet.extracting(key).withUnsafeBytes { key in
             guard key.count >= 8 else { return key.contains { $0 <= UInt8(ascii: " ") } }
+            // The last eight overlap those before them, unless the key's length is a multiple. As a rule
+            // there is none to be found: looking on after the first takes less than asking each time.
+            var found = Self.spacesAndControls(
+                key.loadUnaligned(fromByteOffset: key.count &- 8, as: UInt64.self))
             var place = 0
-            while place + 8 < key.count {
-                if Self.holdsSpaceOrControl(
+            while place < key.count &- 8 {
+                found |= Self.spacesAndControls(
                     key.loadUnaligned(fromByteOffset: place, as: UInt64.self))
-                {
-                    return true
-                }
-                place += 8
+                place &+= 8
             }
-            return Self.holdsSpaceOrControl(
-                key.loadUnaligned(fromByteOffset: key.count - 8, as: UInt64.self))
+            return found != 0
         }
     }
 
-    /// Whether any of eight bytes is below 0x21: then, and then only, one of these differences borrows
-    /// where the byte itself has no highest bit.
-    @inline(__always)
-    private static func holdsSpaceOrControl(_ eight: UInt64) -> Bool {
-        (eight &- 0x2121_2121_2121_2121) & ~eight & 0x8080_8080_8080_8080 != 0
+    /// Not zero if any of eight bytes is below 0x21: then, and then only, one of these differences
+    /// borrows where the byte itself has no highest bit.
+    @inlinable @inline(__always)
+    static func spacesAndControls(_ eight: UInt64) -> UInt64 {
+        (eight &- 0x2121_2121_2121_2121) & ~eight & 0x8080_8080_8080_8080
     }
 
     // MARK: Extras
 
     /// Of `set`, `add`, `replace`.
-    package func clientFlags(in packet: Span<UInt8>) -> UInt32 { extra(at: 0, in: packet) }
+    @inlinable @inline(__always)
+    public func clientFlags(in packet: Span<UInt8>) -> UInt32 { extra(at: 0, in: packet) }
 
     /// An unsigned number, whatever it stands for: seconds from now, or a Unix time until 2106.
-    package func exptime(in packet: Span<UInt8>) -> UInt32 {
+    @inlinable @inline(__always)
+    public func exptime(in packet: Span<UInt8>) -> UInt32 {
         switch command {
         case .store: extra(at: 4, in: packet)
         case .arithmetic: extra(at: 16, in: packet)
@@ -90,21 +94,23 @@ public struct BinaryRequest: Equatable, Sendable {
     /// Of `verbosity`.
     package func level(in packet: Span<UInt8>) -> UInt32 { extra(at: 0, in: packet) }
 
-    private func extra<Number: FixedWidthInteger>(at place: Int, in packet: Span<UInt8>) -> Number {
-        packet.bigEndian(at: BinaryHeader.byteCount + place)
+    @inlinable @inline(__always)
+    func extra<Number: FixedWidthInteger>(at place: Int, in packet: Span<UInt8>) -> Number {
+        packet.bigEndian(at: BinaryHeader.byteCount &+ place)
     }
 }
 
 /// A request that cannot be carried out. What matters is where the next one begins.
-package struct BinaryFailure: Equatable, Sendable {
-    package enum Recovery: Equatable, Sendable {
+/// Public, as `BinaryHeader` is and for the same reason.
+public struct BinaryFailure: Equatable, Sendable {
+    public enum Recovery: Equatable, Sendable {
         /// So many bytes, the header included, are not wanted; then it is answered, and goes on.
         case swallow(byteCount: Int)
         /// It is answered, and the connection ends.
         case close
     }
-    package let reply: BinaryReply
-    package let recovery: Recovery
+    public let reply: BinaryReply
+    public let recovery: Recovery
 
     init(_ header: BinaryHeader, _ status: BinaryStatus, _ recovery: Recovery) {
         reply = BinaryReply(opcode: header.opcode, opaque: header.opaque, status: status)
@@ -113,7 +119,9 @@ package struct BinaryFailure: Equatable, Sendable {
 }
 
 /// What stands at the front of the input.
-package enum BinaryFraming: Equatable, Sendable {
+///
+/// Public, as `BinaryHeader` is and for the same reason.
+public enum BinaryFraming: Equatable, Sendable {
     /// The header is there, and well.
     case request(BinaryRequest)
     case failure(BinaryFailure)
@@ -123,24 +131,35 @@ package enum BinaryFraming: Equatable, Sendable {
     case foreign
 
     /// Looks at the header alone, so that nobody waits for, or takes, what is refused anyway.
-    package static func of(_ input: Span<UInt8>) -> BinaryFraming {
-        guard let header = BinaryHeader(input) else {
-            return input.isEmpty || input[0] == BinaryHeader.requestMagic ? .incomplete : .foreign
-        }
+    @inlinable @inline(__always)
+    public static func of(_ input: Span<UInt8>) -> BinaryFraming {
+        guard let header = BinaryHeader(input) else { return ofPart(input) }
+        guard header.extrasByteCount &+ header.keyByteCount <= header.bodyByteCount,
+            header.bodyByteCount <= ProtocolLimits.bodyByteCountMax,
+            header.keyByteCount <= ProtocolLimits.keyByteCountMax,
+            let (command, isQuiet) = BinaryCommand.of(header.opcode), command.shape.fits(header)
+        else { return .failure(failure(header)) }
+        return .request(BinaryRequest(header, command, isQuiet: isQuiet))
+    }
+
+    @usableFromInline
+    static func ofPart(_ input: Span<UInt8>) -> BinaryFraming {
+        input.isEmpty || input[0] == BinaryHeader.requestMagic ? .incomplete : .foreign
+    }
+
+    /// What is wrong with a header, in the order in which memcached looks.
+    @usableFromInline
+    static func failure(_ header: BinaryHeader) -> BinaryFailure {
         guard header.extrasByteCount + header.keyByteCount <= header.bodyByteCount else {
-            return .failure(BinaryFailure(header, .unknownCommand, .close))
+            return BinaryFailure(header, .unknownCommand, .close)
         }
         guard header.bodyByteCount <= ProtocolLimits.bodyByteCountMax,
             header.keyByteCount <= ProtocolLimits.keyByteCountMax
-        else { return .failure(BinaryFailure(header, .invalidArguments, .close)) }
-        guard let (command, isQuiet) = BinaryCommand.of(header.opcode) else {
+        else { return BinaryFailure(header, .invalidArguments, .close) }
+        guard BinaryCommand.of(header.opcode) != nil else {
             let byteCount = BinaryHeader.byteCount + header.bodyByteCount
-            return .failure(
-                BinaryFailure(header, .unknownCommand, .swallow(byteCount: byteCount)))
+            return BinaryFailure(header, .unknownCommand, .swallow(byteCount: byteCount))
         }
-        guard command.shape.fits(header) else {
-            return .failure(BinaryFailure(header, .invalidArguments, .close))
-        }
-        return .request(BinaryRequest(header, command, isQuiet: isQuiet))
+        return BinaryFailure(header, .invalidArguments, .close)
     }
 }

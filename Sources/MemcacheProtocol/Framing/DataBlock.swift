@@ -21,7 +21,8 @@ public struct DataBlock: Equatable, Sendable {
     }
 
     /// A binary packet's value: nothing follows it.
-    package init(start: Int, unendedValueByteCount count: Int) {
+    @inlinable @inline(__always)
+    public init(start: Int, unendedValueByteCount count: Int) {
         self.start = start
         valueEnd = start + count
         next = valueEnd

@@ -7,7 +7,7 @@ public enum ProtocolLimits {
     /// A value's bytes on the command line; the item limit is far below.
     package static let valueByteCountMax = 2_147_483_645
     /// What a binary packet may announce behind its header; the item limit is far below.
-    package static let bodyByteCountMax = 1 << 30
+    @inlinable public static var bodyByteCountMax: Int { 1 << 30 }
     /// What a line may have without its end having arrived, retrievals excepted.
     package static let unfinishedLineByteCountMax = 2_048
     /// What a line may have at all, retrievals excepted: an input buffer.

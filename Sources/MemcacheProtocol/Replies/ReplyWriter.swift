@@ -57,8 +57,8 @@ public struct ReplyWriter {
         withUnsafeBytes(of: number.bigEndian) { place.copyMemory(from: $0) }
     }
 
-    @inline(__always)
-    package mutating func write(_ bytes: Span<UInt8>) {
+    @inlinable @inline(__always)
+    public mutating func write(_ bytes: Span<UInt8>) {
         let target = skip(bytes.count)
         bytes.withUnsafeBytes { target.copyMemory(from: $0) }
     }
