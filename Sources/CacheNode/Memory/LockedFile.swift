@@ -49,43 +49,35 @@ final class LockedFile {
 
     private init(_ path: String, flags: Int32) throws(NodeError) {
         self.path = path
-        // Without waiting for the other end, should it be a pipe by now.
-        let always = O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK
-        var attempts = 0
-        var descriptor: Int32
-        repeat {
-            if attempts > 0 { usleep(UInt32(Self.lockMilliseconds) * 1_000) }
-            attempts += 1
-            descriptor = open(path, always | flags, 0o600)
-            // Another node has its lease just now, see `checkWriters`.
-        } while descriptor < 0 && errno == EWOULDBLOCK && attempts < Self.lockAttempts
-        self.descriptor = descriptor
-        guard descriptor >= 0 else {
-            let number = errno
-            var error = NodeError.ofFile(path, "cannot open it", number)
-            error.isFileUnusable = number == EACCES || number == EPERM
-            error.isFileGone = number == ENOENT && flags & O_CREAT == 0
-            throw error
-        }
-        do throws(NodeError) {
-            try lock()
-            // While the lock was waited for, another process may have finished this very file.
-            guard isNamed else { throw .anotherMadeIt(path) }
-        } catch {
-            close(descriptor)
-            throw error
-        }
+        descriptor = try Self.openLocked(path, flags)
+        // While the lock was waited for, another process may have finished this very file.
+        guard isNamed else { throw .anotherMadeIt(path) }
     }
 
     deinit { close(descriptor) }
 
-    private func lock() throws(NodeError) {
-        for _ in 0..<Self.lockAttempts {
-            if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { return }
-            guard errno == EWOULDBLOCK || errno == EINTR else {
-                throw .ofFile(path, "cannot lock it", errno)
+    private static func openLocked(_ path: String, _ flags: Int32) throws(NodeError) -> Int32 {
+        // Without waiting for the other end, should it be a pipe by now.
+        let always = O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK
+        for attempt in 0..<lockAttempts {
+            if attempt > 0 { usleep(UInt32(lockMilliseconds) * 1_000) }
+            let descriptor = open(path, always | flags, 0o600)
+            guard descriptor >= 0 else {
+                let number = errno
+                // Another node has its lease just now, see `checkWriters`.
+                if number == EWOULDBLOCK { continue }
+                var error = NodeError.ofFile(path, "cannot open it", number)
+                error.isFileUnusable = number == EACCES || number == EPERM
+                error.isFileGone = number == ENOENT && flags & O_CREAT == 0
+                throw error
             }
-            usleep(UInt32(Self.lockMilliseconds) * 1_000)
+            if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { return descriptor }
+            let number = errno
+            // Nobody waits with the file open: whoever has the lock goes on only when nobody else has.
+            close(descriptor)
+            guard number == EWOULDBLOCK || number == EINTR else {
+                throw .ofFile(path, "cannot lock it", number)
+            }
         }
         throw NodeError(
             message: "memory file \(path): it is in use by a running node; stop that one first")
