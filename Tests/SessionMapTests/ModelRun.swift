@@ -367,10 +367,9 @@ final class ModelRun {
         map.maintainFully(now: now)
         try require(true, "")
         var seen: [[UInt8]: HitCopy] = [:]
-        map.forEachNewest(limit: .max, now: now) { hit in
+        map.forEachItem(now: now) { hit in
             let copy = HitCopy(hit)
             seen[copy.key] = copy
-            return true
         }
         try require(
             seen.count == model.items.count, "\(seen.count) items, not \(model.items.count)")

@@ -67,10 +67,9 @@ import Testing
         func meanByteCount() -> Double {
             var sum = 0
             var count = 0
-            map.forEachNewest(limit: .max, now: now) { hit in
+            map.forEachItem(now: now) { hit in
                 sum += hit.keyByteCount + hit.valueByteCount
                 count += 1
-                return true
             }
             return Double(sum) / Double(count)
         }

@@ -68,7 +68,7 @@ struct HitCopy: Equatable {
     init(_ hit: Hit) {
         // An array of uninitialised capacity 0 writes to the empty array that all threads share.
         key = [UInt8](repeating: 0, count: hit.keyByteCount)
-        key.withUnsafeMutableBytes { hit.copyKey(into: $0) }
+        key.withUnsafeMutableBytes { target in hit.withKey { target.copyMemory(from: $0) } }
         value = [UInt8](repeating: 0, count: hit.valueByteCount)
         value.withUnsafeMutableBytes { hit.copyValue(into: $0) }
         clientFlags = hit.clientFlags
@@ -182,4 +182,12 @@ func sessionKey(_ number: UInt64) -> [UInt8] {
         }
     }
     return key
+}
+
+extension SessionMap {
+    /// Shows `body` every live item.
+    func forEachItem(now: UInt32, _ body: (Hit) -> Void) {
+        var walk = ItemWalk()
+        while step(&walk, now: now, body) {}
+    }
 }

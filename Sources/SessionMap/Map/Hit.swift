@@ -45,11 +45,6 @@ package struct Hit {
     /// Calls `body` with the key, which lies in the arena.
     package func withKey<R>(_ body: (UnsafeRawBufferPointer) -> R) -> R { body(region.key(item)) }
 
-    /// Copies the key to the front of `target`, which must hold it.
-    package func copyKey(into target: UnsafeMutableRawBufferPointer) {
-        target.copyMemory(from: region.key(item))
-    }
-
     /// Copies the value to the front of `target`, which must hold it.
     package func copyValue(into target: UnsafeMutableRawBufferPointer) {
         precondition(target.count >= valueByteCount)

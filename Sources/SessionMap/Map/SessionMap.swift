@@ -313,30 +313,6 @@ package final class SessionMap: @unchecked Sendable {
             .map { (byteCount: $0.key * ItemSums.sizeStepByteCount, itemCount: $0.value) }
     }
 
-    /// Calls `body` with live items, the most recently used of each shard first, until it returns
-    /// false or `limit` were shown.
-    package func forEachNewest(limit: Int, now: UInt32, _ body: (Hit) -> Bool) {
-        var left = limit
-        for number in 0..<shardCount where left > 0 {
-            withShard(number) { shard in
-                for queue in [shard.items.queues.proven, shard.items.queues.probationary] {
-                    var item = queue.newest
-                    // Whatever is older than a flushed item is flushed as well.
-                    while !item.isNull, left > 0, !shard.items.isFlushed(item) {
-                        if !shard.items.isExpired(item, now: now) {
-                            left -= 1
-                            guard body(shard.look(at: item, now: now)) else {
-                                left = 0
-                                return
-                            }
-                        }
-                        item = queue.older(than: item)
-                    }
-                }
-            }
-        }
-    }
-
     /// Shows `body` the live items of a walk's next step, with a shard's lock held. False when there
     /// is no further step.
     package func step(_ walk: inout ItemWalk, now: UInt32, _ body: (Hit) -> Void) -> Bool {

@@ -4,17 +4,33 @@ extension Shard {
     mutating func delete(
         _ key: Span<UInt8>, hash: UInt64, comparison: UInt64? = nil, now: UInt32
     ) -> DeleteOutcome {
-        enter(now: now)
         let tag = Items.tag(hash)
+        switch seek(key, tag: tag, comparison: comparison, now: now) {
+        case .none(let outcome): return outcome
+        case .item(let item, let slot):
+            items.remove(item, slot: slot, tag: tag, .deleted, &memory)
+            return .deleted
+        }
+    }
+
+    private enum Sought {
+        case item(Item, ItemIndex.Slot)
+        case none(DeleteOutcome)
+    }
+
+    /// The item that is meant, by its key and maybe its CAS unique.
+    private mutating func seek(
+        _ key: Span<UInt8>, tag: UInt32, comparison: UInt64?, now: UInt32
+    ) -> Sought {
+        enter(now: now)
         guard let found = items.findLive(key, tag: tag, now: now, &memory), !found.item.isNull
         else {
-            return .notFound
+            return .none(.notFound)
         }
         guard comparison == nil || comparison == region.casUnique(found.item) else {
-            return .exists
+            return .none(.exists)
         }
-        items.remove(found.item, slot: found.slot, tag: tag, .deleted, &memory)
-        return .deleted
+        return .item(found.item, found.slot)
     }
 
     /// Empties the item of a key or marks it as stale, or both.
@@ -22,24 +38,20 @@ extension Shard {
         _ key: Span<UInt8>, hash: UInt64, _ invalidation: Invalidation, comparison: UInt64?,
         now: UInt32
     ) -> DeleteOutcome {
-        enter(now: now)
         let tag = Items.tag(hash)
-        guard let found = items.findLive(key, tag: tag, now: now, &memory), !found.item.isNull
-        else {
-            return .notFound
+        switch seek(key, tag: tag, comparison: comparison, now: now) {
+        case .none(let outcome): return outcome
+        case .item(let item, let slot):
+            if let clientFlags = invalidation.emptyClientFlags {
+                return empty(
+                    items.present(item, slot), key, tag: tag, clientFlags: clientFlags,
+                    invalidation, now: now)
+            }
+            items.makeStale(
+                item, casUnique: casUnique(invalidation.casUnique),
+                deadline: invalidation.deadline)
+            return .deleted
         }
-        guard comparison == nil || comparison == region.casUnique(found.item) else {
-            return .exists
-        }
-        if let clientFlags = invalidation.emptyClientFlags {
-            return empty(
-                items.present(found.item, found.slot), key, tag: tag, clientFlags: clientFlags,
-                invalidation, now: now)
-        }
-        items.makeStale(
-            found.item, casUnique: casUnique(invalidation.casUnique),
-            deadline: invalidation.deadline)
-        return .deleted
     }
 
     private mutating func empty(
