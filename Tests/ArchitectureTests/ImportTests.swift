@@ -148,6 +148,23 @@ struct ImportTests {
         #expect(Arrows.unused(by: "ClusterFile", importing: ["HashRing", "Glibc"]) == ["Yams"])
     }
 
+    @Test(
+        "What the client decides without I/O imports no NIO",
+        arguments: [
+            "Connections/ConnectionStateMachine", "Connections/Exchange", "Copies/CopyPush",
+            "Copies/CopyRead", "Copies/CopyRepair", "Copies/CopyRound", "Copies/CopyWrite",
+            "Copies/VersionClock", "Nodes/NodeHealth",
+        ])
+    func clientCore(name: String) throws {
+        let path = "SessionClient/\(name).swift"
+        #expect(try files(of: "SessionClient").contains(path))
+        let lines = try imports(of: "SessionClient")
+        #expect(lines.contains { $0.imported == "NIOCore" })
+        for line in lines where line.file == path {
+            #expect(!line.imported.hasPrefix("NIO"), "\(line)")
+        }
+    }
+
     @Test("Every module's folder has Swift files, and imports are found in them")
     func somethingIsCompared() throws {
         var count = 0
