@@ -23,7 +23,9 @@ final class SocketBench {
         connection = node.makeConnection()
         let (peer, own) = try Self.pair(sendBuffer: sendBuffer, receiveBuffer: receiveBuffer)
         self.peer = peer
-        socket = try ClientSocket(worker: worker, descriptor: own, connection: connection)
+        socket = try ClientSocket(
+            worker: worker, stream: .clear(EventLoop.Stream(descriptor: own)),
+            connection: connection)
     }
 
     /// The worker ends in order: its loop is the last to go.
