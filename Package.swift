@@ -57,7 +57,9 @@ let package = Package(
     targets: [
         .systemLibrary(
             name: "CLibevent", pkgConfig: "libevent_core", providers: [.apt(["libevent-dev"])]),
-        .target(name: "EventLoop", dependencies: ["CLibevent"], swiftSettings: dataPath),
+        .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+        .target(
+            name: "EventLoop", dependencies: ["CLibevent", "COpenSSL"], swiftSettings: dataPath),
         .target(name: "MemcacheProtocol", exclude: ["README.md"], swiftSettings: strict),
         .target(name: "HashRing", swiftSettings: strict),
         .target(
@@ -158,7 +160,9 @@ let package = Package(
                 "ClusterFile", "HashRing", "TestSupport", .product(name: "Yams", package: "Yams"),
             ],
             swiftSettings: strict),
-        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
+        .target(
+            name: "TestSupport", dependencies: ["COpenSSL"], path: "Tests/TestSupport",
+            swiftSettings: strict),
         .testTarget(
             name: "ArchitectureTests", dependencies: ["TestSupport"], swiftSettings: strict),
         .testTarget(

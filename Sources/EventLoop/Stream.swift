@@ -104,6 +104,19 @@ package struct Stream: ~Copyable {
         }
     }
 
+    /// The first byte that can be read from a socket, which stays there; or why there is none.
+    package static func peek(at descriptor: Int32) -> (byte: UInt8, transfer: Transfer) {
+        var byte: UInt8 = 0
+        while true {
+            let count = recv(descriptor, &byte, 1, Int32(MSG_PEEK))
+            if count > 0 { return (byte, .bytes(count)) }
+            if count == 0 { return (0, .ended) }
+            let reason = errno
+            if reason == EAGAIN || reason == EWOULDBLOCK { return (0, .wouldBlock) }
+            if reason != EINTR { return (0, .failed(errno: reason)) }
+        }
+    }
+
     /// Bytes that were written and that the peer's side has not acknowledged.
     package var queuedByteCount: Int {
         var count: Int32 = 0

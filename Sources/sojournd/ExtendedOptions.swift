@@ -9,6 +9,8 @@ struct ExtendedOptions {
     private var proofAgeSeconds: Int?
     /// Those that say how locks are waited for, in the order in which they were given.
     private var lockOptions: [String] = []
+    /// Those of TLS.
+    private(set) var tls = TLSOptions()
     /// A path as it will be meant later, when this process may be in another directory.
     private let path: (String) -> String
 
@@ -53,6 +55,8 @@ struct ExtendedOptions {
             try readValue(name, value, &node)
         case "lock_keys", "lock_wait", "lock_waiters", "lock_waiters_all":
             try readLocks(name, value, &node)
+        case _ where name.hasPrefix(TLSOptions.prefix):
+            try tls.read(name, value, path: path)
         default: try readForeign(name, value, option, &node)
         }
     }
@@ -139,7 +143,7 @@ struct ExtendedOptions {
             proofAgeSeconds: proofAgeSeconds ?? NodeConfiguration.proofAgeDefault)
     }
 
-    private static func number(
+    static func number(
         _ name: String, _ value: String?, _ range: ClosedRange<Int>
     ) throws(Refusal) -> Int {
         guard let value else { throw Refusal("Missing numeric argument for \(name)") }

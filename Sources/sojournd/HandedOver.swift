@@ -1,3 +1,4 @@
+import CacheNode
 import EventLoop
 import Glibc
 
@@ -5,11 +6,12 @@ import Glibc
 /// how it is doing.
 ///
 /// systemd hands sockets over from descriptor 3 on, says how many in LISTEN_FDS, and in LISTEN_PID to
-/// whom: sd_listen_fds(3). A supervisor does the same, but names itself in SOJOURN_SUPERVISOR instead:
+/// whom: sd_listen_fds(3). LISTEN_FDNAMES, a socket unit's FileDescriptorName=, may say `notls`, `btls` or
+/// `mtls`, as `-l` does; any other name says nothing. A supervisor does the same, but names itself in SOJOURN_SUPERVISOR instead:
 /// it cannot know the process ID of one that it has not started yet. Behind the sockets it adds its end
 /// of a channel.
 struct HandedOver {
-    var sockets: [Int32] = []
+    var sockets: [(descriptor: Int32, security: ListenerSecurity)] = []
     var superior = Superior.nobody
     /// Started by a supervisor, which has checked the command line, and has a PID file of its own.
     var isSupervised = false
@@ -41,13 +43,13 @@ struct HandedOver {
         guard let count = Int32(text), (0...1_024).contains(count) else {
             throw Refusal("LISTEN_FDS must be a number, not \"\(text)\"", status: Refusal.usage)
         }
-        handedOver.sockets = (0..<count).map { firstDescriptor + $0 }
+        handedOver.sockets = sockets(Int(count))
         if handedOver.isSupervised {
             let channel = firstDescriptor + count
             _ = fcntl(channel, F_SETFD, FD_CLOEXEC)
             handedOver.superior = .supervisor(channel: channel)
         }
-        for socket in handedOver.sockets {
+        for (socket, _) in handedOver.sockets {
             guard let objection = ListeningSocket.objection(to: socket) else { continue }
             throw Refusal(
                 "descriptor \(socket), handed over by LISTEN_FDS, \(objection); "
@@ -55,5 +57,18 @@ struct HandedOver {
                 status: Refusal.usage)
         }
         return handedOver
+    }
+
+    private static func sockets(
+        _ count: Int
+    ) -> [(descriptor: Int32, security: ListenerSecurity)] {
+        let names = (Process.environment("LISTEN_FDNAMES") ?? "")
+            .split(separator: ":", omittingEmptySubsequences: false)
+        return (0..<count).map { place in
+            let name = place < names.count ? String(names[place]) : ""
+            return (
+                firstDescriptor + Int32(place), ListenerSecurity(rawValue: name) ?? .standard
+            )
+        }
     }
 }

@@ -41,9 +41,11 @@ struct NodeProcess {
 
     /// Starts `executable` with listening sockets handed over.
     ///
-    /// - Parameter sockets: descriptors that are above all that the new process gets.
+    /// - Parameters:
+    ///   - sockets: descriptors that are above all that the new process gets.
+    ///   - names: of the sockets, as LISTEN_FDNAMES tells them.
     static func start(
-        _ executable: String, _ arguments: [String], sockets: [Int32]
+        _ executable: String, _ arguments: [String], sockets: [Int32], names: [String]
     ) throws(Refusal) -> NodeProcess {
         var pair: [Int32] = [-1, -1]
         let type = Int32(SOCK_SEQPACKET.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
@@ -81,7 +83,7 @@ struct NodeProcess {
             Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP))
 
         var texts = ([executable] + arguments).map { strdup($0) }
-        var variables = environment(socketCount: sockets.count).map { strdup($0) }
+        var variables = environment(socketNames: names).map { strdup($0) }
         defer { for text in texts + variables { free(text) } }
         texts.append(nil)
         variables.append(nil)
@@ -100,9 +102,10 @@ struct NodeProcess {
     }
 
     /// This process's, but for what is meant for this process only.
-    private static func environment(socketCount: Int) -> [String] {
+    private static func environment(socketNames names: [String]) -> [String] {
         var variables = [
-            "LISTEN_FDS=\(socketCount)", "\(HandedOver.supervisorVariable)=\(getpid())",
+            "LISTEN_FDS=\(names.count)", "LISTEN_FDNAMES=\(names.joined(separator: ":"))",
+            "\(HandedOver.supervisorVariable)=\(getpid())",
         ]
         var next = environ
         while let text = next.pointee {

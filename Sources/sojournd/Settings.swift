@@ -56,6 +56,7 @@ struct Settings {
             detaches ? Process.absolute($0) : $0
         }
         for (flag, reason) in extended.withoutEffect { note(flag, reason) }
+        try extended.tls.apply(to: &node, isEnabled: command.enableSSL)
         if command.growthFactor != nil { try checkGrowthFactor(command) }
         if command.enableLargePages { note("-L", "large pages are used where the kernel has them") }
     }
@@ -202,7 +203,8 @@ struct Settings {
             node.listening = .unix(path: self.path(path), mode: mode)
             return
         }
-        let places = try ListeningPlaces(port: command.port, hosts: command.listen)
+        let places = try ListeningPlaces(
+            port: command.port, hosts: command.listen, isTLSEnabled: command.enableSSL)
         node.interfaces = places.interfaces
         node.listening = .tcp(places.places)
     }

@@ -62,9 +62,14 @@ struct SojourndCommand: ParsableCommand {
         name: [.customShort("l", allowingJoined: true), .customLong("listen")],
         parsing: .unconditionalSingleValue,
         help: ArgumentHelp(
-            "Address to listen on, with :port or without; several by commas or by several -l. \"*\" is all. (default: 127.0.0.1)",
+            "Address to listen on, with :port or without; several by commas or by several -l. \"*\" is all. With -Z, notls: before it is clear text, btls: TLS without certificates of clients, mtls: TLS with. (default: 127.0.0.1)",
             valueName: "addr"))
     var listen: [String] = []
+
+    @Flag(
+        name: [.customShort("Z"), .customLong("enable-ssl")],
+        help: "TLS, with the certificate that -o ssl_chain_cert names.")
+    var enableSSL = false
 
     @Flag(
         name: [.customShort("d"), .customLong("daemon")],
@@ -239,6 +244,14 @@ struct SojourndCommand: ParsableCommand {
             too, see -X), no_lru_crawler (no dumps until \"lru_crawler enable\"), cluster_file=PATH \
             (the definition of the cluster, whose nodes \"config get cluster\" then names; read again \
             when it changes), debugtime (for tests: clients may move the clock). \
+            With -Z: ssl_chain_cert=PATH (the certificate, then its issuers', PEM), ssl_key=PATH (its \
+            key, unless that is in ssl_chain_cert), ssl_keyformat=PEM or ssl_keyformat=DER, \
+            ssl_ca_cert=PATH (who signs certificates of clients), ssl_verify_mode=0, 1, 2 or 3 (asks \
+            for no certificate, asks, requires one, the same; default 0), ssl_min_version=2 or \
+            ssl_min_version=3 (TLS 1.2 or 1.3, default 3), ssl_ciphers=LIST, ssl_session_cache, \
+            ssl_kernel_tls, ssl_wbuf_size=KILOBYTES (of a record, at most and by default 16), \
+            ssl_handshakes=COUNT (at most so many at a time, others wait, default 1024), \
+            ssl_handshake_timeout=SECONDS (at most so long, default 10). \
             memcached's tuning of slabs, LRU and hash table is accepted, noted at -v, and has no \
             effect.
             """, valueName: "options"))

@@ -19,8 +19,8 @@ import Logging
 final class Supervisor {
     private let executable: String
     private let arguments: [String]
-    private let hasDefinition: Bool
-    private let sockets: [ListeningSocket]
+    private let hasFiles: Bool
+    private let sockets: [SecuredSocket]
     /// The sockets again, above all descriptors that the node gets.
     private let handedOver: [Int32]
     private let superior: Superior
@@ -42,11 +42,11 @@ final class Supervisor {
     private var status: Int32 = 0
 
     /// - Parameters:
-    ///   - hasDefinition: whether the node reads a file with each start that may have become a wrong one.
+    ///   - hasFiles: whether the node reads files with each start that may have become wrong ones.
     ///   - sockets: where the node listens, as long as this object is there.
     ///   - ready: called once, when the node serves for the first time.
     init(
-        arguments: [String], hasDefinition: Bool, sockets: [ListeningSocket], superior: Superior,
+        arguments: [String], hasFiles: Bool, sockets: [SecuredSocket], superior: Superior,
         logger: Logger,
         ready: @escaping () -> Void
     ) throws {
@@ -60,14 +60,14 @@ final class Supervisor {
         executable = String(
             decoding: path.prefix(count).map { UInt8(bitPattern: $0) }, as: UTF8.self)
         self.arguments = arguments.filter { $0 != "--supervise" }
-        self.hasDefinition = hasDefinition
+        self.hasFiles = hasFiles
         self.sockets = sockets
         self.superior = superior
         self.logger = logger
         self.ready = ready
         let lowest = NodeProcess.lowestDescriptor(forSockets: sockets.count)
         handedOver = try sockets.map { socket in
-            let descriptor = fcntl(socket.descriptor, F_DUPFD_CLOEXEC, lowest)
+            let descriptor = fcntl(socket.socket.descriptor, F_DUPFD_CLOEXEC, lowest)
             guard descriptor >= 0 else {
                 throw Refusal(
                     "cannot keep a socket: \(Process.reason(errno))", status: Refusal.osError)
@@ -131,7 +131,8 @@ final class Supervisor {
     // MARK: The node's life
 
     private func start() throws {
-        let node = try NodeProcess.start(executable, arguments, sockets: handedOver)
+        let node = try NodeProcess.start(
+            executable, arguments, sockets: handedOver, names: sockets.map(\.security.rawValue))
         self.node = node
         let news = try DescriptorEvent(
             loop: loop, descriptor: node.channel, interest: .readable
@@ -190,8 +191,8 @@ final class Supervisor {
         switch end {
         // In order: asked for by a client's `shutdown`, or by a signal to the node itself.
         case .status(0): finish(0)
-        // A definition that is wrong now is mended, as one that is written just now will be.
-        case .status(Refusal.usage) where hasServed && hasDefinition:
+        // A file that is wrong now is mended, as one that is written just now will be.
+        case .status(Refusal.usage) where hasServed && hasFiles:
             later(afterServing: served, why: "the node (\(last.id)) \(end)")
         // It has said why; nothing would be different the next time.
         case .status(Refusal.usage), .status(Refusal.noUser): finish(end.status)

@@ -64,7 +64,8 @@ func supervise(
 ) throws -> Int32 {
     let supervisor = try Supervisor(
         arguments: Array(CommandLine.arguments.dropFirst()),
-        hasDefinition: settings.definedNode != nil, sockets: try settings.node.makeSockets(),
+        hasFiles: settings.definedNode != nil || settings.node.tls != nil,
+        sockets: try settings.node.makeSockets(),
         superior: handedOver.superior, logger: logger, ready: ready)
     settings.writePIDFile(logger)
     defer { settings.removePIDFile() }
@@ -121,6 +122,8 @@ do {
     try run(settings, handedOver)
 } catch let refusal as Refusal {
     refuse(refusal)
+} catch let error as NodeError where error.isMisconfigured {
+    refuse(Refusal(error.message))
 } catch let error as NodeError where error == .stopped {
     // As it was asked to.
 } catch {

@@ -17,7 +17,10 @@ struct AcceptorTests {
         let loop = try Loop()
         let acceptor = Acceptor(context: node.context, workers: [])
         try acceptor.start(
-            loop: loop, sockets: ListeningSocket.tcp(host: "127.0.0.1", port: 0, backlog: 8)
+            loop: loop,
+            listening: ListeningSocket.tcp(host: "127.0.0.1", port: 0, backlog: 8).map {
+                SecuredSocket(socket: $0, security: .standard)
+            }
         ) { _ in node.listener }
         return (acceptor, node.context.acceptance, loop)
     }

@@ -27,7 +27,9 @@ final class SocketBench {
         let (peer, own) = try Self.pair(
             sendBuffer: sendBuffer, receiveBuffer: receiveBuffer, batchBuffer: batchBuffer)
         self.peer = peer
-        socket = try ClientSocket(worker: worker, descriptor: own, connection: connection)
+        socket = try ClientSocket(
+            worker: worker, stream: .clear(EventLoop.Stream(descriptor: own)),
+            connection: connection)
     }
 
     /// The worker ends in order: its loop is the last to go.

@@ -24,11 +24,11 @@ struct StatisticsNameTests {
                 + "/Sources/MemcacheProtocol/README.md") ?? ""
 
     /// Names of memcached that the node does not show, each with its page. They are about flash
-    /// storage, TLS and its proxy, or are gone from 1.6.45. The protocol's README lists them, by these
+    /// storage and its proxy, or are gone from 1.6.45. The protocol's README lists them, by these
     /// beginnings.
     private static let absent = [
         "stats": ["extstore_", "slab_reassign_evictions_nomem"],
-        "stats settings": ["ext_", "ssl_", "proxy_", "drop_privileges"],
+        "stats settings": ["ext_", "proxy_", "drop_privileges"],
     ]
 
     @Test(

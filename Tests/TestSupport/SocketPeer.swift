@@ -40,6 +40,9 @@ package final class SocketPeer: TranscriptPeer {
         }
     }
 
+    /// Takes over a connected, non-blocking descriptor.
+    package init(descriptor: Int32) { self.descriptor = descriptor }
+
     private static func connect<Address>(_ family: Int32, _ address: Address) throws -> Int32 {
         let type = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue)
         let descriptor = socket(family, type, 0)
@@ -105,8 +108,6 @@ package final class SocketPeer: TranscriptPeer {
         }
     }
 
-    package func send(_ text: String) throws { try send(Array(text.utf8)) }
-
     package func endSending() {
         shutdown(descriptor, Int32(SHUT_WR))
     }
@@ -127,33 +128,6 @@ package final class SocketPeer: TranscriptPeer {
         }
         received += part
         return true
-    }
-
-    // MARK: Conversations
-
-    /// Takes what comes until it ends with `end`, and hands it over.
-    package func receive(until end: String) throws -> String {
-        let end = Array(end.utf8)
-        while !received.suffix(end.count).elementsEqual(end) {
-            guard receive(isUnexpected: false) else {
-                throw Trouble("expected \(printable(end)), received \(printable(received))")
-            }
-        }
-        defer { received.removeAll() }
-        return String(decoding: received, as: UTF8.self)
-    }
-
-    /// Takes what comes until the node hangs up.
-    package func receiveUntilEnd() throws -> String {
-        while receive(isUnexpected: false) {}
-        guard hasEnded else { throw Trouble("not closed, received \(printable(received))") }
-        defer { received.removeAll() }
-        return String(decoding: received, as: UTF8.self)
-    }
-
-    package func ask(_ line: String, until end: String = "\r\n") throws -> String {
-        try send(line + "\r\n")
-        return try receive(until: end)
     }
 
     private static func reason(_ number: Int32) -> String { String(cString: strerror(number)) }

@@ -21,7 +21,7 @@ extension Executor {
         case .dump(let style, let selection):
             return dump(style, selection, owesReplies: owesReplies, now: now)
         case .watch(let events): return watch(events, owesReplies: owesReplies)
-        case .refreshCertificates: return .refusal(.noTLS)
+        case .refreshCertificates: return refreshCertificates()
         case .showCluster:
             // Without a cluster the command does not exist, as in memcached.
             guard let listing = context.cluster.withLock({ $0 }) else { return .refusal(.error) }
@@ -30,6 +30,16 @@ extension Executor {
             guard let listing = context.cluster.withLock({ $0 }) else { return .refusal(.error) }
             return .bytes(listing.definitionReply)
         case .refused(let reply): return .refusal(reply)
+        }
+    }
+
+    private func refreshCertificates() -> Answer {
+        guard let security = context.security else { return .refusal(.noTLS) }
+        do {
+            try context.refreshCertificates(security)
+            return .reply(.ok)
+        } catch {
+            return .bytes(Array("Error \(error)\r\n".utf8))
         }
     }
 

@@ -1,4 +1,5 @@
 import EventLoop
+import Glibc
 import SessionMap
 import Synchronization
 
@@ -14,7 +15,8 @@ final class ClientSocket {
     /// what it refers to, by two atomic operations each time.
     private let worker: Unmanaged<Worker>
     private let commandsPerTurn: Int
-    private let stream: EventLoop.Stream
+    let descriptor: Int32
+    private let stream: Transport
     let connection: Connection
     private var readable: DescriptorEvent?
     /// There only after a short write: most connections never need one.
@@ -22,14 +24,13 @@ final class ClientSocket {
     private var state = SocketState.serving
     /// What was received last has filled the input: as a rule there is more.
     private var hasFilledInput = false
-    /// When the peer last took a part of what it is owed.
-    private var lastTakenSeconds: UInt32 = 0
-    /// What the kernel held for the peer a second ago, if anything had to wait.
-    private var queuedByteCount: Int?
+    private var progress = SendingProgress()
     /// Known only where somebody watches connections.
     private var peer: SocketAddress?
     /// Goes on after a rest. There only once one was taken.
     private var rest: Timer?
+    /// TLS has to receive something before it can go on sending.
+    private var writesWhenReadable = false
 
     /// How often in a row the output may be filled and sent before other connections get their turn:
     /// a peer that reads as fast as it is sent to must not hold the thread.
@@ -39,22 +40,27 @@ final class ClientSocket {
     /// After so much of a large value others get their turn.
     private static let bytesPerTurn = 256 << 10
 
-    init(worker: Worker, descriptor: Int32, connection: Connection) throws(EventLoopError) {
+    init(
+        worker: Worker, stream: consuming Transport, connection: Connection
+    ) throws(EventLoopError) {
         self.worker = .passUnretained(worker)
         commandsPerTurn = worker.commandsPerTurn
-        stream = EventLoop.Stream(descriptor: descriptor)
+        descriptor = stream.socket.descriptor
+        self.stream = stream
         self.connection = connection
         // The events belong to this object, so their handlers cannot outlive it; and the worker keeps
         // it to the end of the turn in which it closes.
         let socket = Unmanaged.passUnretained(self)
+        let handler: (Readiness) -> Void =
+            self.stream.isSecured
+            ? { _ in socket._withUnsafeGuaranteedRef { $0.securedBecameReadable() } }
+            : { _ in socket._withUnsafeGuaranteedRef { $0.becameReadable() } }
         let event = try DescriptorEvent(
-            loop: worker.loop, descriptor: descriptor, interest: .readable
-        ) { _ in socket._withUnsafeGuaranteedRef { $0.becameReadable() } }
+            loop: worker.loop, descriptor: descriptor, interest: .readable, handler: handler)
         readable = event
         try event.enable()
+        if self.stream.hasPending { readOn() }
     }
-
-    var descriptor: Int32 { stream.descriptor }
 
     @inline(__always)
     private func now() -> Moment { worker._withUnsafeGuaranteedRef { $0.now() } }
@@ -102,13 +108,15 @@ final class ClientSocket {
                 if isFilled, directCount == direct.count, received < Self.bytesPerTurn { continue }
                 return true
             case .wouldBlock:
+                if stream.isCrossed(.readable), !readWhenWritable() { return false }
                 connection.input.releaseIfEmpty()
                 return received > 0
             case .ended:
                 // The peer may have closed only its side: it gets what it is owed.
                 noteEndOfInput(now: now)
                 return false
-            case .failed:
+            case .failed(let reason):
+                noteFailure(reason)
                 close()
                 return false
             }
@@ -123,6 +131,7 @@ final class ClientSocket {
             worker.takeUnretainedValue().forget(waiting)
             resume(waiting, .peerLeft, now: now)
         } else {
+            if stream.wasCutOff { connection.counters.add(.tlsCutOffs) }
             finish(.normal)
         }
     }
@@ -150,6 +159,7 @@ final class ClientSocket {
                     guard state.mayRun, readable != nil else { return }
                 }
                 connection.input.releaseIfEmpty()
+                if stream.hasPending { readOn() }
                 if state.isBlocked || connection.output.isEmpty {
                     notePhase()
                 } else {
@@ -160,7 +170,7 @@ final class ClientSocket {
                 guard state.isBlocked || send() else { return }
                 if state.isBlocked {
                     // The peer does not read: nothing more is read from it either.
-                    readable?.disable()
+                    stopReading()
                     notePhase()
                     return
                 }
@@ -175,6 +185,7 @@ final class ClientSocket {
             case .watching:
                 worker.takeUnretainedValue().noteWatching(self)
                 connection.input.releaseIfEmpty()
+                if stream.hasPending { readOn() }
                 guard state.isBlocked || send() else { return }
                 notePhase()
                 return
@@ -191,6 +202,10 @@ final class ClientSocket {
     /// Goes on when everybody else had a turn, and the loop has asked who else is ready.
     private func takeRest() {
         state.note(.yields)
+        startRest()
+    }
+
+    private func startRest() {
         do {
             let timer =
                 try rest
@@ -204,9 +219,42 @@ final class ClientSocket {
     }
 
     private func goOn() {
-        guard state.hasYielded || state.isTelling else { return }
-        state.note(.resumes)
-        takeTurns(now: now())
+        if state.hasYielded || state.isTelling {
+            state.note(.resumes)
+            takeTurns(now: now())
+        } else if stream.hasPending, let readable, readable.isEnabled {
+            becameReadable()
+        }
+    }
+
+    // MARK: TLS
+
+    /// More has been taken in than there was room for, of which the socket does not tell. Who sends without
+    /// end must not keep others from their turn.
+    private func readOn() {
+        guard !state.isTelling, let readable, readable.isEnabled else { return }
+        startRest()
+    }
+
+    private func securedBecameReadable() {
+        guard writesWhenReadable else { return becameReadable() }
+        writesWhenReadable = false
+        becameWritable()
+    }
+
+    /// TLS has to send something before it can go on receiving. False when the socket is gone.
+    private func readWhenWritable() -> Bool {
+        readable?.disable()
+        return waitUntilWritable()
+    }
+
+    private func stopReading() {
+        if !writesWhenReadable { readable?.disable() }
+    }
+
+    private func noteFailure(_ reason: Int32) {
+        guard stream.isSecured, reason == EPROTO else { return }
+        connection.counters.add(.tlsProtocolErrors)
     }
 
     // MARK: Waiting
@@ -215,6 +263,7 @@ final class ClientSocket {
         // Who sends on is read from until the input is full: its end would be seen.
         if connection.input.isFull { readable?.disable() }
         connection.input.releaseIfEmpty()
+        if stream.hasPending { readOn() }
         guard let waiting = connection.state.waiting else { return }
         worker._withUnsafeGuaranteedRef {
             $0.attend(waiting)
@@ -228,7 +277,7 @@ final class ClientSocket {
 
     /// Lets what the connection waits for end, or look; then goes on with its input.
     func resume(_ waiting: Waiting, _ ending: WaitEnding, now: Moment) {
-        let isInVain = ending == .ready && waiting.needsPeer && stream.hasPeerEnded
+        let isInVain = ending == .ready && waiting.needsPeer && stream.socket.hasPeerEnded
         guard connection.resume(waiting.ticket, isInVain ? .peerLeft : ending, now: now) else {
             return
         }
@@ -254,7 +303,7 @@ final class ClientSocket {
 
     /// Closes, once what is owed has been sent.
     private func finish(_ reason: CloseReason) {
-        readable?.disable()
+        stopReading()
         guard state.isBlocked || send() else { return }
         if state.isBlocked { state.note(.ends(reason)) } else { close(reason) }
     }
@@ -270,14 +319,21 @@ final class ClientSocket {
             let result =
                 switch pieces {
                 case .one(let bytes): stream.write(bytes)
-                case .several(let pieces): stream.write(pieces)
+                case .several(let pieces):
+                    stream.write(pieces, scratch: worker.takeUnretainedValue().recordScratch)
                 }
             switch result {
             case .bytes(let count):
                 sentByteCount += count
                 return count
-            case .wouldBlock: return 0
-            case .ended, .failed:
+            case .wouldBlock:
+                writesWhenReadable = stream.isCrossed(.writable)
+                return 0
+            case .failed(let reason):
+                noteFailure(reason)
+                isBroken = true
+                return 0
+            case .ended:
                 isBroken = true
                 return 0
             }
@@ -289,7 +345,7 @@ final class ClientSocket {
         }
         let isDrained = connection.output.isEmpty
         state.note(isDrained ? .drained : .stuck)
-        return isDrained || waitUntilWritable()
+        return isDrained || writesWhenReadable || waitUntilWritable()
     }
 
     /// What the worker was asked to do at the end of a turn.
@@ -315,7 +371,7 @@ final class ClientSocket {
     }
 
     private func becameWritable() {
-        lastTakenSeconds = now().seconds
+        progress.note(now: now())
         guard send(), connection.output.isEmpty else { return }
         writable?.disable()
         if case .closing(let reason) = state { return close(reason) }
@@ -336,17 +392,9 @@ final class ClientSocket {
         guard connection.state.watching == nil, connection.state.waiting == nil else {
             return false
         }
-        if state.isBlocked { noteTaken(now: now) } else { queuedByteCount = nil }
+        progress.look(state.isBlocked ? stream.socket.queuedByteCount : nil, now: now)
         let received = connection.record.lastCommandSeconds.load(ordering: .relaxed)
-        return now.seconds - min(max(received, lastTakenSeconds), now.seconds) >= seconds
-    }
-
-    /// The kernel takes megabytes before it tells that there is room again: a peer may read for minutes
-    /// until then.
-    private func noteTaken(now: Moment) {
-        let queued = stream.queuedByteCount
-        if let before = queuedByteCount, before != queued { lastTakenSeconds = now.seconds }
-        queuedByteCount = queued
+        return now.seconds - min(max(received, progress.lastSeconds), now.seconds) >= seconds
     }
 
     // MARK: Watchers
@@ -360,29 +408,29 @@ final class ClientSocket {
         readable?.disable()
         state.note(.halfCloses)
         watching.noteHalfClosed()
-        stream.probePeer(afterSeconds: Self.probeSeconds)
-        if stream.isGone { close(.normal) }
+        stream.socket.probePeer(afterSeconds: Self.probeSeconds)
+        if stream.socket.isGone { close(.normal) }
     }
 
     /// Closes a half-closed watcher that has gone. To be called every second, for nothing else tells.
     func closeIfGone() {
         switch state {
-        case .telling, .tellingBlocked: if stream.isGone { close(.normal) }
-        case .closing(let reason): if stream.isGone { close(reason) }
+        case .telling, .tellingBlocked: if stream.socket.isGone { close(.normal) }
+        case .closing(let reason): if stream.socket.isGone { close(reason) }
         case .serving, .yielded, .blocked, .blockedYielded: break
         }
     }
 
     /// Tells watchers that this connection is there.
     func tellOpened() {
-        let peer = stream.peer
+        let peer = stream.socket.peer
         // When it ends, the kernel may not know any more.
         self.peer = peer
         connection.context.tellOpened(descriptor, peer: peer)
     }
 
     func tellClosed(_ reason: CloseReason) {
-        connection.context.tellClosed(descriptor, peer: peer ?? stream.peer, reason)
+        connection.context.tellClosed(descriptor, peer: peer ?? stream.socket.peer, reason)
     }
 
     /// Takes the socket out of the loop; the descriptor closes with the object.

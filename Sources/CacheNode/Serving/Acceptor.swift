@@ -26,16 +26,17 @@ final class Acceptor {
         self.workers = workers
     }
 
-    /// - Parameter identity: a socket's, which its connections keep.
+    /// - Parameter identity: a listener's, which its connections keep.
     func start(
-        loop: Loop, sockets: [ListeningSocket], identity: (ListeningSocket) -> ListenerIdentity
+        loop: Loop, listening: [SecuredSocket], identity: (SecuredSocket) -> ListenerIdentity
     ) throws(EventLoopError) {
         let resumption = try WakeUp(loop: loop) { [unowned self] in resume() }
         self.resumption = resumption
         retry = try Timer(loop: loop) { [unowned self] in resume() }
         var records: [ListenerRecord] = []
-        for socket in sockets {
-            let identity = identity(socket)
+        for place in listening {
+            let identity = identity(place)
+            let socket = place.socket
             listeners.append(
                 try Listener(
                     loop: loop, socket: socket,
@@ -46,7 +47,7 @@ final class Acceptor {
         context.acceptance.open(
             listeners: records,
             reservedDescriptorCount: Self.openDescriptorCount(), resumption: resumption)
-        servesOthers = sockets.contains { !$0.address.isLocal }
+        servesOthers = listening.contains { !$0.socket.address.isLocal }
     }
 
     func stop() {
@@ -69,7 +70,7 @@ final class Acceptor {
 
     private func accepted(_ descriptor: Int32, by listener: ListenerIdentity) {
         if isFull, !hasPlace(for: descriptor) {
-            refuse(descriptor)
+            refuse(descriptor, by: listener)
             return
         }
         var one: Int32 = 1
@@ -83,12 +84,15 @@ final class Acceptor {
         if context.rules.connectionLimitRule == .wait, isFull { pauseUntilPlace() }
     }
 
-    /// Tells one peer too many, and hangs up.
-    private func refuse(_ descriptor: Int32) {
+    /// Tells one peer too many, where it would understand, and hangs up.
+    private func refuse(_ descriptor: Int32, by listener: ListenerIdentity) {
         let stream = EventLoop.Stream(descriptor: descriptor)
-        let line = ErrorReply.tooManyConnections.line
-        _ = stream.write(
-            UnsafeRawBufferPointer(start: line.utf8Start, count: line.utf8CodeUnitCount))
+        // Clear text would be no answer to a client that speaks TLS.
+        if listener.verification == nil {
+            let line = ErrorReply.tooManyConnections.line
+            _ = stream.write(
+                UnsafeRawBufferPointer(start: line.utf8Start, count: line.utf8CodeUnitCount))
+        }
         context.acceptance.rejectedCount.add(1, ordering: .relaxed)
         if context.isVerbose(1) {
             context.logger.info("refused a connection: -c allows no more")

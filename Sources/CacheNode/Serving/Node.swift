@@ -24,10 +24,20 @@ package final class Node {
     /// Makes everything that can fail, but listens only once it runs.
     package init(_ configuration: NodeConfiguration) throws(NodeError) {
         self.configuration = configuration
+        // First: what is wrong with a file must not wait until the memory is there.
+        var security: NodeSecurity?
+        if let settings = configuration.tls {
+            do throws(TLSError) {
+                security = try NodeSecurity(configuration, settings)
+            } catch {
+                throw NodeError(error)
+            }
+        }
         let (space, clock) = try SpaceMaker(configuration).make()
         if configuration.shouldStop() { throw .stopped }
         self.space = space
-        let context = NodeContext(configuration: configuration, spaces: [space], clock: clock)
+        let context = NodeContext(
+            configuration: configuration, spaces: [space], clock: clock, security: security)
         self.context = context
         cluster = configuration.cluster.map { ClusterFollower($0, context: context) }
         do { try cluster?.read() } catch { throw NodeError(message: "\(error)") }
@@ -51,8 +61,8 @@ package final class Node {
         package let portLine: String?
         package let port: Int?
 
-        init(_ address: SocketAddress) {
-            description = address.description
+        init(_ address: SocketAddress, isSecured: Bool) {
+            description = address.description + (isSecured ? " by TLS" : "")
             port = address.port
             portLine =
                 switch address {
@@ -70,14 +80,18 @@ package final class Node {
             try attendSignals()
             // What came before; from here on the loop knows.
             if configuration.shouldStop() { throw NodeError.stopped }
-            let sockets = try configuration.makeSockets()
-            let places = sockets.map { Place($0.address) }
-            try acceptor.start(loop: loop, sockets: sockets) { socket in
+            let listening = try configuration.makeSockets()
+            let tls = context.rules.tls
+            try acceptor.start(loop: loop, listening: listening) { place in
                 ListenerIdentity(
                     space: space, rules: context.rules.listener,
-                    isUnixSocket: socket.address.isUnix)
+                    isUnixSocket: place.socket.address.isUnix,
+                    verification: place.security.verification(tls))
             }
-            return places
+            if let security = context.security { context.logger.notice("\(security.summary)") }
+            return listening.map {
+                Place($0.socket.address, isSecured: $0.security.verification(tls) != nil)
+            }
         } catch let error as NodeError {
             throw error
         } catch {
@@ -100,12 +114,15 @@ package final class Node {
                 logger.notice("Gracefully stopping")
                 loop.stop()
             })
-        // memcached rereads credentials and certificates here; there are none.
         signals.append(
             try SignalSource(loop: loop, signal: SIGHUP) { [unowned self] in
-                guard let cluster else { return logger.info("SIGHUP: nothing to read again") }
+                guard cluster != nil || context.security != nil else {
+                    return logger.info("SIGHUP: nothing to read again")
+                }
                 follow(.reloading)
-                cluster.readAgain()
+                cluster?.readAgain()
+                // What is wrong with them is in the log.
+                if let security = context.security { try? context.refreshCertificates(security) }
                 follow(.serving)
             })
     }
@@ -171,6 +188,14 @@ package struct NodeError: Error, Equatable, CustomStringConvertible {
     var isNoRoom = false
 
     init(message: String) { self.message = message }
+
+    /// A file that the command line names is wrong, and would be the next time.
+    package private(set) var isMisconfigured = false
+
+    init(_ error: TLSError) {
+        message = "TLS: \(error)"
+        isMisconfigured = true
+    }
 
     /// Not a failure: somebody asked the node to stop before it listened.
     package static let stopped = NodeError(message: "stopped before it listened")

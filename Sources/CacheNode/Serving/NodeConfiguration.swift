@@ -29,11 +29,32 @@ package struct NodeConfiguration: Sendable {
     }
 
     package enum Listening: Sendable {
-        /// Host and port; no host is every address.
-        case tcp([(host: String?, port: Int)])
+        case tcp([TCPPlace])
         case unix(path: String, mode: UInt32)
         /// Sockets that another process made, and keeps while this node is not there.
-        case handedOver([Int32])
+        case handedOver([(descriptor: Int32, security: ListenerSecurity)])
+
+        /// A Unix socket is never encrypted.
+        var securities: [ListenerSecurity] {
+            switch self {
+            case .tcp(let places): places.map(\.security)
+            case .unix: [.clear]
+            case .handedOver(let sockets): sockets.map(\.security)
+            }
+        }
+    }
+
+    /// Where to listen over TCP; no host is every address, port 0 any free one.
+    package struct TCPPlace: Equatable, Sendable {
+        package var host: String?
+        package var port: Int
+        package var security: ListenerSecurity
+
+        package init(host: String?, port: Int, security: ListenerSecurity = .standard) {
+            self.host = host
+            self.port = port
+            self.security = security
+        }
     }
 
     package var rules = NodeRules()

@@ -11,6 +11,8 @@ final class NodeContext: Sendable {
     let switches: NodeSwitches
     let spaces: [Space]
     let clock: NodeClock
+    /// There where TLS is on.
+    let security: NodeSecurity?
     let logger: Logger
     let log: LogQueue?
     let workers: [WorkerRecord]
@@ -20,8 +22,12 @@ final class NodeContext: Sendable {
     let cluster = Mutex<ClusterListing?>(nil)
     private let shutdownRequest: Mutex<@Sendable (ShutdownMode) -> Void> = Mutex { _ in }
 
-    init(configuration: NodeConfiguration, spaces: [Space], clock: NodeClock) {
+    init(
+        configuration: NodeConfiguration, spaces: [Space], clock: NodeClock,
+        security: NodeSecurity? = nil
+    ) {
         rules = configuration.rules
+        self.security = security
         switches = NodeSwitches(configuration)
         self.spaces = spaces
         self.clock = clock
@@ -81,6 +87,7 @@ final class ConnectionRecord: Sendable {
 
     enum Phase: UInt8 {
         case reading, parsing, receivingValue, swallowing, writing, watching, closing, waiting
+        case handshaking
 
         /// memcached's name of the state.
         var name: String {
@@ -93,6 +100,7 @@ final class ConnectionRecord: Sendable {
             case .watching: "conn_watch"
             case .closing: "conn_closing"
             case .waiting: "conn_waiting"
+            case .handshaking: "conn_handshake"
             }
         }
     }

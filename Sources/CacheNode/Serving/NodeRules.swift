@@ -1,3 +1,5 @@
+package import EventLoop
+
 /// What is decided before a node starts and holds for all of its spaces and listeners.
 package struct NodeRules: Sendable {
     package var threadCount = 4
@@ -5,8 +7,15 @@ package struct NodeRules: Sendable {
     package var connectionLimitRule = NodeConfiguration.ConnectionLimitRule.refuse
     package var commandsPerTurn = 20
     package var idleTimeoutSeconds = 0
-    package var listening = NodeConfiguration.Listening.tcp([(host: "127.0.0.1", port: 11_211)])
+    package var listening = NodeConfiguration.Listening.tcp([
+        NodeConfiguration.TCPPlace(host: "127.0.0.1", port: 11_211)
+    ])
     package var backlog = 1_024
+    /// `-Z`: TLS, on every TCP listener that does not say otherwise.
+    package var tls: TLSSettings?
+    /// Handshakes under way at a time; others wait for their turn.
+    package var handshakeCountMax = 1_024
+    package var handshakeTimeoutSeconds = 10
     /// What every listener's connections may do.
     package var listener = ListenerRules()
     package var exptimeRule = ExptimeRule.asWritten

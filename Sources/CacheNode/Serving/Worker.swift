@@ -47,6 +47,10 @@ final class Worker: @unchecked Sendable {
     /// to be waited for an eighth dearer.
     private var goOn: Timer?
     let commandsPerTurn: Int
+    /// Those of no connection yet, because TLS has to be agreed on. There only with TLS.
+    private var handshakes: Handshakes?
+    /// Where small pieces of a reply become one record of TLS.
+    let recordScratch: RecordScratch
 
     /// A connected descriptor, and the listener that it came by.
     private struct Arrival {
@@ -74,6 +78,8 @@ final class Worker: @unchecked Sendable {
         commandsPerTurn = context.rules.commandsPerTurn
         locks = context.spaces.compactMap(\.locks)
         hasLocks = !locks.isEmpty
+        recordScratch = RecordScratch(
+            byteCount: context.security?.settings.recordByteCount ?? 0)
         loop = try Loop()
         let wakeUp = try WakeUp(loop: loop) { [unowned self] in
             readInbox()
@@ -85,6 +91,11 @@ final class Worker: @unchecked Sendable {
         watchTimer = try Timer(loop: loop) { [unowned self] in attendWatchers() }
         goOn = try Timer(loop: loop) { [unowned self] in maintain() }
         loop.onEndOfTurn { [unowned(unsafe) self] in endTurn() }
+        if let security = context.security {
+            handshakes = try Handshakes(
+                context: context, security: security, record: record, loop: loop
+            ) { [unowned self] in open($0, listener: $1) }
+        }
     }
 
     /// The present moment, read once per turn of the loop.
@@ -104,6 +115,7 @@ final class Worker: @unchecked Sendable {
     func run() {
         loop.run()
         for socket in sockets.values { socket.detach() }
+        handshakes?.close()
         watching.removeAll()
         sockets.removeAll()
         bury()
@@ -144,7 +156,7 @@ final class Worker: @unchecked Sendable {
             }
             return (inbox.arrivals, inbox.isMaintenanceDue, inbox.isStopping)
         }
-        for arrival in arrivals { open(arrival.descriptor, listener: arrival.listener) }
+        for arrival in arrivals { receive(arrival) }
         if isMaintenanceDue { maintain() }
         if isStopping {
             answerWaits()
@@ -152,23 +164,40 @@ final class Worker: @unchecked Sendable {
         }
     }
 
-    private func open(_ descriptor: Int32, listener: ListenerIdentity) {
+    private func receive(_ arrival: Arrival) {
+        let listener = arrival.listener
+        let socket = EventLoop.Stream(descriptor: arrival.descriptor)
+        listener.space.counters[number].add(.totalConnections)
+        guard let handshakes, listener.verification != nil else {
+            return open(.clear(socket), listener: listener)
+        }
+        do {
+            try handshakes.begin(socket, listener: listener, now: now())
+        } catch {
+            noteDropped(error)
+        }
+    }
+
+    private func open(_ stream: consuming Transport, listener: ListenerIdentity) {
+        let descriptor = stream.socket.descriptor
         let connection = Connection(
             context: context, listener: listener, worker: record, pool: pool, now: now(),
             descriptor: descriptor)
         do {
-            let socket = try ClientSocket(
-                worker: self, descriptor: descriptor, connection: connection)
+            let socket = try ClientSocket(worker: self, stream: stream, connection: connection)
             sockets[descriptor] = socket
             record.connections.withLock { $0[descriptor] = connection.record }
-            connection.counters.add(.totalConnections)
             if context.watchers.want(.connections) { socket.tellOpened() }
             if context.isVerbose(2) { context.logger.debug("<\(descriptor) new client connection") }
         } catch {
-            // The descriptor has been closed with its stream.
-            context.logger.error("a connection was dropped, its events failed: \(error)")
-            context.acceptance.noteClosed()
+            noteDropped(error)
         }
+    }
+
+    /// The descriptor has been closed with its stream.
+    private func noteDropped(_ error: EventLoopError) {
+        context.logger.error("a connection was dropped, its events failed: \(error)")
+        context.acceptance.noteClosed()
     }
 
     func close(_ socket: ClientSocket, _ reason: CloseReason = .error) {
@@ -351,6 +380,7 @@ final class Worker: @unchecked Sendable {
         }
         if !hasMore {
             kickIdle(now: now)
+            handshakes?.attend(now: now)
             for socket in [ClientSocket](watching.values) { socket.closeIfGone() }
         }
         record.lentBufferCount.store(pool.lentCount, ordering: .relaxed)

@@ -14,6 +14,10 @@ enum Counter: Int, CaseIterable, Sendable {
     case connectionYields
     /// Large values that were not sent, because too much memory was pinned already.
     case repliesWithoutMemory
+    // Of TLS. A client that only looks whether the port is open is no error.
+    case tlsNewSessions, tlsResumedSessions
+    case tlsHandshakeErrors, tlsHandshakeTimeouts, tlsClearTextClients
+    case tlsProtocolErrors, tlsCutOffs
 }
 
 /// One worker's counters of a space: written by that worker alone, read by any thread.

@@ -103,7 +103,7 @@ extension StatisticsReading {
             "memory_file", space.configuration.memoryFile ?? "(null)",
             "The file that items live in (-e)")
         list.gauge("client_flags_size", 4, "Bytes of an item's client flags")
-        list.flag("ssl_enabled", false, "Always no: there is no TLS")
+        addSecuritySettings(to: &list)
     }
 
     // MARK: memcached's machinery
