@@ -165,6 +165,8 @@ struct StatisticsNameTests {
         "num_threads_per_udp", "dump_enabled",
         // Other machinery; the window is that of 1.6.45.
         "hash_algorithm", "worker_logbuf_size", "slab_automove_window",
+        // TLS 1.3 where nothing else is asked for.
+        "ssl_min_version",
     ]
 
     @Test("Without flags every setting has memcached's value, but for those that are named here")

@@ -14,6 +14,9 @@ final class LockedFile {
     /// How long a file's lock is waited for: the process before may still be dying.
     private static let lockAttempts = 100
     private static let lockMilliseconds = 20
+    /// Longer than that: who waits for the lock has the file open, and must be gone before the one that
+    /// has it gives up. Else of several first starts at one moment none gets the file.
+    private static let leaseAttempts = 2 * lockAttempts
 
     /// Opens and locks what is at `path`; nothing when nothing is. It is not ours yet.
     static func there(_ path: String) throws(NodeError) -> LockedFile? {
@@ -49,35 +52,43 @@ final class LockedFile {
 
     private init(_ path: String, flags: Int32) throws(NodeError) {
         self.path = path
-        descriptor = try Self.openLocked(path, flags)
-        // While the lock was waited for, another process may have finished this very file.
-        guard isNamed else { throw .anotherMadeIt(path) }
+        // Without waiting for the other end, should it be a pipe by now.
+        let always = O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK
+        var attempts = 0
+        var descriptor: Int32
+        repeat {
+            if attempts > 0 { usleep(UInt32(Self.lockMilliseconds) * 1_000) }
+            attempts += 1
+            descriptor = open(path, always | flags, 0o600)
+            // Another node has its lease just now, see `checkWriters`.
+        } while descriptor < 0 && errno == EWOULDBLOCK && attempts < Self.lockAttempts
+        self.descriptor = descriptor
+        guard descriptor >= 0 else {
+            let number = errno
+            var error = NodeError.ofFile(path, "cannot open it", number)
+            error.isFileUnusable = number == EACCES || number == EPERM
+            error.isFileGone = number == ENOENT && flags & O_CREAT == 0
+            throw error
+        }
+        do throws(NodeError) {
+            try lock()
+            // While the lock was waited for, another process may have finished this very file.
+            guard isNamed else { throw .anotherMadeIt(path) }
+        } catch {
+            close(descriptor)
+            throw error
+        }
     }
 
     deinit { close(descriptor) }
 
-    private static func openLocked(_ path: String, _ flags: Int32) throws(NodeError) -> Int32 {
-        // Without waiting for the other end, should it be a pipe by now.
-        let always = O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK
-        for attempt in 0..<lockAttempts {
-            if attempt > 0 { usleep(UInt32(lockMilliseconds) * 1_000) }
-            let descriptor = open(path, always | flags, 0o600)
-            guard descriptor >= 0 else {
-                let number = errno
-                // Another node has its lease just now, see `checkWriters`.
-                if number == EWOULDBLOCK { continue }
-                var error = NodeError.ofFile(path, "cannot open it", number)
-                error.isFileUnusable = number == EACCES || number == EPERM
-                error.isFileGone = number == ENOENT && flags & O_CREAT == 0
-                throw error
+    private func lock() throws(NodeError) {
+        for _ in 0..<Self.lockAttempts {
+            if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { return }
+            guard errno == EWOULDBLOCK || errno == EINTR else {
+                throw .ofFile(path, "cannot lock it", errno)
             }
-            if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { return descriptor }
-            let number = errno
-            // Nobody waits with the file open: whoever has the lock goes on only when nobody else has.
-            close(descriptor)
-            guard number == EWOULDBLOCK || number == EINTR else {
-                throw .ofFile(path, "cannot lock it", number)
-            }
+            usleep(UInt32(Self.lockMilliseconds) * 1_000)
         }
         throw NodeError(
             message: "memory file \(path): it is in use by a running node; stop that one first")
@@ -144,7 +155,7 @@ final class LockedFile {
         // Whoever opens the file meanwhile waits, and the kernel says so by a signal: one that is ignored.
         _ = fcntl(descriptor, Self.setSignal, SIGURG)
         // A writer that is just dying gives its descriptors back one after the other.
-        for attempt in 0..<Self.lockAttempts {
+        for attempt in 0..<Self.leaseAttempts {
             if attempt > 0 { usleep(UInt32(Self.lockMilliseconds) * 1_000) }
             if fcntl(descriptor, Self.setLease, F_WRLCK) == 0 {
                 _ = fcntl(descriptor, Self.setLease, F_UNLCK)
