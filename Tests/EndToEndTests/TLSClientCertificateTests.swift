@@ -75,7 +75,6 @@ struct TLSClientCertificateTests {
             #expect(try isServed(node, by: nil, at: place) == (place < 2))
             #expect(try isServed(node, by: "client", at: place))
         }
-        #expect(node.node.program.errors.isEmpty)
     }
 
     @Test("A session that began without a certificate is not gone on with where one is required")
