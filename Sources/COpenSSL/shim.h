@@ -21,6 +21,9 @@ static inline int tls_set_minimum_version(SSL_CTX *context, int version) {
 static inline void tls_set_options(SSL_CTX *context, int uses_kernel, int issues_tickets) {
     SSL_CTX_set_options(context, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION |
                                  SSL_OP_CIPHER_SERVER_PREFERENCE);
+    // Who is cut off has sent no command that is carried out in part, and what came before is answered
+    // as in clear text: after an error nothing could be sent.
+    SSL_CTX_set_options(context, SSL_OP_IGNORE_UNEXPECTED_EOF);
     if (uses_kernel) SSL_CTX_set_options(context, SSL_OP_ENABLE_KTLS);
     if (!issues_tickets) SSL_CTX_set_options(context, SSL_OP_NO_TICKET);
 }
@@ -100,6 +103,8 @@ static inline BIO_METHOD *socket_bio_method(void) {
     BIO_meth_set_ctrl(method, socket_bio_control);
     return method;
 }
+
+static inline int tls_has_met_end(const SSL *session) { return BIO_eof(SSL_get_rbio(session)); }
 
 static inline BIO *socket_bio_new(const BIO_METHOD *method, int descriptor) {
     BIO *bio = BIO_new(method);

@@ -44,9 +44,9 @@ package struct TLSStream: ~Copyable {
         switch SSL_get_error(session, result) {
         case SSL_ERROR_WANT_READ: return .waits(.readable)
         case SSL_ERROR_WANT_WRITE: return .waits(.writable)
+        case SSL_ERROR_ZERO_RETURN: return .failed(reason: "the peer has gone")
         case SSL_ERROR_SYSCALL where ERR_peek_error() == 0:
-            return .failed(
-                reason: errno == 0 ? "the peer has gone" : String(cString: strerror(errno)))
+            return .failed(reason: String(cString: strerror(errno)))
         default: return .failed(reason: failure())
         }
     }
@@ -109,7 +109,7 @@ package struct TLSStream: ~Copyable {
     package var awaited: Readiness { SSL_want(session) == SSL_WRITING ? .writable : .readable }
 
     /// Whether the peer's end came without its saying so: it was cut off, or does not care.
-    package var wasCutOff: Bool { SSL_get_shutdown(session) & SSL_RECEIVED_SHUTDOWN == 0 }
+    package var wasCutOff: Bool { tls_has_met_end(session) != 0 }
 
     /// What a result that is not above 0 stands for. A protocol that is not kept to is EPROTO.
     @inline(never)
@@ -119,10 +119,8 @@ package struct TLSStream: ~Copyable {
         case SSL_ERROR_ZERO_RETURN: return .ended
         case SSL_ERROR_SYSCALL where ERR_peek_error() == 0: return .failed(errno: errno)
         default:
-            let code = ERR_peek_error()
             ERR_clear_error()
-            return ERR_GET_REASON(code) == SSL_R_UNEXPECTED_EOF_WHILE_READING
-                ? .ended : .failed(errno: EPROTO)
+            return .failed(errno: EPROTO)
         }
     }
 
