@@ -30,7 +30,8 @@ let package = Package(
     traits: [
         .trait(
             name: "Hummingbird",
-            description: "HummingbirdSojourn, a PersistDriver, and the example application.")
+            description: "HummingbirdSojourn, a PersistDriver, and the example application."),
+        .trait(name: "Fuzzing", description: "What scripts/fuzz runs, in release builds."),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -151,6 +152,27 @@ let package = Package(
             ],
             swiftSettings: strict),
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
+        // Both look inside of the modules: they are empty in release builds without the trait Fuzzing.
+        .target(
+            name: "NodeStage",
+            dependencies: ["CacheNode", "MemcacheProtocol", "SessionMap", "TestSupport"],
+            path: "Tests/NodeStage", swiftSettings: strict),
+        .target(
+            name: "FuzzBodies",
+            dependencies: [
+                "CacheNode", "MemcacheProtocol", "NodeStage", "SessionMap", "TestSupport",
+            ],
+            path: "Tests/FuzzBodies", exclude: ["Corpus"], swiftSettings: strict),
+        // Without the trait it only says so; with it, it is built by scripts/fuzz. libFuzzer has a main of its
+        // own, which gold refuses beside this one; lld takes the program's.
+        .executableTarget(
+            name: "Fuzz", dependencies: ["FuzzBodies", "TestSupport"], path: "Tests/Fuzz",
+            swiftSettings: strict,
+            linkerSettings: [.unsafeFlags(["-use-ld=lld"], .when(traits: ["Fuzzing"]))]),
+        .testTarget(
+            name: "FuzzTests",
+            dependencies: ["FuzzBodies", "MemcacheProtocol", "NodeStage", "TestSupport"],
+            swiftSettings: strict),
         .testTarget(
             name: "ArchitectureTests", dependencies: ["TestSupport"], swiftSettings: strict),
         .testTarget(
@@ -162,7 +184,8 @@ let package = Package(
         .testTarget(
             name: "CacheNodeTests",
             dependencies: [
-                "CacheNode", "EventLoop", "MemcacheProtocol", "SessionMap", "TestSupport",
+                "CacheNode", "EventLoop", "MemcacheProtocol", "NodeStage", "SessionMap",
+                "TestSupport",
             ],
             swiftSettings: strict),
         .testTarget(

@@ -4,6 +4,7 @@ import TestSupport
 import Testing
 
 @testable import CacheNode
+@testable import NodeStage
 
 /// Accepting that pauses, because all places are taken, must go on when one is free.
 @Suite(.timeLimit(.minutes(10)))

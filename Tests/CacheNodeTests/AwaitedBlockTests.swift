@@ -2,6 +2,7 @@ import TestSupport
 import Testing
 
 @testable import CacheNode
+@testable import NodeStage
 
 /// A storage command whose data block comes after its line, and in parts.
 @Suite(.timeLimit(.minutes(10)))

@@ -4,6 +4,7 @@ import TestSupport
 import Testing
 
 @testable import CacheNode
+@testable import NodeStage
 
 /// Replies, taken apart; a failure where they are anything else.
 func packets(_ bytes: [UInt8]) throws -> [BinaryReplyPacket] {

@@ -3,6 +3,7 @@ import TestSupport
 import Testing
 
 @testable import CacheNode
+@testable import NodeStage
 
 /// `-o lock_keys` in the binary protocol: `add` and `addq` of a lock that is held wait for it.
 @Suite(.timeLimit(.minutes(10)))

@@ -4,6 +4,7 @@ import TestSupport
 import Testing
 
 @testable import CacheNode
+@testable import NodeStage
 
 /// Every kind of wrong request: what is answered, and whether the connection goes on.
 @Suite(.timeLimit(.minutes(10)))

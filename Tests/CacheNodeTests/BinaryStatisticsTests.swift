@@ -5,6 +5,7 @@ import TestSupport
 import Testing
 
 @testable import CacheNode
+@testable import NodeStage
 
 /// `stat`, and what the binary protocol's commands count.
 @Suite(.timeLimit(.minutes(10)))

@@ -4,6 +4,7 @@ import TestSupport
 import Testing
 
 @testable import CacheNode
+@testable import NodeStage
 
 /// Values of binary packets: in parts, in place, and on their way out.
 @Suite(.timeLimit(.minutes(10)))

@@ -4,6 +4,7 @@ import TestSupport
 import Testing
 
 @testable import CacheNode
+@testable import NodeStage
 
 /// What one peer may take of a node's time and memory.
 @Suite(.timeLimit(.minutes(10)))
@@ -250,14 +251,6 @@ struct BoundTests {
 }
 
 extension InProcessPeer {
-    /// Takes at most so many bytes of the replies, and lets the node go on.
-    func receivePart(of byteCount: Int) throws -> Bool {
-        guard !connection.output.isEmpty else { return false }
-        pull(byteCount)
-        try send([])
-        return true
-    }
-
     /// Whether what was received are repetitions of `reply`, from a place on.
     func checkRepeats(of reply: [UInt8], from start: Int) {
         let first = reply[(start % reply.count)...]

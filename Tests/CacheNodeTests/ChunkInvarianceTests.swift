@@ -2,6 +2,7 @@ import TestSupport
 import Testing
 
 @testable import CacheNode
+@testable import NodeStage
 
 /// The same replies, and the same items afterwards, however the input is cut.
 @Suite(.timeLimit(.minutes(10)))

@@ -3,6 +3,7 @@ import TestSupport
 import Testing
 
 @testable import CacheNode
+@testable import NodeStage
 
 /// `-o lock_keys=*SUFFIX`: locks that are counted, added and set to zero, all in one batch, as the session
 /// handler of PHP's older extension does it.

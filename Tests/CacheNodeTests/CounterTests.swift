@@ -3,6 +3,7 @@ import TestSupport
 import Testing
 
 @testable import CacheNode
+@testable import NodeStage
 
 /// Every counter of the pages of `stats` moves by what happened, and no other does.
 @Suite(.timeLimit(.minutes(10)))

@@ -3,6 +3,7 @@ import TestSupport
 import Testing
 
 @testable import CacheNode
+@testable import NodeStage
 
 /// `lru_crawler metadump` and `mgdump`: all items, without being in anybody's way.
 @Suite(.timeLimit(.minutes(10)))

@@ -3,6 +3,7 @@ import Testing
 
 @testable import CacheNode
 @testable import MemcacheProtocol
+@testable import NodeStage
 
 @Suite(.timeLimit(.minutes(10)))
 struct ExptimeRuleTests {

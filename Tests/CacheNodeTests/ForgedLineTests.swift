@@ -4,6 +4,7 @@ import TestSupport
 import Testing
 
 @testable import CacheNode
+@testable import NodeStage
 
 /// A key that was given in base64 may hold any byte. Wherever keys are shown, none of them may end a line
 /// and begin another that the node never wrote.

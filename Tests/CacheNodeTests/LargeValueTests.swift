@@ -4,6 +4,7 @@ import TestSupport
 import Testing
 
 @testable import CacheNode
+@testable import NodeStage
 
 /// Values beyond the input buffer, which arrive in the map directly.
 @Suite(.timeLimit(.minutes(10)))

@@ -5,6 +5,7 @@ import TestSupport
 import Testing
 
 @testable import CacheNode
+@testable import NodeStage
 
 /// Locks that are handed over between real sockets and threads: how quickly, and what goes wrong.
 @Suite(.timeLimit(.minutes(10)), .serialized)

@@ -3,6 +3,7 @@ import TestSupport
 import Testing
 
 @testable import CacheNode
+@testable import NodeStage
 
 /// What the tests of locks do in process: peers that send at once, and take what comes at once.
 protocol LockStage {}

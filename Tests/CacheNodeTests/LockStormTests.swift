@@ -5,6 +5,7 @@ import TestSupport
 import Testing
 
 @testable import CacheNode
+@testable import NodeStage
 
 /// Many who want the same locks, on several workers.
 @Suite(.timeLimit(.minutes(10)), .serialized)

@@ -4,6 +4,7 @@ import TestSupport
 import Testing
 
 @testable import CacheNode
+@testable import NodeStage
 
 /// What is told of waits for locks: counters, pages, watchers.
 @Suite(.timeLimit(.minutes(10)))

@@ -3,6 +3,7 @@ import TestSupport
 import Testing
 
 @testable import CacheNode
+@testable import NodeStage
 
 /// `-o lock_keys`: an `add` of a lock that is held waits for it, first come first served.
 @Suite(.timeLimit(.minutes(10)))

@@ -4,6 +4,7 @@ import TestSupport
 import Testing
 
 @testable import CacheNode
+@testable import NodeStage
 
 /// `ms` with values beyond the input buffer, whose line is needed once more when they have arrived.
 @Suite(.timeLimit(.minutes(10)))

@@ -3,6 +3,7 @@ import TestSupport
 import Testing
 
 @testable import CacheNode
+@testable import NodeStage
 
 /// Values that are sent from where they are stored must not change while they are sent.
 @Suite(.timeLimit(.minutes(10)))

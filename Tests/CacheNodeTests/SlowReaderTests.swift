@@ -4,6 +4,7 @@ import TestSupport
 import Testing
 
 @testable import CacheNode
+@testable import NodeStage
 
 /// What one peer may take of a node's memory by the way in which it reads.
 @Suite(.timeLimit(.minutes(10)))

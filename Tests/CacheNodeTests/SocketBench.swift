@@ -3,6 +3,7 @@ import Glibc
 import TestSupport
 
 @testable import CacheNode
+@testable import NodeStage
 
 /// A worker whose loop is run by the test, turn by turn, and a connected pair of TCP sockets: what a
 /// connection holds can be looked at between two turns.

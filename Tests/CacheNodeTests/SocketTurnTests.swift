@@ -2,6 +2,7 @@ import TestSupport
 import Testing
 
 @testable import CacheNode
+@testable import NodeStage
 
 /// What a socket lets its peer take of the thread and of memory, seen between the loop's turns.
 @Suite(.timeLimit(.minutes(10)))

@@ -2,6 +2,7 @@ import EventLoop
 import Testing
 
 @testable import CacheNode
+@testable import NodeStage
 
 /// Several spaces in one node: nothing but the place that makes one may count on it.
 @Suite(.timeLimit(.minutes(10)))

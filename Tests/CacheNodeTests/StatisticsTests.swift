@@ -3,6 +3,7 @@ import Synchronization
 import Testing
 
 @testable import CacheNode
+@testable import NodeStage
 
 /// The pages as lists, before they are written in any format.
 @Suite(.timeLimit(.minutes(10)))

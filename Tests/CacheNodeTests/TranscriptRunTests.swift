@@ -2,6 +2,7 @@ import TestSupport
 import Testing
 
 @testable import CacheNode
+@testable import NodeStage
 
 /// The runner itself: one that cannot fail proves nothing.
 @Suite(.timeLimit(.minutes(10)))

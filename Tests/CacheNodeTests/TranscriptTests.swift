@@ -2,6 +2,7 @@ import TestSupport
 import Testing
 
 @testable import CacheNode
+@testable import NodeStage
 
 @Suite(.timeLimit(.minutes(10)))
 struct TranscriptTests {

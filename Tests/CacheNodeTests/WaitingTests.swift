@@ -3,6 +3,7 @@ import SessionMap
 import Testing
 
 @testable import CacheNode
+@testable import NodeStage
 
 /// A command whose outcome comes later: nothing overtakes it, and it ends once, however it ends.
 @Suite(.timeLimit(.minutes(10)))

@@ -4,6 +4,7 @@ import TestSupport
 import Testing
 
 @testable import CacheNode
+@testable import NodeStage
 
 /// `watch`: who is told what, and what happens to those who do not listen.
 @Suite(.timeLimit(.minutes(10)))

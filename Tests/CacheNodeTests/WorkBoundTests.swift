@@ -5,6 +5,7 @@ import TestSupport
 import Testing
 
 @testable import CacheNode
+@testable import NodeStage
 
 /// What one peer may take of the time of a thread in a turn, whatever its commands are.
 @Suite(.timeLimit(.minutes(10)))

@@ -4,6 +4,7 @@ import Synchronization
 import TestSupport
 
 @testable import CacheNode
+@testable import NodeStage
 
 /// Workers with threads of their own, as a node has them, and peers that are connected to one or the
 /// other. The clock goes.
