@@ -91,20 +91,20 @@ package final class TestCertificates {
             """, to: "ca.cnf")
         _ = try write("", to: "index")
         _ = try write("1000", to: "serial")
-        var parts = tm()
-        var tomorrow = time(nil) + 86_400
-        gmtime_r(&tomorrow, &parts)
-        let year = Int(parts.tm_year) + 1900
         try run([
             "ca", "-batch", "-notext", "-config", configuration, "-in", path(name + ".csr"),
             "-cert", path("ca.pem"), "-keyfile", path("ca.key"), "-out", path(name + ".pem"),
-            "-startdate", Self.text(year, parts), "-enddate", Self.text(year + 1, parts),
+            "-startdate", Self.text(daysAhead: 1), "-enddate", Self.text(daysAhead: 300),
         ])
     }
 
-    private static func text(_ year: Int, _ parts: tm) -> String {
-        let rest = [parts.tm_mon + 1, min(parts.tm_mday, 28)].map { ($0 < 10 ? "0" : "") + "\($0)" }
-        return "\(year)\(rest.joined())000000Z"
+    private static func text(daysAhead days: Int) -> String {
+        var time = time(nil) + days * 86_400
+        var parts = tm()
+        gmtime_r(&time, &parts)
+        var text = [CChar](repeating: 0, count: 32)
+        let count = strftime(&text, text.count, "%Y%m%d%H%M%SZ", &parts)
+        return String(decoding: text.prefix(count).map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 
     /// A list of revoked certificates of `ca`, with this one in it.
