@@ -4,7 +4,7 @@ import Synchronization
 
 /// A worker's connections that are not secured yet.
 ///
-/// A handshake takes a hundred times as long as a request. So few go on at a time, and then whoever else
+/// A handshake takes many times as long as a request. So few go on at a time, and then whoever else
 /// is ready comes first.
 ///
 /// Goals: bounded in number and in time, whatever peers do. Only so many have an object of OpenSSL's;
@@ -29,7 +29,7 @@ final class Handshakes {
     private var waiting = HandshakeQueue()
     private var turn: Timer?
 
-    /// Some two milliseconds, with a key of RSA. Then others get their turn.
+    /// Then others get their turn.
     private static let stepsPerTurn = 4
     /// From here on one that stands still makes way, in seconds.
     private static let stallSeconds: UInt32 = 2

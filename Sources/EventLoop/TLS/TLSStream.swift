@@ -4,8 +4,7 @@ import Glibc
 /// A connected socket's bytes under TLS: a handshake, then non-blocking reads and writes as a `Stream`
 /// has them. Owns the socket. Says goodbye (close-notify) when it goes.
 ///
-/// Costs: an SSL object of OpenSSL's, some 10 kB. Its buffers are there while there is something in
-/// them.
+/// Costs: an SSL object of OpenSSL's. Its buffers are there while there is something in them.
 ///
 /// A socket that is not readable does not mean that there is nothing to read: see `hasPending`.
 package struct TLSStream: ~Copyable {
