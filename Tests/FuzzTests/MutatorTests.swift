@@ -25,10 +25,14 @@ struct MutatorTests {
         "A mutated conversation is mostly one: commands are carried out, and others announce too much"
     )
     func commands() throws {
-        var input = bytes("set a 0 0 1\r\nx\r\nget a\r\n")
+        var input: [UInt8] = []
         var generator = SeededGenerator(seed: 1)
         var counts: [String: Int] = [:]
-        for _ in 0..<400 {
+        for round in 0..<400 {
+            // As a fuzzer does, which goes on from all of its corpus.
+            if round % 10 == 0 {
+                input = ConversationInput.packed(randomConversation(using: &generator))
+            }
             input = Array(mutateCommands(of: input, using: &generator).prefix(2_000))
             let sent = ConversationInput([0, 0] + input).sent
             let replies = try converse(sent, cuts: .whole, .conversation).replies
@@ -44,10 +48,13 @@ struct MutatorTests {
 
     @Test("Mutated packets are mostly requests, with answers of every kind")
     func packets() throws {
-        var input = BinaryPacket.store(0x01, "a", [120]) + BinaryPacket(0x00, key: "a").bytes
+        var input: [UInt8] = []
         var generator = SeededGenerator(seed: 1)
         var counts: [UInt16: Int] = [:]
-        for _ in 0..<400 {
+        for round in 0..<400 {
+            if round % 10 == 0 {
+                input = ConversationInput.packed(randomPackets(using: &generator))
+            }
             input = Array(mutatePackets(of: input, using: &generator).prefix(2_000))
             let sent = ConversationInput([0, 0] + input).sent
             let replies = try converse(sent, cuts: .whole, .conversation).replies
