@@ -21,9 +21,7 @@ struct MutatorTests {
         }
     }
 
-    @Test(
-        "A mutated conversation is mostly one: commands are carried out, and others announce too much"
-    )
+    @Test("A mutated conversation is mostly one: commands are carried out, and wrong ones refused")
     func commands() throws {
         var input: [UInt8] = []
         var generator = SeededGenerator(seed: 1)
@@ -36,12 +34,12 @@ struct MutatorTests {
             input = Array(mutateCommands(of: input, using: &generator).prefix(2_000))
             let sent = ConversationInput([0, 0] + input).sent
             let replies = try converse(sent, cuts: .whole, .conversation).replies
-            for word in ["STORED", "VALUE", "HD", "VA ", "CLIENT_ERROR", "too large"]
+            for word in ["STORED", "VALUE", "HD", "CLIENT_ERROR"]
             where String(decoding: replies, as: UTF8.self).contains(word) {
                 counts[word, default: 0] += 1
             }
         }
-        for word in ["STORED", "VALUE", "HD", "VA ", "CLIENT_ERROR", "too large"] {
+        for word in ["STORED", "VALUE", "HD", "CLIENT_ERROR"] {
             #expect(counts[word, default: 0] > 4, "\(word)")
         }
     }
