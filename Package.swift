@@ -242,7 +242,7 @@ let package = Package(
                 "checking.py", "dalli_checks.rb", "faulty_kernel.c", "memcached_class_checks.php",
                 "metamemcache_checks.py",
                 "php_checks.py", "pylibmc_binary_checks.py", "pylibmc_placement.py",
-                "pymemcache_checks.py", "rack_checks.rb",
+                "pymemcache_checks.py", "rack_checks.rb", "sasl_checks.py",
             ],
             swiftSettings: strict),
     ]

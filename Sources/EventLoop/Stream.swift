@@ -148,4 +148,15 @@ package struct Stream: ~Copyable {
     /// The peer's address.
     package var peer: SocketAddress { .peer(of: descriptor) }
     package var local: SocketAddress { .local(of: descriptor) }
+
+    /// The user that a Unix socket's peer was when it connected; nothing on other sockets.
+    package var peerUserID: UInt32? {
+        // `struct ucred`: process, user, group.
+        var numbers: [UInt32] = [0, 0, 0]
+        var length = socklen_t(numbers.count * MemoryLayout<UInt32>.size)
+        guard local.isUnix,
+            getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &numbers, &length) == 0
+        else { return nil }
+        return numbers[1]
+    }
 }

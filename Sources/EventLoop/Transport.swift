@@ -28,6 +28,14 @@ package enum Transport: ~Copyable {
         }
     }
 
+    /// Whether the peer has shown a certificate that is good. In clear text nobody shows any.
+    package var hasVerifiedPeer: Bool {
+        switch self {
+        case .clear: false
+        case .secured(let stream): stream.hasVerifiedPeer
+        }
+    }
+
     /// Whether a read may find something though the socket is not readable.
     @inline(__always)
     package var hasPending: Bool {

@@ -11,6 +11,7 @@ struct ExtendedOptions {
     private var lockOptions: [String] = []
     /// Those of TLS.
     private(set) var tls = TLSOptions()
+    private(set) var authentication = AuthenticationOptions()
     /// A path as it will be meant later, when this process may be in another directory.
     private let path: (String) -> String
 
@@ -57,6 +58,8 @@ struct ExtendedOptions {
             try readLocks(name, value, &node)
         case _ where name.hasPrefix(TLSOptions.prefix):
             try tls.read(name, value, path: path)
+        case _ where name.hasPrefix(AuthenticationOptions.prefix):
+            try authentication.read(name, value)
         default: try readForeign(name, value, option, &node)
         }
     }

@@ -57,6 +57,9 @@ struct Settings {
         }
         for (flag, reason) in extended.withoutEffect { note(flag, reason) }
         try extended.tls.apply(to: &node, isEnabled: command.enableSSL)
+        try extended.authentication.apply(
+            to: &node, passwordFile: command.authFile.map { path($0) },
+            isSASLOnly: command.enableSASL)
         if command.growthFactor != nil { try checkGrowthFactor(command) }
         if command.enableLargePages { note("-L", "large pages are used where the kernel has them") }
     }

@@ -71,6 +71,21 @@ struct SojourndCommand: ParsableCommand {
         help: "TLS, with the certificate that -o ssl_chain_cert names.")
     var enableSSL = false
 
+    @Option(
+        name: [.customShort("Y", allowingJoined: true), .customLong("auth-file")],
+        help: ArgumentHelp(
+            """
+            Users and passwords, lines user:password: peers have to log in before anything else, by "set" \
+            with "user password" as the value, or by SASL PLAIN in the binary protocol. \
+            Read again on SIGHUP.
+            """, valueName: "file"))
+    var authFile: String?
+
+    @Flag(
+        name: [.customShort("S"), .customLong("enable-sasl")],
+        help: "Binary protocol only, with SASL PLAIN for the users of -Y.")
+    var enableSASL = false
+
     @Flag(
         name: [.customShort("d"), .customLong("daemon")],
         help: "Run in the background; returns when it serves, or has failed to.")
@@ -252,6 +267,10 @@ struct SojourndCommand: ParsableCommand {
             ssl_kernel_tls, ssl_wbuf_size=KILOBYTES (of a record, at most and by default 16), \
             ssl_handshakes=COUNT (at most so many at a time, others wait, default 1024), \
             ssl_handshake_timeout=SECONDS (at most so long, default 10). \
+            With -Y: auth_timeout=SECONDS (who has not logged in by then is dropped, default 10), \
+            auth_mtls (a client's certificate that was verified is a login), auth_shared_file (others may \
+            read the file of -Y). With -s: auth_uids=USER:USER (these users of the machine are logged in, \
+            others are not). \
             memcached's tuning of slabs, LRU and hash table is accepted, noted at -v, and has no \
             effect.
             """, valueName: "options"))

@@ -64,7 +64,8 @@ func supervise(
 ) throws -> Int32 {
     let supervisor = try Supervisor(
         arguments: Array(CommandLine.arguments.dropFirst()),
-        hasFiles: settings.definedNode != nil || settings.node.tls != nil,
+        hasFiles: settings.definedNode != nil || settings.node.tls != nil
+            || settings.node.authentication != nil,
         sockets: try settings.node.makeSockets(),
         superior: handedOver.superior, logger: logger, ready: ready)
     settings.writePIDFile(logger)

@@ -18,7 +18,7 @@
 
         init(
             _ configuration: NodeConfiguration = .small, cuts: Cuts = .whole, spaceCount: Int = 1,
-            workerCount: Int = 1
+            workerCount: Int = 1, authentication: NodeAuthentication? = nil
         ) throws {
             var configuration = configuration
             configuration.threadCount = workerCount
@@ -35,7 +35,9 @@
             listeners = spaces.map {
                 ListenerIdentity(space: $0, rules: rules, isUnixSocket: false)
             }
-            context = NodeContext(configuration: configuration, spaces: spaces, clock: clock)
+            context = NodeContext(
+                configuration: configuration, spaces: spaces, clock: clock,
+                authentication: authentication)
         }
 
         var listener: ListenerIdentity { listeners[0] }
@@ -48,10 +50,13 @@
 
         /// Its descriptor is a number that no socket has.
         func makeConnection(by listener: ListenerIdentity? = nil) -> Connection {
-            Connection(
+            let descriptor = 1_000_000 + Int32(connections.count)
+            let login = context.authentication.map {
+                Login($0, descriptor: descriptor, now: now)
+            }
+            return Connection(
                 context: context, listener: listener ?? self.listener, worker: worker, pool: pool,
-                now: now,
-                descriptor: 1_000_000 + Int32(connections.count))
+                now: now, descriptor: descriptor, login: login)
         }
 
         func open(cuts: Cuts? = nil, by listener: ListenerIdentity? = nil) -> InProcessPeer {

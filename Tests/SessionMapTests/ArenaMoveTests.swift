@@ -147,6 +147,36 @@ import Testing
         for (key, item) in wanted { #expect(map.get(key, now: 20).hit?.value == item.value) }
     }
 
+    @Test("A lane that is over first gives nothing back that its neighbour's last sessions are in")
+    func neighbours() throws {
+        let memory = OutlivingMemory(
+            MapConfiguration(
+                byteCount: 2 << 20, itemByteCountMax: 200_000, evicts: false, shardCount: 2,
+                hashSeed: 31))
+        var stored: [String] = []
+        do {
+            let map = try memory.makeMap()
+            // Regions do not end where pages do, and these are full to their ends.
+            var refusedCount = 0
+            for number in 0... {
+                if map.set("session-\(number)", [UInt8](repeating: 7, count: 40)) == .stored {
+                    stored.append("session-\(number)")
+                } else {
+                    refusedCount += 1
+                }
+                if refusedCount == 200 { break }
+            }
+        }
+        let target = configuration(megabytes: 4, shardCount: 2)
+        let movers = try Movers(memory, to: target)
+        movers.isBackwards = true
+        let left = try #require(try movers.goOn(now: 20))
+        #expect(left.evictedCount == 0)
+        let (map, report) = try movers.recover(target, now: 20)
+        #expect(report.itemCount == stored.count)
+        for key in stored { #expect(map.value(key, now: 20)?.count == 40) }
+    }
+
     @Test("With less memory those go that eviction would have sent away, and proven sessions stay")
     func shrinking() throws {
         let memory = OutlivingMemory(configuration(megabytes: 8, shardCount: 1))

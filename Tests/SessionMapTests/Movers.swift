@@ -19,6 +19,8 @@ final class Movers {
     var stepsLeft = Int.max
     /// Whether lanes move at the same time.
     var isParallel = false
+    /// Whether the last lane is over before the first begins.
+    var isBackwards = false
 
     init(_ memory: OutlivingMemory, to configuration: MapConfiguration) throws {
         let found = try FoundArena.read(memory.page).get()
@@ -91,6 +93,9 @@ final class Movers {
         host.stepsPerTurn = 1
         if isParallel {
             host.each = { DispatchQueue.concurrentPerform(iterations: $0, execute: $1) }
+        }
+        if isBackwards {
+            host.each = { count, body in for number in (0..<count).reversed() { body(number) } }
         }
         return host
     }

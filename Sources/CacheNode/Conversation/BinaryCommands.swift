@@ -39,6 +39,13 @@ extension Connection.Step {
         if request.isStorage {
             return TextStorage.begin(request, &input, &output, executor, now: now)
         }
+        if case .authenticate = request.command,
+            let authentication = executor.context.authentication
+        {
+            // Once more, or after a login that took no password.
+            return .leads(
+                .loggingIn(Login(authentication, descriptor: executor.descriptor, now: now)))
+        }
         if let next = request.run(&input, &output, executor, now: now) { return .leads(next) }
         // A page looks at all of the node's parts, and hundreds of such packets fit the input.
         if case .stat = request.command, !input.isEmpty { return .halts(.packet, .rested) }
@@ -65,7 +72,7 @@ extension BinaryRequest {
         now: Moment
     ) -> Connection.State? {
         if case .authenticate = command {
-            // Nobody logs in. What it brings is not wanted.
+            // There are no users. What it brings is not wanted.
             return .swallowing(
                 byteCount: headByteCount + valueByteCount,
                 then: .packet(BinaryReply(to: self, .unknownCommand)))
@@ -99,7 +106,7 @@ extension BinaryRequest {
             output.append(.success, to: self)
             return .closed(.normal)
         case .stat: return showPage(packet.extracting(key), &output, executor, now: now)
-        case .listMechanisms: output.append(.unknownCommand, to: self)
+        case .listMechanisms: output.appendMechanisms(to: self, executor)
         case .store, .authenticate: preconditionFailure("a value follows")
         }
         return nil

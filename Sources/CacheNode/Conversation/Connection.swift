@@ -30,17 +30,22 @@ final class Connection {
     /// Whether each command is logged, as of this turn.
     private var logsCommands = false
     private var speaksBinary = false
+    /// There until the peer has logged in, where that is asked of it.
+    private(set) var login: Login?
 
+    /// - Parameter login: what the peer has to do first, if anything.
     init(
         context: NodeContext, listener: ListenerIdentity, worker: WorkerRecord, pool: BufferPool,
-        now: Moment, descriptor: Int32 = -1
+        now: Moment, descriptor: Int32 = -1, login: Login? = nil
     ) {
         self.context = context
         executor = Executor(
             context: context, listener: listener, worker: worker, descriptor: descriptor)
         counters = listener.space.counters[worker.number]
         record = ConnectionRecord(descriptor: descriptor, now: now.seconds)
-        input = InputBuffer(pool: pool)
+        input = InputBuffer(
+            pool: pool, capacity: login == nil ? InputBuffer.blockByteCount : Login.inputByteCount)
+        self.login = login
         output = OutputBuffer(pool: pool, map: listener.space.map)
     }
 
@@ -145,6 +150,7 @@ final class Connection {
         // `run` sees to it.
         case .command, .packet: return .over
         case .fresh: return chooseProtocol()
+        case .loggingIn(let login): return goOn(login)
         case .awaitingKey(let request):
             commandsLeft -= 1
             return next(
@@ -180,8 +186,28 @@ final class Connection {
         return .leads(next)
     }
 
-    /// Where a command, or a packet, is expected.
-    private var next: State { speaksBinary ? .packet : .command }
+    /// Where a command, or a packet, is expected, and that the peer logs in if it has to.
+    private var next: State {
+        if let login { return .loggingIn(login) }
+        return speaksBinary ? .packet : .command
+    }
+
+    /// - Parameter login: this connection's, or that of a peer that does it once more.
+    private func goOn(_ login: Login) -> Step {
+        let step =
+            speaksBinary
+            ? login.nextPacket(&input, &output, executor)
+            : login.nextLine(&input, &output, executor)
+        endLogin()
+        return next(after: step)
+    }
+
+    /// Lets a peer that has logged in do everything else.
+    private func endLogin() {
+        guard let login, login.isOver else { return }
+        self.login = nil
+        input.widen()
+    }
 
     /// What follows a command that was not there as a whole.
     private func next(after step: Step) -> Step {
@@ -242,7 +268,10 @@ final class Connection {
     /// the answer comes late.
     func resume(_ ticket: Ticket, _ ending: WaitEnding, now: Moment) -> Bool {
         guard case .waiting(let waiting) = state, waiting.ticket == ticket else { return false }
-        if waiting.finish(ending, &output, executor, now: now) { state = next }
+        if waiting.finish(ending, &output, executor, now: now) {
+            endLogin()
+            state = next
+        }
         return true
     }
 

@@ -4,6 +4,8 @@ extension Connection {
     enum State {
         /// Nothing has arrived yet: the first byte chooses the protocol.
         case fresh
+        /// The peer has to say who it is.
+        case loggingIn(Login)
         case command
         /// The same in the binary protocol.
         case packet
@@ -114,7 +116,7 @@ extension Connection.State {
         case .closed: .closing
         case .listing, .watching: .watching
         case .waiting: .waiting
-        case .fresh, .command, .packet, .awaitingKey, .retrieving: .reading
+        case .fresh, .loggingIn, .command, .packet, .awaitingKey, .retrieving: .reading
         }
     }
 }

@@ -11,11 +11,18 @@ struct InputBuffer: ~Copyable {
 
     private let pool: BufferPool
     private var block: UnsafeMutableRawPointer?
-    private(set) var capacity = Self.blockByteCount
+    /// What it holds unless it has grown.
+    private var usualCapacity: Int
+    private(set) var capacity: Int
     private var start = 0
     private var end = 0
 
-    init(pool: BufferPool) { self.pool = pool }
+    /// - Parameter capacity: less than a block, for a peer that is not trusted with one yet.
+    init(pool: BufferPool, capacity: Int = Self.blockByteCount) {
+        self.pool = pool
+        usualCapacity = capacity
+        self.capacity = capacity
+    }
 
     deinit {
         if let block { Self.release(block, capacity: capacity, pool: pool) }
@@ -42,7 +49,7 @@ struct InputBuffer: ~Copyable {
 
     /// Where more can be received; what is left is moved to the front if that gains room.
     mutating func room() -> UnsafeMutableRawBufferPointer {
-        let block = block ?? pool.borrow()
+        let block = block ?? makeBlock()
         self.block = block
         if start > 0 {
             memmove(block, block + start, count)
@@ -50,6 +57,12 @@ struct InputBuffer: ~Copyable {
             start = 0
         }
         return UnsafeMutableRawBufferPointer(start: block + end, count: capacity - end)
+    }
+
+    @inline(__always)
+    private func makeBlock() -> UnsafeMutableRawPointer {
+        capacity == Self.blockByteCount
+            ? pool.borrow() : .allocate(byteCount: capacity, alignment: 16)
     }
 
     mutating func noteReceived(_ count: Int) {
@@ -72,7 +85,22 @@ struct InputBuffer: ~Copyable {
         guard isEmpty, let block else { return }
         Self.release(block, capacity: capacity, pool: pool)
         self.block = nil
-        capacity = Self.blockByteCount
+        capacity = usualCapacity
+    }
+
+    /// From here on it holds a block.
+    mutating func widen() {
+        usualCapacity = Self.blockByteCount
+        guard capacity < usualCapacity else { return }
+        let old = block.map { (start: $0, capacity: capacity) }
+        capacity = usualCapacity
+        guard let old else { return }
+        let wider = pool.borrow()
+        wider.copyMemory(from: old.start + start, byteCount: count)
+        Self.release(old.start, capacity: old.capacity, pool: pool)
+        block = wider
+        end -= start
+        start = 0
     }
 
     /// Doubles the capacity.

@@ -1,4 +1,4 @@
-package import EventLoop
+import EventLoop
 
 /// How the connections of a TCP listener are secured: memcached's prefixes of `-l`, and the names that a
 /// holder of sockets may give to them. Without `-Z` there is no TLS anywhere.

@@ -33,11 +33,13 @@ package final class Node {
                 throw NodeError(error)
             }
         }
+        let authentication = try Self.makeAuthentication(configuration)
         let (space, clock) = try SpaceMaker(configuration).make()
         if configuration.shouldStop() { throw .stopped }
         self.space = space
         let context = NodeContext(
-            configuration: configuration, spaces: [space], clock: clock, security: security)
+            configuration: configuration, spaces: [space], clock: clock, security: security,
+            authentication: authentication)
         self.context = context
         cluster = configuration.cluster.map { ClusterFollower($0, context: context) }
         do { try cluster?.read() } catch { throw NodeError(message: "\(error)") }
@@ -52,6 +54,17 @@ package final class Node {
             throw NodeError(message: "cannot make an event loop: \(error)")
         }
         acceptor = Acceptor(context: context, workers: workers)
+    }
+
+    private static func makeAuthentication(
+        _ configuration: NodeConfiguration
+    ) throws(NodeError) -> NodeAuthentication? {
+        guard let rules = configuration.authentication else { return nil }
+        do throws(AuthenticationError) {
+            return try NodeAuthentication(rules)
+        } catch {
+            throw NodeError(error)
+        }
     }
 
     /// A place where the node listens.
@@ -89,6 +102,9 @@ package final class Node {
                     verification: place.security.verification(tls))
             }
             if let security = context.security { context.logger.notice("\(security.summary)") }
+            if let exposure = Exposure(of: listening, context).sentence {
+                context.logger.warning("\(exposure)")
+            }
             return listening.map {
                 Place($0.socket.address, isSecured: $0.security.verification(tls) != nil)
             }
@@ -116,11 +132,13 @@ package final class Node {
             })
         signals.append(
             try SignalSource(loop: loop, signal: SIGHUP) { [unowned self] in
-                guard cluster != nil || context.security != nil else {
+                let authentication = context.authentication
+                guard cluster != nil || context.security != nil || authentication != nil else {
                     return logger.info("SIGHUP: nothing to read again")
                 }
                 follow(.reloading)
                 cluster?.readAgain()
+                if let authentication { context.refreshPasswords(authentication) }
                 // What is wrong with them is in the log.
                 if let security = context.security { try? context.refreshCertificates(security) }
                 follow(.serving)
@@ -194,6 +212,11 @@ package struct NodeError: Error, Equatable, CustomStringConvertible {
 
     init(_ error: TLSError) {
         message = "TLS: \(error)"
+        isMisconfigured = true
+    }
+
+    init(_ error: AuthenticationError) {
+        message = "-Y: \(error)"
         isMisconfigured = true
     }
 

@@ -1,3 +1,4 @@
+package import EventLoop
 package import Logging
 import SessionMap
 
@@ -42,6 +43,16 @@ package struct NodeConfiguration: Sendable {
             case .handedOver(let sockets): sockets.map(\.security)
             }
         }
+
+        /// Whether there can be Unix sockets among them.
+        package var mayBeUnix: Bool {
+            if case .tcp = self { false } else { true }
+        }
+    }
+
+    /// Whether a client's certificate may be asked for somewhere.
+    package func asksForCertificates(_ settings: TLSSettings) -> Bool {
+        rules.listening.securities.contains { $0.needsAuthority(settings) }
     }
 
     /// Where to listen over TCP; no host is every address, port 0 any free one.

@@ -13,6 +13,8 @@ final class NodeContext: Sendable {
     let clock: NodeClock
     /// There where TLS is on.
     let security: NodeSecurity?
+    /// There where peers have to say who they are.
+    let authentication: NodeAuthentication?
     let logger: Logger
     let log: LogQueue?
     let workers: [WorkerRecord]
@@ -24,10 +26,11 @@ final class NodeContext: Sendable {
 
     init(
         configuration: NodeConfiguration, spaces: [Space], clock: NodeClock,
-        security: NodeSecurity? = nil
+        security: NodeSecurity? = nil, authentication: NodeAuthentication? = nil
     ) {
         rules = configuration.rules
         self.security = security
+        self.authentication = authentication
         switches = NodeSwitches(configuration)
         self.spaces = spaces
         self.clock = clock

@@ -16,6 +16,8 @@ package struct NodeRules: Sendable {
     /// Handshakes under way at a time; others wait for their turn.
     package var handshakeCountMax = 1_024
     package var handshakeTimeoutSeconds = 10
+    /// `-Y` and what belongs to it; nothing where everybody may do everything.
+    package var authentication: AuthenticationRules?
     /// What every listener's connections may do.
     package var listener = ListenerRules()
     package var exptimeRule = ExptimeRule.asWritten

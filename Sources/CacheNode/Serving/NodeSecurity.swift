@@ -17,9 +17,7 @@ final class NodeSecurity: Sendable {
 
     init(_ configuration: NodeConfiguration, _ settings: TLSSettings) throws(TLSError) {
         self.settings = settings
-        let needsAuthority = configuration.listening.securities.contains {
-            $0.needsAuthority(settings)
-        }
+        let needsAuthority = configuration.asksForCertificates(settings)
         self.needsAuthority = needsAuthority
         current = Mutex(
             Current(

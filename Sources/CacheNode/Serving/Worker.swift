@@ -32,11 +32,9 @@ final class Worker: @unchecked Sendable {
     private var watching: [Int32: ClientSocket] = [:]
     private var watchTimer: Timer?
     /// What connections wait for; see `Waiting`.
-    private var waits = WaitQueue()
-    /// For the first of them. There only once one waited.
-    private var waitTimer: Timer?
-    /// When that timer calls, if it runs.
-    private var waitTimerDue = UInt64.max
+    private var waits: Waits?
+    /// Those of `sockets` whose peers have not logged in, as far as is known.
+    private var unknown: [Int32: ClientSocket] = [:]
     /// Those of the node's spaces, where keys are locks.
     private let locks: [LockQueues]
     private let hasLocks: Bool
@@ -90,6 +88,9 @@ final class Worker: @unchecked Sendable {
         record.attention.withLock { $0 = wakeUp }
         watchTimer = try Timer(loop: loop) { [unowned self] in attendWatchers() }
         goOn = try Timer(loop: loop) { [unowned self] in maintain() }
+        waits = Waits(context: context, loop: loop) { [unowned self] waiting, ending in
+            sockets[waiting.ticket.descriptor]?.resume(waiting, ending, now: now())
+        }
         loop.onEndOfTurn { [unowned(unsafe) self] in endTurn() }
         if let security = context.security {
             handshakes = try Handshakes(
@@ -117,11 +118,12 @@ final class Worker: @unchecked Sendable {
         for socket in sockets.values { socket.detach() }
         handshakes?.close()
         watching.removeAll()
+        unknown.removeAll()
         sockets.removeAll()
         bury()
         wakeUp = nil
         watchTimer = nil
-        waitTimer = nil
+        waits?.close()
         goOn = nil
     }
 
@@ -180,12 +182,21 @@ final class Worker: @unchecked Sendable {
 
     private func open(_ stream: consuming Transport, listener: ListenerIdentity) {
         let descriptor = stream.socket.descriptor
+        var login: Login?
+        if let authentication = context.authentication {
+            switch authentication.admit(stream) {
+            case .loggedIn: break
+            case .unknown: login = Login(authentication, descriptor: descriptor, now: now())
+            case .refused: return noteRefused(listener)
+            }
+        }
         let connection = Connection(
             context: context, listener: listener, worker: record, pool: pool, now: now(),
-            descriptor: descriptor)
+            descriptor: descriptor, login: login)
         do {
             let socket = try ClientSocket(worker: self, stream: stream, connection: connection)
             sockets[descriptor] = socket
+            if login != nil { unknown[descriptor] = socket }
             record.connections.withLock { $0[descriptor] = connection.record }
             if context.watchers.want(.connections) { socket.tellOpened() }
             if context.isVerbose(2) { context.logger.debug("<\(descriptor) new client connection") }
@@ -200,6 +211,16 @@ final class Worker: @unchecked Sendable {
         context.acceptance.noteClosed()
     }
 
+    /// Of a Unix socket, by a user that is not among those who may. The descriptor has been closed with
+    /// its stream.
+    private func noteRefused(_ listener: ListenerIdentity) {
+        let counters = listener.space.counters[number]
+        counters.add(.logins)
+        counters.add(.failedLogins)
+        context.logger.warning("refused a connection: its user is none of auth_uids")
+        context.acceptance.noteClosed()
+    }
+
     func close(_ socket: ClientSocket, _ reason: CloseReason = .error) {
         let descriptor = socket.descriptor
         guard sockets[descriptor] === socket else { return }
@@ -209,7 +230,7 @@ final class Worker: @unchecked Sendable {
         // Before anything lets go of it.
         closed.append(socket)
         if let waiting = socket.connection.state.waiting {
-            waits.remove(waiting)
+            waits?.forget(waiting)
             socket.connection.giveUp()
         }
         socket.detach()
@@ -217,6 +238,7 @@ final class Worker: @unchecked Sendable {
         owing.takeOut(socket)
         sockets[descriptor] = nil
         watching[descriptor] = nil
+        unknown[descriptor] = nil
         loop.requestEndOfTurn()
     }
 
@@ -281,13 +303,10 @@ final class Worker: @unchecked Sendable {
     // MARK: What waits
 
     /// Called by a connection that waits, once or more.
-    func attend(_ waiting: Waiting) {
-        waits.put(waiting)
-        startWaitTimer()
-    }
+    func attend(_ waiting: Waiting) { waits?.attend(waiting) }
 
     /// It ends by itself.
-    func forget(_ waiting: Waiting) { waits.remove(waiting) }
+    func forget(_ waiting: Waiting) { waits?.forget(waiting) }
 
     /// Whatever was removed in this turn is seen to in it.
     private func callNext() { for locks in locks { locks.callNext() } }
@@ -298,47 +317,14 @@ final class Worker: @unchecked Sendable {
                 let waiting = socket.connection.state.waiting,
                 waiting.ticket == resumption.ticket
             else { continue }
-            waits.remove(waiting)
+            waits?.forget(waiting)
             socket.resume(waiting, resumption.ending, now: now())
-        }
-    }
-
-    /// Sees to those that are due.
-    private func attendWaits() {
-        waitTimerDue = .max
-        let nanoseconds = context.clock.nanoseconds()
-        // All of them before the first goes on: it may wait again, for what is due by now.
-        var due: [Waiting] = []
-        while let waiting = waits.first, waiting.due <= nanoseconds {
-            waits.remove(waiting)
-            due.append(waiting)
-        }
-        for waiting in due {
-            sockets[waiting.ticket.descriptor]?
-                .resume(waiting, waiting.ending(at: nanoseconds), now: now())
-        }
-        startWaitTimer()
-    }
-
-    private func startWaitTimer() {
-        guard let first = waits.first, first.due < waitTimerDue else { return }
-        let now = context.clock.nanoseconds()
-        let milliseconds = (max(first.due, now) - now + 999_999) / 1_000_000
-        do {
-            let timer = try waitTimer ?? Timer(loop: loop) { [unowned self] in attendWaits() }
-            waitTimer = timer
-            try timer.start(afterMilliseconds: Int(milliseconds))
-            waitTimerDue = first.due
-        } catch {
-            // The next second's maintenance tries again.
-            context.logger.error("what waits may wait too long, a timer failed: \(error)")
         }
     }
 
     /// The node stops.
     private func answerWaits() {
-        while let waiting = waits.first {
-            waits.remove(waiting)
+        for waiting in waits?.takeAll() ?? [] {
             sockets[waiting.ticket.descriptor]?.answer(waiting, now: now())
         }
     }
@@ -380,12 +366,13 @@ final class Worker: @unchecked Sendable {
         }
         if !hasMore {
             kickIdle(now: now)
+            kickUnknown(now: now)
             handshakes?.attend(now: now)
             for socket in [ClientSocket](watching.values) { socket.closeIfGone() }
         }
         record.lentBufferCount.store(pool.lentCount, ordering: .relaxed)
         record.freeBufferCount.store(pool.freeCount, ordering: .relaxed)
-        startWaitTimer()
+        waits?.startTimer()
         guard hasMore else { return }
         do {
             try goOn?.start(afterMilliseconds: 0)
@@ -395,6 +382,20 @@ final class Worker: @unchecked Sendable {
     }
 
     private var workerCount: Int { context.rules.threadCount }
+
+    /// Those who have not logged in in time, whatever they send meanwhile.
+    private func kickUnknown(now: Moment) {
+        for (descriptor, socket) in unknown {
+            guard let login = socket.connection.login else {
+                unknown[descriptor] = nil
+                continue
+            }
+            let limit = UInt32(login.authentication.rules.timeoutSeconds)
+            guard now.seconds - min(login.begunSeconds, now.seconds) >= limit else { continue }
+            socket.connection.counters.add(.loginTimeouts)
+            close(socket, .idleTimeout)
+        }
+    }
 
     private func kickIdle(now: Moment) {
         let limit = context.rules.idleTimeoutSeconds

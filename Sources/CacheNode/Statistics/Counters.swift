@@ -12,6 +12,8 @@ enum Counter: Int, CaseIterable, Sendable {
     case touchHits, touchMisses
     case storeTooLarge, storeNoMemory
     case connectionYields
+    // Of `-Y`, and how many connections did not log in in time.
+    case logins, failedLogins, loginTimeouts
     /// Large values that were not sent, because too much memory was pinned already.
     case repliesWithoutMemory
     // Of TLS. A client that only looks whether the port is open is no error.

@@ -12,8 +12,9 @@ extension StatisticsReading {
         for (name, counter, help) in Self.commandCounters {
             list.counter(name, self[counter], help)
         }
-        list.counter("auth_cmds", 0, "Authentications; always 0, there are none")
-        list.counter("auth_errors", 0, "Failed authentications; always 0")
+        list.counter(
+            "auth_cmds", self[.logins], "Logins that were tried, those that failed included")
+        list.counter("auth_errors", self[.failedLogins], "Logins that failed")
         addTraffic(to: &list)
         addSlabMover(to: &list)
         addMachinery(to: &list)
@@ -21,6 +22,7 @@ extension StatisticsReading {
         addEvictions(to: &list)
         addReclaiming(to: &list)
         addLocks(to: &list)
+        addAuthentication(to: &list)
     }
 
     private func addProcess(to list: inout StatisticsList) {

@@ -60,4 +60,39 @@ extension StatisticsReading {
             "ssl_handshake_timeout", context.rules.handshakeTimeoutSeconds,
             "Seconds that a handshake may take")
     }
+
+    func addAuthentication(to list: inout StatisticsList) {
+        guard let authentication = context.authentication else { return }
+        list.counter(
+            "auth_timeouts", self[.loginTimeouts],
+            "Connections that did not log in in time (auth_timeout)")
+        list.gauge(
+            "auth_slowed_addresses", authentication.throttle.peerCount,
+            "Addresses from which logins failed and none has succeeded since")
+    }
+
+    /// memcached's two, in their place.
+    func addAuthenticationSettings(to list: inout StatisticsList) {
+        let rules = context.rules.authentication
+        let speaksBinary = context.rules.listener.bindingProtocol != .ascii
+        list.flag(
+            "auth_enabled_sasl", rules?.passwordFile != nil && speaksBinary,
+            "Whether the binary protocol has logins (-Y, -S)")
+        list.text(
+            "auth_enabled_ascii", rules?.passwordFile ?? "no",
+            "The file of users and passwords (-Y)")
+    }
+
+    /// Our own.
+    func addLoginSettings(to list: inout StatisticsList) {
+        let rules = context.rules.authentication ?? AuthenticationRules()
+        list.gauge(
+            "auth_timeout", rules.timeoutSeconds, "Seconds that a connection may take to log in")
+        list.flag(
+            "auth_mtls", rules.acceptsCertificates, "Whether a client's certificate is a login")
+        list.text(
+            "auth_uids",
+            rules.userIDs.isEmpty ? "no" : rules.userIDs.map(String.init).joined(separator: ":"),
+            "Users of this machine that are logged in on a Unix socket")
+    }
 }

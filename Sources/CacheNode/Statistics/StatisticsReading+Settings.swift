@@ -66,8 +66,7 @@ extension StatisticsReading {
         list.text(
             "binding_protocol", rules.listener.bindingProtocol.settingsName,
             "Protocols that are spoken (-B)")
-        list.flag("auth_enabled_sasl", false, "Always no: there is no SASL")
-        list.flag("auth_enabled_ascii", false, "Always no: nobody logs in")
+        addAuthenticationSettings(to: &list)
         list.gauge(
             "item_size_max", space.configuration.itemByteCountMax, "The largest item (-I)")
         list.flag(
@@ -104,6 +103,7 @@ extension StatisticsReading {
             "The file that items live in (-e)")
         list.gauge("client_flags_size", 4, "Bytes of an item's client flags")
         addSecuritySettings(to: &list)
+        addLoginSettings(to: &list)
     }
 
     // MARK: memcached's machinery

@@ -59,6 +59,11 @@ package struct TLSStream: ~Copyable {
 
     /// Whether an earlier session was gone on with.
     package var isResumed: Bool { SSL_session_reused(session) == 1 }
+    /// Whether the peer has shown a certificate, here or when a session began that is gone on with, and it
+    /// is good.
+    package var hasVerifiedPeer: Bool {
+        SSL_get0_peer_certificate(session) != nil && SSL_get_verify_result(session) == X509_V_OK
+    }
     /// Such as `TLSv1.3` and `TLS_AES_128_GCM_SHA256`.
     package var version: String { String(cString: SSL_get_version(session)) }
     package var cipher: String {

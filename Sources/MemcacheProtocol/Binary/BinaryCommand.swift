@@ -20,6 +20,9 @@ public enum BinaryStoreVerb: Equatable, Sendable {
 }
 
 extension BinaryCommand {
+    /// Of an `authenticate` that is a mechanism's next message; the other one is its first.
+    package static let nextStepOpcode: UInt8 = 0x22
+
     /// The command of an opcode, and whether that is its quiet form; nothing for one that is unknown.
     @inlinable @inline(__always)
     public static func of(_ opcode: UInt8) -> (command: BinaryCommand, isQuiet: Bool)? {

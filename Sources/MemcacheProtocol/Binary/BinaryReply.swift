@@ -8,13 +8,15 @@ public enum BinaryStatus: UInt16, Sendable {
     case notStored = 0x05
     case notANumber = 0x06
     case notAllowed = 0x20
+    /// SASL: the mechanism wants another message.
+    case authenticationGoesOn = 0x21
     case unknownCommand = 0x81
     case outOfMemory = 0x82
 
     /// The value of an error's reply, word for word memcached's.
     package var text: StaticString {
         switch self {
-        case .success: ""
+        case .success, .authenticationGoesOn: ""
         case .notFound: "Not found"
         case .exists: "Data exists for key."
         case .tooLarge: "Too large."

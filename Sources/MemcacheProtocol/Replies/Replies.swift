@@ -55,6 +55,11 @@ package enum ErrorReply: Equatable, Sendable {
     case invalidMetaDelta
     case invalidStoreMode
     case invalidArithmeticMode
+    case unauthenticated
+    case authenticationFailure
+    case authTokenTooLong
+    case badAuthToken
+    case badAuthTermination
 
     package var line: StaticString {
         switch self {
@@ -94,6 +99,11 @@ package enum ErrorReply: Equatable, Sendable {
         case .invalidMetaDelta: "CLIENT_ERROR invalid numeric delta value\r\n"
         case .invalidStoreMode: "CLIENT_ERROR invalid mode for ms M token\r\n"
         case .invalidArithmeticMode: "CLIENT_ERROR invalid mode for ma M token\r\n"
+        case .unauthenticated: "CLIENT_ERROR unauthenticated\r\n"
+        case .authenticationFailure: "CLIENT_ERROR authentication failure\r\n"
+        case .authTokenTooLong: "CLIENT_ERROR auth token too long\r\n"
+        case .badAuthToken: "CLIENT_ERROR bad authentication token format\r\n"
+        case .badAuthTermination: "CLIENT_ERROR bad command line termination\r\n"
         }
     }
 }
