@@ -59,6 +59,8 @@ let package = Package(
         .systemLibrary(
             name: "CLibevent", pkgConfig: "libevent_core", providers: [.apt(["libevent-dev"])]),
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+        // Header files only.
+        .systemLibrary(name: "CSandbox"),
         .target(
             name: "EventLoop", dependencies: ["CLibevent", "COpenSSL"], swiftSettings: dataPath),
         .target(name: "MemcacheProtocol", exclude: ["README.md"], swiftSettings: strict),
@@ -116,7 +118,7 @@ let package = Package(
         .executableTarget(
             name: "sojournd",
             dependencies: [
-                "CacheNode", "ClusterFile", "EventLoop", "HashRing", "MemcacheProtocol",
+                "CSandbox", "CacheNode", "ClusterFile", "EventLoop", "HashRing", "MemcacheProtocol",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -172,7 +174,9 @@ let package = Package(
         .target(
             name: "FuzzBodies",
             dependencies: [
-                "CacheNode", "MemcacheProtocol", "NodeStage", "SessionMap", "TestSupport",
+                "CacheNode", "ClusterFile", "HashRing", "MemcacheProtocol", "NodeStage",
+                "SessionClient", "SessionMap", "TestSupport",
+                .product(name: "NIOCore", package: "swift-nio"),
             ],
             path: "Tests/FuzzBodies", exclude: ["Corpus"], swiftSettings: strict),
         // Without the trait it only says so; with it, it is built by scripts/fuzz. libFuzzer has a main of its
@@ -239,7 +243,8 @@ let package = Package(
             ],
             exclude: [
                 "SpymemcachedChecks.java", "autodiscovery_checks.py", "bmemcached_checks.py",
-                "checking.py", "dalli_checks.rb", "faulty_kernel.c", "memcached_class_checks.php",
+                "checking.py", "dalli_checks.rb", "faulty_kernel.c", "intruder.c",
+                "memcached_class_checks.php",
                 "metamemcache_checks.py",
                 "php_checks.py", "pylibmc_binary_checks.py", "pylibmc_placement.py",
                 "pymemcache_checks.py", "rack_checks.rb", "sasl_checks.py",

@@ -44,6 +44,7 @@ struct ExtendedOptions {
         case "classic_exptime": node.exptimeRule = .classic
         case "debugtime": node.knowsDebugtime = true
         case "show_keys": node.showsKeys = true
+        case "sandbox": node.isSandboxed = true
         case "lru_crawler": node.isCrawlerEnabled = true
         case "no_lru_crawler": node.isCrawlerEnabled = false
         case "eviction": try readEviction(value)
@@ -52,7 +53,7 @@ struct ExtendedOptions {
                 name, value, NodeConfiguration.probationPercentRange)
         case "proof_age":
             proofAgeSeconds = try Self.number(name, value, NodeConfiguration.proofAgeRange)
-        case "idle_timeout", "cluster_file", "damaged_file", "checksums":
+        case "idle_timeout", "output_timeout", "cluster_file", "damaged_file", "checksums":
             try readValue(name, value, &node)
         case "lock_keys", "lock_wait", "lock_waiters", "lock_waiters_all":
             try readLocks(name, value, &node)
@@ -69,12 +70,8 @@ struct ExtendedOptions {
         _ name: String, _ value: String?, _ node: inout NodeConfiguration
     ) throws(Refusal) {
         switch name {
-        case "idle_timeout":
-            guard let value else { throw Refusal("Missing numeric argument for idle_timeout") }
-            guard let seconds = Int(value), seconds >= 0, seconds <= Int(Int32.max) else {
-                throw Refusal("idle_timeout must be a number of seconds, not \"\(value)\"")
-            }
-            node.idleTimeoutSeconds = seconds
+        case "idle_timeout": node.idleTimeoutSeconds = try Self.seconds(name, value)
+        case "output_timeout": node.outputTimeoutSeconds = try Self.seconds(name, value)
         case "cluster_file":
             guard let value else { throw Refusal("cluster_file needs the path of a definition") }
             node.cluster = .definition(at: path(value))
@@ -89,6 +86,15 @@ struct ExtendedOptions {
             }
             node.checksums = value == "on"
         }
+    }
+
+    /// 0 is for ever.
+    private static func seconds(_ name: String, _ value: String?) throws(Refusal) -> Int {
+        guard let value else { throw Refusal("Missing numeric argument for \(name)") }
+        guard let seconds = Int(value), seconds >= 0, seconds <= Int(Int32.max) else {
+            throw Refusal("\(name) must be a number of seconds, not \"\(value)\"")
+        }
+        return seconds
     }
 
     // MARK: Locks

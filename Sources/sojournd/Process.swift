@@ -47,6 +47,16 @@ enum Process {
         }
     }
 
+    /// No core file: it would hold every session.
+    static func forbidCore() {
+        let which = __rlimit_resource_t(RLIMIT_CORE.rawValue)
+        var limit = rlimit()
+        getrlimit(which, &limit)
+        limit.rlim_cur = 0
+        // Cannot fail: it is less than before.
+        setrlimit(which, &limit)
+    }
+
     /// A path that stays what it is in another working directory.
     static func absolute(_ path: String) -> String {
         guard !path.isEmpty, !path.hasPrefix("/") else { return path }

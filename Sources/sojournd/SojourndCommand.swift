@@ -101,7 +101,7 @@ struct SojourndCommand: ParsableCommand {
 
     @Flag(
         name: [.customShort("r"), .customLong("enable-coredumps")],
-        help: "Raise the limit on core files.")
+        help: "Raise the limit on core files, which hold sessions; without it there are none.")
     var enableCoredumps = false
 
     @Option(
@@ -245,7 +245,8 @@ struct SojourndCommand: ParsableCommand {
         parsing: .unconditionalSingleValue,
         help: ArgumentHelp(
             """
-            Comma-separated: idle_timeout=SECONDS (0 is off), maxconns_fast or no_maxconns_fast, \
+            Comma-separated: idle_timeout=SECONDS (0 is off), output_timeout=SECONDS (who takes nothing of \
+            what it is owed for so long is dropped, 0 is off, default 60), maxconns_fast or no_maxconns_fast, \
             damaged_file=refuse or damaged_file=aside (a memory file that cannot be taken over \
             keeps the node from starting, or is kept under another name; default refuse), \
             eviction=probation or eviction=lru, probation=PERCENT (share of memory that items never \
@@ -258,7 +259,8 @@ struct SojourndCommand: ParsableCommand {
             default, unless it is on tmpfs), track_sizes, classic_exptime, show_keys (keys are shown over TCP \
             too, see -X), no_lru_crawler (no dumps until \"lru_crawler enable\"), cluster_file=PATH \
             (the definition of the cluster, whose nodes \"config get cluster\" then names; read again \
-            when it changes), debugtime (for tests: clients may move the clock). \
+            when it changes), sandbox (once it serves, the process opens no other files, starts no \
+            programs and connects to nobody), debugtime (for tests: clients may move the clock). \
             With -Z: ssl_chain_cert=PATH (the certificate, then its issuers', PEM), ssl_key=PATH (its \
             key, unless that is in ssl_chain_cert), ssl_keyformat=PEM or ssl_keyformat=DER, \
             ssl_ca_cert=PATH (who signs certificates of clients), ssl_verify_mode=0, 1, 2 or 3 (asks \

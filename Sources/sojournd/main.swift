@@ -26,7 +26,7 @@ func parseCommandLine() -> SojourndCommand {
 
 func run(_ settings: Settings, _ handedOver: HandedOver) throws {
     var settings = settings
-    if settings.raisesCoreLimit { try Process.raiseCoreLimit() }
+    if settings.raisesCoreLimit { try Process.raiseCoreLimit() } else { Process.forbidCore() }
     try settings.raiseDescriptorLimit()
     try Process.become(settings.user)
     // A supervisor hands its relative paths on to the node, so both stay where they are.
@@ -99,6 +99,11 @@ func serve(
         logger.error("cannot tell who started this node that it is ready: \(problem)")
     }
     ready()
+    // The threads that serve are made after this, and have no more than this one.
+    if settings.node.isSandboxed {
+        let summary = try Sandbox(settings).enter()
+        logger.notice("sandbox: \(summary)")
+    }
     try node.run()
 }
 

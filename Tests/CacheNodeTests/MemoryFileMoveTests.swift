@@ -39,6 +39,35 @@ struct MemoryFileMoveTests {
         return (file, map, report, now)
     }
 
+    private func unpackLayout3(to path: String) throws {
+        let unpacked = try Program.run(
+            "/bin/sh", ["-c", "gzip -dc '\(Self.files)/layout3.gz' > '\(path)'"])
+        try #require(unpacked.exit == .status(0))
+    }
+
+    /// Lets the file be of this start of the machine, or of another one.
+    private func setBootID(_ bytes: [UInt8], in path: String) throws {
+        let descriptor = open(path, O_WRONLY)
+        try #require(descriptor >= 0)
+        defer { close(descriptor) }
+        #expect(pwrite(descriptor, bytes, 16, 64) == 16)
+    }
+
+    @Test("A file of layout 3 that was in use when the machine stopped is not believed")
+    func interruptedLayout3() throws {
+        let directory = try TemporaryDirectory()
+        let path = directory.path + "/arena"
+        try unpackLayout3(to: path)
+        try setBootID([UInt8](repeating: 0x5A, count: 16), in: path)
+        let file = try MemoryFile(
+            path: path, byteCount: SessionMap.arenaByteCount(forMapOf: 8 << 20))
+        withExtendedLifetime(file) {
+            #expect(file.savedClock == nil && file.header == nil)
+            // It is kept, beside a new one.
+            #expect(directory.names.count == 2 && directory.names.contains("arena"))
+        }
+    }
+
     private struct Item: Equatable {
         var value: String
         var clientFlags: UInt32
@@ -66,9 +95,8 @@ struct MemoryFileMoveTests {
     func layout3(_ megabytes: Int, _ shardCount: Int) throws {
         let directory = try TemporaryDirectory()
         let path = directory.path + "/arena"
-        let unpacked = try Program.run(
-            "/bin/sh", ["-c", "gzip -dc '\(Self.files)/layout3.gz' > '\(path)'"])
-        try #require(unpacked.exit == .status(0))
+        try unpackLayout3(to: path)
+        try setBootID(NodeClock().saved().bootID, in: path)
         let (file, map, report, now) = try takeOver(
             path, megabytes: megabytes, shardCount: shardCount, secondsLater: 200)
         try withExtendedLifetime(file) {

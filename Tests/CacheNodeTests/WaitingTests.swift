@@ -1,5 +1,6 @@
 import EventLoop
 import SessionMap
+import TestSupport
 import Testing
 
 @testable import CacheNode
@@ -213,7 +214,7 @@ struct WaitingTests {
     func queue() throws {
         let node = try InProcessNode()
         var queue = WaitQueue()
-        var generator = SystemRandomNumberGenerator()
+        var generator = SeededGenerator(seed: 41)
         var all: [Waiting] = []
         for _ in 0..<500 {
             let due = UInt64.random(in: 0..<200, using: &generator)

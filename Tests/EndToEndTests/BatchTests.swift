@@ -45,6 +45,7 @@ struct BatchTests {
     @Test("Everybody gets what is theirs when 400 are ready at once, and some of them end")
     func readyAtOnce() throws {
         let node = try RunningNode.sojournd(["-t", "1"])
+        var generator = SeededGenerator(seed: 400)
         let peers = try Conduct.allCases.flatMap { conduct in
             try (0..<50).map { number in
                 let key = "\(conduct):\(number)"
@@ -52,7 +53,7 @@ struct BatchTests {
                 #expect(try peer.ask("set \(key) 0 0 5\r\nhello") == "STORED\r\n")
                 return (key: key, conduct: conduct, peer: peer)
             }
-        }.shuffled()
+        }.shuffled(using: &generator)
         try node.program.suspend()
         for (key, conduct, peer) in peers {
             try peer.send(conduct.sent(key))

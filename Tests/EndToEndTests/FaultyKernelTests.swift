@@ -21,25 +21,6 @@ private enum FaultyKernel {
     }
 }
 
-private struct FaultyNode: TranscriptNode {
-    let node: RunningNode
-
-    func connect() throws -> SocketPeer { try node.connect() }
-
-    func pauseClock(through control: SocketPeer) throws {
-        #expect(try control.ask("debugtime p") == "OK\r\n")
-    }
-
-    func advanceClock(seconds: Int, through control: SocketPeer) throws {
-        #expect(try control.ask("debugtime \(seconds)") == "OK\r\n")
-    }
-
-    func problem() -> String? {
-        node.program.hasEnded && node.program.exit != .status(0)
-            ? "the node ended: \(String(describing: node.program.exit))" : nil
-    }
-}
-
 @Suite(.timeLimit(.minutes(10)))
 struct FaultyKernelTests {
     /// Every fourth, for the time that it takes; all of them pass. Two are about input that arrives whole.
@@ -56,7 +37,7 @@ struct FaultyKernelTests {
             clock + transcript.flags + transcript.ownFlags,
             preparation: FaultyKernel.preparation("short=1 eintr=3 eagain=5"))
         defer { node.program.end() }
-        try TranscriptRun.hold(transcript, with: FaultyNode(node: node), as: .own)
+        try TranscriptRun.hold(transcript, with: OwnNode(node: node), as: .own)
     }
 
     @Test("A megabyte arrives and leaves whole in pieces of a few bytes, each third interrupted")

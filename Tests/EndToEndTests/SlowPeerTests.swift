@@ -33,7 +33,7 @@ struct SlowPeerTests {
         "idle_timeout spares who is reading a large value slowly, and closes who has stopped reading"
     )
     func idleWhileReading() throws {
-        let node = try nodeWithLargeValue("idle_timeout=3600,debugtime")
+        let node = try nodeWithLargeValue("idle_timeout=3600,output_timeout=0,debugtime")
         let control = try node.connect()
         #expect(try control.ask("debugtime p") == "OK\r\n")
         let (slow, stalled, witness) = (try node.connect(), try node.connect(), try node.connect())
@@ -95,6 +95,35 @@ struct SlowPeerTests {
             #expect(reply.hasSuffix(end), "\(command)")
             #expect(reply.split(separator: "\r\n").count { $0.contains("session:") } == 20_000)
         }
+    }
+
+    @Test("Who takes nothing for a minute is dropped and holds no memory; who reads slowly stays")
+    func outputTimeout() throws {
+        let node = try nodeWithLargeValue()
+        let control = try node.connect()
+        #expect(try control.ask("debugtime p") == "OK\r\n")
+        let (slow, stalled) = (try node.connect(), try node.connect())
+        for peer in [slow, stalled] { try peer.send("get big\r\n") }
+        try wait(for: "both to be owed more than their sockets take") {
+            let page = try control.ask("stats conns", until: "END\r\n")
+            return page.split(separator: "\r\n").count { $0.hasSuffix(":state conn_mwrite") } == 2
+        }
+        #expect(try node.counter("pinned_bytes") ?? 0 >= Self.byteCount)
+        #expect(try control.ask("debugtime 50") == "OK\r\n")
+        // More than the buffers of both sockets held: the node has sent some of it since.
+        var total = take(12_000_000, from: slow)
+        #expect(try control.ask("debugtime 20") == "OK\r\n")
+        try wait(for: "the end of who reads nothing") {
+            try node.counter("output_timeouts") == 1
+        }
+        total += take(Self.replyByteCount - total, from: slow)
+        #expect(total == Self.replyByteCount)
+        #expect(try slow.ask("version").hasPrefix("VERSION "))
+        #expect(take(.max, from: stalled) < Self.replyByteCount)
+        #expect(stalled.hasEnded)
+        #expect(try node.counter("pinned_bytes") == 0)
+        let settings = try control.ask("stats settings", until: "END\r\n")
+        #expect(settings.contains("STAT output_timeout 60\r\n"))
     }
 
     @Test("A watcher is told within milliseconds, not at the end of a second")

@@ -22,6 +22,18 @@ struct StartTests {
         #expect(reply == "VALUE session 0 2\r\nhi\r\nEND\r\n")
     }
 
+    @Test("A node leaves no core file, which would hold every session, unless -r wants one")
+    func coreFiles() throws {
+        func limit(_ flags: [String]) throws -> Substring? {
+            let node = try RunningNode.sojournd(flags, preparation: "ulimit -S -c 4096")
+            let limits = contents(of: "/proc/\(node.program.processID)/limits") ?? ""
+            let line = limits.split(separator: "\n").first { $0.hasPrefix("Max core file size") }
+            return line?.split(separator: " ")[4]
+        }
+        #expect(try limit([]) == "0")
+        #expect(try limit(["-r"]) != "0")
+    }
+
     @Test("The tool's closed output is an error, and no value goes into a connection")
     func closedOutputOfTool() throws {
         let node = try RunningNode.sojournd()

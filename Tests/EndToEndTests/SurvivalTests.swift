@@ -22,11 +22,11 @@ struct SurvivalTests {
     }
 
     @Test(
-        "Nobody whose request begins while a killed node starts again is logged out by Django, PHP or pymemcache: a short run of scripts/kill-clients"
+        "Nobody whose request begins while a killed node starts again is logged out by Django, PHP, Dalli or pymemcache: a short run of scripts/kill-clients"
     )
     func killedUnderClients() throws {
         let clients =
-            "pymemcache,django-pymemcache,django-asks-twice,django-pylibmc,php,php-strict"
+            "pymemcache,django-pymemcache,django-asks-twice,django-pylibmc,dalli,php,php-strict"
         let result = try Program.run(
             "/usr/bin/env",
             [

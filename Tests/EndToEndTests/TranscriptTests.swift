@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// `sojournd` as a transcript's node: its clock moves by `debugtime`.
-private struct OwnNode: TranscriptNode {
+struct OwnNode: TranscriptNode {
     let node: RunningNode
 
     func connect() throws -> SocketPeer { try node.connect() }

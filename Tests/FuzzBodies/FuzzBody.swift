@@ -30,7 +30,7 @@
 
         /// All of them.
         package static let all: [FuzzBody] = [
-            line, conversation, packets, map, recovery, waiting,
+            line, conversation, packets, map, recovery, waiting, reply, configuration, definition,
         ]
 
         package static func named(_ name: String) -> FuzzBody? { all.first { $0.name == name } }
@@ -96,6 +96,31 @@
             "waiting", byteCountMax: 512, check: checkWaiting,
             random: { randomBytes(atMost: 200, using: &$0) })
 
+        /// What a client reads of a node.
+        static let reply = FuzzBody(
+            "reply", byteCountMax: 512, check: checkReplies,
+            random: { randomReplies(using: &$0) },
+            mutate: { input, generator in
+                mutateWords(of: input, from: { randomReplies(using: &$0) }, using: &generator)
+            })
+
+        /// What a client reads of a node about its cluster.
+        static let configuration = FuzzBody(
+            "configuration", byteCountMax: 1_024, check: checkConfiguration,
+            random: { randomConfiguration(using: &$0) },
+            mutate: { input, generator in
+                mutateWords(of: input, from: { randomConfiguration(using: &$0) }, using: &generator)
+            })
+
+        /// A cluster's definition file.
+        static let definition = FuzzBody(
+            "definition", byteCountMax: 2_048, check: checkDefinition,
+            random: { Array(randomDefinition(using: &$0).utf8) },
+            mutate: { input, generator in
+                mutateWords(
+                    of: input, from: { Array(randomDefinition(using: &$0).utf8) }, using: &generator
+                )
+            })
     }
 
     func randomBytes(_ count: Int, using generator: inout SeededGenerator) -> [UInt8] {

@@ -343,9 +343,14 @@ final class ClientSocket {
             close()
             return false
         }
-        let isDrained = connection.output.isEmpty
-        state.note(isDrained ? .drained : .stuck)
-        return isDrained || writesWhenReadable || waitUntilWritable()
+        if connection.output.isEmpty {
+            state.note(.drained)
+            return true
+        }
+        if !state.isBlocked { worker.takeUnretainedValue().noteStuck(self) }
+        if !state.isBlocked || sentByteCount > 0 { progress.note(now: now()) }
+        state.note(.stuck)
+        return writesWhenReadable || waitUntilWritable()
     }
 
     /// What the worker was asked to do at the end of a turn.
@@ -395,6 +400,17 @@ final class ClientSocket {
         progress.look(state.isBlocked ? stream.socket.queuedByteCount : nil, now: now)
         let received = connection.record.lastCommandSeconds.load(ordering: .relaxed)
         return now.seconds - min(max(received, progress.lastSeconds), now.seconds) >= seconds
+    }
+
+    /// Whether replies wait for the peer to read, now.
+    var isStuck: Bool { state.isBlocked }
+
+    /// Whether it has taken nothing of what it is owed for `seconds`. A watcher may stop and look: its
+    /// lines are bounded. To be asked every second.
+    func isStalled(for seconds: UInt32, now: Moment) -> Bool {
+        guard state.isBlocked, connection.state.watching == nil else { return false }
+        progress.look(stream.socket.queuedByteCount, now: now)
+        return now.seconds - min(progress.lastSeconds, now.seconds) >= seconds
     }
 
     // MARK: Watchers

@@ -7,6 +7,8 @@ package struct NodeRules: Sendable {
     package var connectionLimitRule = NodeConfiguration.ConnectionLimitRule.refuse
     package var commandsPerTurn = 20
     package var idleTimeoutSeconds = 0
+    /// How long a peer may take nothing of what it is owed; 0 is for ever.
+    package var outputTimeoutSeconds = 60
     package var listening = NodeConfiguration.Listening.tcp([
         NodeConfiguration.TCPPlace(host: "127.0.0.1", port: 11_211)
     ])
@@ -25,8 +27,9 @@ package struct NodeRules: Sendable {
     package var isWatchAllowed = true
     package var isShutdownAllowed = false
     package var knowsDebugtime = false
-    /// Shown in `stats settings` only.
+    // Shown in `stats settings` only.
     package var interfaces: String?
+    package var isSandboxed = false
     package var version = "0.1.0"
 }
 

@@ -33,8 +33,7 @@ final class Worker: @unchecked Sendable {
     private var watchTimer: Timer?
     /// What connections wait for; see `Waiting`.
     private var waits: Waits?
-    /// Those of `sockets` whose peers have not logged in, as far as is known.
-    private var unknown: [Int32: ClientSocket] = [:]
+    private var limited: LimitedPeers
     /// Those of the node's spaces, where keys are locks.
     private let locks: [LockQueues]
     private let hasLocks: Bool
@@ -73,6 +72,7 @@ final class Worker: @unchecked Sendable {
         self.number = number
         self.context = context
         record = context.workers[number]
+        limited = LimitedPeers(context.rules)
         commandsPerTurn = context.rules.commandsPerTurn
         locks = context.spaces.compactMap(\.locks)
         hasLocks = !locks.isEmpty
@@ -118,7 +118,7 @@ final class Worker: @unchecked Sendable {
         for socket in sockets.values { socket.detach() }
         handshakes?.close()
         watching.removeAll()
-        unknown.removeAll()
+        limited.removeAll()
         sockets.removeAll()
         bury()
         wakeUp = nil
@@ -196,7 +196,7 @@ final class Worker: @unchecked Sendable {
         do {
             let socket = try ClientSocket(worker: self, stream: stream, connection: connection)
             sockets[descriptor] = socket
-            if login != nil { unknown[descriptor] = socket }
+            if login != nil { limited.noteUnknown(socket) }
             record.connections.withLock { $0[descriptor] = connection.record }
             if context.watchers.want(.connections) { socket.tellOpened() }
             if context.isVerbose(2) { context.logger.debug("<\(descriptor) new client connection") }
@@ -238,7 +238,7 @@ final class Worker: @unchecked Sendable {
         owing.takeOut(socket)
         sockets[descriptor] = nil
         watching[descriptor] = nil
-        unknown[descriptor] = nil
+        limited.remove(socket)
         loop.requestEndOfTurn()
     }
 
@@ -247,6 +247,9 @@ final class Worker: @unchecked Sendable {
         for _ in closed { context.acceptance.noteClosed() }
         closed.removeAll()
     }
+
+    /// Called by a connection whose peer does not take all that it is sent.
+    func noteStuck(_ socket: ClientSocket) { limited.noteStuck(socket) }
 
     // MARK: The phases of a turn
 
@@ -366,7 +369,7 @@ final class Worker: @unchecked Sendable {
         }
         if !hasMore {
             kickIdle(now: now)
-            kickUnknown(now: now)
+            kickOverdue(now: now)
             handshakes?.attend(now: now)
             for socket in [ClientSocket](watching.values) { socket.closeIfGone() }
         }
@@ -383,16 +386,15 @@ final class Worker: @unchecked Sendable {
 
     private var workerCount: Int { context.rules.threadCount }
 
-    /// Those who have not logged in in time, whatever they send meanwhile.
-    private func kickUnknown(now: Moment) {
-        for (descriptor, socket) in unknown {
-            guard let login = socket.connection.login else {
-                unknown[descriptor] = nil
-                continue
+    private func kickOverdue(now: Moment) {
+        for (socket, counter) in limited.overdue(now: now) {
+            socket.connection.counters.add(counter)
+            if context.isVerbose(1) {
+                context.logger.info(
+                    counter == .outputTimeouts
+                        ? "closed a connection: its peer takes nothing of what it is owed"
+                        : "closed a connection: its peer did not log in in time")
             }
-            let limit = UInt32(login.authentication.rules.timeoutSeconds)
-            guard now.seconds - min(login.begunSeconds, now.seconds) >= limit else { continue }
-            socket.connection.counters.add(.loginTimeouts)
             close(socket, .idleTimeout)
         }
     }

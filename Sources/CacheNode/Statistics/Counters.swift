@@ -3,6 +3,8 @@ import Synchronization
 /// What a worker counts of a space; the pages say by which names that is shown.
 enum Counter: Int, CaseIterable, Sendable {
     case totalConnections, idleKicks
+    /// Connections whose peers took nothing of what they were owed.
+    case outputTimeouts
     case bytesRead, bytesWritten
     case getCommands, setCommands, flushCommands, touchCommands, metaCommands
     case getHits, getMisses, getExpired, getFlushed

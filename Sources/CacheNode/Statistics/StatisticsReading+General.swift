@@ -115,6 +115,9 @@ extension StatisticsReading {
         list.isShowing = context.rules.idleTimeoutSeconds > 0
         list.counter("idle_kicks", self[.idleKicks], "Connections closed because they were idle")
         list.isShowing = true
+        list.counter(
+            "output_timeouts", self[.outputTimeouts],
+            "Connections closed because their peers took nothing of what they were owed")
         list.counter("bytes_read", self[.bytesRead], "Bytes received from clients")
         list.counter("bytes_written", self[.bytesWritten], "Bytes sent to clients")
         list.gauge(

@@ -85,6 +85,9 @@ extension StatisticsReading {
 
     /// Our own.
     func addLoginSettings(to list: inout StatisticsList) {
+        list.flag(
+            "sandbox", context.rules.isSandboxed,
+            "Whether the process has given up what it does not need (-o sandbox)")
         let rules = context.rules.authentication ?? AuthenticationRules()
         list.gauge(
             "auth_timeout", rules.timeoutSeconds, "Seconds that a connection may take to log in")

@@ -89,6 +89,9 @@ extension StatisticsReading {
             "idle_timeout", context.rules.idleTimeoutSeconds,
             "Seconds until an idle connection is closed; 0 is never")
         list.gauge(
+            "output_timeout", context.rules.outputTimeoutSeconds,
+            "Seconds that a peer may take nothing of what it is owed; 0 is for ever")
+        list.gauge(
             "watcher_logbuf_size", Watchers.bufferByteCountMax, "Lines that a watcher may not read")
         // Neither is there: lines go to the watchers' buffers at once, buffers to read have no limit
         // but that of connections.

@@ -14,6 +14,7 @@ package struct FoundArena: Equatable, Sendable {
     }
 
     /// Reads a page; whatever layout it has, the numbers that cut the arena into regions make sense.
+    /// `bootID` is this start of the machine; without it, whether the arena fits together is not asked.
     package static func read(
         _ page: UnsafeRawBufferPointer, bootID: [UInt8]? = nil
     ) -> Result<FoundArena, ArenaHeader.Mismatch> {
@@ -22,6 +23,8 @@ package struct FoundArena: Equatable, Sendable {
             return .success(FoundArena(present: header))
         case .failure(.otherVersion(Layout3.version)):
             guard let header = Layout3.header(page) else { return .failure(.foreign) }
+            // It does not tell whether it was closed in order, and has nothing to tell damage by.
+            if let bootID, SavedClock(page).bootID != bootID { return .failure(.interrupted) }
             return .success(FoundArena(layoutVersion: Layout3.version, header: header))
         case .failure(let mismatch): return .failure(mismatch)
         }

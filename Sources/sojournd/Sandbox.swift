@@ -1,0 +1,69 @@
+import CSandbox
+import CacheNode
+import EventLoop
+import Glibc
+
+/// `-o sandbox`: what a node gives up for good once it serves, so that whoever gets into it gets no further. From
+/// then on it opens no files but those that it reads again or removes, becomes no other program, and
+/// reaches nobody: it answers those who have connected.
+struct Sandbox {
+    /// Each with the rights of Landlock that files in it have.
+    private var folders: [String: UInt64] = [:]
+
+    /// - Parameter settings: name the files that a node reads again, and those that it removes in the end.
+    init(_ settings: Settings) {
+        let node = settings.node
+        var read = [node.tls?.chainFile, node.tls?.keyFile, node.tls?.authorityFile]
+        read.append(node.authentication?.passwordFile)
+        read.append(node.cluster?.path)
+        for case let path? in read { allow(sandbox_reading(), for: path) }
+        if let path = settings.pidFile { allow(sandbox_removing(), for: path) }
+        if case .unix(let path, _) = node.listening { allow(sandbox_removing(), for: path) }
+    }
+
+    /// A file's folder, as another file may take its place; and that of what it leads to, if it is a link.
+    private mutating func allow(_ rights: UInt64, for path: String) {
+        for path in [path, Self.target(of: path)] {
+            folders[Self.folder(of: path), default: 0] |= rights
+        }
+    }
+
+    private static func folder(of path: String) -> String {
+        guard let slash = path.lastIndex(of: "/") else { return "." }
+        return slash == path.startIndex ? "/" : String(path[..<slash])
+    }
+
+    private static func target(of path: String) -> String {
+        guard let target = realpath(path, nil) else { return path }
+        defer { free(target) }
+        return String(cString: target)
+    }
+
+    /// Gives it all up. Returns in a line what that was: older kernels know less.
+    func enter() throws(Refusal) -> String {
+        let names = folders.keys.sorted()
+        var paths = names.map { strdup($0).map { UnsafePointer($0) } }
+        defer { for path in paths { free(UnsafeMutablePointer(mutating: path)) } }
+        let rights = names.map { folders[$0, default: 0] }
+        let landlock = sandbox_restrict_files(&paths, rights, Int32(paths.count))
+        guard landlock >= 0 else { throw Self.refusal("Landlock", -landlock) }
+        let seccomp = sandbox_refuse_calls()
+        guard seccomp >= 0 else { throw Self.refusal("seccomp", -seccomp) }
+        var parts: [String] = []
+        parts.append(
+            landlock > 0
+                ? "files are closed (Landlock \(landlock))"
+                : "files are not, as this kernel has no Landlock")
+        parts.append(
+            seccomp > 0
+                ? "no other programs, no connections to others (seccomp)"
+                : "other programs and connections are not refused, as this kernel has no seccomp")
+        return parts.joined(separator: "; ")
+    }
+
+    private static func refusal(_ what: String, _ number: Int32) -> Refusal {
+        Refusal(
+            "-o sandbox: \(what): \(Process.reason(number)); leave the option out to start without",
+            status: Refusal.osError)
+    }
+}

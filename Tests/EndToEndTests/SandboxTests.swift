@@ -1,0 +1,96 @@
+import Glibc
+import TestSupport
+import Testing
+
+/// `-o sandbox`: a node that somebody got into. `intruder.c` is who tries.
+@Suite(.timeLimit(.minutes(10)))
+struct SandboxTests {
+    /// Beside the node, and made once.
+    private static let library = Result {
+        let path = try RunningNode.sojourndPath() + "-intruder.so"
+        let source = "/" + #filePath.split(separator: "/").dropLast().joined(separator: "/")
+        let result = try Program.run(
+            "/usr/bin/env",
+            ["clang", "-shared", "-fPIC", "-O1", "-o", path, source + "/intruder.c", "-ldl"])
+        guard result.exit == .status(0) else { throw Trouble(result.errors) }
+        return path
+    }
+
+    private let directory: TemporaryDirectory
+
+    init() throws { directory = try TemporaryDirectory() }
+
+    private func start(_ flags: [String]) throws -> RunningNode {
+        try RunningNode.sojournd(
+            ["-t", "1"] + flags,
+            preparation:
+                "export LD_PRELOAD=\(try Self.library.get()) SOJOURN_LOOT=\(directory.path)/loot"
+        )
+    }
+
+    /// What became of each attempt, in the thread that accepts and in the one that serves.
+    private func attempts(in node: RunningNode) throws -> [String] {
+        #expect(try node.connect().ask("set k 0 0 1\r\nv") == "STORED\r\n")
+        #expect(try node.connect().ask("get k", until: "END\r\n") == "VALUE k 0 1\r\nv\r\nEND\r\n")
+        return node.program.errors.split(separator: "\n").filter { $0.hasPrefix("intruder: ") }
+            .map { String($0.dropFirst("intruder: ".count)) }
+    }
+
+    @Test("Who gets into a node reads and writes no file, starts no program and connects to nobody")
+    func intruder() throws {
+        let refused = try attempts(in: start(["-o", "sandbox"]))
+        #expect(
+            refused
+                == ["accepting", "serving"].flatMap { thread in
+                    [
+                        "\(thread): read a file: EACCES", "\(thread): write a file: EACCES",
+                        "\(thread): make a socket: EPERM", "\(thread): connect: EPERM",
+                        "\(thread): become a program: EPERM",
+                    ]
+                })
+        // Without it all of that goes.
+        #expect(try attempts(in: start([])).count { $0.hasSuffix(": done") } == 10)
+    }
+
+    @Test("In a sandbox files are read again, and removed in the end, as without")
+    func filesOfItsOwn() throws {
+        let certificates = try TestCertificates()
+        let passwords = try certificates.write("app:secret\n", to: "passwords")
+        let definition = try directory.write("nodes: [{host: a}]\n", to: "cluster.yaml")
+        let pidFile = directory.path + "/pid"
+        let node = try RunningNode.sojournd(
+            certificates.flags("node", "sandbox,cluster_file=\(definition)") + [
+                "-l", "notls:127.0.0.1,127.0.0.1", "-Y", passwords, "-P", pidFile, "-v",
+                "-e", directory.path + "/arena",
+            ])
+        let peer = try node.connect()
+        #expect(try peer.ask("set auth 0 0 10\r\napp secret") == "STORED\r\n")
+        #expect(try peer.ask("refresh_certs") == "OK\r\n")
+        #expect(
+            try peer.ask("stats settings", until: "END\r\n").contains("STAT sandbox yes\r\n"))
+        _ = try certificates.write("app:new\n", to: "passwords")
+        node.program.send(SIGHUP)
+        try wait(for: "the new passwords") {
+            node.program.errors.contains("passwords read again: 1 users")
+        }
+        #expect(node.program.errors.contains("certificates read again"))
+        #expect(!node.program.errors.contains("cannot"), "\(node.program.errors)")
+        #expect(try node.connect().ask("set auth 0 0 7\r\napp new") == "STORED\r\n")
+        node.program.send(SIGTERM)
+        #expect(try node.program.waitForExit() == .status(0))
+        #expect(access(pidFile, F_OK) != 0)
+    }
+
+    @Test("In a sandbox a Unix socket is removed in the end, and a supervisor has its nodes in one")
+    func sockets() throws {
+        let path = directory.path + "/socket"
+        let node = try RunningNode.sojournd(["-s", path, "-o", "sandbox"])
+        #expect(try node.connect().ask("mn") == "MN\r\n")
+        node.program.send(SIGTERM)
+        #expect(try node.program.waitForExit() == .status(0))
+        #expect(access(path, F_OK) != 0)
+        let supervised = try RunningNode.sojournd(["--supervise", "-o", "sandbox"])
+        #expect(try supervised.connect().ask("mn") == "MN\r\n")
+        try wait(for: "the log") { supervised.program.errors.contains("files are closed") }
+    }
+}
