@@ -14,11 +14,13 @@ enum NodeInquiry {
     }
 
     /// - Parameter seconds: until the node counts as down.
-    static func ask(_ node: Node, seconds: Double) async -> Result<NodeStatistics, Trouble> {
+    static func ask(
+        _ node: Node, _ access: NodeAccess, seconds: Double
+    ) async -> Result<NodeStatistics, Trouble> {
         do {
             return .success(
                 try await NodeQuestion.ask(
-                    node, "stats\r\n", decoder: NodeStatisticsDecoder(), access: .open,
+                    node, "stats\r\n", decoder: NodeStatisticsDecoder(), access: access,
                     on: MultiThreadedEventLoopGroup.singleton,
                     timeout: .nanoseconds(Int64(seconds * 1e9))))
         } catch {
