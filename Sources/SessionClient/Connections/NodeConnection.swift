@@ -249,6 +249,11 @@ final class NodeConnection: @unchecked Sendable {
         // A node may close a connection that nobody uses.
         let isFailure =
             machine.phase != .ready || machine.inFlightCount > 0 || error.code != .connectionLost
+        // Before those who waited go on: they might ask a node again that is to be left alone.
+        if isFailure {
+            logger.debug("connection lost", metadata: ["reason": "\(error)"])
+            tell(.failed(error))
+        }
         let lost = machine.lost()
         for exchange in lost.inFlight {
             exchange.fail(error, wasSent: true)
@@ -258,9 +263,6 @@ final class NodeConnection: @unchecked Sendable {
             exchange.fail(error, wasSent: false)
             release(exchange)
         }
-        guard isFailure else { return }
-        logger.debug("connection lost", metadata: ["reason": "\(error)"])
-        tell(.failed(error))
     }
 
     private func closeWhenDone() {
