@@ -37,6 +37,9 @@ static inline void tls_set_session_cache(SSL_CTX *context, int is_on, long count
     SSL_CTX_set_session_cache_mode(context, is_on ? SSL_SESS_CACHE_SERVER : SSL_SESS_CACHE_OFF);
     if (is_on) SSL_CTX_sess_set_cache_size(context, count);
 }
+static inline int tls_set_server_name(SSL *session, const char *name) {
+    return (int)SSL_set_tlsext_host_name(session, name);
+}
 static inline int tls_add_chain_certificate(SSL_CTX *context, X509 *certificate) {
     return (int)SSL_CTX_add1_chain_cert(context, certificate);
 }

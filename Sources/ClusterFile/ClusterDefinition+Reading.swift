@@ -64,11 +64,33 @@ extension ClusterDefinition {
         var members: [Member] = []
         for index in list.indices { members.append(try common.member(&list[index])) }
         let copyCount = try fields.number("copies", in: 1...members.count) ?? 1
+        let tls = try Self.tls(&fields)
+        let credentialsFile = try fields.path("credentials_file")
         try fields.refuseOthers()
         self.init(
             name: name, members: members, strategy: strategy, keyHash: keyHash, hashTag: hashTag,
-            copyCount: copyCount)
+            copyCount: copyCount, tls: tls, credentialsFile: credentialsFile)
         try checkRing(list, fields)
+    }
+
+    private static func tls(_ fields: inout Fields) throws(DefinitionError) -> TLS? {
+        guard var fields = try fields.fields("tls") else { return nil }
+        var tls = TLS()
+        tls.authorityFile = try fields.path("ca")
+        tls.certificateFile = try fields.path("cert")
+        tls.keyFile = try fields.path("key")
+        tls.clientCertificateFile = try fields.path("client_cert")
+        tls.clientKeyFile = try fields.path("client_key")
+        tls.serverName = try fields.text("server_name", "a host name")
+        try fields.refuseOthers()
+        for (key, certificate) in [("key", "cert"), ("client_key", "client_cert")]
+        where fields.has(key) && !fields.has(certificate) {
+            throw fields.error(key, "is nothing without \(certificate)")
+        }
+        if fields.has("client_cert"), !fields.has("ca") {
+            throw fields.error("client_cert", "needs ca, by which nodes verify it")
+        }
+        return tls
     }
 
     private static func compose(_ yaml: String, file: String) throws(DefinitionError) -> Yams.Node {
@@ -208,6 +230,11 @@ extension Fields {
             let begins = text.utf8.first.map { $0 > UInt8(ascii: ".") && $0 != UInt8(ascii: "_") }
             return isPlain && begins == true && text.utf8.count <= 200 ? text : nil
         }
+    }
+
+    /// A path as it can stand in `-o`.
+    fileprivate mutating func path(_ field: String) throws(DefinitionError) -> String? {
+        try value(field, "a path without commas") { $0.contains(",") ? nil : $0 }
     }
 
     /// Megabytes, or a number with `m` or `g`.

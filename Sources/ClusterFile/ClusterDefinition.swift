@@ -26,6 +26,26 @@ public struct ClusterDefinition: Hashable, Sendable {
         }
     }
 
+    /// How nodes and clients speak TLS: paths as each of them finds them on its own machine, in PEM format.
+    public struct TLS: Hashable, Sendable {
+        /// `ca`: who signs the certificates. Nil are those whom the system believes.
+        public var authorityFile: String?
+        /// `cert`: a node's certificate, and its issuers behind it. Without it nodes speak clear text, and who
+        /// is in front of them TLS.
+        public var certificateFile: String?
+        /// `key`: the key of `certificateFile`; nil is in the same file.
+        public var keyFile: String?
+        /// `client_cert`: a client's certificate. With it nodes ask clients for one.
+        public var clientCertificateFile: String?
+        /// `client_key`: the key of `clientCertificateFile`; nil is in the same file.
+        public var clientKeyFile: String?
+        /// `server_name`: the name in every node's certificate. Nil is each node's own host.
+        public var serverName: String?
+
+        /// TLS without a certificate of the nodes' own.
+        public init() {}
+    }
+
     public var name: String
     public var members: [Member]
     public var strategy: Ring.Strategy
@@ -34,10 +54,15 @@ public struct ClusterDefinition: Hashable, Sendable {
     public var hashTag: Ring.HashTag?
     /// On how many nodes each item is: 1 is no copies.
     public var copyCount: Int
+    /// Nil is clear text.
+    public var tls: TLS?
+    /// `credentials_file`: lines `user:password`. Clients log in as the first one. Nil is nobody.
+    public var credentialsFile: String?
 
     public init(
         name: String = "sojourn", members: [Member], strategy: Ring.Strategy = .ketamaWeighted,
-        keyHash: Ring.KeyHash? = nil, hashTag: Ring.HashTag? = nil, copyCount: Int = 1
+        keyHash: Ring.KeyHash? = nil, hashTag: Ring.HashTag? = nil, copyCount: Int = 1,
+        tls: TLS? = nil, credentialsFile: String? = nil
     ) {
         self.name = name
         self.members = members
@@ -45,6 +70,8 @@ public struct ClusterDefinition: Hashable, Sendable {
         self.keyHash = keyHash
         self.hashTag = hashTag
         self.copyCount = copyCount
+        self.tls = tls
+        self.credentialsFile = credentialsFile
     }
 
     /// The nodes, in the order of the file, which is that of their indices in the ring.

@@ -6,12 +6,14 @@ import HashRing
 
 /// The node of a cluster's definition that this process is: `--cluster FILE --name NODE`.
 ///
-/// The definition says what flags would: address (`-l`, `-p`), memory (`-m`), memory file (`-e`) and
-/// further flags. What is typed on the command line wins.
+/// The definition says what flags would: address (`-l`, `-p`), memory (`-m`), memory file (`-e`), TLS (`-Z`),
+/// users (`-Y`) and further flags. What is typed on the command line wins.
 struct DefinedNode: CustomStringConvertible {
     /// Of the definition.
     let path: String
     let member: ClusterDefinition.Member
+    private let tls: ClusterDefinition.TLS?
+    private let credentialsFile: String?
 
     var description: String { "\(path), node \(member.node.name)" }
 
@@ -38,6 +40,8 @@ struct DefinedNode: CustomStringConvertible {
         }
         self.path = path
         self.member = member
+        tls = definition.tls
+        credentialsFile = definition.credentialsFile
     }
 
     /// Where clients look for it; an IPv6 address in brackets.
@@ -47,7 +51,19 @@ struct DefinedNode: CustomStringConvertible {
 
     private var arguments: [String] {
         ["-l", host, "-p", String(member.node.port), "-m", String(member.memoryMegabytes)]
-            + (member.memoryFile.map { ["-e", $0] } ?? []) + member.flags
+            + (member.memoryFile.map { ["-e", $0] } ?? []) + tlsArguments
+            + (credentialsFile.map { ["-Y", $0] } ?? []) + member.flags
+    }
+
+    /// Nothing where nodes have no certificate: whoever is in front of them speaks TLS then.
+    private var tlsArguments: [String] {
+        guard let tls, let certificate = tls.certificateFile else { return [] }
+        var options = ["ssl_chain_cert=\(certificate)"]
+        if let key = tls.keyFile { options.append("ssl_key=\(key)") }
+        if let authority = tls.authorityFile { options.append("ssl_ca_cert=\(authority)") }
+        // Clients have certificates: nobody without one is let in.
+        if tls.clientCertificateFile != nil { options.append("ssl_verify_mode=2") }
+        return ["-Z", "-o", options.joined(separator: ",")]
     }
 
     /// The command line that the definition and what was typed come to.

@@ -31,8 +31,8 @@ private enum Arrows {
         "CacheNode": ["Logging"],
         "ClusterFile": ["Yams"],
         "SessionClient": [
-            "NIOCore", "NIOPosix", "DequeModule", "Logging", "Metrics", "ServiceLifecycle",
-            "Crypto", "FoundationEssentials", "Foundation",
+            "NIOCore", "NIOPosix", "NIOSSL", "DequeModule", "Logging", "Metrics",
+            "ServiceLifecycle", "Crypto", "FoundationEssentials", "Foundation",
         ],
         "HummingbirdSojourn": [
             "Hummingbird", "NIOCore", "Crypto", "FoundationEssentials", "Foundation",

@@ -94,6 +94,91 @@ struct ClusterFolderTests {
         #expect(listening.contains("ListenStream=\(first.host):\(first.port)\n"))
     }
 
+    /// The paths of `-o ssl_...` among arguments.
+    private func paths(_ arguments: [String]) -> [Substring] {
+        arguments.flatMap { $0.split(separator: ",") }.filter { $0.hasPrefix("ssl_") }
+            .compactMap { $0.split(separator: "=").last }
+    }
+
+    @Test("With TLS each service gets the files that its node is told, and a probe in clear text")
+    func composeTLS() throws {
+        let file = try #require(try documents("container/tls.yaml").first)
+        let secrets = file["secrets"]?.mapping?.keys.compactMap(\.string) ?? []
+        #expect(secrets.sorted() == ["ca.pem", "node.key", "node.pem"])
+        let services = try #require(file["services"]?.mapping)
+        let base = try #require(try documents("container/compose.yaml").first)
+        #expect(
+            services.keys.compactMap(\.string)
+                == base["services"]?.mapping?.keys.compactMap(\.string))
+        for (name, service) in services {
+            // What it replaces comes first.
+            let command = service["command"]?.array().compactMap(\.string) ?? []
+            let earlier = base["services"]?[name.string ?? ""]?["command"]?.array()
+            #expect(command.prefix(4) == earlier?.compactMap(\.string)[...])
+            #expect(command.contains("-Z"))
+            #expect(paths(command).sorted() == secrets.sorted().map { "/run/secrets/\($0)" })
+        }
+        let common = try #require(file["x-tls"])
+        let probe = common["healthcheck"]?["test"]?.array().compactMap(\.string) ?? []
+        let (host, port) = (probe[probe.count - 2], probe[probe.count - 1])
+        for (_, service) in services {
+            let command = service["command"]?.array().compactMap(\.string) ?? []
+            #expect(command.contains("notls:\(host):\(port)"))
+        }
+    }
+
+    @Test("systemd hands a node the credentials that its command line names")
+    func systemdTLS() throws {
+        let lines = try text("systemd/tls.conf").split(separator: "\n")
+        let loaded = lines.filter { $0.hasPrefix("LoadCredential=") }
+            .compactMap { $0.dropFirst("LoadCredential=".count).split(separator: ":").first }
+        let starts = lines.filter { $0.hasPrefix("ExecStart=") }
+        // An empty one first: otherwise there would be two commands.
+        #expect(starts.count == 2 && starts.first == "ExecStart=")
+        let command = try #require(starts.last).split(separator: " ").map(String.init)
+        #expect(command.contains("-Z"))
+        #expect(paths(command).sorted() == loaded.sorted().map { "%d/\($0)" })
+        let unit = try text("systemd/sojournd@.service").split(separator: "\n")
+        let start = try #require(unit.first { $0.hasPrefix("ExecStart=") })
+        #expect(starts.last?.hasPrefix(start + " -Z ") == true)
+    }
+
+    @Test("The manifest's certificates name the pods, and the patch mounts what they are in")
+    func kubernetesTLS() throws {
+        let certificates = try documents("kubernetes/certificates.yaml")
+        let set = try manifest("StatefulSet")
+        let name = try #require(set["metadata"]?["name"]?.string)
+        let service = try #require(set["spec"]?["serviceName"]?.string)
+        let node = try #require(
+            certificates.first { $0["spec"]?["secretName"]?.string == "sojourn-node" })
+        let names = node["spec"]?["dnsNames"]?.array().compactMap(\.string) ?? []
+        for number in 0..<(set["spec"]?["replicas"]?.int ?? 0) {
+            #expect(names.contains("\(name)-\(number).\(service)"))
+        }
+        let patch = try #require(try documents("kubernetes/tls-patch.yaml").first)
+        let pod = try #require(patch["spec"]?["template"]?["spec"])
+        let container = try #require(pod["containers"]?.array().first)
+        let own = set["spec"]?["template"]?["spec"]?["containers"]?.array().first
+        #expect(container["name"]?.string == own?["name"]?.string)
+        #expect(
+            pod["volumes"]?.array().first?["secret"]?["secretName"]?.string == "sojourn-node")
+        // The group that root lets read the key is the pod's.
+        #expect(pod["volumes"]?.array().first?["secret"]?["defaultMode"]?.string == "0440")
+        let folder = try #require(
+            container["volumeMounts"]?.array().first?["mountPath"]?.string)
+        let arguments = container["args"]?.array().compactMap(\.string) ?? []
+        #expect(arguments.prefix(4) == own?["args"]?.array().compactMap(\.string)[...])
+        #expect(
+            paths(arguments).sorted() == [
+                "\(folder)/ca.crt", "\(folder)/tls.crt", "\(folder)/tls.key",
+            ])
+        for probe in ["startupProbe", "readinessProbe", "livenessProbe"] {
+            let command = container[probe]?["exec"]?["command"]?.array().compactMap(\.string) ?? []
+            #expect(command.first == "/usr/local/bin/answers")
+            #expect(arguments.contains("notls:\(command.dropFirst().joined(separator: ":"))"))
+        }
+    }
+
     @Test("What the Containerfile copies from the repository is there")
     func containerfile() throws {
         let lines = try text("container/Containerfile").split(separator: "\n")

@@ -49,6 +49,28 @@ struct ReadingTests {
         #expect(try definition.ring().nodes == definition.nodes)
     }
 
+    @Test("How nodes are reached is read, and not told to whoever asks a node")
+    func access() throws {
+        let definition = try read(
+            """
+            tls: {ca: /a, cert: /b, key: /c, client_cert: /d, client_key: /e, server_name: s.example}
+            credentials_file: /f
+            nodes: [{host: a}]
+            """)
+        var tls = ClusterDefinition.TLS()
+        tls.authorityFile = "/a"
+        tls.certificateFile = "/b"
+        tls.keyFile = "/c"
+        tls.clientCertificateFile = "/d"
+        tls.clientKeyFile = "/e"
+        tls.serverName = "s.example"
+        #expect(definition.tls == tls)
+        #expect(definition.credentialsFile == "/f")
+        #expect(try read("tls: {ca: /a}\nnodes: [{host: a}]").tls?.certificateFile == nil)
+        let told = try ClusterDefinition(yaml: definition.yamlForClients ?? "", file: "told")
+        #expect(told.tls == nil && told.credentialsFile == nil)
+    }
+
     @Test("A list of hosts is enough")
     func hostsOnly() throws {
         let definition = try read("nodes:\n- host: a\n- host: b\n")
@@ -174,7 +196,21 @@ struct ReadingTests {
         Refused(
             yaml: "nodes:\n- host: a\nstrategy: jump",
             error:
-                "3: strategy: unknown; expected one of name, placement, defaults, nodes, copies"),
+                "3: strategy: unknown; expected one of name, placement, defaults, nodes, copies, tls, "
+                + "credentials_file"),
+        Refused(
+            yaml: "tls: {cert: a, keys: b}\nnodes:\n- host: a",
+            error: "1: tls.keys: unknown; expected one of ca, cert, key, client_cert, client_key, "
+                + "server_name"),
+        Refused(
+            yaml: "tls: {key: b}\nnodes:\n- host: a",
+            error: "1: tls.key: is nothing without cert"),
+        Refused(
+            yaml: "tls: {client_cert: b}\nnodes:\n- host: a",
+            error: "1: tls.client_cert: needs ca, by which nodes verify it"),
+        Refused(
+            yaml: "credentials_file: a,b\nnodes:\n- host: a",
+            error: "1: credentials_file: expected a path without commas, not 'a,b'"),
         Refused(
             yaml: "placement:\n  hash_tag: \"{\"\nnodes:\n- host: a",
             error: "2: placement.hash_tag: expected two characters, such as \"{}\", not '{'"),

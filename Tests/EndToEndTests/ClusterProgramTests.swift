@@ -138,6 +138,12 @@ struct ClusterProgramTests {
         let verify = try Program.run(analyze, ["verify", "--man=no"] + units)
         #expect(verify.exit == .status(0), "\(verify.errors)")
         #expect(verify.errors.isEmpty, "\(verify.errors)")
+        // What is dropped in for TLS comes after the unit's own lines.
+        let secured = try #require(contents(of: Self.folder + "/systemd/tls.conf"))
+            .replacing("/usr/local/bin/sojournd", with: try RunningNode.sojourndPath())
+        units[0] = try directory.write(built + secured, to: "sojournd@a.service")
+        let verifyTLS = try Program.run(analyze, ["verify", "--man=no"] + units)
+        #expect(verifyTLS.exit == .status(0) && verifyTLS.errors.isEmpty, "\(verifyTLS.errors)")
         // From 0 to 10, in tenths: below 2 is what systemd calls fine.
         let security = try Program.run(
             analyze, ["security", "--offline=true", "--threshold=20", "--no-pager", unit])
@@ -163,6 +169,18 @@ struct ClusterProgramTests {
         let node = try RunningNode.sojournd()
         let port = try node.port
         #expect(try Program.run(answers, ["127.0.0.1", String(port)]).exit == .status(0))
+        // As the files for TLS have it: a port of clear text for the probe, beside the others.
+        let certificates = try TestCertificates()
+        let own = try freePorts(1)[0]
+        let secured = try RunningNode.sojournd(
+            ["-l", "127.0.0.1", "-l", "notls:127.0.0.1:\(own)"] + certificates.flags())
+        #expect(try Program.run(answers, ["127.0.0.1", String(own)]).exit == .status(0))
+        #expect(try Program.run(answers, ["127.0.0.1", String(secured.port)]).exit != .status(0))
+        // Who is asked for a password there finds it well, too.
+        let users = try certificates.write("app:secret\n", to: "users")
+        let asking = try RunningNode.sojournd(["-Y", users])
+        #expect(
+            try Program.run(answers, ["127.0.0.1", String(asking.port)]).exit == .status(0))
         // One that hangs: the kernel still accepts for it.
         node.program.send(SIGSTOP)
         #expect(try Program.run(answers, ["127.0.0.1", String(port)]).exit != .status(0))

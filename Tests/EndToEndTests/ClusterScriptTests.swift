@@ -35,7 +35,8 @@ final class ScriptedCluster {
         "/" + #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
         + "/scripts/cluster"
 
-    init() throws {
+    /// - Parameter head: the definition's first lines.
+    init(_ head: String = "") throws {
         directory = try TemporaryDirectory()
         state = try TemporaryDirectory()
         let path = directory.path
@@ -48,7 +49,7 @@ final class ScriptedCluster {
         }
         let user = getuid() == 0 ? "[-t, \"1\", -u, root]" : "[-t, \"1\"]"
         definition = try directory.write(
-            "defaults: {flags: \(user)}\nnodes:\n" + lines.joined(), to: "cluster.yaml")
+            "\(head)defaults: {flags: \(user)}\nnodes:\n" + lines.joined(), to: "cluster.yaml")
     }
 
     deinit { _ = try? run("kill", ["a", "b", "c"]) }
@@ -107,6 +108,28 @@ struct ClusterScriptTests {
         #expect(stop.output == "a ended\nb ended\nc ended\n", "\(stop.errors)")
         #expect(try cluster.run("stop", ["a"]).output == "a does not run\n")
         #expect(try cluster.run("status").exit == .status(1))
+    }
+
+    @Test("Nodes that speak TLS are waited for and shown as others are")
+    func secured() throws {
+        let certificates = try TestCertificates()
+        let cluster = try ScriptedCluster(
+            """
+            tls:
+              ca: \(certificates.path("ca.pem"))
+              cert: \(certificates.path("node.pem"))
+              key: \(certificates.path("node.key"))
+
+            """)
+        let start = try cluster.run("start", ["a"])
+        #expect(start.exit == .status(0), "\(start.errors)")
+        let status = try cluster.run("status", ["a", "b"])
+        #expect(status.exit == .status(1))
+        let rows = status.output.split(separator: "\n")
+        #expect(rows.count == 2)
+        #expect(rows[0].hasPrefix("a ") && rows[0].hasSuffix("VERSION 0.1.0"), "\(rows)")
+        #expect(rows[1].hasPrefix("b ") && rows[1].hasSuffix("does not answer"), "\(rows)")
+        #expect(try cluster.run("stop", ["a"]).output == "a ended\n")
     }
 
     @Test("Nodes of another definition that have the same names are left alone")

@@ -18,6 +18,19 @@ struct DefinedNodeTests {
         try peer.ask("stats settings", until: "END\r\n").split(separator: "\r\n").map(String.init)
     }
 
+    @Test("Where the definition has users, its nodes let nobody else in")
+    func users() throws {
+        let directory = try TemporaryDirectory()
+        let users = try directory.write("app:secret\n", to: "users")
+        chmod(users, 0o600)
+        let path = try directory.write(
+            "credentials_file: \(users)\nnodes:\n- {name: a, host: 127.0.0.1}\n", to: "cluster")
+        let node = try RunningNode.sojournd(["--cluster", path, "--name", "a"])
+        let peer = try node.connect()
+        #expect(try peer.ask("get k") == "CLIENT_ERROR unauthenticated\r\n")
+        #expect(try peer.ask("set auth 0 0 10\r\napp secret") == "STORED\r\n")
+    }
+
     @Test("A node listens where the definition says, with its memory, memory file and flags")
     func defined() throws {
         let directory = try TemporaryDirectory()

@@ -30,7 +30,8 @@
 
         /// All of them.
         package static let all: [FuzzBody] = [
-            line, conversation, packets, map, recovery, waiting, reply, configuration, definition,
+            line, conversation, packets, login, map, recovery, waiting, reply, configuration,
+            definition,
         ]
 
         package static func named(_ name: String) -> FuzzBody? { all.first { $0.name == name } }
@@ -79,6 +80,15 @@
             mutate: { input, generator in
                 Array(input.prefix(2))
                     + mutatePackets(of: Array(input.dropFirst(2)), using: &generator)
+            })
+
+        /// Peers that have to log in.
+        static let login = FuzzBody(
+            "login", byteCountMax: 2_100, check: checkLogin, random: randomLogin,
+            mutate: { input, generator in
+                input.first == 0x80
+                    ? mutatePackets(of: input, using: &generator)
+                    : mutateCommands(of: input, using: &generator)
             })
 
         /// Operations on a map.

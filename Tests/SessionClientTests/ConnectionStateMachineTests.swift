@@ -15,11 +15,15 @@ private func gets(_ count: Int = 1, deadline: Instant = at(1_000)) -> Exchange {
 
 /// A machine, and what a test does to it.
 private final class Conversation {
-    var machine = ConnectionStateMachine(
-        limits: .init(
-            inFlightCountMax: 4, connectTimeout: .milliseconds(100),
-            silenceTimeout: .milliseconds(300)),
-        firstOpaque: 1_000)
+    var machine: ConnectionStateMachine
+
+    init(logsIn: Bool = false) {
+        machine = ConnectionStateMachine(
+            limits: .init(
+                inFlightCountMax: 4, connectTimeout: .milliseconds(100),
+                silenceTimeout: .milliseconds(300)),
+            firstOpaque: 1_000, logsIn: logsIn)
+    }
 
     /// One whose node has answered the greeting, at time 0.
     static func ready() -> Conversation {
@@ -43,7 +47,7 @@ private final class Conversation {
         #expect(machine.submit(exchange, now: now) == .waits)
     }
 
-    func connected() -> Bool { machine.connected() }
+    func connected() -> Bool { machine.connected() != nil }
 
     func receive(_ reply: NodeReply) -> ConnectionStateMachine.Receipt { machine.receive(reply) }
 }
@@ -98,6 +102,63 @@ struct ConnectionStateMachineTests {
             _ = conversation.connected()
             #expect(conversation.receive(NodeReply(status)).isViolation, "\(status)")
         }
+    }
+
+    @Test("With credentials the login comes first, and is greeted after its answer")
+    func login() {
+        let conversation = Conversation(logsIn: true)
+        let exchange = gets()
+        #expect(conversation.machine.submit(exchange, now: at(0)) == .connect)
+        #expect(conversation.machine.connected() == .login)
+        #expect(conversation.send(now: at(1)) == [])
+        guard case .loggedIn = conversation.receive(NodeReply(.stored)) else {
+            Issue.record("not let in")
+            return
+        }
+        #expect(conversation.send(now: at(1)) == [])
+        guard case .ready = conversation.receive(NodeReply(.noop)) else {
+            Issue.record("the greeting was answered")
+            return
+        }
+        #expect(conversation.send(now: at(2)) == [1_000])
+        // Nothing else is answered so.
+        #expect(conversation.receive(NodeReply(.stored)).isViolation)
+    }
+
+    @Test("A login that is refused, and one that is missing, are failed authentications")
+    func keptOut() {
+        for (logsIn, text) in [
+            (true, "CLIENT_ERROR authentication failure"), (false, "CLIENT_ERROR unauthenticated"),
+        ] {
+            let conversation = Conversation(logsIn: logsIn)
+            _ = conversation.machine.submit(gets(), now: at(0))
+            _ = conversation.connected()
+            guard case .keptOut(let error) = conversation.receive(NodeReply(.clientError(text)))
+            else {
+                Issue.record("let in")
+                continue
+            }
+            #expect(error == CacheError(.authenticationFailed, reason: text))
+        }
+        let ready = Conversation.ready()
+        let exchange = gets()
+        ready.submit(exchange)
+        _ = ready.send(now: at(1))
+        let reply = NodeReply(.clientError("CLIENT_ERROR unauthenticated"))
+        guard case .refused(exchange, let error) = ready.receive(reply) else {
+            Issue.record("not refused")
+            return
+        }
+        #expect(error.code == .authenticationFailed)
+    }
+
+    @Test("A node that does not answer a login is given up as one that does not answer at all")
+    func silentLogin() {
+        let conversation = Conversation(logsIn: true)
+        _ = conversation.machine.submit(gets(), now: at(0))
+        _ = conversation.connected()
+        #expect(conversation.machine.tick(now: at(99)).closes == nil)
+        #expect(conversation.machine.tick(now: at(100)).closes?.code == .nodeUnavailable)
     }
 
     @Test("Somebody else's reply is told, whatever it says")

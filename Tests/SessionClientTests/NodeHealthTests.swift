@@ -34,6 +34,18 @@ struct NodeHealthTests {
         #expect(health.admission(now: at(99)) == .refused)
     }
 
+    @Test("A node that does not let the client in is left alone at once, and longer each time")
+    func keptOut() {
+        var health = health(restartPatience: .seconds(3_600))
+        let once = NodeHealth.Change.ejected(for: .milliseconds(100))
+        #expect(health.recordFailure(.keptOut, now: at(0), draw: 0) == once)
+        #expect(health.admission(now: at(99)) == .refused)
+        #expect(health.admission(now: at(100)) == .probe)
+        #expect(health.recordFailure(.keptOut, now: at(101), draw: 0) == nil)
+        let twice = NodeHealth.Change.ejected(for: .milliseconds(200))
+        #expect(health.recordProbe(hasAnswered: false, now: at(101), draw: 0) == twice)
+    }
+
     @Test("An answer between them begins the count anew")
     func answerBetween() {
         var health = health()

@@ -46,6 +46,7 @@ private let conversation: [(text: String, reply: NodeReply)] = [
     ("EN O0000000000000001 kfoo b\r\n", NodeReply(.miss, opaque: 1)),
     ("NF c0 O0000000000000002\r\n", NodeReply(.notFound, opaque: 2, casUnique: 0)),
     ("NS O0000000000000003\r\n", NodeReply(.notStored, opaque: 3)),
+    ("STORED\r\n", NodeReply(.stored)),
     ("EX\r\n", NodeReply(.exists)),
     ("MN\r\n", NodeReply(.noop)),
     ("ME key exp=-1 la=0\r\n", NodeReply(.description("ME key exp=-1 la=0"))),
@@ -85,7 +86,7 @@ struct NodeReplyDecoderTests {
         arguments: [
             "\r\n", "H\r\n", "HD\n", "hd\r\n", "XX\r\n", "HDX\r\n", "VA\r\n", "VA x\r\n",
             "VA -1\r\n\r\n", "VA 1x\r\na\r\n", "HD cx\r\n", "HD c\r\n", "HD f4294967296\r\n",
-            "HD t99999999999\r\n", "HD c18446744073709551616\r\n", "STORED\r\n", "END\r\n",
+            "HD t99999999999\r\n", "HD c18446744073709551616\r\n", "NOT_STORED\r\n", "END\r\n",
             "HTTP/1.1 400 Bad Request\r\n", "VALUE k 0 1\r\n", "\u{0}\u{1}\u{2}\r\n",
         ])
     func garbage(line: String) {

@@ -53,9 +53,11 @@ package final class TestCertificates {
 
     /// - Parameters:
     ///   - days: that it is good for; -1 has expired a day ago.
+    ///   - places: names and addresses that it is for.
     ///   - extensions: `extendedKeyUsage` and the like.
     package func make(
         _ name: String, signedBy issuer: String = "ca", days: Int = 2,
+        places: String = "DNS:localhost,IP:127.0.0.1",
         extensions: String = "extendedKeyUsage=serverAuth,clientAuth"
     ) throws {
         let request = path(name + ".csr")
@@ -64,7 +66,7 @@ package final class TestCertificates {
                 "-keyout", path(name + ".key"), "-out", request, "-subj", "/CN=\(name)",
             ])
         let file = try write(
-            "subjectAltName=DNS:localhost,IP:127.0.0.1\n\(extensions)\n", to: name + ".ext")
+            "subjectAltName=\(places)\n\(extensions)\n", to: name + ".ext")
         try run([
             "x509", "-req", "-in", request, "-CA", path(issuer + ".pem"),
             "-CAkey", path(issuer + ".key"), "-set_serial", "\(Int.random(in: 1...Int.max))",

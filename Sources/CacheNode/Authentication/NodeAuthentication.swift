@@ -8,9 +8,14 @@ final class NodeAuthentication: Sendable {
     let throttle = LoginThrottle()
     private let passwords: Mutex<Passwords?>
 
-    init(_ rules: AuthenticationRules) throws(AuthenticationError) {
+    /// Reads the file that the rules name.
+    convenience init(_ rules: AuthenticationRules) throws(AuthenticationError) {
+        self.init(rules, try Self.read(rules))
+    }
+
+    init(_ rules: AuthenticationRules, _ passwords: Passwords?) {
         self.rules = rules
-        passwords = Mutex(try Self.read(rules))
+        self.passwords = Mutex(passwords)
     }
 
     private static func read(_ rules: AuthenticationRules) throws(AuthenticationError) -> Passwords?

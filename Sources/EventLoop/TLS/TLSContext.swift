@@ -128,17 +128,10 @@ package final class TLSContext: @unchecked Sendable {
         return TLSStream(socket, session: session, recordByteCount: recordByteCount)
     }
 
-    // Made once, and only read from then on.
-    private nonisolated(unsafe) static let socketMethod = socket_bio_method()
-
     private func attach(_ session: OpaquePointer, to descriptor: Int32) -> Bool {
         // The kernel encrypts for OpenSSL's own way to a socket only.
         if usesKernel { return SSL_set_fd(session, descriptor) == 1 }
-        guard let method = Self.socketMethod, let bio = socket_bio_new(method, descriptor) else {
-            return false
-        }
-        SSL_set_bio(session, bio, bio)
-        return true
+        return SocketBIO.attach(session, to: descriptor)
     }
 }
 

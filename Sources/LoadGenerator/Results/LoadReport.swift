@@ -37,7 +37,8 @@ package struct LoadReport {
 
     package var settings: String {
         let servers = plan.servers.map { "\($0.host):\($0.port)" }.joined(separator: ", ")
-        return "\(servers), protocol \(plan.wire.rawValue); \(pacing)\n\(workload)\n\(extent)"
+        let tls = plan.tls == nil ? "" : " over TLS"
+        return "\(servers), protocol \(plan.wire.rawValue)\(tls); \(pacing)\n\(workload)\n\(extent)"
     }
 
     private var pacing: String {

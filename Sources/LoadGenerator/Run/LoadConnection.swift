@@ -14,21 +14,20 @@ final class LoadConnection {
     var isBusy = false
 
     private var lastReceived: UInt64 = 0
-    private let stream: EventLoop.Stream
+    private let stream: Transport
     /// Owns this object and outlives it; a counted reference would cost atomic operations each time.
     private unowned(unsafe) let thread: LoadThread
     private var readable: DescriptorEvent?
     private var writable: DescriptorEvent?
 
     init(
-        thread: LoadThread, number: Int, stream: consuming EventLoop.Stream,
-        conversation: Conversation
+        thread: LoadThread, number: Int, stream: consuming Transport, conversation: Conversation
     ) throws(EventLoopError) {
         self.stream = stream
         self.thread = thread
         self.number = number
         self.conversation = conversation
-        let descriptor = self.stream.descriptor
+        let descriptor = self.stream.socket.descriptor
         readable = try DescriptorEvent(
             loop: thread.loop, descriptor: descriptor, interest: .readable
         ) { [unowned(unsafe) self] _ in receive() }
@@ -69,6 +68,14 @@ final class LoadConnection {
     }
 
     private func receive() {
+        // What TLS has taken from the socket makes it readable no more.
+        guard take() else { return }
+        while isOpen, stream.hasPending, take() {}
+        thread.goOnSoon(self)
+    }
+
+    /// - Returns: false if there was nothing.
+    private func take() -> Bool {
         switch stream.read(into: thread.buffer) {
         case .bytes(let count):
             let now = thread.readClock()
@@ -81,11 +88,11 @@ final class LoadConnection {
                 // Counted already; what else was asked has no reply.
                 close(nil, "")
             }
-        case .wouldBlock: return
+        case .wouldBlock: return false
         case .ended: close(.closed, "a server closed a connection")
         case .failed(let number): close(.failed, Self.text(of: number))
         }
-        thread.goOnSoon(self)
+        return true
     }
 
     /// The oldest request's reply is overdue.

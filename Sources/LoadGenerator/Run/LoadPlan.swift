@@ -1,3 +1,4 @@
+package import EventLoop
 package import HashRing
 
 /// All that a run is told: what the command line says, checked.
@@ -37,6 +38,10 @@ package struct LoadPlan: Sendable {
     package var hasQuietSets = false
     package var toleratesMisses = false
     package var seed: UInt64 = 1
+    /// TLS with all servers; nil is clear text.
+    package var tls: TLSClientContext?
+    /// What is sent on each connection before any request, and is answered STORED.
+    package var login: [UInt8]?
     /// The server's process, whose CPU time is to be told.
     package var serverProcessID: Int32?
 

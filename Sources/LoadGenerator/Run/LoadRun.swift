@@ -85,17 +85,17 @@ package final class LoadRun {
                 throw LoadError.system("no event loop: \(error)")
             }
         }
+        let opening = Opening(plan)
         for number in 0..<plan.connectionCount {
             let thread = threads[number % plan.threadCount]
             let server = plan.servers[dealing.node(ofConnection: number)]
             do {
-                let stream = try EventLoop.Stream.connect(host: server.host, port: server.port)
                 let sources = ConnectionSources(
                     plan: plan, dealing: dealing, connection: number, tally: thread.tally)
                 let conversation = Conversation(
                     context: context, tally: thread.tally, source: sources.fill,
                     main: sources.main)
-                try thread.add(stream, conversation)
+                try thread.add(try opening.transport(to: server), conversation)
             } catch let error as SocketError {
                 throw LoadError.connectFailed(Self.text(of: error))
             }

@@ -63,9 +63,7 @@ final class LoadThread: @unchecked Sendable {
 
     deinit { buffer.deallocate() }
 
-    func add(_ stream: consuming EventLoop.Stream, _ conversation: Conversation)
-        throws(EventLoopError)
-    {
+    func add(_ stream: consuming Transport, _ conversation: Conversation) throws(EventLoopError) {
         connections.append(
             try LoadConnection(
                 thread: self, number: connections.count, stream: stream,

@@ -42,7 +42,8 @@ public struct CacheClient: Sendable {
     /// before any node is known waits.
     ///
     /// - Throws: `RingError` if the nodes make no ring, `DefinitionError` for a definition that is wrong,
-    ///   `ConfigurationError` for a setting that is out of its range. Nodes are not contacted.
+    ///   `ConfigurationError` for a setting that is out of its range or a file that cannot be used. Nodes are
+    ///   not contacted.
     public init(
         membership: Membership,
         configuration: CacheClientConfiguration = CacheClientConfiguration(),
@@ -55,6 +56,7 @@ public struct CacheClient: Sendable {
             let text = try MembershipReader.firstText(of: path)
             let definition = try ClusterDefinition(yaml: text, file: path)
             configuration.copies.count = definition.copyCount
+            try configuration.takeAccess(of: definition)
         }
         let core = try ClientCore(
             configuration: configuration, group: eventLoopGroup, logger: logger)

@@ -23,6 +23,11 @@ public struct CacheClientConfiguration: Sendable {
     /// On how many nodes an item is, and what is asked of them.
     public var copies = Copies()
 
+    /// How TLS is spoken with the nodes; nil is as the cluster's definition says, and clear text without one.
+    public var tls: TLS?
+    /// As whom the client logs in; nil is as the cluster's definition says, and nobody without one.
+    public var credentials: Credentials?
+
     /// Until a command has failed. 1 ms to 1 h; a call can have its own (`CacheClient.withTimeout`).
     public var requestTimeout: Duration = .seconds(1)
     /// From an attempt to connect to the node's first answer. 1 ms to 1 h.
@@ -60,9 +65,9 @@ public struct CacheClientConfiguration: Sendable {
     public init() {}
 }
 
-/// A setting that is out of its range.
+/// A setting that is out of its range, or a file of it that cannot be used.
 public struct ConfigurationError: Error, Hashable, Sendable, CustomStringConvertible {
-    /// Which setting it is, and its range.
+    /// Which setting it is, and its range; which file, and what is wrong with it.
     public let description: String
     init(_ description: String) { self.description = description }
 }

@@ -31,6 +31,10 @@ public struct CacheError: Error, Hashable, Sendable {
         public static let protocolViolation = Code("protocolViolation")
         /// The node answered with an error; `reason` has its text.
         public static let refused = Code("refused")
+        /// The node does not know the user, or the password is another, or there are no credentials and it
+        /// asks for some; `reason` has its words. Nothing was sent. It is not asked again for
+        /// `ejectionMin`, and then longer, up to `ejectionMax`: commands fail with the same error meanwhile.
+        public static let authenticationFailed = Code("authenticationFailed")
         /// No node is known yet, or the membership's source names none.
         public static let noNodes = Code("noNodes")
         /// The client was shut down.

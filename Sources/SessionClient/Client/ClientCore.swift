@@ -6,6 +6,7 @@ import Synchronization
 /// What all copies of a `CacheClient` share.
 final class ClientCore: Sendable {
     let configuration: CacheClientConfiguration
+    let access: NodeAccess
     let metrics: ClientMetrics
     let logger: Logger
     let clock: VersionClock
@@ -25,6 +26,8 @@ final class ClientCore: Sendable {
     ) throws(ConfigurationError) {
         try configuration.validate()
         self.configuration = configuration
+        access = try NodeAccess(
+            tls: configuration.tls, credentials: configuration.credentials)
         self.group = group
         self.logger = logger
         self.clock = clock
@@ -59,8 +62,8 @@ final class ClientCore: Sendable {
         let pools = ring.nodes.map { node in
             known[node]
                 ?? NodePool(
-                    node: node, configuration: configuration, group: group, metrics: metrics,
-                    logger: logger)
+                    node: node, configuration: configuration, access: access, group: group,
+                    metrics: metrics, logger: logger)
         }
         return Topology(ring: ring, pools: pools)
     }

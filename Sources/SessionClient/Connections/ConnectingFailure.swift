@@ -9,11 +9,11 @@ import NIOPosix
     import Darwin
 #endif
 
-/// Why a node cannot be reached, in words.
+/// Why a node cannot be reached, or a connection broke, in words.
 package struct ConnectingFailure: CustomStringConvertible {
     package let description: String
 
-    /// - Parameter error: what NIO says when a connection could not be made.
+    /// - Parameter error: what NIO says.
     package init(_ error: any Error) {
         switch error {
         case let error as NIOConnectionError:
@@ -23,7 +23,7 @@ package struct ConnectingFailure: CustomStringConvertible {
         case let error as IOError: description = String(cString: strerror(error.errnoCode))
         case ChannelError.connectTimeout(let time):
             description = "no connection within \(time.nanoseconds / 1_000_000) ms"
-        default: description = "\(error)"
+        default: description = NodeTLS.reason(error) ?? "\(error)"
         }
     }
 }

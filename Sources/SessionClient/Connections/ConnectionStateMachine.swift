@@ -1,10 +1,13 @@
 import DequeModule
+import MemcacheProtocol
 
 /// What one connection to a node is about, without any I/O.
 ///
-///     idle ──submit──> connecting ──connected──> greeting ──MN──> ready
-///       ^                  │                        │               │
-///       └──────────────────┴───── failed, lost ─────┴───────────────┘        any ──shut down──> closed
+///     idle ──submit──> connecting ──connected──> loggingIn ──STORED──> greeting ──MN──> ready
+///       ^                  │                        │                     │               │
+///       └──────────────────┴─────────────── failed, refused, lost ────────┴───────────────┘
+///
+/// Without credentials nobody logs in. Shut down, it is closed, wherever it was.
 ///
 /// Goals: replies go to the requests that they answer, or the connection is closed; nothing waits
 /// beyond its deadline; at most `inFlightCountMax` requests are unanswered on the wire.
@@ -24,6 +27,7 @@ struct ConnectionStateMachine {
     enum Phase: Equatable, Sendable {
         case idle
         case connecting(since: Instant)
+        case loggingIn(since: Instant)
         case greeting(since: Instant)
         case ready
         case closed
@@ -39,6 +43,7 @@ struct ConnectionStateMachine {
     }
 
     let limits: Limits
+    private let logsIn: Bool
     private(set) var phase = Phase.idle
     private var waiting: Deque<Exchange> = []
     private var inFlight: Deque<InFlight> = []
@@ -49,9 +54,12 @@ struct ConnectionStateMachine {
     private var nextOpaque: UInt64
     private var lastHeard: Instant?
 
-    /// - Parameter firstOpaque: unlike that of other connections, so that their replies are recognised.
-    init(limits: Limits, firstOpaque: UInt64) {
+    /// - Parameters:
+    ///   - firstOpaque: unlike that of other connections, so that their replies are recognised.
+    ///   - logsIn: whether there are credentials.
+    init(limits: Limits, firstOpaque: UInt64, logsIn: Bool = false) {
         self.limits = limits
+        self.logsIn = logsIn
         nextOpaque = firstOpaque
     }
 
@@ -72,7 +80,7 @@ struct ConnectionStateMachine {
             waiting.append(exchange)
             phase = .connecting(since: now)
             return .connect
-        case .connecting, .greeting, .ready:
+        case .connecting, .loggingIn, .greeting, .ready:
             waiting.append(exchange)
             return .waits
         }
@@ -114,12 +122,19 @@ struct ConnectionStateMachine {
 
     // MARK: Connecting
 
-    /// - Returns: whether this connection is still wanted; then a no-op is to be sent as a greeting.
-    mutating func connected() -> Bool {
-        guard case .connecting(let since) = phase else { return false }
-        phase = .greeting(since: since)
+    /// What is to be sent before any request.
+    enum Opening {
+        case login
+        /// A no-op.
+        case greeting
+    }
+
+    /// - Returns: what is to be sent now; nil if this connection is not wanted any more.
+    mutating func connected() -> Opening? {
+        guard case .connecting(let since) = phase else { return nil }
+        phase = logsIn ? .loggingIn(since: since) : .greeting(since: since)
         isWritable = true
-        return true
+        return logsIn ? .login : .greeting
     }
 
     /// The connection could not be made, broke, or has to be closed.
@@ -142,6 +157,10 @@ struct ConnectionStateMachine {
     // MARK: Receiving
 
     enum Receipt {
+        /// The node has let the client in, and is to be greeted now.
+        case loggedIn
+        /// The node does not let the client in.
+        case keptOut(CacheError)
         /// The node answered the greeting.
         case ready
         /// More replies of its exchange are due.
@@ -157,10 +176,23 @@ struct ConnectionStateMachine {
 
     mutating func receive(_ reply: NodeReply) -> Receipt {
         switch phase {
+        case .loggingIn(let since): return receiveLogin(reply, since)
         case .greeting: return receiveGreeting(reply)
         case .ready: return receiveAnswer(reply)
         case .idle, .connecting, .closed:
             return .violation(reason: "a reply on a connection that is not open")
+        }
+    }
+
+    private mutating func receiveLogin(_ reply: NodeReply, _ since: Instant) -> Receipt {
+        switch reply.status {
+        case .stored:
+            phase = .greeting(since: since)
+            return .loggedIn
+        case .clientError(let text):
+            return .keptOut(CacheError(.authenticationFailed, reason: text))
+        case .unknownCommand(let text), .serverError(let text): return .violation(reason: text)
+        default: return .violation(reason: "a reply that nobody asked for")
         }
     }
 
@@ -169,6 +201,8 @@ struct ConnectionStateMachine {
         case .noop:
             phase = .ready
             return .ready
+        case .clientError(LoginRequest.needed):
+            return .keptOut(CacheError(.authenticationFailed, reason: LoginRequest.needed))
         case .unknownCommand(let text), .clientError(let text), .serverError(let text):
             return .violation(reason: text)
         default: return .violation(reason: "a reply that nobody asked for")
@@ -209,7 +243,9 @@ struct ConnectionStateMachine {
     private mutating func refuseFirst(_ text: String) -> Receipt {
         let first = inFlight.removeFirst()
         inFlightCount -= first.exchange.requests.count - first.replies.count
-        return .refused(first.exchange, CacheError(.refused, reason: text))
+        let code: CacheError.Code =
+            text == LoginRequest.needed ? .authenticationFailed : .refused
+        return .refused(first.exchange, CacheError(code, reason: text))
     }
 
     // MARK: Time
@@ -256,7 +292,7 @@ struct ConnectionStateMachine {
     /// Until when the node has to be heard, if it has.
     private func patience() -> (end: Instant, error: CacheError)? {
         switch phase {
-        case .connecting(let since), .greeting(let since):
+        case .connecting(let since), .loggingIn(let since), .greeting(let since):
             let error = CacheError(.nodeUnavailable, reason: "no answer to an attempt to connect")
             return (since + limits.connectTimeout, error)
         case .ready:

@@ -39,7 +39,7 @@ final class NodeChannelHandler: ChannelInboundHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        fail(CacheError(.connectionLost, reason: "\(error)"))
+        fail(CacheError(.connectionLost, reason: ConnectingFailure(error).description))
         context.close(promise: nil)
     }
 

@@ -17,6 +17,8 @@ final class NodeConnection: @unchecked Sendable {
         /// Requests that are submitted and not settled; further ones are refused.
         var outstandingCountMax: Int
         var valueByteCountMax: Int
+        /// How a connection begins.
+        var access = NodeAccess.open
     }
 
     /// What became of the node, as far as this connection can see.
@@ -65,7 +67,8 @@ final class NodeConnection: @unchecked Sendable {
         self.logger = logger
         self.tell = tell
         machine = ConnectionStateMachine(
-            limits: settings.limits, firstOpaque: UInt64.random(in: .min ... .max))
+            limits: settings.limits, firstOpaque: UInt64.random(in: .min ... .max),
+            logsIn: settings.access.login != nil)
     }
 
     /// Requests that wait here or are on the wire.
@@ -186,11 +189,11 @@ final class NodeConnection: @unchecked Sendable {
     private func connect() {
         attempt += 1
         let attempt = attempt
-        let future = ClientBootstrap(group: eventLoop)
+        let bootstrap = ClientBootstrap(group: eventLoop)
             .connectTimeout(TimeAmount(settings.limits.connectTimeout))
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
             .channelOption(.socketOption(.so_keepalive), value: 1)
-            .connect(toHost: host, port: port)
+        let future = settings.access.connect(bootstrap, toHost: host, port: port)
         future.assumeIsolated().whenComplete { result in
             switch result {
             case .success(let channel): self.connected(channel, attempt: attempt)
@@ -203,7 +206,7 @@ final class NodeConnection: @unchecked Sendable {
     }
 
     private func connected(_ channel: any Channel, attempt: UInt64) {
-        guard attempt == self.attempt, machine.connected() else {
+        guard attempt == self.attempt, let opening = machine.connected() else {
             return channel.close(promise: nil)
         }
         let handler = NodeChannelHandler(
@@ -216,9 +219,19 @@ final class NodeConnection: @unchecked Sendable {
         } catch {
             return lose(CacheError(.nodeUnavailable, reason: "\(error)"))
         }
+        begin(opening, on: handler)
+    }
+
+    private func begin(_ opening: ConnectionStateMachine.Opening, on handler: NodeChannelHandler) {
         output.clear()
-        NodeRequest.noop.encode(into: &output, opaque: 0)
+        if opening == .login, let login = settings.access.login {
+            output.writeImmutableBuffer(login)
+        } else {
+            NodeRequest.noop.encode(into: &output, opaque: 0)
+        }
         handler.context?.writeAndFlush(NIOAny(output), promise: nil)
+        // Passwords do not stay where requests are put together.
+        if opening == .login { output = ByteBuffer() }
     }
 
     /// - Parameter error: what is told to those whose requests may have reached the node.
@@ -236,6 +249,11 @@ final class NodeConnection: @unchecked Sendable {
         // A node may close a connection that nobody uses.
         let isFailure =
             machine.phase != .ready || machine.inFlightCount > 0 || error.code != .connectionLost
+        // Before those who waited go on: they might ask a node again that is to be left alone.
+        if isFailure {
+            logger.debug("connection lost", metadata: ["reason": "\(error)"])
+            tell(.failed(error))
+        }
         let lost = machine.lost()
         for exchange in lost.inFlight {
             exchange.fail(error, wasSent: true)
@@ -245,9 +263,6 @@ final class NodeConnection: @unchecked Sendable {
             exchange.fail(error, wasSent: false)
             release(exchange)
         }
-        guard isFailure else { return }
-        logger.debug("connection lost", metadata: ["reason": "\(error)"])
-        tell(.failed(error))
     }
 
     private func closeWhenDone() {
@@ -266,6 +281,8 @@ final class NodeConnection: @unchecked Sendable {
         guard handler === self.handler else { return }
         switch machine.receive(reply) {
         case .ready, .part: break
+        case .loggedIn: begin(.greeting, on: handler)
+        case .keptOut(let error): lose(error)
         case .complete(let exchange, let replies):
             hasAnswered = hasAnswered || exchange.requests[0] != .noop
             exchange.settle(.success(replies))

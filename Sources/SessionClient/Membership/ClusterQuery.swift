@@ -6,12 +6,12 @@ import NIOCore
 enum ClusterQuery {
     /// Asks for the definition, and who does not know what that is for the nodes.
     static func ask(
-        _ node: Node, on group: any EventLoopGroup, timeout: TimeAmount
+        _ node: Node, access: NodeAccess, on group: any EventLoopGroup, timeout: TimeAmount
     ) async throws -> ClusterConfiguration {
         func ask(_ subject: ConfigSubject) async throws -> ClusterConfiguration {
             try await NodeQuestion.ask(
                 node, subject.request, decoder: ClusterConfigurationDecoder(subject: subject),
-                on: group, timeout: timeout)
+                access: access, on: group, timeout: timeout)
         }
         do {
             do {
@@ -22,8 +22,13 @@ enum ClusterQuery {
                 return try await ask(.cluster)
             }
         } catch let trouble as NodeQuestion.Trouble {
-            throw MembershipReader.Trouble(
-                "\(node.name) " + (trouble == .late ? "does not answer" : "hung up"))
+            let what =
+                switch trouble {
+                case .late: "does not answer"
+                case .hungUp: "hung up"
+                case .keptOut(let text): "does not let this client in: \(text)"
+                }
+            throw MembershipReader.Trouble("\(node.name) \(what)")
         }
     }
 }

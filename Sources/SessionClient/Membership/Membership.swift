@@ -8,7 +8,8 @@ public enum Membership: Sendable {
     /// These, always.
     case fixed([Node])
     /// Those of a cluster's definition, as `ClusterFile` reads it, with its strategy, hash and hash tag; at
-    /// the start its number of copies, too. What the configuration says of these does not count. The file
+    /// the start its number of copies, too. What the configuration says of these does not count. Its `tls` and
+    /// `credentials_file` are read at the start, where the configuration has neither. The file
     /// is read again when it has changed, and taken when it is the same at two looks: better still, replace
     /// it in one step (`mv`). It has to be there at the start; afterwards a file that is gone or wrong
     /// changes nothing.

@@ -15,7 +15,9 @@ final class MembershipFollower: Sendable {
         self.core = core
         let timeout = TimeAmount(core.configuration.requestTimeout)
         self.reader = Mutex(
-            reader ?? MembershipReader(membership, group: core.group, queryTimeout: timeout))
+            reader
+                ?? MembershipReader(
+                    membership, group: core.group, access: core.access, queryTimeout: timeout))
     }
 
     /// Takes the nodes that are known without asking anybody.

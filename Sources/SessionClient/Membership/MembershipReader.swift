@@ -26,6 +26,7 @@ struct MembershipReader: Sendable {
     private let resolve: Resolver
     private let queryTimeout: TimeAmount
     private let group: any EventLoopGroup
+    private let access: NodeAccess
     /// The file's text that was taken last.
     private var lastText: String?
     /// Another text, seen once: whoever writes it may not be done.
@@ -36,11 +37,13 @@ struct MembershipReader: Sendable {
     private(set) var rule: PlacementRule?
 
     init(
-        _ membership: Membership, group: any EventLoopGroup, queryTimeout: TimeAmount,
+        _ membership: Membership, group: any EventLoopGroup, access: NodeAccess = .open,
+        queryTimeout: TimeAmount,
         resolve: @escaping Resolver = { try Self.addresses(of: $0) }
     ) {
         self.membership = membership
         self.group = group
+        self.access = access
         self.queryTimeout = queryTimeout
         self.resolve = resolve
     }
@@ -186,7 +189,8 @@ struct MembershipReader: Sendable {
         var trouble: any Error = Trouble("no nodes to ask for the cluster")
         for node in knownNodes.shuffled() + seeds {
             do {
-                let answer = try await ClusterQuery.ask(node, on: group, timeout: queryTimeout)
+                let answer = try await ClusterQuery.ask(
+                    node, access: access, on: group, timeout: queryTimeout)
                 // A node that has not been told yet does not undo what another one has said.
                 guard answer.version > lastVersion else { return nil }
                 lastVersion = answer.version

@@ -11,6 +11,9 @@
 /// to a greeting or a probe: a server that greets and then breaks would never be ejected for long, and
 /// each request would make connections.
 ///
+/// A node that does not let the client in is ejected at once: whoever tries again and again with a wrong password
+/// is taken for somebody who guesses.
+///
 /// A node that cannot be connected to may be restarting. For `restartPatience` it is not ejected, and
 /// asked again after short pauses, which all callers share.
 struct NodeHealth: Sendable {
@@ -53,6 +56,8 @@ struct NodeHealth: Sendable {
         /// There was no connection.
         case unreachable
         case broken
+        /// It does not let the client in.
+        case keptOut
     }
 
     enum Change: Equatable {
@@ -102,7 +107,7 @@ struct NodeHealth: Sendable {
         row.count += 1
         let mayBeRestarting =
             failure == .unreachable && now < since + policy.restartPatience
-        guard mayBeRestarting || row.count < policy.failureCountMax else {
+        guard mayBeRestarting || row.count < policy.failureCountMax && failure != .keptOut else {
             return eject(round: row.round, now: now, draw: draw)
         }
         row.nextAttempt = mayBeRestarting ? now + pause(after: row.count) : nil

@@ -10,8 +10,8 @@ final class NodePool: Sendable {
     private let connectTimeout: Duration
 
     init(
-        node: Node, configuration: CacheClientConfiguration, group: any EventLoopGroup,
-        metrics: ClientMetrics, logger: Logger
+        node: Node, configuration: CacheClientConfiguration, access: NodeAccess,
+        group: any EventLoopGroup, metrics: ClientMetrics, logger: Logger
     ) {
         var logger = logger
         logger[metadataKey: "node"] = "\(node.name)"
@@ -20,10 +20,12 @@ final class NodePool: Sendable {
         self.node = node
         self.watch = watch
         connectTimeout = configuration.connectTimeout
-        connections = (0..<configuration.connectionCountPerNode).map { _ in
+        var settings = configuration.connectionSettings
+        settings.access = access
+        connections = (0..<configuration.connectionCountPerNode).map { [settings] _ in
             NodeConnection(
                 host: node.host, port: node.port, eventLoop: group.next(),
-                settings: configuration.connectionSettings, logger: logger,
+                settings: settings, logger: logger,
                 tell: { watch.record($0) })
         }
     }
@@ -55,7 +57,7 @@ final class NodePool: Sendable {
                 watch.recordProbe(hasAnswered: (try? outcome.get()) != nil)
             }
         }
-        throw error(CacheError(.nodeUnavailable, reason: "ejected"))
+        throw error(watch.refusal)
     }
 
     /// Asks the node, once more when a connection broke before it could have done anything that must not be

@@ -6,6 +6,8 @@ import Synchronization
 final class NodeWatch: Sendable {
     let node: Node
     private let health: Mutex<NodeHealth>
+    /// Why the node has not let the client in at last.
+    private let lastRefusal = Mutex<CacheError?>(nil)
     private let metrics: ClientMetrics
     private let logger: Logger
 
@@ -22,6 +24,11 @@ final class NodeWatch: Sendable {
 
     var isEjected: Bool { health.withLock { $0.isEjected } }
 
+    /// What those are told who are not to ask the node.
+    var refusal: CacheError {
+        lastRefusal.withLock { $0 } ?? CacheError(.nodeUnavailable, reason: "ejected")
+    }
+
     func admission() -> NodeHealth.Admission {
         health.withLock { $0.admission(now: .now) }
     }
@@ -31,7 +38,10 @@ final class NodeWatch: Sendable {
         case .answered: health.withLock { $0.recordAnswer() }
         case .failed(let error):
             metrics.countConnectionFailure()
-            let kind: NodeHealth.Failure = error.code == .nodeUnavailable ? .unreachable : .broken
+            let isKeptOut = error.code == .authenticationFailed
+            lastRefusal.withLock { $0 = isKeptOut ? error : nil }
+            let kind: NodeHealth.Failure =
+                isKeptOut ? .keptOut : error.code == .nodeUnavailable ? .unreachable : .broken
             let change = health.withLock {
                 $0.recordFailure(kind, now: .now, draw: .random(in: 0...1))
             }

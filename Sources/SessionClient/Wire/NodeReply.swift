@@ -15,6 +15,8 @@ struct NodeReply: Equatable, Sendable {
         case exists
         /// `MN`.
         case noop
+        /// STORED, the answer to a login.
+        case stored
         /// `ME`, and its line.
         case description(String)
         /// ERROR: the node does not know the command.

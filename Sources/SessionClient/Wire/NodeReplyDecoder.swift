@@ -83,7 +83,8 @@ struct NodeReplyDecoder: NIOSingleStepByteToMessageDecoder {
         case .error: return (NodeReply(.unknownCommand(line.text)), nil)
         case .clientError: return (NodeReply(.clientError(line.text)), nil)
         case .serverError: return (NodeReply(.serverError(line.text)), nil)
-        case .value, .stored, .notStored, .exists, .notFound, .deleted, .touched, .end, .ok,
+        case .stored: return (NodeReply(.stored), nil)
+        case .value, .notStored, .exists, .notFound, .deleted, .touched, .end, .ok,
             .unknown:
             throw .unknownReply
         }

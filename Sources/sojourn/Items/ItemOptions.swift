@@ -9,6 +9,7 @@ import SessionClient
 /// How the commands for items reach a cluster: as an application would, through the client library.
 struct ItemOptions: ParsableArguments {
     @OptionGroup var placement: PlacementOptions
+    @OptionGroup(title: "TLS and users") var access: AccessOptions
 
     @Option(help: ArgumentHelp("Until a node has failed.", valueName: "seconds"))
     var timeout = 1.0
@@ -21,8 +22,11 @@ struct ItemOptions: ParsableArguments {
         try refuseArgumentsWithoutText("give such a value on standard input")
     }
 
-    /// - Throws: for a definition that makes no ring, or asks for more copies than the client takes.
-    func cluster() throws -> Cluster { try Cluster(placement.definition(), seconds: timeout) }
+    /// - Throws: for a definition that makes no ring, or asks for more copies than the client takes, and for
+    ///   certificates that cannot be used.
+    func cluster() throws -> Cluster {
+        try Cluster(placement.definition(), access, seconds: timeout)
+    }
 }
 
 /// A cluster whose items are read and changed.
@@ -37,7 +41,7 @@ struct Cluster {
     /// Copies that the client library takes at most.
     private static let copyCountMax = 5
 
-    init(_ definition: ClusterDefinition, seconds: Double) throws {
+    init(_ definition: ClusterDefinition, _ access: AccessOptions, seconds: Double) throws {
         guard definition.copyCount <= Self.copyCountMax else {
             throw ValidationError(
                 "the definition has copies: \(definition.copyCount); items can be reached with at "
@@ -56,6 +60,7 @@ struct Cluster {
         // That a node is ejected would hide why, and nobody wants to wait for one that is not there.
         configuration.failureCountUntilEjection = 1_000
         configuration.restartPatience = .zero
+        try access.apply(to: &configuration, definition)
         ring = try definition.ring()
         copyCount = definition.copyCount
         cache = try CacheClient(
@@ -76,6 +81,8 @@ extension CacheError {
         return switch code {
         case .nodeUnavailable: "\(node) cannot be reached: \(reason ?? "no reason is known")"
         case .deadlineExceeded: "\(node) does not answer in time"
+        case .authenticationFailed:
+            "\(node) does not let us in: \(reason ?? "no reason is known")"
         case .refused: "\(node) refuses: \(reason ?? "no reason is known")"
         case .valueTooLarge: "too large for \(node): \(reason ?? "no reason is known")"
         default: description

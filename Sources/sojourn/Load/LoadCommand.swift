@@ -1,4 +1,5 @@
 import ArgumentParser
+import EventLoop
 import Glibc
 import LoadGenerator
 
@@ -41,6 +42,7 @@ struct LoadCommand: ParsableCommand {
             """)
 
     @OptionGroup(title: "Where") var target: TargetOptions
+    @OptionGroup(title: "TLS and users") var access: AccessOptions
     @OptionGroup(title: "What") var work: WorkOptions
     @OptionGroup(title: "How fast and how long") var pace: PaceOptions
     @OptionGroup(title: "What is told") var output: OutputOptions
@@ -60,7 +62,9 @@ struct LoadCommand: ParsableCommand {
         let isTerminal = isatty(2) == 1
         let shows = isTerminal || output.progress
         do {
-            let result = try LoadRun(plan: plan()) { progress in
+            var plan = try plan()
+            try access.apply(to: &plan, target.definition())
+            let result = try LoadRun(plan: plan) { progress in
                 guard shows else { return }
                 let line =
                     "\(progress.phase): \(progress.completedCount) right replies, "
@@ -73,6 +77,9 @@ struct LoadCommand: ParsableCommand {
             if let path = output.json { try write(report.json, to: path) }
             if let path = output.plot { try write(report.svg, to: path) }
             if result.faultCount > 0 { throw ExitCode(1) }
+        } catch let error as TLSError {
+            tell("sojourn load: \(error)\n")
+            throw ExitCode(1)
         } catch let error as LoadError {
             tell("sojourn load: \(error)\n")
             throw ExitCode(1)

@@ -39,13 +39,17 @@ struct TargetOptions: ParsableArguments {
         guard cluster != nil || !servers.isEmpty else { return }
         do {
             let definition =
-                try cluster.map { try ClusterDefinition(contentsOf: $0) }
+                try definition()
                 ?? ClusterDefinition(members: servers.map { .init(node: $0.node) })
             plan.servers = definition.nodes
             plan.ring = try definition.ring()
         } catch {
             throw ValidationError("\(error)")
         }
+    }
+
+    func definition() throws -> ClusterDefinition? {
+        try cluster.map { try ClusterDefinition(contentsOf: $0) }
     }
 }
 

@@ -1,5 +1,6 @@
 import ClusterFile
 import HashRing
+import SessionClient
 
 /// How the nodes of a cluster are doing, from one look at all of them.
 struct ClusterStatus: Sendable {
@@ -21,6 +22,7 @@ struct ClusterStatus: Sendable {
 
     let definition: ClusterDefinition
     let reports: [Report]
+    private let access: NodeAccess
 
     var downCount: Int { reports.count { $0.statistics == nil } }
 
@@ -29,18 +31,26 @@ struct ClusterStatus: Sendable {
 
     /// Asks every node.
     ///
-    /// - Parameter shares: by the ring's indices.
-    init(of definition: ClusterDefinition, shares: [Double], seconds: Double) async {
+    /// - Parameters:
+    ///   - only: the name of the one node that is asked, instead of all.
+    ///   - shares: by the ring's indices.
+    init(
+        of definition: ClusterDefinition, only: String? = nil, shares: [Double],
+        access: NodeAccess, seconds: Double
+    ) async {
         self.definition = definition
-        let outcomes = await Self.ask(definition.nodes, seconds: seconds)
-        reports = definition.nodes.indices.map {
-            Report(
-                node: definition.nodes[$0], share: shares[$0], outcome: outcomes[$0], earlier: nil)
+        self.access = access
+        let nodes = definition.nodes
+        let asked = nodes.indices.filter { only == nil || nodes[$0].name == only }
+        let outcomes = await Self.ask(asked.map { nodes[$0] }, access, seconds: seconds)
+        reports = zip(asked, outcomes).map { index, outcome in
+            Report(node: nodes[index], share: shares[index], outcome: outcome, earlier: nil)
         }
     }
 
-    private init(definition: ClusterDefinition, reports: [Report]) {
+    private init(definition: ClusterDefinition, reports: [Report], access: NodeAccess) {
         self.definition = definition
+        self.access = access
         self.reports = reports
     }
 
@@ -49,26 +59,28 @@ struct ClusterStatus: Sendable {
     /// - Parameter leavesDown: nodes that were down stay so without being asked.
     func next(seconds: Double, leavesDown: Bool = false) async -> ClusterStatus {
         let asked = reports.indices.filter { !leavesDown || reports[$0].statistics != nil }
-        let outcomes = await Self.ask(asked.map { reports[$0].node }, seconds: seconds)
+        let outcomes = await Self.ask(asked.map { reports[$0].node }, access, seconds: seconds)
         var next = reports
         for (index, outcome) in zip(asked, outcomes) {
             next[index] = Report(
                 node: reports[index].node, share: reports[index].share, outcome: outcome,
                 earlier: reports[index].statistics)
         }
-        return ClusterStatus(definition: definition, reports: next)
+        return ClusterStatus(definition: definition, reports: next, access: access)
     }
 
     /// - Returns: the outcomes, in the order of the nodes.
     private static func ask(
-        _ nodes: [Node], seconds: Double
+        _ nodes: [Node], _ access: NodeAccess, seconds: Double
     ) async -> [Result<NodeStatistics, NodeInquiry.Trouble>] {
         typealias Outcome = Result<NodeStatistics, NodeInquiry.Trouble>
         return await withTaskGroup(of: (Int, Outcome).self) { tasks in
             var rest = nodes.enumerated().makeIterator()
             func askNext() {
                 guard let (index, node) = rest.next() else { return }
-                tasks.addTask { (index, await NodeInquiry.ask(node, seconds: seconds)) }
+                tasks.addTask {
+                    (index, await NodeInquiry.ask(node, access, seconds: seconds))
+                }
             }
             for _ in 0..<concurrencyMax { askNext() }
             var outcomes = [Outcome](

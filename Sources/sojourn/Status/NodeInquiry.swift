@@ -14,11 +14,13 @@ enum NodeInquiry {
     }
 
     /// - Parameter seconds: until the node counts as down.
-    static func ask(_ node: Node, seconds: Double) async -> Result<NodeStatistics, Trouble> {
+    static func ask(
+        _ node: Node, _ access: NodeAccess, seconds: Double
+    ) async -> Result<NodeStatistics, Trouble> {
         do {
             return .success(
                 try await NodeQuestion.ask(
-                    node, "stats\r\n", decoder: NodeStatisticsDecoder(),
+                    node, "stats\r\n", decoder: NodeStatisticsDecoder(), access: access,
                     on: MultiThreadedEventLoopGroup.singleton,
                     timeout: .nanoseconds(Int64(seconds * 1e9))))
         } catch {
@@ -30,6 +32,7 @@ enum NodeInquiry {
         switch error {
         case NodeQuestion.Trouble.late: Trouble("no answer within \(seconds.shortest) s")
         case NodeQuestion.Trouble.hungUp: Trouble("hung up instead of answering")
+        case NodeQuestion.Trouble.keptOut(let text): Trouble("does not let us in: \(text)")
         case let error as Trouble: error
         default: Trouble(ConnectingFailure(error).description)
         }

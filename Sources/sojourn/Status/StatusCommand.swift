@@ -28,6 +28,7 @@ struct StatusCommand: AsyncParsableCommand {
             """)
 
     @OptionGroup var placement: PlacementOptions
+    @OptionGroup(title: "TLS and users") var access: AccessOptions
 
     @Option(
         help: ArgumentHelp(
@@ -37,6 +38,10 @@ struct StatusCommand: AsyncParsableCommand {
 
     @Option(help: ArgumentHelp("Until a node counts as down.", valueName: "seconds"))
     var timeout = 1.0
+
+    @Option(
+        help: ArgumentHelp("Ask this node of the cluster alone.", valueName: "node"))
+    var only: String?
 
     @Flag(help: "Show the table once.") var once = false
     @Flag(help: "For each look one line, an object in JSON, with the counters as numbers.")
@@ -49,11 +54,18 @@ struct StatusCommand: AsyncParsableCommand {
 
     func run() async throws {
         let definition = try placement.definition()
+        let names = definition.nodes.map(\.name)
+        if let only, !names.contains(only) {
+            throw ValidationError(
+                "the nodes are \(names.joined(separator: ", ")), not \(only)")
+        }
         let shares = try ClusterStatus.shares(of: definition)
         let isTerminal = isatty(1) == 1
         let isRepeated = !once && (isTerminal || interval != nil)
         let pause = Duration.seconds(interval ?? (isRepeated ? 2 : 1))
-        var status = await ClusterStatus(of: definition, shares: shares, seconds: timeout)
+        var status = await ClusterStatus(
+            of: definition, only: only, shares: shares, access: try access.access(definition),
+            seconds: timeout)
         guard isRepeated else {
             if status.downCount < status.reports.count { try await Task.sleep(for: pause) }
             status = await status.next(seconds: timeout, leavesDown: true)

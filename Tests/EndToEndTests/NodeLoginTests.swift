@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 @Suite(.timeLimit(.minutes(10)))
-struct AuthenticationTests {
+struct NodeLoginTests {
     private func end(of peer: SocketPeer) throws {
         try wait(for: "the end of a connection") {
             _ = peer.receive(milliseconds: 20)

@@ -1,0 +1,111 @@
+import ArgumentParser
+import ClusterFile
+import EventLoop
+import Glibc
+import LoadGenerator
+import MemcacheProtocol
+import SessionClient
+
+/// How nodes are reached that do not take everybody: TLS, and a user. A password is never an argument,
+/// which everybody on the machine can read.
+struct AccessOptions: ParsableArguments {
+    static let passwordVariable = "SOJOURN_PASSWORD"
+
+    @Flag(help: "Speak TLS with the nodes.") var tls = false
+    @Option(
+        help: ArgumentHelp(
+            "Who signs the nodes' certificates, in PEM format (default: those whom the system believes).",
+            valueName: "file"))
+    var ca: String?
+    @Option(
+        help: ArgumentHelp("A certificate to show, and its issuers behind it.", valueName: "file"))
+    var cert: String?
+    @Option(
+        help: ArgumentHelp("Its key, if it is not in the same file.", valueName: "file"))
+    var key: String?
+    @Option(
+        help: ArgumentHelp(
+            "The name in the nodes' certificates (default: each node's own host).",
+            valueName: "name"))
+    var serverName: String?
+    @Option(
+        help: ArgumentHelp(
+            "Log in, with the password of --password-file, or of \(Self.passwordVariable) in the "
+                + "environment.", valueName: "name"))
+    var user: String?
+    @Option(
+        help: ArgumentHelp("A file whose first line is the password.", valueName: "file"))
+    var passwordFile: String?
+
+    func validate() throws {
+        guard passwordFile == nil || user != nil else {
+            throw ValidationError("--password-file needs --user")
+        }
+    }
+
+    /// What the options say, and, where they say nothing, the definition.
+    func tls(_ definition: ClusterDefinition?) throws -> CacheClientConfiguration.TLS? {
+        let own = definition?.tls.map { CacheClientConfiguration.TLS($0) }
+        guard var settings = tls ? own ?? CacheClientConfiguration.TLS() : own else {
+            let options = [("ca", ca), ("cert", cert), ("key", key), ("server-name", serverName)]
+            if let (name, _) = options.first(where: { $0.1 != nil }) {
+                throw ValidationError("--\(name) needs --tls")
+            }
+            return nil
+        }
+        if let ca { settings.authorityFile = ca }
+        if let cert {
+            settings.certificateFile = cert
+            settings.keyFile = nil
+        }
+        if let key { settings.keyFile = key }
+        if let serverName { settings.serverName = serverName }
+        return settings
+    }
+
+    func credentials(_ definition: ClusterDefinition?) throws -> Credentials? {
+        guard let user else {
+            return try definition?.credentialsFile.map { try Credentials(contentsOf: $0) }
+        }
+        if let passwordFile { return try Credentials(user: user, passwordFile: passwordFile) }
+        if let password = getenv(Self.passwordVariable) {
+            let credentials = Credentials(user: user, password: String(cString: password))
+            guard let problem = credentials.problem else { return credentials }
+            throw ValidationError("--user, or \(Self.passwordVariable): \(problem)")
+        }
+        if let path = definition?.credentialsFile {
+            return try Credentials(contentsOf: path, user: user)
+        }
+        throw ValidationError(
+            "--user needs a password: --password-file FILE, or \(Self.passwordVariable) in the "
+                + "environment")
+    }
+
+    /// For the client library.
+    func apply(
+        to configuration: inout CacheClientConfiguration, _ definition: ClusterDefinition
+    ) throws {
+        configuration.tls = try tls(definition)
+        configuration.credentials = try credentials(definition)
+    }
+
+    /// For questions to single nodes.
+    func access(_ definition: ClusterDefinition) throws -> NodeAccess {
+        try NodeAccess(tls: tls(definition), credentials: credentials(definition))
+    }
+
+    /// For a load, which has TLS of its own.
+    func apply(to plan: inout LoadPlan, _ definition: ClusterDefinition?) throws {
+        plan.tls = try tls(definition).map { settings in
+            var own = TLSClientSettings()
+            own.authorityFile = settings.authorityFile
+            own.chainFile = settings.certificateFile
+            own.keyFile = settings.keyFile
+            own.serverName = settings.serverName
+            return try TLSClientContext(own)
+        }
+        plan.login = try credentials(definition).map {
+            LoginRequest.bytes(user: $0.user, password: $0.password)
+        }
+    }
+}
