@@ -176,7 +176,8 @@ let package = Package(
         .target(
             name: "FuzzBodies",
             dependencies: [
-                "CacheNode", "ClusterFile", "EventLoop", "HashRing", "MemcacheProtocol", "NodeStage",
+                "CacheNode", "ClusterFile", "EventLoop", "HashRing", "MemcacheProtocol",
+                "NodeStage",
                 "SessionClient", "SessionMap", "TestSupport",
                 .product(name: "NIOCore", package: "swift-nio"),
             ],
