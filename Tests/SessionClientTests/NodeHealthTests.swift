@@ -1,3 +1,5 @@
+import HashRing
+import Logging
 import Testing
 
 @testable import SessionClient
@@ -168,5 +170,28 @@ struct NodeHealthTests {
         configuration.deadNodes = .fail
         configuration.copies = Copies(count: 2)
         #expect(configuration.healthPolicy.restartPatience == .zero)
+    }
+}
+
+@Suite(.timeLimit(.minutes(10)))
+struct NodeWatchTests {
+    @Test(
+        "Who may not ask a node that has refused the login is told so, also while it is slow to refuse"
+    )
+    func refusal() {
+        let watch = NodeWatch(
+            node: Node(host: "a"), policy: health().policy, metrics: ClientMetrics(),
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        let refused = CacheError(.authenticationFailed, reason: "CLIENT_ERROR")
+        let silent = CacheError(.nodeUnavailable, reason: "no answer")
+        watch.record(.failed(silent, atLogin: true))
+        #expect(watch.refusal.code == .nodeUnavailable)
+        watch.record(.failed(refused, atLogin: true))
+        #expect(watch.refusal == refused)
+        watch.record(.failed(silent, atLogin: true))
+        #expect(watch.refusal == refused)
+        // One that is not there any more is not one that refuses.
+        watch.record(.failed(silent, atLogin: false))
+        #expect(watch.refusal.code == .nodeUnavailable)
     }
 }

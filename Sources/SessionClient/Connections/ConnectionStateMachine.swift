@@ -149,6 +149,9 @@ struct ConnectionStateMachine {
         return lost
     }
 
+    /// The answer to a login is due.
+    var isLoggingIn: Bool { if case .loggingIn = phase { true } else { false } }
+
     /// Nothing waits and nothing is in flight.
     var isUnused: Bool { waiting.isEmpty && inFlight.isEmpty }
 

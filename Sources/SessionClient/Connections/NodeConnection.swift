@@ -24,7 +24,8 @@ final class NodeConnection: @unchecked Sendable {
     /// What became of the node, as far as this connection can see.
     enum News: Sendable {
         case answered
-        case failed(CacheError)
+        /// - Parameter atLogin: whether the answer to a login was due.
+        case failed(CacheError, atLogin: Bool)
     }
 
     private struct Inbox {
@@ -252,7 +253,7 @@ final class NodeConnection: @unchecked Sendable {
         // Before those who waited go on: they might ask a node again that is to be left alone.
         if isFailure {
             logger.debug("connection lost", metadata: ["reason": "\(error)"])
-            tell(.failed(error))
+            tell(.failed(error, atLogin: machine.isLoggingIn))
         }
         let lost = machine.lost()
         for exchange in lost.inFlight {

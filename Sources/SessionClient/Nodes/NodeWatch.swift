@@ -36,10 +36,11 @@ final class NodeWatch: Sendable {
     func record(_ news: NodeConnection.News) {
         switch news {
         case .answered: health.withLock { $0.recordAnswer() }
-        case .failed(let error):
+        case .failed(let error, let atLogin):
             metrics.countConnectionFailure()
             let isKeptOut = error.code == .authenticationFailed
-            lastRefusal.withLock { $0 = isKeptOut ? error : nil }
+            // A node that has refused answers the next logins later and later, which slows down who guesses.
+            if isKeptOut || !atLogin { lastRefusal.withLock { $0 = isKeptOut ? error : nil } }
             let kind: NodeHealth.Failure =
                 isKeptOut ? .keptOut : error.code == .nodeUnavailable ? .unreachable : .broken
             let change = health.withLock {
