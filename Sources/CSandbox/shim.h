@@ -44,6 +44,8 @@ static inline int sandbox_restrict_files(const char *const *folders, const uint6
     int bits = version >= 5 ? 16 : version >= 3 ? 15 : version == 2 ? 14 : 13;
     handled.files = (1ull << bits) - 1;
     if (version >= 4) handled.network = 3;
+    // Signals to processes outside.
+    if (version >= 6) handled.scopes = 2;
     size_t size = version >= 6 ? 24 : version >= 4 ? 16 : 8;
     long ruleset = syscall(sandbox_create_ruleset, &handled, size, 0);
     if (ruleset < 0) return -errno;
@@ -113,10 +115,22 @@ static inline int sandbox_refuse_calls(void) {
         SANDBOX_REFUSE(SYS_init_module),
         SANDBOX_REFUSE(SYS_finit_module),
         SANDBOX_REFUSE(SYS_kexec_load),
+        SANDBOX_REFUSE(SYS_delete_module),
+        SANDBOX_REFUSE(SYS_kexec_file_load),
         SANDBOX_REFUSE(SYS_reboot),
-        // io_uring_setup and pidfd_getfd have the same numbers everywhere.
+        SANDBOX_REFUSE(SYS_kill),
+        // These have the same numbers everywhere: pidfd_send_signal, io_uring_setup, open_tree, move_mount, fsopen,
+        // fsconfig, fsmount, fspick, pidfd_getfd, mount_setattr.
+        SANDBOX_REFUSE(424),
         SANDBOX_REFUSE(425),
+        SANDBOX_REFUSE(428),
+        SANDBOX_REFUSE(429),
+        SANDBOX_REFUSE(430),
+        SANDBOX_REFUSE(431),
+        SANDBOX_REFUSE(432),
+        SANDBOX_REFUSE(433),
         SANDBOX_REFUSE(438),
+        SANDBOX_REFUSE(442),
         // A socket of the machine's own, by which a service manager is told.
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_socket, 0, 3),
         SANDBOX_LOAD(args[0]),

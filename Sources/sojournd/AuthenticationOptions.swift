@@ -11,6 +11,9 @@ struct AuthenticationOptions {
 
     mutating func read(_ name: String, _ value: String?) throws(Refusal) {
         firstName = firstName ?? name
+        if name == "auth_mtls" || name == "auth_shared_file", let value {
+            throw Refusal("\(name) takes no value, not \"\(value)\"")
+        }
         switch name {
         case "auth_timeout":
             rules.timeoutSeconds = try ExtendedOptions.number(

@@ -102,6 +102,8 @@ func serve(
     // The threads that serve are made after this, and have no more than this one.
     if settings.node.isSandboxed {
         let summary = try Sandbox(settings).enter()
+        // The log's thread was there before.
+        try Log.queue.restart()
         logger.notice("sandbox: \(summary)")
     }
     try node.run()

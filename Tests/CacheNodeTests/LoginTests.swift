@@ -128,6 +128,35 @@ struct LoginTests {
         #expect(node.pool.lentCount == 0)
     }
 
+    @Test("A peer that is not known and does not read is owed 2 KiB at most, and read from no more")
+    func smallReplies() throws {
+        let peer = node.open()
+        for _ in 0..<40 { try peer.send(bytes(String(repeating: "abcdef\n", count: 100))) }
+        #expect(peer.turn == .outputFull)
+        #expect(peer.connection.output.pendingByteCount < 2 * Login.outputByteCountMax)
+        peer.receiveAll()
+        #expect(peer.received.count == 40 * 100 * "CLIENT_ERROR unauthenticated\r\n".utf8.count)
+    }
+
+    @Test("A login that was not looked at before the node stops is not called wrong")
+    func putOff() throws {
+        let guesser = node.open()
+        try guesser.send(bytes("set auth 0 0 9\r\napp wrong\r\n"))
+        let (text, binary) = (node.open(), node.open())
+        try text.send(bytes("set auth 0 0 10\r\napp secret\r\n"))
+        try binary.send(plain("\u{0}app\u{0}secret"))
+        for peer in [text, binary] {
+            let waiting = try #require(peer.connection.state.waiting)
+            try peer.resume(waiting.ticket, .stopping)
+            peer.receiveAll()
+        }
+        #expect(
+            String(decoding: text.received, as: UTF8.self)
+                == "SERVER_ERROR too many logins from this address have failed\r\n")
+        #expect(BinaryReplyPacket.all(in: binary.received)?.map(\.status) == [0x86])
+        #expect(node.count(.failedLogins) == 1)
+    }
+
     @Test("A peer that goes while it waits leaves nothing behind")
     func gone() throws {
         let peer = node.open()
@@ -212,5 +241,9 @@ struct LoginTests {
             plain("\u{0}app\u{0}secret") + plain("\u{0}app\u{0}secret") + plain("\u{0}app\u{0}x")
                 + BinaryPacket.store(0x01, "k", bytes("v")))
         #expect(result.packets.map(\.status) == [0, 0, 0x20, 0])
+        let steps = try replies(
+            plain("\u{0}app\u{0}secret") + plain("")
+                + plain("\u{0}app\u{0}secret", opcode: 0x22) + BinaryPacket(0x0a).bytes)
+        #expect(steps.packets.map(\.status) == [0, 0x21, 0, 0])
     }
 }

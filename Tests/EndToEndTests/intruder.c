@@ -1,5 +1,5 @@
-// What somebody would try who got into a node: preloaded (LD_PRELOAD), it tries it in the thread that accepts and in
-// one that serves, when these have something to do for the first time, and says on standard error what came of it.
+// What somebody would try who got into a node: preloaded (LD_PRELOAD), it tries it in the thread that accepts, in
+// one that serves and in the one that writes the log, when these have something to do for the first time, and says on standard error what came of it.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <dlfcn.h>
@@ -16,16 +16,18 @@
 #include <unistd.h>
 
 static long (*real_syscall)(long, ...);
+static atomic_int is_serving;
 
 static void tell(const char *thread, const char *what, long result) {
     char line[128];
     int number = errno;
     int count = snprintf(
         line, sizeof line, "intruder: %s: %s: %s\n", thread, what, result >= 0 ? "done" : strerrorname_np(number));
-    if (write(2, line, (size_t)count) < 0) abort();
+    if (real_syscall(SYS_write, 2, line, (long)count, 0, 0, 0) < 0) abort();
 }
 
 static void intrude(const char *thread) {
+    if (!real_syscall) real_syscall = (long (*)(long, ...))dlsym(RTLD_NEXT, "syscall");
     tell(thread, "read a file", open("/etc/passwd", O_RDONLY));
     tell(thread, "write a file", open(getenv("SOJOURN_LOOT"), O_WRONLY | O_CREAT, 0600));
     tell(thread, "make a socket", socket(AF_INET, SOCK_STREAM, 0));
@@ -39,9 +41,20 @@ static void intrude(const char *thread) {
 
 int accept4(int descriptor, struct sockaddr *address, socklen_t *length, int flags) {
     static atomic_int tried;
-    if (atomic_fetch_add(&tried, 1) == 0) intrude("accepting");
+    if (atomic_fetch_add(&tried, 1) == 0) {
+        intrude("accepting");
+        atomic_store(&is_serving, 1);
+    }
     int (*real)(int, struct sockaddr *, socklen_t *, int) = dlsym(RTLD_NEXT, "accept4");
     return real(descriptor, address, length, flags);
+}
+
+// The log's thread, which has lines to write from then on.
+ssize_t write(int descriptor, const void *bytes, size_t count) {
+    static atomic_int tried;
+    if (descriptor == 2 && atomic_load(&is_serving) && atomic_fetch_add(&tried, 1) == 0) intrude("logging");
+    ssize_t (*real)(int, const void *, size_t) = (ssize_t (*)(int, const void *, size_t))dlsym(RTLD_NEXT, "write");
+    return real(descriptor, bytes, count);
 }
 
 long syscall(long number, ...) {

@@ -24,6 +24,8 @@ final class Login {
 
     /// What is received of a peer that is not logged in, without being used.
     static let inputByteCount = 2_048
+    /// What such a peer is owed until it is read from again.
+    static let outputByteCountMax = 2_048
     /// Of a user, a space and a password. A longer one is nobody's.
     static let tokenByteCountMax = Passwords.entryByteCountMax
     /// From here on memcached says so.

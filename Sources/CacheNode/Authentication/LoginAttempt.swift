@@ -34,11 +34,14 @@ final class LoginAttempt: AwaitingCommand {
         _ ending: WaitEnding, _ output: inout OutputBuffer, _ executor: borrowing Executor,
         now: Moment
     ) -> AwaitingStep {
-        guard ending == .ready, !isRefused else {
+        if isRefused {
             refuse(&output)
-            return .answered
+        } else if ending == .ready {
+            return look(&output, executor)
+        } else {
+            putOff(&output)
         }
-        return look(&output, executor)
+        return .answered
     }
 
     func cancel() {}
@@ -65,6 +68,14 @@ final class LoginAttempt: AwaitingCommand {
         case .binary(let request): output.appendAuthenticated(to: request)
         }
         return .answered
+    }
+
+    /// It was not looked at: whether it is right is not said.
+    private func putOff(_ output: inout OutputBuffer) {
+        switch form {
+        case .text: output.append(.loginPutOff)
+        case .binary(let request): output.append(BinaryReply(to: request, .temporaryFailure))
+        }
     }
 
     private func refuse(_ output: inout OutputBuffer) {

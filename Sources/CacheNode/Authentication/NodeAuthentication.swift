@@ -56,7 +56,8 @@ final class NodeAuthentication: Sendable {
         return passwords?.accept(user: user, password: password) ?? false
     }
 
-    /// What a new connection is, before it has said anything.
+    /// What a new connection is, before it has said anything. By TCP, which may be among sockets that are
+    /// handed over, nobody is a user of this machine.
     enum Admission {
         case loggedIn
         /// It has to send a password.
@@ -67,11 +68,12 @@ final class NodeAuthentication: Sendable {
 
     func admit(_ stream: borrowing Transport) -> Admission {
         if rules.acceptsCertificates, stream.hasVerifiedPeer { return .loggedIn }
-        if !rules.userIDs.isEmpty, let user = stream.socket.peerUserID {
-            if rules.userIDs.contains(user) { return .loggedIn }
-            if rules.passwordFile == nil { return .refused }
+        if !rules.userIDs.isEmpty, let user = stream.socket.peerUserID,
+            rules.userIDs.contains(user)
+        {
+            return .loggedIn
         }
-        return rules.passwordFile == nil ? .loggedIn : .unknown
+        return hasPasswords ? .unknown : .refused
     }
 }
 

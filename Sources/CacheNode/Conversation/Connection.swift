@@ -194,11 +194,15 @@ final class Connection {
 
     /// - Parameter login: this connection's, or that of a peer that does it once more.
     private func goOn(_ login: Login) -> Step {
+        // Who is not known is owed little: it has to read before it is answered again.
+        if output.pendingByteCount > Login.outputByteCountMax { return .ends(.outputFull) }
         let step =
             speaksBinary
             ? login.nextPacket(&input, &output, executor)
             : login.nextLine(&input, &output, executor)
         endLogin()
+        // Of one that does it once more, the second of two messages is still to come.
+        if case .over = step, login.hasBegunPlain { return .leads(.loggingIn(login)) }
         return next(after: step)
     }
 

@@ -23,6 +23,8 @@ package final class LogQueue: Sendable {
     private let state = Mutex(State())
     private let work: Semaphore
     private let isStarted = Atomic<Bool>(false)
+    /// Of the thread that writes; an earlier one ends.
+    private let generation = Atomic<Int>(0)
     private let dropped = Atomic<UInt64>(0)
 
     /// What may wait to be written.
@@ -40,7 +42,14 @@ package final class LogQueue: Sendable {
     package func start() throws(NodeError) {
         guard !isStarted.exchange(true, ordering: .relaxed) else { return }
         // A node that cannot have a thread cannot serve either.
-        _ = try NodeThread { [self] in run() }
+        _ = try NodeThread { [self] in run(generation: 0) }
+    }
+
+    /// Lets another thread write, which has given up what the calling one has.
+    package func restart() throws(NodeError) {
+        let next = generation.add(1, ordering: .relaxed).newValue
+        _ = try NodeThread { [self] in run(generation: next) }
+        work.signal()
     }
 
     /// Lines that nobody will read: there was no room, or the reader has gone.
@@ -101,9 +110,13 @@ package final class LogQueue: Sendable {
 
     // MARK: The thread
 
-    private func run() {
+    private func run(generation: Int) {
         while true {
             work.waitForAll(seconds: state.withLock { $0.rates.hasLeftOut } ? 1 : nil)
+            guard generation == self.generation.load(ordering: .relaxed) else {
+                // What there is to write is the next one's.
+                return work.signal()
+            }
             let (bytes, lineCount) = state.withLock { state in
                 for line in state.rates.due(at: Self.seconds()) { add(line, to: &state) }
                 defer {

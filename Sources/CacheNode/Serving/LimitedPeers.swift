@@ -41,7 +41,7 @@ struct LimitedPeers {
             }
         }
         for (descriptor, socket) in stuck {
-            guard socket.isStuck else {
+            guard socket.isStuck, !overdue.contains(where: { $0.0 === socket }) else {
                 stuck[descriptor] = nil
                 continue
             }

@@ -112,15 +112,29 @@ final class NodeClock: Sendable {
 
     // MARK: debugtime
 
-    func advance(seconds: Int64) {
-        if pausedAt.load(ordering: .relaxed) >= 0 {
-            pausedAt.add(seconds, ordering: .relaxed)
+    /// What it can be moved by in all: no deadline is so far away, and no sum of these overflows.
+    private static let offsetRange: ClosedRange<Int64> = -(1 << 32)...(1 << 32)
+
+    private static func moved(_ place: Int64, by seconds: Int64) -> Int64 {
+        let (sum, isTooFar) = place.addingReportingOverflow(seconds)
+        guard !isTooFar else {
+            return seconds < 0 ? offsetRange.lowerBound : offsetRange.upperBound
         }
-        offsetSeconds.add(seconds, ordering: .relaxed)
+        return min(max(sum, offsetRange.lowerBound), offsetRange.upperBound)
+    }
+
+    func advance(seconds: Int64) {
+        let paused = pausedAt.load(ordering: .relaxed)
+        if paused >= 0 {
+            pausedAt.store(max(0, Self.moved(paused, by: seconds)), ordering: .relaxed)
+        }
+        let offset = offsetSeconds.load(ordering: .relaxed)
+        offsetSeconds.store(Self.moved(offset, by: seconds), ordering: .relaxed)
     }
 
     func pause() {
-        let shown = Int64(now().seconds) - Int64(startSeconds)
+        // Not before the start: that would be no pause.
+        let shown = max(0, Int64(now().seconds) - Int64(startSeconds))
         _ = pausedAt.compareExchange(expected: -1, desired: shown, ordering: .relaxed)
     }
 

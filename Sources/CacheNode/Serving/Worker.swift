@@ -217,7 +217,7 @@ final class Worker: @unchecked Sendable {
         let counters = listener.space.counters[number]
         counters.add(.logins)
         counters.add(.failedLogins)
-        context.logger.warning("refused a connection: its user is none of auth_uids")
+        context.logger.warning("refused a connection: it is not that of one of auth_uids")
         context.acceptance.noteClosed()
     }
 

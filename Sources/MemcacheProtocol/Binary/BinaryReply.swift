@@ -12,6 +12,7 @@ public enum BinaryStatus: UInt16, Sendable {
     case authenticationGoesOn = 0x21
     case unknownCommand = 0x81
     case outOfMemory = 0x82
+    case temporaryFailure = 0x86
 
     /// The value of an error's reply, word for word memcached's.
     package var text: StaticString {
@@ -26,6 +27,7 @@ public enum BinaryStatus: UInt16, Sendable {
         case .notAllowed: "Auth failure."
         case .unknownCommand: "Unknown command"
         case .outOfMemory: "Out of memory"
+        case .temporaryFailure: "Temporary failure"
         }
     }
 }

@@ -60,6 +60,7 @@ package enum ErrorReply: Equatable, Sendable {
     case authTokenTooLong
     case badAuthToken
     case badAuthTermination
+    case loginPutOff
 
     package var line: StaticString {
         switch self {
@@ -103,6 +104,7 @@ package enum ErrorReply: Equatable, Sendable {
         case .authenticationFailure: "CLIENT_ERROR authentication failure\r\n"
         case .authTokenTooLong: "CLIENT_ERROR auth token too long\r\n"
         case .badAuthToken: "CLIENT_ERROR bad authentication token format\r\n"
+        case .loginPutOff: "SERVER_ERROR too many logins from this address have failed\r\n"
         case .badAuthTermination: "CLIENT_ERROR bad command line termination\r\n"
         }
     }

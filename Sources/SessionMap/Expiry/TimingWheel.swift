@@ -56,7 +56,8 @@ struct TimingWheel: ~Copyable {
 
     /// Hangs an item into the slot of its deadline, which is not "never".
     mutating func schedule(_ item: Item, deadline: UInt32) {
-        let moment = max(deadline, time &+ 1)
+        // After the last second there is none.
+        let moment = max(deadline, min(time, .max - 1) + 1)
         let slot = slot(for: moment)
         let next = heads[slot]
         region[item, .wheelNext] = next.unit
