@@ -93,6 +93,11 @@ class Node:
         return sum(int(open(f"{tasks}/{task}/schedstat").read().split()[0])
                    for task in os.listdir(tasks)) / 1e9
 
+    def kernel_share(self):
+        """Ticks in the kernel, and in the program."""
+        words = open(f"/proc/{self.process.pid}/stat").read().rsplit(")", 1)[1].split()
+        return int(words[12]), int(words[11])
+
     def resident_bytes(self):
         status = open(f"/proc/{self.process.pid}/status").read()
         return int(re.search(r"VmRSS:\s+(\d+)", status).group(1)) * 1024

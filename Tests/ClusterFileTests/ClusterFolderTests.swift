@@ -81,7 +81,9 @@ struct ClusterFolderTests {
     func systemd() throws {
         let unit = try text("systemd/sojournd@.service").split(separator: "\n")
         let start = try #require(unit.first { $0.hasPrefix("ExecStart=") })
-        #expect(start.hasSuffix("/sojournd --cluster /etc/sojourn/cluster.yaml --name %i"))
+        #expect(
+            start.hasSuffix(
+                "/sojournd --cluster /etc/sojourn/cluster.yaml --name %i -o sandbox"))
         #expect(!unit.contains { $0.hasPrefix("Environment") })
         let definition = try definition("systemd/cluster.yaml")
         #expect(definition.members.count == 3)
