@@ -85,10 +85,9 @@ struct DefinedNodeTests {
             "maxbytes \(72 << 20)", "num_threads 3", "idle_timeout 8", "inter 127.0.0.1",
         ] { #expect(shown.contains("STAT \(line)"), "\(line)") }
         // Clients look for it elsewhere, which is told.
-        #expect(
-            node.program.errors.contains(
-                "clients look for node a at 10.255.255.1:1, by \(path), and it does not listen there"
-            ))
+        let objection =
+            "clients look for node a at 10.255.255.1:1, by \(path), and it does not listen there"
+        try wait(for: "the log") { node.program.errors.contains(objection) }
         let flagged = try directory.write(
             "nodes: [{name: a, host: 10.255.255.1, flags: [-l, 127.0.0.1]}]", to: "flags.yaml")
         let other = try RunningNode.sojournd(["--cluster", flagged, "--name", "a"])
