@@ -151,12 +151,12 @@ import Testing
     func neighbours() throws {
         let memory = OutlivingMemory(
             MapConfiguration(
-                byteCount: 2 << 20, itemByteCountMax: 200_000, evicts: false, shardCount: 2,
+                byteCount: (2 << 20) + 4_096, itemByteCountMax: 200_000, evicts: false, shardCount: 2,
                 hashSeed: 31))
         var stored: [String] = []
         do {
             let map = try memory.makeMap()
-            // Regions do not end where pages do, and these are full to their ends.
+            // These regions do not end where pages do, and are full to their ends.
             var refusedCount = 0
             for number in 0... {
                 if map.set("session-\(number)", [UInt8](repeating: 7, count: 40)) == .stored {
