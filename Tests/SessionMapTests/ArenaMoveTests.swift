@@ -151,7 +151,8 @@ import Testing
     func neighbours() throws {
         let memory = OutlivingMemory(
             MapConfiguration(
-                byteCount: (2 << 20) + 4_096, itemByteCountMax: 200_000, evicts: false, shardCount: 2,
+                byteCount: (2 << 20) + 4_096, itemByteCountMax: 200_000, evicts: false,
+                shardCount: 2,
                 hashSeed: 31))
         var stored: [String] = []
         do {
