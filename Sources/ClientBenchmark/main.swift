@@ -189,13 +189,13 @@ struct BenchedClient: Sendable {
     let operation: String
     let cache: CacheClient
     let keys: [CacheKey]
-    let values: [ByteBuffer]
+    let values: [[UInt8]]
 
     init(_ run: Run, _ cache: CacheClient) throws {
         operation = run.operation
         self.cache = cache
         keys = try (0..<Run.keyCount).map { try CacheKey(run.key($0)) }
-        values = (0..<Run.keyCount).map { ByteBuffer(bytes: run.value($0)) }
+        values = (0..<Run.keyCount).map { run.value($0) }
     }
 
     /// How long each call took, until that time.

@@ -1,7 +1,6 @@
 #if Hummingbird
     import Crypto
     public import Hummingbird
-    import NIOCore
     public import SessionClient
 
     #if canImport(FoundationEssentials)
@@ -117,15 +116,15 @@
             duration.map { .after($0) } ?? .never
         }
 
-        private func encode(_ value: some Codable) throws -> ByteBuffer {
-            ByteBuffer(bytes: try JSONEncoder().encode(value))
+        private func encode(_ value: some Codable) throws -> [UInt8] {
+            Array(try JSONEncoder().encode(value))
         }
 
         private func decode<Object: Codable>(_ item: CacheItem, as type: Object.Type) throws
             -> Object
         {
             do {
-                return try JSONDecoder().decode(type, from: Data(item.value.readableBytesView))
+                return try JSONDecoder().decode(type, from: Data(item.value))
             } catch is DecodingError {
                 throw PersistError.invalidConversion
             }

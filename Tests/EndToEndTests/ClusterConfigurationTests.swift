@@ -285,13 +285,13 @@ struct ClusterConfigurationTests {
         let run = Task { try await client.run() }
         // The threads of tasks may be other tests' for some time.
         let patient = client.withTimeout(.seconds(1_500))
-        try await patient.set("k", to: .init(string: "v"))
+        try await patient.set("k", to: Array("v".utf8))
         #expect(try nodes[2].counter("cmd_set") == 0)
         try tell(nodes, of: nodes, in: directory)
         var number = 0
         while try nodes[2].counter("cmd_set") == 0 {
             try #require(number < 100_000)
-            try await patient.set(try CacheKey("key-\(number)"), to: .init(string: "v"))
+            try await patient.set(try CacheKey("key-\(number)"), to: Array("v".utf8))
             number += 1
         }
         // The one that was asked at first leaves; the others say so.
@@ -304,7 +304,7 @@ struct ClusterConfigurationTests {
         }
         nodes[0].program.end()
         for number in 0..<50 {
-            try await patient.set(try CacheKey("later-\(number)"), to: .init(string: "v"))
+            try await patient.set(try CacheKey("later-\(number)"), to: Array("v".utf8))
         }
         run.cancel()
         try await run.value

@@ -38,10 +38,10 @@
         let cuts = cuts(of: input)
         let parts = decode(input, cuts, by: NodeReplyDecoder(valueByteCountMax: 300))
         guard whole.found == parts.found,
-            whole.failure as? NodeReplyDecoder.Violation
-                == parts.failure as? NodeReplyDecoder.Violation
+            whole.failure as? NodeReplyReader.Violation
+                == parts.failure as? NodeReplyReader.Violation
         else { return "\(whole), and \(cuts): \(parts)" }
-        if let failure = whole.failure, !(failure is NodeReplyDecoder.Violation) {
+        if let failure = whole.failure, !(failure is NodeReplyReader.Violation) {
             return "another failure: \(failure)"
         }
         return checkClassicLine(input)

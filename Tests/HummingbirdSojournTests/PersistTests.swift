@@ -114,7 +114,7 @@
                 await #expect(throws: PersistError.invalidConversion) {
                     try await persist.getWithTTL(key: "k", as: String.self)
                 }
-                try await client.set("persist:kk", to: .init(string: "{"))
+                try await client.set("persist:kk", to: Array("{".utf8))
                 await #expect(throws: PersistError.invalidConversion) {
                     try await persist.get(key: "k", as: Point.self)
                 }

@@ -108,11 +108,11 @@ struct CacheClientTests {
         let node = try kind.start()
         let configuration = quickConfiguration { $0.valueByteCountMax = 2_000_000 }
         try await withClient([node.ringNode], configuration) { cache async throws in
-            let large = ByteBuffer(repeating: 0x76, count: 1_000_000)
+            let large = [UInt8](repeating: 0x76, count: 1_000_000)
             try await cache.set("k", to: large)
             #expect(try await cache.get("k")?.value == large)
             for excess in [0, 1] {
-                let value = ByteBuffer(repeating: 0x76, count: 2_000_000 + excess)
+                let value = [UInt8](repeating: 0x76, count: 2_000_000 + excess)
                 let error = await #expect(throws: CacheError.self) {
                     try await cache.set("k", to: value)
                 }

@@ -337,7 +337,7 @@ struct BackPressureTests {
         try await withClient([try node.ringNode], configuration) { cache async throws in
             try await cache.set("k", to: .text("v"))
             try node.program.suspend()
-            let value = ByteBuffer(repeating: 0x76, count: 500_000)
+            let value = [UInt8](repeating: 0x76, count: 500_000)
             let quick = cache.withTimeout(.milliseconds(300))
             let tasks = (0..<200).map { number in
                 ownTask { try await quick.set(try CacheKey("key-\(number)"), to: value) }

@@ -15,7 +15,7 @@ private func decoder() -> NodeReplyDecoder {
 /// All replies of an input that arrives in parts, and what ended it.
 private func decode(
     _ input: String, cut cuts: Cuts = .whole
-) -> (replies: [NodeReply], violation: NodeReplyDecoder.Violation?) {
+) -> (replies: [NodeReply], violation: NodeReplyReader.Violation?) {
     let processor = NIOSingleStepByteToMessageProcessor(decoder())
     var replies: [NodeReply] = []
     do {
@@ -27,7 +27,7 @@ private func decode(
         try processor.finishProcessing(seenEOF: true) { replies.append($0) }
         return (replies, nil)
     } catch {
-        return (replies, error as? NodeReplyDecoder.Violation)
+        return (replies, error as? NodeReplyReader.Violation)
     }
 }
 
@@ -38,10 +38,10 @@ private let conversation: [(text: String, reply: NodeReply)] = [
     (
         "VA 5 f7 c18446744073709551615 t-1 Offffffffffffffff W\r\na\r\nb\n\r\n",
         NodeReply(
-            .done, value: ByteBuffer(string: "a\r\nb\n"), opaque: .max, casUnique: .max,
+            .done, value: .text("a\r\nb\n"), opaque: .max, casUnique: .max,
             clientFlags: 7, timeLeft: -1)
     ),
-    ("VA 0\r\n\r\n", NodeReply(.done, value: ByteBuffer())),
+    ("VA 0\r\n\r\n", NodeReply(.done, value: [])),
     ("EN\r\n", NodeReply(.miss)),
     ("EN O0000000000000001 kfoo b\r\n", NodeReply(.miss, opaque: 1)),
     ("NF c0 O0000000000000002\r\n", NodeReply(.notFound, opaque: 2, casUnique: 0)),
@@ -120,7 +120,7 @@ struct NodeReplyDecoderTests {
         let count = valueByteCountMax + excess
         let text = "VA \(count)\r\n" + String(repeating: "v", count: count) + "\r\n"
         let (replies, violation) = decode(text, cut: .pieces(byteCount: 1_000))
-        #expect(replies.first?.value?.readableBytes == (excess <= 0 ? count : nil))
+        #expect(replies.first?.value?.count == (excess <= 0 ? count : nil))
         #expect(violation == (excess <= 0 ? nil : .valueTooLong))
         #expect(decode("VA 99999999999999999999999\r\n").violation == .unknownReply)
     }

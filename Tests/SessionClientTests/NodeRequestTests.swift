@@ -1,13 +1,16 @@
 import MemcacheProtocol
-import NIOCore
 import Testing
 
 @testable import SessionClient
 
 private func encoded(_ request: NodeRequest, opaque: UInt64 = 0x0123_4567_89ab_cdef) -> String {
-    var buffer = ByteBuffer()
-    request.encode(into: &buffer, opaque: opaque)
-    return String(buffer: buffer)
+    let line = withUnsafeTemporaryAllocation(byteCount: MetaLine.byteCountMax, alignment: 1) {
+        var writer = ReplyWriter($0)
+        request.encodeLine(to: &writer, opaque: opaque)
+        return Array($0.prefix(writer.count))
+    }
+    let block = request.value.map { $0 + Array("\r\n".utf8) } ?? []
+    return String(decoding: line + block, as: UTF8.self)
 }
 
 @Suite(.timeLimit(.minutes(10)))
@@ -30,18 +33,18 @@ struct NodeRequestTests {
 
     @Test("A store counts its data block, whatever is in it")
     func store() {
-        let value = ByteBuffer(string: "a\r\nmg b v\r\n")
+        let value = [UInt8].text("a\r\nmg b v\r\n")
         #expect(
             encoded(.store(.init(key: "k", value: value)), opaque: .max)
                 == "ms k 11 c Offffffffffffffff\r\na\r\nmg b v\r\n\r\n")
         #expect(
-            encoded(.store(.init(key: "k", value: ByteBuffer())), opaque: .max)
+            encoded(.store(.init(key: "k", value: [])), opaque: .max)
                 == "ms k 0 c Offffffffffffffff\r\n\r\n")
     }
 
     @Test("A store's flags stand in its line")
     func storeFlags() {
-        var store = NodeRequest.Store(key: "k", value: ByteBuffer(string: "v"))
+        var store = NodeRequest.Store(key: "k", value: .text("v"))
         store.clientFlags = .max
         store.exptime = .min
         store.mode = .add
@@ -75,7 +78,7 @@ struct NodeRequestTests {
     func longestLine() throws {
         let key = try CacheKey(bytes: [UInt8](repeating: 0x6B, count: 250))
         let store = NodeRequest.Store(
-            key: key, value: ByteBuffer(), clientFlags: .max, exptime: .min, mode: .replace,
+            key: key, value: [], clientFlags: .max, exptime: .min, mode: .replace,
             expected: .max, casUnique: .max)
         let arithmetic = NodeRequest.Arithmetic(
             key: key, delta: .max, decrements: true, initial: .init(number: .max, exptime: .min))

@@ -1,5 +1,4 @@
 import Crypto
-import NIOCore
 import TestSupport
 import Testing
 
@@ -185,24 +184,24 @@ struct SessionEnvelopeTests {
     func hides() throws {
         let envelope = SessionEnvelope(keys: [key(1)])
         let first = try envelope.seal(content, for: item)
-        #expect(!String(buffer: first).contains("secret"))
+        #expect(!String(decoding: first, as: UTF8.self).contains("secret"))
         #expect(first != (try envelope.seal(content, for: item)))
         // Format, mark, nonce, created, tag.
-        #expect(first.readableBytes == content.value.count + 1 + 4 + 12 + 8 + 16)
+        #expect(first.count == content.value.count + 1 + 4 + 12 + 8 + 16)
     }
 
     @Test("A value that was changed anywhere, cut, or moved to another session does not open")
     func tampering() throws {
         let envelope = SessionEnvelope(keys: [key(1)])
-        let sealed = Array(buffer: try envelope.seal(content, for: item))
+        let sealed = try envelope.seal(content, for: item)
         for place in sealed.indices {
             var changed = sealed
             changed[place] ^= 1
-            #expect(envelope.open(ByteBuffer(bytes: changed), of: item) == nil, "byte \(place)")
-            #expect(envelope.open(ByteBuffer(bytes: sealed[..<place]), of: item) == nil)
+            #expect(envelope.open(changed, of: item) == nil, "byte \(place)")
+            #expect(envelope.open(Array(sealed[..<place]), of: item) == nil)
         }
-        #expect(envelope.open(ByteBuffer(bytes: sealed), of: "session:two") == nil)
-        #expect(envelope.open(ByteBuffer(bytes: sealed), of: item) == content)
+        #expect(envelope.open(sealed, of: "session:two") == nil)
+        #expect(envelope.open(sealed, of: item) == content)
     }
 
     @Test("Keys are rotated as those of cookies are")
@@ -249,7 +248,7 @@ struct SessionEnvelopeTests {
                     UInt8.random(in: .min ... .max, using: &generator)
                 }
                 if count > 0 { bytes[0] = [0, 2, 3, 0xFF][count % 4] }
-                #expect(envelope.open(ByteBuffer(bytes: bytes), of: item) == nil)
+                #expect(envelope.open(bytes, of: item) == nil)
             }
         }
     }

@@ -79,8 +79,8 @@ func key(
     throw Trouble("no key for node \(node)")
 }
 
-extension ByteBuffer {
-    static func text(_ text: String) -> ByteBuffer { ByteBuffer(string: text) }
+extension [UInt8] {
+    static func text(_ text: String) -> [UInt8] { Array(text.utf8) }
 }
 
 extension CacheClient {
@@ -88,7 +88,7 @@ extension CacheClient {
 }
 
 extension CacheItem {
-    var text: String { String(buffer: value) }
+    var text: String { String(decoding: value, as: UTF8.self) }
 }
 
 /// The code of the error that a call ends with; nil if it ends well.

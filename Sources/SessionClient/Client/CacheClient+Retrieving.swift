@@ -1,5 +1,3 @@
-import NIOCore
-
 extension CacheClient {
     /// Reads an item.
     ///
@@ -46,7 +44,7 @@ extension CacheItem {
     /// - Parameter reply: to a retrieval.
     init?(_ reply: NodeReply) {
         guard reply.status == .done else { return nil }
-        value = reply.value ?? ByteBuffer()
+        value = reply.value ?? []
         clientFlags = reply.clientFlags ?? 0
         casUnique = CASUnique(reply.casUnique ?? 0)
         timeLeft = reply.timeLeft.flatMap { $0 < 0 ? nil : .seconds($0) }

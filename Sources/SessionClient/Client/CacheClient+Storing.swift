@@ -1,10 +1,8 @@
-public import NIOCore
-
 extension CacheClient {
     /// Stores an item, whatever was there.
     @discardableResult
     public func set(
-        _ key: CacheKey, to value: ByteBuffer, expiry: Expiry = .never, clientFlags: UInt32 = 0
+        _ key: CacheKey, to value: [UInt8], expiry: Expiry = .never, clientFlags: UInt32 = 0
     ) async throws(CacheError) -> CASUnique {
         guard case .stored(let number) = try await store(.set, key, value, expiry, clientFlags)
         else { throw CacheError(.protocolViolation, reason: "a set that was not stored") }
@@ -15,7 +13,7 @@ extension CacheClient {
     ///
     /// - Returns: nil if there is one.
     public func add(
-        _ key: CacheKey, _ value: ByteBuffer, expiry: Expiry = .never, clientFlags: UInt32 = 0
+        _ key: CacheKey, _ value: [UInt8], expiry: Expiry = .never, clientFlags: UInt32 = 0
     ) async throws(CacheError) -> CASUnique? {
         guard case .stored(let number) = try await store(.add, key, value, expiry, clientFlags)
         else { return nil }
@@ -26,7 +24,7 @@ extension CacheClient {
     ///
     /// - Returns: nil if there is none.
     public func replace(
-        _ key: CacheKey, with value: ByteBuffer, expiry: Expiry = .never, clientFlags: UInt32 = 0
+        _ key: CacheKey, with value: [UInt8], expiry: Expiry = .never, clientFlags: UInt32 = 0
     ) async throws(CacheError) -> CASUnique? {
         guard case .stored(let number) = try await store(.replace, key, value, expiry, clientFlags)
         else { return nil }
@@ -35,7 +33,7 @@ extension CacheClient {
 
     /// Stores an item if it is still as it was read.
     public func compareAndSet(
-        _ key: CacheKey, to value: ByteBuffer, expected: CASUnique, expiry: Expiry = .never,
+        _ key: CacheKey, to value: [UInt8], expected: CASUnique, expiry: Expiry = .never,
         clientFlags: UInt32 = 0
     ) async throws(CacheError) -> CompareAndSetOutcome {
         let mode = StoreCommand.Mode.compareAndSet(expected: expected.number)
@@ -84,7 +82,7 @@ extension CacheClient {
     // MARK: One path
 
     func store(
-        _ mode: StoreCommand.Mode, _ key: CacheKey, _ value: ByteBuffer, _ expiry: Expiry,
+        _ mode: StoreCommand.Mode, _ key: CacheKey, _ value: [UInt8], _ expiry: Expiry,
         _ clientFlags: UInt32
     ) async throws(CacheError) -> StoreOutcome {
         let command = StoreCommand(

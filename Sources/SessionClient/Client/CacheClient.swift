@@ -14,7 +14,7 @@ public import NIOPosix
 ///
 /// ```swift
 /// let cache = try CacheClient(nodes: [Node(host: "10.0.0.1"), Node(host: "10.0.0.2")])
-/// try await cache.set("greeting", to: ByteBuffer(string: "hello"), expiry: .after(.seconds(60)))
+/// try await cache.set("greeting", to: Array("hello".utf8), expiry: .after(.seconds(60)))
 /// let item = try await cache.get("greeting")
 /// ```
 ///

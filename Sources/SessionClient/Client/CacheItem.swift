@@ -1,5 +1,3 @@
-public import NIOCore
-
 /// The opaque number that a node gives to each state of an item.
 public struct CASUnique: Hashable, Sendable {
     /// As the node sends it.
@@ -11,9 +9,8 @@ public struct CASUnique: Hashable, Sendable {
 
 /// An item as it was read.
 public struct CacheItem: Hashable, Sendable {
-    /// It shares its memory with all that was read from the socket at the same time, up to 64 KiB: copy
-    /// what is to be kept for long.
-    public var value: ByteBuffer
+    /// Empty if that was stored.
+    public var value: [UInt8]
     /// What was stored with it; 0 if nothing was.
     public var clientFlags: UInt32
     /// Which state of the item this is, for `compareAndSet` and `compareAndDelete`.

@@ -1,5 +1,4 @@
 import HashRing
-import NIOCore
 
 /// Each command, on one node or on all that hold copies.
 extension ClientCore {
@@ -59,7 +58,7 @@ extension ClientCore {
         // Whatever is stored may have to be stored with its end in it.
         let room = configuration.copies.count > 1 ? DatedItem.headByteCount : 0
         let limit = configuration.valueByteCountMax - room
-        guard command.value.readableBytes <= limit else {
+        guard command.value.count <= limit else {
             throw CacheError(.valueTooLarge, reason: "above \(limit) bytes")
         }
         guard
@@ -119,7 +118,7 @@ extension ClientCore {
     ) async throws(CacheError) -> UInt64? {
         for _ in 0..<Copies.attemptCountMax {
             var command = StoreCommand(
-                mode: .add, key: arithmetic.key, value: ByteBuffer(), clientFlags: 0, exptime: 0)
+                mode: .add, key: arithmetic.key, value: [UInt8](), clientFlags: 0, exptime: 0)
             let number: UInt64
             if let item = try await get(arithmetic.key, exptime: nil, deadline: deadline) {
                 guard let old = Self.number(item.value) else { throw CacheError(.notANumber) }
@@ -134,14 +133,14 @@ extension ClientCore {
                 number = initial.number
                 command.exptime = initial.exptime
             }
-            command.value = ByteBuffer(string: "\(number)")
+            command.value = Array("\(number)".utf8)
             if case .stored = try await store(command, deadline: deadline) { return number }
         }
         throw CacheError(.contended)
     }
 
     /// memcached pads a number that has become shorter with spaces.
-    private static func number(_ value: ByteBuffer) -> UInt64? {
-        UInt64(String(buffer: value).prefix { $0 != " " })
+    private static func number(_ value: [UInt8]) -> UInt64? {
+        UInt64(String(decoding: value.prefix { $0 != UInt8(ascii: " ") }, as: UTF8.self))
     }
 }

@@ -1,5 +1,4 @@
 import MemcacheProtocol
-import NIOCore
 
 /// A store, whatever becomes of it.
 struct StoreCommand: Sendable {
@@ -12,7 +11,7 @@ struct StoreCommand: Sendable {
 
     var mode: Mode
     var key: CacheKey
-    var value: ByteBuffer
+    var value: [UInt8]
     var clientFlags: UInt32
     var exptime: Int32
 

@@ -50,7 +50,7 @@ final class NodeChannelHandler: ChannelInboundHandler {
                 connection?.received(reply, by: self)
             }
         } catch {
-            let reason = (error as? NodeReplyDecoder.Violation)?.rawValue ?? "\(error)"
+            let reason = (error as? NodeReplyReader.Violation)?.rawValue ?? "\(error)"
             fail(CacheError(.protocolViolation, reason: reason))
         }
     }

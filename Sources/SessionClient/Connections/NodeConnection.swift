@@ -1,4 +1,5 @@
 import Logging
+import MemcacheProtocol
 import NIOCore
 import NIOPosix
 import Synchronization
@@ -172,15 +173,18 @@ final class NodeConnection: @unchecked Sendable {
         if let end = machine.patienceEnd { wake(at: end) }
     }
 
-    /// Large values are handed on as they are, the rest is put together.
+    /// Large values are handed on by themselves, the rest is put together.
     private func write(_ request: NodeRequest, opaque: UInt64, to context: ChannelHandlerContext) {
-        guard let value = request.value, value.readableBytes >= Self.largeValueByteCount else {
-            return request.encode(into: &output, opaque: opaque)
+        output.writeLine(of: request, opaque: opaque)
+        guard let value = request.value else { return }
+        if value.count < Self.largeValueByteCount {
+            output.writeBytes(value)
+        } else {
+            context.write(NIOAny(output), promise: nil)
+            context.write(NIOAny(ByteBuffer(bytes: value)), promise: nil)
+            output.clear()
         }
-        request.encodeLine(into: &output, opaque: opaque)
-        context.write(NIOAny(output), promise: nil)
-        context.write(NIOAny(value), promise: nil)
-        output = ByteBuffer(staticString: "\r\n")
+        output.writeStaticString("\r\n")
     }
 
     private static let largeValueByteCount = 16_384
@@ -228,7 +232,7 @@ final class NodeConnection: @unchecked Sendable {
         if opening == .login, let login = settings.access.login {
             output.writeImmutableBuffer(login)
         } else {
-            NodeRequest.noop.encode(into: &output, opaque: 0)
+            output.writeLine(of: .noop, opaque: 0)
         }
         handler.context?.writeAndFlush(NIOAny(output), promise: nil)
         // Passwords do not stay where requests are put together.
@@ -351,5 +355,15 @@ final class NodeConnection: @unchecked Sendable {
         if let error = tick.closes { lose(error) }
         if let next = tick.next { wake(at: next) }
         if isClosing { closeWhenDone() }
+    }
+}
+
+extension ByteBuffer {
+    fileprivate mutating func writeLine(of request: NodeRequest, opaque: UInt64) {
+        writeWithUnsafeMutableBytes(minimumWritableBytes: MetaLine.byteCountMax) { room in
+            var writer = ReplyWriter(room)
+            request.encodeLine(to: &writer, opaque: opaque)
+            return writer.count
+        }
     }
 }

@@ -120,7 +120,7 @@ private final class LoginHandler<Answer: Sendable>: ChannelInboundHandler {
                     hasLoggedIn = true
                     context.fireUserInboundEventTriggered(LoggedIn())
                 case .clientError(let text): promise.fail(NodeQuestion.Trouble.keptOut(text))
-                default: promise.fail(NodeReplyDecoder.Violation.unknownReply)
+                default: promise.fail(NodeReplyReader.Violation.unknownReply)
                 }
             }
         } catch {

@@ -1,5 +1,3 @@
-import NIOCore
-
 /// Carries out retrievals: see `CopyRead` for what is done, and in which order.
 extension CopySet {
     /// Reads the newest copy, and brings the others up to date.
@@ -75,7 +73,7 @@ extension CopySet {
             return tombstone(version: repair.version, for: timeLeft)
         }
         let plain = Content(
-            value: item?.value ?? ByteBuffer(), clientFlags: item?.clientFlags ?? 0,
+            value: item?.value ?? [], clientFlags: item?.clientFlags ?? 0,
             exptime: repair.exptime, version: repair.version)
         guard form == .dated else { return plain }
         // It is copied for that.

@@ -1,10 +1,8 @@
-import NIOCore
-
 /// Carries out changes: see `CopyWrite` for what is done, and in which order.
 extension CopySet {
     /// What an application stores.
     struct Draft: Sendable {
-        var value: ByteBuffer
+        var value: [UInt8]
         var clientFlags: UInt32
         var exptime: Int32
     }

@@ -1,6 +1,5 @@
 import HashRing
 import MemcacheProtocol
-import NIOCore
 
 /// The nodes that hold the copies of one item, and their connections: it carries out what `CopyWrite` and
 /// `CopyRead` decide.
@@ -21,7 +20,7 @@ struct CopySet: Sendable {
 
     /// What a node is to hold.
     struct Content: Sendable {
-        var value = ByteBuffer()
+        var value: [UInt8] = []
         var clientFlags: UInt32
         var exptime: Int32
         var version: UInt64

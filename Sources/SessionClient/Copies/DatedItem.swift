@@ -1,5 +1,3 @@
-import NIOCore
-
 /// An item that knows when it ends, as a node holds it.
 ///
 ///     value: | deadline, Unix seconds: 8 bytes | client flags: 4 bytes | the item's value |
@@ -16,7 +14,7 @@ struct DatedItem {
 
     private var deadline: Int64
     private var clientFlags: UInt32
-    private var value: ByteBuffer
+    private var value: [UInt8]
 
     /// - Parameter content: of an item that is not dated.
     /// - Returns: nil if it never expires, or is no item.
@@ -26,27 +24,22 @@ struct DatedItem {
         else { return nil }
         let now = Expiry.unixSeconds()
         let longest = max(.seconds(deadline - now), lifetime)
-        var value = ByteBuffer()
-        value.reserveCapacity(headByteCount + content.value.readableBytes)
-        value.writeInteger(deadline)
-        value.writeInteger(content.clientFlags)
-        value.writeImmutableBuffer(content.value)
+        let head = deadline.bigEndianBytes + content.clientFlags.bigEndianBytes
         return CopySet.Content(
-            value: value, clientFlags: Self.clientFlags,
+            value: head + content.value, clientFlags: Self.clientFlags,
             exptime: Expiry.after(longest).exptime(), version: content.version)
     }
 
     /// - Parameter item: as a node holds it.
     /// - Returns: nil if it is another.
     init?(_ item: CacheItem) {
-        var value = item.value
         guard item.clientFlags == Self.clientFlags,
-            let deadline = value.readInteger(as: Int64.self),
-            let clientFlags = value.readInteger(as: UInt32.self)
+            let deadline = Int64(bigEndianBytes: item.value.prefix(8)),
+            let clientFlags = UInt32(bigEndianBytes: item.value.dropFirst(8).prefix(4))
         else { return nil }
         self.deadline = deadline
         self.clientFlags = clientFlags
-        self.value = value
+        value = Array(item.value.dropFirst(Self.headByteCount))
     }
 
     /// - Returns: nil if it is over.

@@ -1,5 +1,4 @@
 import Logging
-import NIOCore
 import Synchronization
 
 /// Items in this process, and a clock that stands still until somebody moves it.
@@ -9,7 +8,7 @@ import Synchronization
 /// look; the rest stays until it expires or is deleted.
 final class MemoryItems: SessionItems {
     fileprivate struct Item {
-        var value: ByteBuffer
+        var value: [UInt8]
         var casUnique: CASUnique
         /// Unix time; nil for never.
         var deadlineMilliseconds: Int64?
@@ -70,7 +69,7 @@ final class MemoryItems: SessionItems {
     }
 
     func addFresh(
-        _ key: CacheKey, _ value: ByteBuffer, expiry: Expiry
+        _ key: CacheKey, _ value: [UInt8], expiry: Expiry
     ) throws(CacheError) -> CASUnique? {
         try withState { state throws(CacheError) in
             state.sweep()
@@ -80,7 +79,7 @@ final class MemoryItems: SessionItems {
     }
 
     func compareAndSet(
-        _ key: CacheKey, to value: ByteBuffer, expected: CASUnique, expiry: Expiry,
+        _ key: CacheKey, to value: [UInt8], expected: CASUnique, expiry: Expiry,
         clientFlags: UInt32
     ) throws(CacheError) -> CompareAndSetOutcome {
         try withState { state throws(CacheError) in
@@ -127,10 +126,10 @@ extension MemoryItems.State {
     }
 
     fileprivate mutating func store(
-        _ key: CacheKey, _ value: ByteBuffer, _ expiry: Expiry
+        _ key: CacheKey, _ value: [UInt8], _ expiry: Expiry
     ) throws(CacheError) -> CASUnique {
         let limit = MemoryItems.valueByteCountMax
-        guard value.readableBytes <= limit else {
+        guard value.count <= limit else {
             throw CacheError(.valueTooLarge, reason: "above \(limit) bytes")
         }
         lastNumber += 1

@@ -1,5 +1,4 @@
 import Crypto
-import NIOCore
 
 #if canImport(FoundationEssentials)
     import FoundationEssentials
@@ -28,70 +27,56 @@ struct SessionEnvelope: Sendable {
         init(_ secret: SymmetricKey) {
             self.secret = secret
             let label = Array("sojourn session key".utf8)
-            mark = Array(HMAC<SHA256>.authenticationCode(for: label, using: secret)).prefix(4) + []
+            mark =
+                Array(HMAC<SHA256>.authenticationCode(for: label, using: secret))
+                .prefix(SessionEnvelope.markByteCount) + []
         }
     }
 
     private let keys: [Key]
     private static let clear: UInt8 = 1
     private static let encrypted: UInt8 = 2
+    private static let markByteCount = 4
     private static let nonceByteCount = 12
     private static let tagByteCount = 16
 
     /// - Parameter keys: the first encrypts, any of them decrypts; without any, values are in the clear.
     init(keys: [SymmetricKey]) { self.keys = keys.map { Key($0) } }
 
-    func seal(_ content: Content, for item: CacheKey) throws -> ByteBuffer {
-        var clear = ByteBuffer()
-        clear.writeInteger(content.createdMilliseconds)
-        clear.writeBytes(content.value)
-        guard let key = keys.first else {
-            var buffer = ByteBuffer(integer: Self.clear)
-            buffer.writeBuffer(&clear)
-            return buffer
-        }
+    func seal(_ content: Content, for item: CacheKey) throws -> [UInt8] {
+        let clear = content.createdMilliseconds.bigEndianBytes + content.value
+        guard let key = keys.first else { return [Self.clear] + clear }
         let head = [Self.encrypted] + key.mark
-        let box = try AES.GCM.seal(
-            Array(buffer: clear), using: key.secret, authenticating: head + item.bytes)
-        var buffer = ByteBuffer(bytes: head)
-        buffer.writeBytes(box.nonce)
-        buffer.writeBytes(box.ciphertext)
-        buffer.writeBytes(box.tag)
-        return buffer
+        let box = try AES.GCM.seal(clear, using: key.secret, authenticating: head + item.bytes)
+        return head + Array(box.nonce) + Array(box.ciphertext) + Array(box.tag)
     }
 
     /// - Returns: nil for what `seal` has not made with one of the keys: also for values in the clear
     ///   where there are keys, which somebody else may have put there.
-    func open(_ stored: ByteBuffer, of item: CacheKey) -> Content? {
-        var buffer = stored
-        guard let format = buffer.readInteger(as: UInt8.self) else { return nil }
-        switch format {
-        case Self.clear where keys.isEmpty: return content(&buffer)
-        case Self.encrypted:
-            guard let mark = buffer.readBytes(length: 4),
-                let nonceBytes = buffer.readBytes(length: Self.nonceByteCount),
-                buffer.readableBytes >= Self.tagByteCount,
-                let ciphertext = buffer.readBytes(
-                    length: buffer.readableBytes - Self.tagByteCount),
-                let tag = buffer.readBytes(length: Self.tagByteCount),
-                let nonce = try? AES.GCM.Nonce(data: nonceBytes),
-                let box = try? AES.GCM.SealedBox(nonce: nonce, ciphertext: ciphertext, tag: tag)
-            else { return nil }
-            let head = [Self.encrypted] + mark
-            for key in keys where key.mark == mark {
-                let clear = try? AES.GCM.open(
-                    box, using: key.secret, authenticating: head + item.bytes)
-                guard let clear else { continue }
-                var buffer = ByteBuffer(bytes: clear)
-                return content(&buffer)
-            }
-            return nil
-        default: return nil
+    func open(_ stored: [UInt8], of item: CacheKey) -> Content? {
+        switch stored.first {
+        case Self.clear where keys.isEmpty: content(stored.dropFirst())
+        case Self.encrypted: decrypted(stored, of: item)
+        default: nil
         }
     }
 
-    private func content(_ buffer: inout ByteBuffer) -> Content? {
-        guard let created = buffer.readInteger(as: Int64.self) else { return nil }
-        return Content(createdMilliseconds: created, value: Array(buffer: buffer))
+    private func decrypted(_ stored: [UInt8], of item: CacheKey) -> Content? {
+        let head = Array(stored.prefix(1 + Self.markByteCount))
+        let sealed = stored.dropFirst(head.count)
+        guard sealed.count >= Self.nonceByteCount + Self.tagByteCount,
+            let box = try? AES.GCM.SealedBox(combined: Array(sealed))
+        else { return nil }
+        for key in keys where head.dropFirst().elementsEqual(key.mark) {
+            let clear = try? AES.GCM.open(
+                box, using: key.secret, authenticating: head + item.bytes)
+            if let clear { return content(Array(clear)[...]) }
+        }
+        return nil
+    }
+
+    private func content(_ clear: ArraySlice<UInt8>) -> Content? {
+        guard let created = Int64(bigEndianBytes: clear.prefix(8)) else { return nil }
+        return Content(createdMilliseconds: created, value: Array(clear.dropFirst(8)))
     }
 }

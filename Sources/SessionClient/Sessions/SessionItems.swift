@@ -1,5 +1,4 @@
 import Logging
-import NIOCore
 
 /// What a store of sessions needs of the place where they are: single items, and that of two changes of
 /// one state only the first is made.
@@ -13,11 +12,11 @@ protocol SessionItems: Sendable {
     ///
     /// - Returns: nil if it was used after all.
     func addFresh(
-        _ key: CacheKey, _ value: ByteBuffer, expiry: Expiry
+        _ key: CacheKey, _ value: [UInt8], expiry: Expiry
     ) async throws(CacheError) -> CASUnique?
 
     func compareAndSet(
-        _ key: CacheKey, to value: ByteBuffer, expected: CASUnique, expiry: Expiry,
+        _ key: CacheKey, to value: [UInt8], expected: CASUnique, expiry: Expiry,
         clientFlags: UInt32
     ) async throws(CacheError) -> CompareAndSetOutcome
 
@@ -33,7 +32,7 @@ extension CacheClient: SessionItems {
     var logger: Logger { core.logger }
 
     func addFresh(
-        _ key: CacheKey, _ value: ByteBuffer, expiry: Expiry
+        _ key: CacheKey, _ value: [UInt8], expiry: Expiry
     ) async throws(CacheError) -> CASUnique? {
         guard case .stored(let number) = try await store(.addFresh, key, value, expiry, 0) else {
             return nil

@@ -1,7 +1,6 @@
 import Crypto
 import Logging
 import Metrics
-import NIOCore
 
 #if canImport(FoundationEssentials)
     import FoundationEssentials
@@ -224,7 +223,7 @@ public struct SessionStore<Value: Codable & Sendable>: SessionStoring {
 
     private func seal(
         _ value: Value, _ createdMilliseconds: Int64, for id: SessionID
-    ) throws(SessionError) -> ByteBuffer {
+    ) throws(SessionError) -> [UInt8] {
         do {
             let content = SessionEnvelope.Content(
                 createdMilliseconds: createdMilliseconds,

@@ -1,5 +1,3 @@
-import NIOCore
-
 /// What a node answers to a meta command.
 struct NodeReply: Equatable, Sendable {
     enum Status: Equatable, Sendable {
@@ -26,8 +24,7 @@ struct NodeReply: Equatable, Sendable {
     }
 
     var status: Status
-    /// It shares its memory with all that was read from the socket at the same time.
-    var value: ByteBuffer?
+    var value: [UInt8]?
     /// The request's token. Errors have none.
     var opaque: UInt64?
     var casUnique: UInt64?
@@ -36,7 +33,7 @@ struct NodeReply: Equatable, Sendable {
     var timeLeft: Int64?
 
     init(
-        _ status: Status, value: ByteBuffer? = nil, opaque: UInt64? = nil,
+        _ status: Status, value: [UInt8]? = nil, opaque: UInt64? = nil,
         casUnique: UInt64? = nil, clientFlags: UInt32? = nil, timeLeft: Int64? = nil
     ) {
         self.status = status

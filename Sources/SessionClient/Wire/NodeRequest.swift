@@ -1,5 +1,4 @@
 import MemcacheProtocol
-import NIOCore
 
 /// One meta command as the client sends it.
 ///
@@ -25,7 +24,7 @@ enum NodeRequest: Equatable, Sendable {
     /// `ms`: with the new CAS unique in the reply.
     struct Store: Equatable, Sendable {
         var key: CacheKey
-        var value: ByteBuffer
+        var value: [UInt8]
         var clientFlags: UInt32 = 0
         var exptime: Int32 = 0
         /// Nil stores whatever is there.
@@ -72,29 +71,16 @@ enum NodeRequest: Equatable, Sendable {
 
 extension NodeRequest {
     /// The data block.
-    var value: ByteBuffer? {
+    var value: [UInt8]? {
         if case .store(let store) = self { store.value } else { nil }
     }
 
-    /// Appends the command line, and the data block if it has one.
-    func encode(into buffer: inout ByteBuffer, opaque: UInt64) {
-        encodeLine(into: &buffer, opaque: opaque)
-        guard let value else { return }
-        buffer.writeImmutableBuffer(value)
-        buffer.writeStaticString("\r\n")
-    }
-
-    /// Appends the command line alone.
-    func encodeLine(into buffer: inout ByteBuffer, opaque: UInt64) {
-        buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: MetaLine.byteCountMax) { room in
-            var writer = ReplyWriter(room)
-            if let (key, line) = line(opaque: opaque) {
-                line.encode(to: &writer) { $0.write(key.bytes.span) }
-            } else {
-                writer.write("mn\r\n")
-            }
-            return writer.count
-        }
+    /// Writes the command line.
+    ///
+    /// - Parameter writer: with room for `MetaLine.byteCountMax` bytes.
+    func encodeLine(to writer: inout ReplyWriter, opaque: UInt64) {
+        guard let (key, line) = line(opaque: opaque) else { return writer.write("mn\r\n") }
+        line.encode(to: &writer) { $0.write(key.bytes.span) }
     }
 
     /// Nothing for the no-op, which has no key.
@@ -129,7 +115,7 @@ extension NodeRequest.Get {
 extension NodeRequest.Store {
     fileprivate var line: MetaLine {
         var line = MetaLine(.set)
-        line.valueByteCount = value.readableBytes
+        line.valueByteCount = value.count
         line.mode = mode
         if clientFlags != 0 { line.clientFlags = clientFlags }
         if exptime != 0 { line.exptime = exptime }

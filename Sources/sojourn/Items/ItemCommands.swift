@@ -1,6 +1,5 @@
 import ArgumentParser
 import Glibc
-import NIOCore
 import SessionClient
 
 struct GetCommand: AsyncParsableCommand {
@@ -44,9 +43,9 @@ struct GetCommand: AsyncParsableCommand {
             if options.verbose {
                 tell(
                     "\(key): on \(cluster.places(of: key)), flags \(item.clientFlags), "
-                        + "\(item.value.readableBytes) bytes\(Self.expiry(item.timeLeft))\n")
+                        + "\(item.value.count) bytes\(Self.expiry(item.timeLeft))\n")
             }
-            try StandardStreams.write(Array(item.value.readableBytesView) + lineEnd)
+            try StandardStreams.write(item.value + lineEnd)
         }
         if failureCount > 0 { throw ExitCode(1) }
     }
@@ -96,7 +95,7 @@ struct SetCommand: AsyncParsableCommand {
             ?? StandardStreams.readAll(byteCountMax: Cluster.valueByteCountMax)
         do {
             _ = try await cluster.cache.set(
-                key, to: ByteBuffer(bytes: bytes), expiry: exptime.expiry, clientFlags: flags)
+                key, to: bytes, expiry: exptime.expiry, clientFlags: flags)
         } catch {
             tell("sojourn set: \(key): \(error.sentence)\n")
             throw ExitCode(1)

@@ -1,6 +1,7 @@
 import ArgumentParser
 import ClusterFile
 import Glibc
+import HashRing
 
 struct StatusCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

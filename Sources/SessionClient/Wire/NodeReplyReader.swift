@@ -1,14 +1,11 @@
 import MemcacheProtocol
-import NIOCore
 
 /// Reads replies to meta commands from bytes that arrive in parts.
 ///
 /// Goals: any cut of the input gives the same replies; what is no reply is told at its first line; no
 /// more is kept than a line of `ReplyLineEnd.lineByteCountMax` bytes or a value of `valueByteCountMax`.
-/// Not goals: knowing which request a reply belongs to.
-struct NodeReplyDecoder: NIOSingleStepByteToMessageDecoder {
-    typealias InboundOut = NodeReply
-
+/// Not goals: keeping what has arrived; knowing which request a reply belongs to.
+struct NodeReplyReader {
     /// What a node sends although it is no reply.
     enum Violation: String, Error, Equatable {
         case lineTooLong = "an endless line"
@@ -24,29 +21,34 @@ struct NodeReplyDecoder: NIOSingleStepByteToMessageDecoder {
 
     init(valueByteCountMax: Int) { self.valueByteCountMax = valueByteCountMax }
 
-    mutating func decode(buffer: inout ByteBuffer) throws -> NodeReply? {
+    /// Whether the input may end here.
+    var isBetweenReplies: Bool { pending == nil }
+
+    /// Reads the first reply, as far as it has arrived.
+    ///
+    /// - Parameter input: what has arrived and was not used before.
+    /// - Returns: the reply, or nil while a part of it is missing; and how much of the input is used.
+    mutating func next(
+        in input: Span<UInt8>
+    ) throws(Violation) -> (reply: NodeReply?, byteCount: Int) {
+        var byteCount = 0
         if pending == nil {
-            guard let lineByteCount = try lineByteCount(buffer) else { return nil }
-            let (reply, valueByteCount) = try parse(
-                buffer.readableBytesUInt8Span.extracting(first: lineByteCount))
-            buffer.moveReaderIndex(forwardBy: lineByteCount + 2)
-            guard let valueByteCount else { return reply }
+            guard let lineByteCount = try lineByteCount(input) else { return (nil, 0) }
+            let (reply, valueByteCount) = try parse(input.extracting(first: lineByteCount))
+            byteCount = lineByteCount + 2
+            guard let valueByteCount else { return (reply, byteCount) }
             pending = (reply, valueByteCount)
         }
-        return try takeValue(&buffer)
-    }
-
-    mutating func decodeLast(buffer: inout ByteBuffer, seenEOF: Bool) throws -> NodeReply? {
-        if let reply = try decode(buffer: &buffer) { return reply }
-        guard buffer.readableBytes == 0, pending == nil else { throw Violation.endInside }
-        return nil
+        guard let (reply, blockByteCount) = try value(input.extracting(droppingFirst: byteCount))
+        else { return (nil, byteCount) }
+        return (reply, byteCount + blockByteCount)
     }
 
     /// The length of the first line; nothing while its end is missing.
-    private func lineByteCount(_ buffer: ByteBuffer) throws(Violation) -> Int? {
+    private func lineByteCount(_ input: Span<UInt8>) throws(Violation) -> Int? {
         let end: ReplyLineEnd?
         do {
-            end = try ReplyLineEnd(of: buffer.readableBytesUInt8Span)
+            end = try ReplyLineEnd(of: input)
         } catch {
             throw .lineTooLong
         }
@@ -55,14 +57,22 @@ struct NodeReplyDecoder: NIOSingleStepByteToMessageDecoder {
         return end.lineByteCount
     }
 
-    private mutating func takeValue(_ buffer: inout ByteBuffer) throws(Violation) -> NodeReply? {
-        guard let (reply, valueByteCount) = pending else { return nil }
-        guard buffer.readableBytes >= valueByteCount + 2 else { return nil }
+    /// The pending reply with its value, and the length of the block; nothing while a part of it is
+    /// missing.
+    private mutating func value(
+        _ input: Span<UInt8>
+    ) throws(Violation) -> (reply: NodeReply, blockByteCount: Int)? {
+        guard let (reply, valueByteCount) = pending, input.count >= valueByteCount + 2 else {
+            return nil
+        }
         pending = nil
         var complete = reply
-        complete.value = buffer.readSlice(length: valueByteCount)
-        guard buffer.readInteger(as: UInt16.self) == 0x0D0A else { throw .valueUnterminated }
-        return complete
+        complete.value = input.extracting(first: valueByteCount)
+            .withUnsafeBufferPointer { Array($0) }
+        guard input[valueByteCount] == UInt8(ascii: "\r"),
+            input[valueByteCount + 1] == UInt8(ascii: "\n")
+        else { throw .valueUnterminated }
+        return (complete, valueByteCount + 2)
     }
 
     private func parse(
