@@ -245,7 +245,7 @@ let package = Package(
             ],
             exclude: [
                 "SpymemcachedChecks.java", "autodiscovery_checks.py", "bmemcached_checks.py",
-                "checking.py", "dalli_checks.rb", "faulty_kernel.c", "intruder.c",
+                "checking.py", "dalli_checks.rb", "faulty_kernel.c", "intruder.c", "seen_mutex.c",
                 "memcached_class_checks.php",
                 "metamemcache_checks.py",
                 "php_checks.py", "pylibmc_binary_checks.py", "pylibmc_placement.py",

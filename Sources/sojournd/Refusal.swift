@@ -9,6 +9,7 @@ struct Refusal: Error, Equatable {
     static let usage: Int32 = 64
     static let noUser: Int32 = 67
     static let osError: Int32 = 71
+    static let ioError: Int32 = 74
 
     init(_ message: String, status: Int32 = Refusal.usage) {
         self.message = message

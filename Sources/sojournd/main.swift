@@ -80,6 +80,7 @@ func serve(
     let superior = handedOver.superior
     settings.node.follow = { superior.tell($0) }
     superior.tell("STATUS=Starting, \(settings.node.memoryByteCount >> 20) MB")
+    if let file = settings.node.memoryFile { LostPages.attend(to: file) }
     let node = try Node(settings.node)
     let places = try node.listen()
     if let path = settings.portFile,

@@ -4,16 +4,8 @@ import Testing
 
 /// A kernel that is less kind than most: `faulty_kernel.c`, which says what there is.
 private enum FaultyKernel {
-    /// Beside the node, and made once.
-    private static let library = Result {
-        let path = try RunningNode.sojourndPath() + "-faulty_kernel.so"
-        let source = "/" + #filePath.split(separator: "/").dropLast().joined(separator: "/")
-        let result = try Program.run(
-            "/usr/bin/env",
-            ["clang", "-shared", "-fPIC", "-O1", "-o", path, source + "/faulty_kernel.c", "-ldl"])
-        guard result.exit == .status(0) else { throw Trouble(result.errors) }
-        return path
-    }
+    /// Made once.
+    private static let library = Result { try PreloadedLibrary.make(of: "faulty_kernel") }
 
     /// What a shell does before it becomes the node.
     static func preparation(_ faults: String) throws -> String {
@@ -95,5 +87,86 @@ struct FaultyKernelTests {
         #expect(failing.errors.contains("full"), "\(failing.errors)")
         node = try RunningNode.sojournd(flags + ["-m", "96"])
         #expect(try node.counter("curr_items") == 8_000)
+    }
+
+    @Test(
+        "Where libevent and OpenSSL get no memory for a connection, it is dropped, and others go on",
+        arguments: [3, 7, 40])
+    func noMemory(period: Int) throws {
+        let node = try TLSNode(
+            TestCertificates(), flags: ["-t", "2", "-v"],
+            preparation: FaultyKernel.preparation("memory=\(period)"))
+        // Whoever the node has is served, whatever becomes of those who come.
+        var first: SocketPeer?
+        try wait(for: "a connection to be served") {
+            let peer = try node.node.connect()
+            try peer.send("set k 0 0 1\r\nx\r\n")
+            guard (try? peer.receive(until: "STORED\r\n")) != nil else { return false }
+            first = peer
+            return true
+        }
+        let peer = try #require(first)
+        var servedCount = 0
+        for number in 0..<60 {
+            if let other = try? node.connect(), (try? other.ask("mn")) == "MN\r\n" {
+                servedCount += 1
+            }
+            if number % 10 == 0 { node.node.program.send(SIGHUP) }
+            #expect(
+                try peer.ask("get k", until: "END\r\n") == "VALUE k 0 1\r\nx\r\nEND\r\n")
+        }
+        #expect(servedCount < 60, "no connection was refused memory")
+        #expect(try peer.ask("version").hasPrefix("VERSION "))
+        node.node.program.send(SIGTERM)
+        #expect(try node.node.program.waitForExit() == .status(0))
+    }
+
+    @Test(
+        "A clock that is set a day ahead or back logs nobody out, nor does a restart after that",
+        arguments: [86_400, -86_400])
+    func clockJump(seconds: Int64) throws {
+        let directory = try TemporaryDirectory()
+        let clock = directory.path + "/clock"
+        let offset = try #require(fopen(clock, "w"))
+        defer { fclose(offset) }
+        func set(_ seconds: Int64) {
+            rewind(offset)
+            withUnsafeBytes(of: seconds) { _ = fwrite($0.baseAddress, 1, 8, offset) }
+            fflush(offset)
+        }
+        func start() throws -> RunningNode {
+            try RunningNode.sojournd(
+                ["-m", "16", "-e", directory.path + "/arena"],
+                preparation: FaultyKernel.preparation("") + " SOJOURN_CLOCK=\(clock)")
+        }
+        func timeLeft(_ key: String, on peer: SocketPeer) throws -> Int? {
+            let reply = try peer.ask("mg \(key) t")
+            return Int(reply.dropFirst("HD t".count).dropLast())
+        }
+        set(0)
+        var node = try start()
+        var peer = try node.connect()
+        let now = Int64(time(nil))
+        for (key, exptime) in [("never", 0), ("hour", 3_600), ("date", now + 3_600)] {
+            #expect(try peer.ask("set \(key) 0 \(exptime) 1\r\nx") == "STORED\r\n")
+        }
+        set(seconds)
+        for isAgain in [false, true] {
+            if isAgain {
+                node.program.end()
+                node = try start()
+                peer = try node.connect()
+            }
+            #expect(try timeLeft("never", on: peer) == -1)
+            for key in ["hour", "date"] {
+                let left = try #require(try timeLeft(key, on: peer), "\(key) is gone")
+                #expect((3_500...3_600).contains(left), "\(key): \(left)")
+            }
+            // A date that is told from now on is one of the new clock.
+            let date = now + seconds + 600
+            #expect(try peer.ask("set new 0 \(date) 1\r\nx") == "STORED\r\n")
+            let left = try #require(try timeLeft("new", on: peer))
+            #expect((500...601).contains(left), "\(left)")
+        }
     }
 }

@@ -5,16 +5,8 @@ import Testing
 /// `-o sandbox`: a node that somebody got into. `intruder.c` is who tries.
 @Suite(.timeLimit(.minutes(10)))
 struct SandboxTests {
-    /// Beside the node, and made once.
-    private static let library = Result {
-        let path = try RunningNode.sojourndPath() + "-intruder.so"
-        let source = "/" + #filePath.split(separator: "/").dropLast().joined(separator: "/")
-        let result = try Program.run(
-            "/usr/bin/env",
-            ["clang", "-shared", "-fPIC", "-O1", "-o", path, source + "/intruder.c", "-ldl"])
-        guard result.exit == .status(0) else { throw Trouble(result.errors) }
-        return path
-    }
+    /// Made once.
+    private static let library = Result { try PreloadedLibrary.make(of: "intruder") }
 
     private let directory: TemporaryDirectory
 

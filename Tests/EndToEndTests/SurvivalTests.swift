@@ -56,6 +56,28 @@ struct SurvivalTests {
                 == "VALUE k 7 5\r\nvalue\r\nEND\r\n")
     }
 
+    @Test("A node whose memory file somebody cuts short says so, and the next one starts")
+    func cutShort() throws {
+        let directory = try TemporaryDirectory()
+        let path = directory.path + "/arena"
+        let flags = ["-e", path, "-m", "16", "-o", "damaged_file=aside"]
+        let node = try RunningNode.sojournd(flags)
+        let peer = try node.connect()
+        let value = String(repeating: "v", count: 100_000)
+        for number in 0..<50 {
+            #expect(try peer.ask("set k-\(number) 0 0 100000\r\n\(value)") == "STORED\r\n")
+        }
+        #expect(truncate(path, 65_536) == 0)
+        for number in 0..<50 { try? peer.send("get k-\(number)\r\n") }
+        #expect(try node.program.waitForExit() == .status(74), "\(node.program.errors)")
+        #expect(
+            node.program.errors.contains("memory file \(path): a page of it is gone"),
+            "\(node.program.errors)")
+        let next = try RunningNode.sojournd(flags)
+        #expect(try next.connect().ask("set k 0 0 1\r\nx") == "STORED\r\n")
+        #expect(directory.names.contains { $0 != "arena" }, "\(directory.names)")
+    }
+
     @Test("A memory file in use, or what is none, is refused in one line")
     func refusals() throws {
         let directory = try TemporaryDirectory()

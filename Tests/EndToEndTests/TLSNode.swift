@@ -9,14 +9,16 @@ final class TLSNode {
     /// - Parameters:
     ///   - options: of `-o`, beside certificate and key.
     ///   - places: `-l`, behind the one of clear text.
+    ///   - preparation: what the shell does to the process before it becomes the node.
     init(
         _ certificates: TestCertificates, options: String = "", places: [String] = ["127.0.0.1"],
-        flags: [String] = []
+        flags: [String] = [], preparation: String? = nil
     ) throws {
         self.certificates = certificates
         let addresses = (["notls:127.0.0.1"] + places).joined(separator: ",")
         node = try RunningNode.sojournd(
-            certificates.flags("node", options) + ["-l", addresses] + flags)
+            certificates.flags("node", options) + ["-l", addresses] + flags,
+            preparation: preparation)
     }
 
     /// A client of the listener at `place`, which believes in `ca`.

@@ -3,10 +3,13 @@
 //
 // SOJOURN_FAULTS says which, as words: `short=N`, `eintr=N` and `eagain=N` each for every Nth call that sends or
 // receives; `accept=N` for every Nth accept4, which finds no descriptor; `nospace=N` for the Nth piece of a file
-// that is asked for and all after it.
+// that is asked for and all after it; `memory=N`, from the first client on, for every Nth piece of memory that
+// libevent or OpenSSL asks for. The clock on the wall is wrong by the seconds in the file SOJOURN_CLOCK, a number
+// of 8 bytes.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -17,6 +20,8 @@
 #include <sys/syscall.h>
 #include <sys/types.h>
 #include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
 
 static long period(const char *word) {
     const char *all = getenv("SOJOURN_FAULTS");
@@ -117,9 +122,12 @@ ssize_t sendmsg(int descriptor, const struct msghdr *message, int flags) {
     return real(descriptor, &less, flags);
 }
 
+static atomic_int has_clients;
+
 int accept4(int descriptor, struct sockaddr *address, socklen_t *length, int flags) {
     static int (*real)(int, struct sockaddr *, socklen_t *, int);
     if (!real) real = next("accept4");
+    atomic_store(&has_clients, 1);
     if (is_turn(&acceptances, "accept=")) {
         errno = EMFILE;
         return -1;
@@ -156,4 +164,53 @@ int madvise(void *start, size_t count, int advice) {
         return -1;
     }
     return real(start, count, advice);
+}
+
+extern void *__libc_malloc(size_t), *__libc_calloc(size_t, size_t), *__libc_realloc(void *, size_t);
+
+static atomic_long requests;
+
+/// Whether a library that asks for memory gets none.
+static int is_refused(const void *caller) {
+    if (!atomic_load(&has_clients) || period("memory=") <= 0) return 0;
+    Dl_info info;
+    if (!dladdr(caller, &info) || !info.dli_fname) return 0;
+    const char *names[] = {"libevent", "libssl", "libcrypto"};
+    for (int i = 0; i < 3; i++)
+        if (strstr(info.dli_fname, names[i])) return is_turn(&requests, "memory=");
+    return 0;
+}
+
+static void *none(void) {
+    errno = ENOMEM;
+    return NULL;
+}
+
+void *malloc(size_t count) {
+    return is_refused(__builtin_return_address(0)) ? none() : __libc_malloc(count);
+}
+
+void *calloc(size_t count, size_t each) {
+    return is_refused(__builtin_return_address(0)) ? none() : __libc_calloc(count, each);
+}
+
+void *realloc(void *old, size_t count) {
+    return is_refused(__builtin_return_address(0)) ? none() : __libc_realloc(old, count);
+}
+
+int clock_gettime(clockid_t clock, struct timespec *time) {
+    static int (*real)(clockid_t, struct timespec *);
+    static _Atomic(int64_t *) seconds;
+    static int64_t nothing;
+    if (!real) real = next("clock_gettime");
+    if (!atomic_load(&seconds)) {
+        const char *path = getenv("SOJOURN_CLOCK");
+        int descriptor = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+        void *found = descriptor < 0 ? MAP_FAILED : mmap(NULL, 8, PROT_READ, MAP_SHARED, descriptor, 0);
+        if (descriptor >= 0) close(descriptor);
+        atomic_store(&seconds, found == MAP_FAILED ? &nothing : found);
+    }
+    int result = real(clock, time);
+    if (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE) time->tv_sec += *atomic_load(&seconds);
+    return result;
 }

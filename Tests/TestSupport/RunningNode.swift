@@ -15,7 +15,12 @@ package final class RunningNode {
         case address(String, port: UInt16)
     }
 
-    package static func sojourndPath() throws -> String { try builtProgram("sojournd") }
+    /// The node that was built with the tests, or another one of the same sources, such as one with a
+    /// sanitizer.
+    package static func sojourndPath() throws -> String {
+        if let other = getenv("SOJOURN_NODE") { return String(cString: other) }
+        return try builtProgram("sojournd")
+    }
 
     /// An executable that was built with the tests: it lies next to them.
     package static func builtProgram(_ name: String) throws -> String {

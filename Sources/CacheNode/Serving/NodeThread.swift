@@ -11,10 +11,12 @@ struct NodeThread {
     }
 
     init(_ run: @escaping @Sendable () -> Void) throws(NodeError) {
-        // Signals are the main thread's: all others start with all of them blocked.
+        // Signals are the main thread's: all others start with all of them blocked, but those that tell of
+        // what the thread itself has done. One of these that is blocked kills without a word.
         var all = sigset_t()
         var before = sigset_t()
         sigfillset(&all)
+        for own in [SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGTRAP] { sigdelset(&all, own) }
         pthread_sigmask(SIG_SETMASK, &all, &before)
         defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
         var thread = pthread_t()
