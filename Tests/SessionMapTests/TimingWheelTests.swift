@@ -73,7 +73,8 @@ private final class TestWheel {
         wheel.forEachScheduled { item, earliest in
             count += 1
             let deadline = memory.region[item, .deadline]
-            if deadline != 0, earliest > max(deadline, wheel.time + 1) { isWell = false }
+            let next = min(wheel.time, .max - 1) + 1
+            if deadline != 0, earliest > max(deadline, next) { isWell = false }
         }
         return isWell && count == wheel.count
     }
@@ -127,6 +128,27 @@ private final class TestWheel {
         #expect(wheel.check())
         #expect(wheel.advance(to: 100) == [])
         #expect(wheel.advance(to: 101) == [0, 1, 2])
+    }
+
+    /// A client's `debugtime` gets there, and no other clock does.
+    @Test(arguments: [.max - 300, .max - 1, .max] as [UInt32])
+    func theLastSecondsOfTheClockTakeItemsAsAnyOther(time: UInt32) {
+        let wheel = TestWheel(itemCount: 4, time: time)
+        for (number, deadline) in [1, time - 1, time, .max].enumerated() {
+            wheel.add(number, deadline: deadline)
+        }
+        #expect(wheel.check() && wheel.count == 4)
+        wheel.touch(3, deadline: 5)
+        #expect(wheel.check() && wheel.count == 4)
+        // The slots of the last second never come up: there is none after it.
+        #expect(wheel.advance(to: .max) == (time == .max ? [] : [0, 1, 2, 3]))
+        #expect(wheel.time == .max)
+        _ = wheel.prepareAhead(items: 100)
+        for number in 0..<4 { wheel.remove(number) }
+        wheel.add(0, deadline: 1)
+        #expect(wheel.check() && wheel.count == 1)
+        wheel.remove(0)
+        #expect(wheel.count == 0)
     }
 
     @Test func aTouchToLaterMovesTheItemWhenItsOldSlotComesUp() {
