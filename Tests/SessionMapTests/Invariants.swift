@@ -39,4 +39,14 @@ struct InvariantTests {
         }
         #expect(map.brokenInvariants() == ["shard 0: an item that will never expire"])
     }
+    @Test("In the clock's last second, too, the invariants hold and are looked at")
+    func atTheEndOfTime() throws {
+        let map = try SessionMap(MapConfiguration(byteCount: 8 << 20), now: .max)
+        let key = Array("session:4f1c".utf8)
+        for deadline in [Deadline.past, .at(1_000), .at(.max), .never] {
+            #expect(map.set(key, key, deadline: deadline, now: .max) == .stored)
+            #expect(map.brokenInvariants() == [])
+        }
+        #expect(map.value("session:4f1c", now: .max) == key)
+    }
 }
