@@ -45,14 +45,17 @@ struct MemoryFileMove {
         let start = ContinuousClock.now
         work.say("memory file \(old.path): \(reason); its items move")
         let now = clock.now().seconds
-        let new = try openNew()
+        let new: LockedFile
         let header: ArenaHeader
         var outlook: MoveOutlook?
         if let unfinished {
+            new = try openNew()
             header = try journalled(new, unfinished)
         } else {
             header = ArenaMove.header(for: configuration, after: found)
+            // Before the new file is made: a refusal leaves everything as it was.
             try checkRoom(for: header)
+            new = try openNew()
             outlook = try begin(new, header, now: now)
         }
         guard ftruncate(new.descriptor, off_t(header.arenaByteCount)) == 0 else {
