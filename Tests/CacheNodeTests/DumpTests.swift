@@ -8,6 +8,15 @@ import Testing
 /// `lru_crawler metadump` and `mgdump`: all items, without being in anybody's way.
 @Suite(.timeLimit(.minutes(10)))
 struct DumpTests {
+    /// A map of one shard, and one of four.
+    private static let sizes = [4 << 20, 256 << 20]
+
+    private func makeNode(_ memoryByteCount: Int) throws -> InProcessNode {
+        var configuration = NodeConfiguration.small
+        configuration.memoryByteCount = memoryByteCount
+        return try InProcessNode(configuration)
+    }
+
     private func fill(_ node: InProcessNode, _ count: Int, key: (Int) -> String) throws {
         for number in 0..<count {
             #expect(try node.reply(to: "set \(key(number)) 0 0 1\r\nx\r\n") == "STORED\r\n")
@@ -27,9 +36,11 @@ struct DumpTests {
         bytes.split(separator: 10).map { String(decoding: $0, as: UTF8.self) }
     }
 
-    @Test("A dump takes no more memory than its reader lets it, and shows every item once")
-    func bounded() throws {
-        let node = try InProcessNode()
+    @Test(
+        "A dump takes no more memory than its reader lets it, and shows every item once",
+        arguments: sizes)
+    func bounded(memoryByteCount: Int) throws {
+        let node = try makeNode(memoryByteCount)
         try fill(node, 2_000) { "\(times(245))\($0 + 10_000)" }
         let peer = try stalledDump(node)
         // Of a key each byte may become three.
@@ -137,9 +148,11 @@ struct DumpTests {
         #expect(lines(second.received).count == 2_002)
     }
 
-    @Test("Items that come, change and go during a dump are shown once or not at all")
-    func change() throws {
-        let node = try InProcessNode()
+    @Test(
+        "Items that come, change and go during a dump are shown once or not at all",
+        arguments: sizes)
+    func change(memoryByteCount: Int) throws {
+        let node = try makeNode(memoryByteCount)
         try fill(node, 3_000) { "stays\($0)" }
         let peer = try stalledDump(node)
         var number = 0

@@ -104,24 +104,4 @@ struct NodeCounterTests {
         #expect(all["\(ownNumber):secs_since_last_cmd"] == "0")
         #expect(all["\(ownNumber):listen_addr"] == "tcp:127.0.0.1:\(try node.port)")
     }
-
-    @Test("What expires in any shard of any worker is gone within its second")
-    func everyShardExpires() throws {
-        let node = try RunningNode.sojournd(["-m", "512", "-t", "2", "-o", "debugtime"])
-        let peer = try node.connect()
-        #expect(try page("stats settings", peer)["shards"] == "8")
-        var batch = ""
-        for number in 0..<400 { batch += "set key-\(number) 0 100 1 noreply\r\nx\r\n" }
-        try peer.send(batch)
-        #expect(try page("stats", peer)["curr_items"] == "400")
-        #expect(try peer.ask("debugtime 99") == "OK\r\n")
-        // A clock that moves by itself: 99 s are not 100, and two more are.
-        #expect(try peer.ask("debugtime 2") == "OK\r\n")
-        try wait(for: "all 400 items to expire, which nobody asks for", seconds: 10) {
-            try page("stats", peer)["curr_items"] == "0"
-        }
-        let all = try page("stats", peer)
-        #expect(all["expired_unfetched"] == "400" && all["reclaimed"] == "400")
-        #expect(all["evictions"] == "0")
-    }
 }
