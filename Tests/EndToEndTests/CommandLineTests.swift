@@ -136,11 +136,17 @@ struct CommandLineTests {
             "-q", 64, "sojournd: Unknown option '-q' (see --help)",
             differs: "memcached has two lines"),
         Refused(
+            "-Q", 64, "sojournd: Unknown option '-Q' (see --help)",
+            differs: "memcached has two lines"),
+        Refused(
             "--bogus", 64, "sojournd: Unknown option '--bogus' (see --help)",
             differs: "memcached has two lines"),
         Refused(
             "-c", 64, "sojournd: Missing value for '-c' (see --help)",
             differs: "memcached has two lines"),
+        Refused(
+            "extra", 64, "sojournd: Unexpected argument 'extra' (see --help)",
+            differs: "memcached ignores it"),
         Refused(
             "extra args", 64, "sojournd: 2 unexpected arguments: 'extra', 'args' (see --help)",
             differs: "memcached ignores them"),
