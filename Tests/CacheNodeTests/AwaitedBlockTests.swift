@@ -28,7 +28,7 @@ struct AwaitedBlockTests {
             #expect(isAwaiting(peer))
         }
         try peer.send(bytes("\nmn\r\n"))
-        peer.receiveAll()
+        try peer.receiveAll()
         #expect(String(decoding: peer.received, as: UTF8.self) == reply + "MN\r\n")
         let isStored = !reply.hasPrefix("N")
         #expect(
@@ -43,7 +43,7 @@ struct AwaitedBlockTests {
         let peer = node.open()
         try peer.send(bytes("set k 0 0 1\r\n"))
         try peer.send(bytes("abcmn\r\n"))
-        peer.receiveAll()
+        try peer.receiveAll()
         #expect(
             String(decoding: peer.received, as: UTF8.self)
                 == "CLIENT_ERROR bad data chunk\r\nMN\r\n")
@@ -56,7 +56,7 @@ struct AwaitedBlockTests {
         try peer.send(bytes("set k 0 10 1\r\n"))
         node.context.clock.advance(seconds: 60)
         try peer.send(bytes("a\r\nmg k t\r\n"))
-        peer.receiveAll()
+        try peer.receiveAll()
         #expect(String(decoding: peer.received, as: UTF8.self) == "STORED\r\nHD t10\r\n")
     }
 

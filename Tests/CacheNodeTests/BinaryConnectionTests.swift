@@ -99,7 +99,7 @@ struct BinaryConnectionTests {
         let node = try InProcessNode()
         let peer = node.open()
         try peer.send(BinaryPacket.store(0x01, "k", bytes("value")) + get("k"))
-        peer.receiveAll()
+        try peer.receiveAll()
         #expect(try packets(peer.received).count == 2)
         #expect(node.pool.lentCount == 0)
         // Half a packet is kept, and the header is not read a second time for each byte of the rest.
@@ -110,7 +110,7 @@ struct BinaryConnectionTests {
             return
         }
         try peer.send(Array(get("k").dropFirst(24)))
-        peer.receiveAll()
+        try peer.receiveAll()
         #expect(node.pool.lentCount == 0)
     }
 
@@ -166,12 +166,12 @@ struct BinaryConnectionTests {
             for cuts in [Cuts.whole, .pieces(byteCount: 1)] {
                 let binary = node.open(cuts: cuts)
                 try binary.send(noop)
-                binary.receiveAll()
+                try binary.receiveAll()
                 let replies = BinaryReplyPacket.all(in: binary.received)
                 #expect((replies?.count == 1) == binaryWorks, "\(binding)")
                 let peer = node.open(cuts: cuts)
                 try peer.send(text)
-                peer.receiveAll()
+                try peer.receiveAll()
                 #expect(peer.received.starts(with: bytes("VERSION")) == textWorks, "\(binding)")
                 #expect(peer.hasEnded == !textWorks, "\(binding)")
             }
@@ -185,7 +185,7 @@ struct BinaryConnectionTests {
             let node = try InProcessNode()
             let peer = node.open(cuts: .once(at: place))
             try peer.send(input)
-            peer.receiveAll()
+            try peer.receiveAll()
             #expect(peer.hasEnded)
             #expect(try packets(peer.received).count == 1)
             #expect(node.count(.setCommands) == 0)

@@ -35,7 +35,7 @@ struct BinaryLockTests: LockStage {
     }
 
     private func replies(_ peer: InProcessPeer) throws -> [BinaryReplyPacket] {
-        peer.receiveAll()
+        try peer.receiveAll()
         defer { peer.received = [] }
         return try packets(peer.received)
     }

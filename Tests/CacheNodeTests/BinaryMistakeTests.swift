@@ -98,7 +98,7 @@ struct BinaryMistakeTests {
                 let node = try InProcessNode()
                 let peer = node.open(cuts: cut)
                 try peer.send(input)
-                peer.receiveAll()
+                try peer.receiveAll()
                 let replies = try packets(peer.received)
                 let name = Comment(rawValue: "\(mistake.name), \(cut)")
                 #expect(replies.map(\.opaque) == (mistake.goesOn ? [1, 5, 9] : [1, 5]), name)
@@ -148,7 +148,7 @@ struct BinaryMistakeTests {
             try peer.send(BinaryPacket.store(0x11, "k\(number)", pattern(900_000)))
         }
         try peer.send(BinaryPacket(0x0a).bytes)
-        peer.receiveAll()
+        try peer.receiveAll()
         let replies = try packets(peer.received)
         #expect(replies.last?.opcode == 0x0a)
         #expect(replies.count > 4)

@@ -13,7 +13,7 @@ struct BinaryStatisticsTests {
     private func page(_ name: String, of node: InProcessNode) throws -> [BinaryReplyPacket] {
         let peer = node.open()
         try peer.send(BinaryPacket(0x10, key: name, opaque: 3).bytes)
-        peer.receiveAll()
+        try peer.receiveAll()
         return try packets(peer.received)
     }
 

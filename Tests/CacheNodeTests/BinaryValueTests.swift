@@ -88,7 +88,7 @@ struct BinaryValueTests {
         reader.pull(1_000)
         _ = try node.reply(to: BinaryPacket.store(0x11, "k", pattern(100_000, seed: 2)))
         _ = try node.reply(to: BinaryPacket(0x14, key: "k").bytes)
-        reader.receiveAll()
+        try reader.receiveAll()
         #expect(try self.value(reader.received) == value)
         node.map.checkInvariants(now: node.now.seconds)
     }

@@ -129,7 +129,7 @@ struct BoundTests {
         try peer.send(input)
         // It never holds more than the one buffer of that size.
         #expect(peer.connection.input.capacity <= ProtocolLimits.retrievalLineByteCountMax)
-        peer.receiveAll()
+        try peer.receiveAll()
         let found = String(repeating: "VALUE present 5 2\r\nhi\r\n", count: 80)
         #expect(text(peer.received) == found + "END\r\nMN\r\n")
         #expect(node.count(.getCommands) == UInt64(count))
@@ -212,7 +212,7 @@ struct BoundTests {
         #expect(node.pool.lentCount == 0)
         for peer in peers {
             try peer.send(bytes("set k 0 0 1\r\nx\r\nget k\r\n"))
-            peer.receiveAll()
+            try peer.receiveAll()
             #expect(peer.received.suffix(5).elementsEqual("END\r\n".utf8))
         }
         #expect(node.pool.lentCount == 0)
@@ -220,7 +220,7 @@ struct BoundTests {
         try peers[0].send(bytes("get k"))
         #expect(node.pool.lentCount == 1)
         try peers[0].send(bytes("\r\n"))
-        peers[0].receiveAll()
+        try peers[0].receiveAll()
         #expect(node.pool.lentCount == 0)
     }
 
@@ -231,7 +231,7 @@ struct BoundTests {
         try peer.send(setCommand("k", pattern(500_000)))
         try peer.send(bytes("get" + String(repeating: " k", count: 20) + "\r\n"))
         try peer.send(bytes("get" + String(repeating: " missing", count: 50_000) + "\r\n"))
-        peer.receiveAll()
+        try peer.receiveAll()
         #expect(node.pool.lentCount == 0)
         #expect(peer.connection.input.capacity == InputBuffer.blockByteCount)
         #expect(peer.connection.output.pendingByteCount == 0)

@@ -82,7 +82,7 @@ struct ChunkInvarianceTests {
         let node = try InProcessNode()
         let peer = node.open(cuts: cuts)
         try peer.send(input)
-        peer.receiveAll()
+        try peer.receiveAll()
         let counts = Counter.allCases.filter { $0 != .bytesRead && $0 != .connectionYields }
             .map { node.count($0) }
         let held = node.pool.lentCount

@@ -178,7 +178,7 @@ struct CountedLockTests: LockStage {
 
     /// Of each reply its opcode, its status, and the last byte of its value unless it is an error's text.
     private func replies(_ peer: InProcessPeer) throws -> [String] {
-        peer.receiveAll()
+        try peer.receiveAll()
         defer { peer.received = [] }
         return try #require(BinaryReplyPacket.all(in: peer.received)).map { reply in
             let last = reply.status == 0 ? reply.value.last : nil

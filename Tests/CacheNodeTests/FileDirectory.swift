@@ -10,17 +10,17 @@ final class FileDirectory {
     var path: String { directory.path }
     var names: [String] { directory.names }
 
-    func write(_ name: String, _ bytes: [UInt8]) {
+    func write(_ name: String, _ bytes: [UInt8]) throws {
         let descriptor = open("\(path)/\(name)", O_RDWR | O_CREAT | O_TRUNC, 0o644)
-        precondition(descriptor >= 0)
+        guard descriptor >= 0 else { throw Trouble("cannot make \(name)") }
+        defer { close(descriptor) }
         let count = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
-        precondition(count == bytes.count)
-        close(descriptor)
+        guard count == bytes.count else { throw Trouble("cannot write \(name)") }
     }
 
-    func read(_ name: String) -> [UInt8] {
+    func read(_ name: String) throws -> [UInt8] {
         let descriptor = open("\(path)/\(name)", O_RDONLY)
-        precondition(descriptor >= 0)
+        guard descriptor >= 0 else { throw Trouble("there is no \(name)") }
         defer { close(descriptor) }
         var status = stat()
         fstat(descriptor, &status)
@@ -28,7 +28,7 @@ final class FileDirectory {
         let count = bytes.withUnsafeMutableBytes {
             pread(descriptor, $0.baseAddress, $0.count, 0)
         }
-        precondition(count == bytes.count)
+        guard count == bytes.count else { throw Trouble("cannot read \(name)") }
         return bytes
     }
 }

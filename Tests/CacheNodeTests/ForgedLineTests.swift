@@ -104,7 +104,7 @@ struct ForgedLineTests {
         let node = try InProcessNode()
         let watcher = node.open()
         try watcher.send(bytes("watch fetchers mutations deletions evictions\r\n"))
-        watcher.receiveAll()
+        try watcher.receiveAll()
         watcher.received.removeAll()
         for maker in Self.makers {
             let made = maker.replacing("KEY", with: encoded(Self.key), maxReplacements: 1)
@@ -113,7 +113,7 @@ struct ForgedLineTests {
         for packet in Self.packets {
             _ = try node.reply(to: packet + BinaryPacket(0x04, key: Self.key).bytes)
         }
-        watcher.receiveAll()
+        try watcher.receiveAll()
         let told = watcher.received.split(separator: 10)
         #expect(told.count > Self.makers.count)
         for line in told {

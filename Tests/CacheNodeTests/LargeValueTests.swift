@@ -128,7 +128,7 @@ struct LargeValueTests {
             try peer.send(setCommand("k\(number)", pattern(900_000, seed: UInt64(number))))
         }
         try peer.send(bytes("mn\r\n"))
-        peer.receiveAll()
+        try peer.receiveAll()
         let lines = String(decoding: peer.received, as: UTF8.self).split(separator: "\r\n")
         #expect(lines.first == "STORED")
         #expect(lines.last == "MN")

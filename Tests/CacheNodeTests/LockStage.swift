@@ -25,7 +25,7 @@ extension LockStage {
     }
 
     func received(_ peer: InProcessPeer) -> String {
-        peer.receiveAll()
+        do { try peer.receiveAll() } catch { Issue.record(error) }
         defer { peer.received = [] }
         return String(decoding: peer.received, as: UTF8.self)
     }

@@ -23,12 +23,12 @@ struct LoginTests {
     private func reply(_ input: [UInt8], cuts: Cuts = .whole) throws -> [UInt8] {
         let peer = node.open(cuts: cuts)
         try peer.send(input)
-        peer.receiveAll()
+        try peer.receiveAll()
         while let waiting = peer.connection.state.waiting {
             // What comes after a failure is not slowed down.
             node.context.authentication?.throttle.noteSuccess(.init(.unknown))
             try peer.resume(waiting.ticket, .overdue)
-            peer.receiveAll()
+            try peer.receiveAll()
         }
         return peer.received + (peer.hasEnded ? bytes("(closed)") : [])
     }
@@ -134,7 +134,7 @@ struct LoginTests {
         for _ in 0..<40 { try peer.send(bytes(String(repeating: "abcdef\n", count: 100))) }
         #expect(peer.turn == .outputFull)
         #expect(peer.connection.output.pendingByteCount < 2 * Login.outputByteCountMax)
-        peer.receiveAll()
+        try peer.receiveAll()
         #expect(peer.received.count == 40 * 100 * "CLIENT_ERROR unauthenticated\r\n".utf8.count)
     }
 
@@ -148,7 +148,7 @@ struct LoginTests {
         for peer in [text, binary] {
             let waiting = try #require(peer.connection.state.waiting)
             try peer.resume(waiting.ticket, .stopping)
-            peer.receiveAll()
+            try peer.receiveAll()
         }
         #expect(
             String(decoding: text.received, as: UTF8.self)

@@ -74,7 +74,7 @@ struct MetaReplyTests {
         _ = try node.reply(to: command)
         _ = try node.reply(to: setCommand("other", pattern(300_000, seed: 22)))
         node.map.checkInvariants(now: node.now.seconds)
-        reader.receiveAll()
+        try reader.receiveAll()
         #expect(reader.received == bytes("VA 100000 s100000\r\n") + value + bytes("\r\n"))
         node.map.checkInvariants(now: node.now.seconds)
     }
@@ -113,7 +113,7 @@ struct MetaReplyTests {
         #expect(peer.connection.output.pendingByteCount == 0)
         #expect(node.count(.connectionYields) > 100)
         try peer.send(bytes("mn\r\n"))
-        peer.receiveAll()
+        try peer.receiveAll()
         #expect(peer.received == bytes("MN\r\n"))
         #expect(try node.reply(to: "mg n v\r\n") == "VA 4\r\n1999\r\n")
     }

@@ -113,7 +113,7 @@ struct MetaStoreTests {
             try peer.send(command("k\(number)", pattern(700_000, seed: UInt64(number)), " q k"))
         }
         try peer.send(command("k0", pattern(900_000), " k") + bytes("mg k0\r\nmn\r\n"))
-        peer.receiveAll()
+        try peer.receiveAll()
         let lines = String(decoding: peer.received, as: UTF8.self).split(separator: "\r\n")
         let refused = lines.count { $0 == "SERVER_ERROR out of memory storing object" }
         #expect(refused >= 4)
@@ -151,7 +151,7 @@ struct MetaStoreTests {
         try peer.send(Array(input[..<30_000]))
         #expect(try node.reply(to: "ms k 2 C5 E6\r\ncd\r\n") == "HD\r\n")
         try peer.send(Array(input[30_000...]))
-        peer.receiveAll()
+        try peer.receiveAll()
         #expect(peer.received == bytes("EX kk c0\r\n"))
         #expect(try node.reply(to: "mg k v c\r\n") == "VA 2 c6\r\ncd\r\n")
     }

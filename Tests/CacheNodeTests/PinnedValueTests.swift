@@ -20,7 +20,7 @@ struct PinnedValueTests {
         #expect(reader.received.count == 1_000)
         try happening(node)
         node.map.checkInvariants(now: node.now.seconds)
-        reader.receiveAll()
+        try reader.receiveAll()
         #expect(reader.received == valueReply("k", Self.value) + bytes("END\r\n"))
         node.map.checkInvariants(now: node.now.seconds)
     }

@@ -12,7 +12,7 @@ struct SpaceTests {
     {
         let peer = node.open(by: listener)
         try peer.send(bytes(text))
-        peer.receiveAll()
+        try peer.receiveAll()
         return String(decoding: peer.received, as: UTF8.self)
     }
 

@@ -10,7 +10,7 @@ import Testing
 @Suite(.timeLimit(.minutes(10)))
 struct WatcherTests {
     private func lines(_ peer: InProcessPeer) -> [String] {
-        peer.receiveAll()
+        do { try peer.receiveAll() } catch { Issue.record(error) }
         defer { peer.received.removeAll() }
         // CR LF would be one character of a text.
         return peer.received.split(separator: 10).map { String(decoding: $0, as: UTF8.self) }

@@ -21,10 +21,14 @@ struct NodeCounterTests {
         let before = try page("stats", peer)
         let page = try peer.ask("stats", until: "END\r\n")
         let after = try self.page("stats", peer)
-        func change(_ name: String) -> Int { Int(after[name] ?? "")! - Int(before[name] ?? "")! }
+        func change(_ name: String) -> Int? {
+            guard let after = after[name].flatMap({ Int($0) }) else { return nil }
+            return before[name].flatMap { Int($0) }.map { after - $0 }
+        }
         #expect(change("bytes_read") == 2 * "stats\r\n".utf8.count)
         // The page before is not counted in itself; it is as long as the next one, or nearly.
-        #expect(abs(change("bytes_written") - 2 * page.utf8.count) < 100)
+        let written = try #require(change("bytes_written"))
+        #expect(abs(written - 2 * page.utf8.count) < 100)
         #expect(change("total_connections") == 0 && after["curr_connections"] == "1")
 
         let others = try (0..<5).map { _ in try node.connect() }
@@ -33,10 +37,10 @@ struct NodeCounterTests {
         #expect(full["curr_connections"] == "6" && full["connection_structures"] == "6")
         #expect(full["total_connections"] == "6" && full["rejected_connections"] == "0")
         // A turn is five commands: the sixth waits for the next one, and so does the eleventh.
-        let yields = Int(full["conn_yields"] ?? "")!
+        let yields = try #require(Int(full["conn_yields"] ?? ""))
         try peer.send(String(repeating: "mn\r\n", count: 11))
         _ = try peer.receive(until: String(repeating: "MN\r\n", count: 11))
-        #expect(Int(try self.page("stats", peer)["conn_yields"] ?? "")! == yields + 2)
+        #expect(try self.page("stats", peer)["conn_yields"] == "\(yields + 2)")
         #expect(try peer.ask("stats reset") == "RESET\r\n")
         let zero = try self.page("stats", peer)
         #expect(zero["rejected_connections"] == "0" && zero["total_connections"] == "0")
@@ -98,9 +102,13 @@ struct NodeCounterTests {
         #expect(
             states.values.sorted()
                 == ["conn_listening", "conn_nread", "conn_parse_cmd", "conn_read"])
-        let idleNumber = states.first { $0.value == "conn_read" }!.key.split(separator: ":")[0]
-        #expect(Int(all["\(idleNumber):secs_since_last_cmd"] ?? "")! >= 50)
-        let ownNumber = states.first { $0.value == "conn_parse_cmd" }!.key.split(separator: ":")[0]
+        func number(_ state: String) throws -> Substring {
+            try #require(states.first { $0.value == state }).key.split(separator: ":")[0]
+        }
+        let idleNumber = try number("conn_read")
+        let idleSeconds = try #require(Int(all["\(idleNumber):secs_since_last_cmd"] ?? ""))
+        #expect(idleSeconds >= 50)
+        let ownNumber = try number("conn_parse_cmd")
         #expect(all["\(ownNumber):secs_since_last_cmd"] == "0")
         #expect(all["\(ownNumber):listen_addr"] == "tcp:127.0.0.1:\(try node.port)")
     }

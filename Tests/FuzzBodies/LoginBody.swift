@@ -25,11 +25,11 @@
         let node = try InProcessNode(authentication: NodeAuthentication(rules, passwords))
         let peer = node.open(cuts: cuts)
         try peer.send(input)
-        peer.receiveAll()
+        try peer.receiveAll()
         while let waiting = peer.connection.state.waiting {
             node.context.authentication?.throttle.noteSuccess(.init(.unknown))
             try peer.resume(waiting.ticket, .overdue)
-            peer.receiveAll()
+            try peer.receiveAll()
         }
         let isLoggedIn = peer.connection.login == nil
         if !isLoggedIn {

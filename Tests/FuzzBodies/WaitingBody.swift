@@ -88,7 +88,7 @@
             if let waiting = peers[place].connection.state.waiting {
                 tickets.append(waiting.ticket)
             }
-            return take()
+            return try take()
         }
 
         private mutating func send(_ number: Int, by place: Int) throws {
@@ -110,10 +110,10 @@
         }
 
         /// Takes what has been answered, and counts who has which lock.
-        private mutating func take() -> String? {
+        private mutating func take() throws -> String? {
             if tickets.count > 20 { tickets.removeFirst(10) }
             for (place, peer) in peers.enumerated() {
-                peer.receiveAll()
+                try peer.receiveAll()
                 defer { peer.received = [] }
                 guard isPlain else { continue }
                 for line in peer.received.split(separator: 10) {

@@ -71,7 +71,7 @@
         func reply(to input: [UInt8], cuts: Cuts? = nil) throws -> [UInt8] {
             let peer = open(cuts: cuts)
             try peer.send(input)
-            peer.receiveAll()
+            try peer.receiveAll()
             return peer.received
         }
 
@@ -193,10 +193,9 @@
             return true
         }
 
-        func receiveAll() {
-            do { while try receive(isUnexpected: false) {} } catch {
-                preconditionFailure("a peer that cannot go on: \(error)")
-            }
+        /// Throws when the connection takes no more of what arrives, and does not go on without.
+        func receiveAll() throws {
+            while try receive(isUnexpected: false) {}
         }
 
         /// Takes at most so many bytes of the replies, and lets the node go on.

@@ -21,7 +21,7 @@ import Testing
     /// A map with items of every kind; returns them as they must be found, and which keys must not be.
     private func fill(
         _ map: SessionMap, count: Int, seed: UInt64
-    ) -> (wanted: [[UInt8]: HitCopy], gone: [[UInt8]], uniques: Set<UInt64>) {
+    ) throws -> (wanted: [[UInt8]: HitCopy], gone: [[UInt8]], uniques: Set<UInt64>) {
         var generator = SeededGenerator(seed: seed)
         var wanted: [[UInt8]: HitCopy] = [:]
         var gone: [[UInt8]] = []
@@ -39,7 +39,7 @@ import Testing
                 map.set(
                     key, value, clientFlags: number % 2 == 0 ? 0 : UInt32(number),
                     deadline: deadline) == .stored)
-            uniques.insert(map.get(key).hit!.casUnique)
+            try uniques.insert(#require(map.get(key).hit).casUnique)
             if number % 5 == 0 {
                 #expect(map.remove(key))
                 gone.append(key)
@@ -69,7 +69,7 @@ import Testing
         arguments: [(2, 4, 1), (1, 4, 4), (4, 4, 1), (4, 8, 2), (2, 3, 2)])
     func everythingMoves(_ from: Int, _ megabytes: Int, _ to: Int) throws {
         let memory = OutlivingMemory(configuration(megabytes: 4, shardCount: from))
-        let (wanted, gone, uniques) = fill(try memory.makeMap(), count: 2_000, seed: 5)
+        let (wanted, gone, uniques) = try fill(memory.makeMap(), count: 2_000, seed: 5)
         let target = configuration(megabytes: megabytes, shardCount: to)
         let movers = try Movers(memory, to: target)
         let left = try #require(try movers.goOn(now: 20))
@@ -85,7 +85,8 @@ import Testing
         for number in 0..<1_000 {
             let key = Array("new-\(number)".utf8)
             #expect(map.set(key, [], now: 20) == .stored)
-            #expect(fresh.insert(map.get(key, now: 20).hit!.casUnique).inserted)
+            let unique = try #require(map.get(key, now: 20).hit).casUnique
+            #expect(fresh.insert(unique).inserted)
         }
     }
 
@@ -94,7 +95,7 @@ import Testing
         arguments: [(2, 1), (2, 2), (1, 2), (4, 2)])
     func deaths(_ from: Int, _ to: Int) throws {
         let memory = OutlivingMemory(configuration(megabytes: from == 4 ? 2 : 1, shardCount: from))
-        let (wanted, gone, _) = fill(try memory.makeMap(), count: 120, seed: 6)
+        let (wanted, gone, _) = try fill(memory.makeMap(), count: 120, seed: 6)
         let target = configuration(megabytes: 2, shardCount: to)
         let movers = try Movers(memory, to: target)
         var storeCount = 0
@@ -132,7 +133,7 @@ import Testing
         arguments: [(2, 1, false), (2, 2, false), (2, 2, true), (4, 2, true)])
     func interruptions(_ from: Int, _ to: Int, isParallel: Bool) throws {
         let memory = OutlivingMemory(configuration(megabytes: 4, shardCount: from))
-        let (wanted, _, _) = fill(try memory.makeMap(), count: 2_000, seed: 7)
+        let (wanted, _, _) = try fill(memory.makeMap(), count: 2_000, seed: 7)
         let target = configuration(megabytes: 6, shardCount: to)
         let movers = try Movers(memory, to: target)
         movers.isParallel = isParallel
@@ -294,7 +295,7 @@ import Testing
     @Test("A damaged arena is told before anything is changed")
     func damage() throws {
         let memory = OutlivingMemory(configuration(megabytes: 1, shardCount: 2))
-        _ = fill(try memory.makeMap(), count: 100, seed: 8)
+        _ = try fill(memory.makeMap(), count: 100, seed: 8)
         let region = memory.region(1)
         region[Extent(ExtentAllocator.headUnitCount), .lengthAndKind] = 0
         let before = OutlivingMemory(copying: memory)

@@ -108,7 +108,7 @@
         static let shardCount = 1
         static let number = 0
 
-        init(_ shape: Shape, seed: UInt64) {
+        init(_ shape: Shape, seed: UInt64) throws {
             self.shape = shape
             self.seed = seed
             generator = SeededGenerator(seed: seed)
@@ -132,7 +132,7 @@
                     unitCount: UInt32(shape.regionByteCount / Region.unitByteCount),
                     features: shape.features), byteCount: shape.regionByteCount,
                 number: Self.number, configuration: configuration, hash: hash, now: now)
-            shard = makeObserved()
+            shard = try makeObserved()
         }
 
         deinit {
@@ -153,7 +153,7 @@
         }
 
         /// Recovers the run's own memory into a shard that is looked at.
-        func makeObserved() -> Shard {
+        func makeObserved() throws -> Shard {
             let observer = StoreObserver { [unowned self] in willStore() }
             var report = RecoveryReport()
             do {
@@ -161,11 +161,12 @@
                     recovering: region(memory, observer), byteCount: shape.regionByteCount,
                     number: Self.number, configuration: configuration, hash: hash, now: now,
                     report: &report)
-                precondition(report.damagedCount == 0, "damage where there is none")
+                try require(report.damagedCount == 0, "damage where there is none")
                 shard.evictionObserver = { [unowned self] in evicting.insert(HitCopy($0).key) }
                 return shard
-            } catch {
-                preconditionFailure("SOJOURN_SEED=\(seed), step \(step): \(error)")
+            } catch let error as DamagedRegion {
+                throw Disagreement(
+                    description: "\(shape.name), SOJOURN_SEED=\(seed), step \(step): \(error)")
             }
         }
 
@@ -227,7 +228,7 @@
             pins = []
             pendings = []
             isRecovering = true
-            shard = makeObserved()
+            shard = try makeObserved()
             isRecovering = false
         }
 

@@ -148,7 +148,8 @@ import Testing
             for number in 0..<100 {
                 let key = Array("new-\(number)".utf8)
                 #expect(map.set(key, [1]) == .stored)
-                #expect(uniques.insert(map.get(key).hit!.casUnique).inserted)
+                let unique = try #require(map.get(key).hit).casUnique
+                #expect(uniques.insert(unique).inserted)
             }
         }
     }

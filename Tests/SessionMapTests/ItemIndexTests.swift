@@ -8,15 +8,18 @@ private final class TestIndex {
     private var index: ItemIndex
     private var items: [[UInt8]: (item: Item, tag: UInt32)] = [:]
 
+    /// The region is too small for an index.
+    struct NoRoom: Error {}
+
     var count: Int { index.count }
     var unitCount: UInt32 { index.unitCount }
     var totalSlotCount: Int { index.totalSlotCount }
     var directoryByteCount: Int { index.directoryByteCount }
 
-    init(unitCount: UInt32) {
+    init(unitCount: UInt32) throws {
         memory = TestExtents(unitCount: unitCount)
         guard let index = ItemIndex(region: memory.region, extents: &memory.extents) else {
-            preconditionFailure("a region without room for an index")
+            throw NoRoom()
         }
         self.index = index
     }
@@ -42,10 +45,9 @@ private final class TestIndex {
         return true
     }
 
-    func remove(_ key: [UInt8]) {
-        guard let (item, tag) = items.removeValue(forKey: key) else {
-            preconditionFailure("a key that was not added")
-        }
+    func remove(_ key: [UInt8]) throws {
+        let (item, tag) = try #require(items[key], "a key that was not added")
+        items[key] = nil
         let slot = index.slot(of: item, tag: tag)
         index.remove(slot)
         if index.wantsShrinking(slot) { index.shrink(tag, extents: &memory.extents) }
@@ -85,8 +87,8 @@ private final class TestIndex {
         return (0..<count).map { _ in UInt32(truncatingIfNeeded: generator.next()) }
     }
 
-    @Test func aSegmentGrowsThroughEverySizeAndThenSplits() {
-        let index = TestIndex(unitCount: 120_000)
+    @Test func aSegmentGrowsThroughEverySizeAndThenSplits() throws {
+        let index = try TestIndex(unitCount: 120_000)
         var shapes: [UInt32] = []
         var countsAtChange: [Int] = []
         for (number, tag) in randomTags(720).enumerated() {
@@ -103,8 +105,8 @@ private final class TestIndex {
         #expect(index.check())
     }
 
-    @Test func manyItemsAreFoundAndNothingElse() {
-        let index = TestIndex(unitCount: 400_000)
+    @Test func manyItemsAreFoundAndNothingElse() throws {
+        let index = try TestIndex(unitCount: 400_000)
         let tags = randomTags(20_000)
         for (number, tag) in tags.enumerated() { #expect(index.add(key(number), tag: tag)) }
         #expect(index.check())
@@ -117,8 +119,8 @@ private final class TestIndex {
         }
     }
 
-    @Test func anEmptiedIndexIsAsSmallAsAFreshOne() {
-        let index = TestIndex(unitCount: 400_000)
+    @Test func anEmptiedIndexIsAsSmallAsAFreshOne() throws {
+        let index = try TestIndex(unitCount: 400_000)
         let fresh = index.memory.freeUnitCount
         let tags = randomTags(10_000)
         for round in 0..<2 {
@@ -127,7 +129,7 @@ private final class TestIndex {
             var generator = SeededGenerator(seed: UInt64(round))
             order.shuffle(using: &generator)
             for (place, number) in order.enumerated() {
-                index.remove(key(number))
+                try index.remove(key(number))
                 if place % 1000 == 0 { #expect(index.check()) }
             }
             #expect(index.count == 0 && index.check())
@@ -136,24 +138,24 @@ private final class TestIndex {
         }
     }
 
-    @Test func itemsWithOneTagAreToldApartByTheirKeys() {
-        let index = TestIndex(unitCount: 120_000)
+    @Test func itemsWithOneTagAreToldApartByTheirKeys() throws {
+        let index = try TestIndex(unitCount: 120_000)
         for number in 0..<300 { #expect(index.add(key(number), tag: 0xFFFF_FFFF)) }
         #expect(index.check())
         #expect(index.find(key(300), tag: 0xFFFF_FFFF) == nil)
         // From the middle of the run outwards, so that every probe passes an emptied slot.
         for number in 0..<150 {
-            index.remove(key(150 + number))
-            index.remove(key(149 - number))
+            try index.remove(key(150 + number))
+            try index.remove(key(149 - number))
             if number % 10 == 0 { #expect(index.check()) }
         }
         #expect(index.count == 0)
     }
 
-    @Test func removalKeepsProbesIntactAcrossTheEndOfTheTable() {
+    @Test func removalKeepsProbesIntactAcrossTheEndOfTheTable() throws {
         // Home slots at the very end of the table, so that runs go on at its beginning.
         var generator = SeededGenerator(seed: 4)
-        let index = TestIndex(unitCount: 120_000)
+        let index = try TestIndex(unitCount: 120_000)
         var present: [Int] = []
         var next = 0
         for step in 0..<3000 {
@@ -163,39 +165,39 @@ private final class TestIndex {
                 present.append(next)
                 next += 1
             } else {
-                index.remove(key(present.remove(at: generator.number(below: present.count))))
+                try index.remove(key(present.remove(at: generator.number(below: present.count))))
             }
             if step % 10 == 0 { #expect(index.check()) }
         }
     }
 
-    @Test func aSplitThatPutsEverythingOnOneSideEndsAndLosesNothing() {
-        let index = TestIndex(unitCount: 400_000)
+    @Test func aSplitThatPutsEverythingOnOneSideEndsAndLosesNothing() throws {
+        let index = try TestIndex(unitCount: 400_000)
         // Equal low bits: the first eleven splits separate nothing.
         for number in 0..<3000 {
             #expect(index.add(key(number), tag: UInt32(number) << 11 | 0x2A))
         }
         #expect(index.check())
         #expect(index.find(key(0), tag: 0) == nil)
-        for number in 0..<3000 { index.remove(key(number)) }
+        for number in 0..<3000 { try index.remove(key(number)) }
         #expect(index.count == 0 && index.check())
     }
 
-    @Test func tagsThatNoSplitCanSeparateFillOneSegmentAndNoMore() {
-        let index = TestIndex(unitCount: 4_000_000)
+    @Test func tagsThatNoSplitCanSeparateFillOneSegmentAndNoMore() throws {
+        let index = try TestIndex(unitCount: 4_000_000)
         // 20 equal low bits are as deep as the directory goes; one slot of 896 stays empty.
         for number in 0..<895 { #expect(index.add(key(number), tag: UInt32(number) << 20)) }
         #expect(!index.add(key(895), tag: 895 << 20))
         #expect(index.add(key(896), tag: 1))
         #expect(index.check())
         #expect(index.find(key(895), tag: 895 << 20) == nil)
-        index.remove(key(0))
+        try index.remove(key(0))
         #expect(index.add(key(895), tag: 895 << 20))
         #expect(index.check())
     }
 
     @Test func withoutAFreeExtentItFillsItsSegmentToTheLastSlotButOne() throws {
-        let index = TestIndex(unitCount: 120_000)
+        let index = try TestIndex(unitCount: 120_000)
         let tags = randomTags(600)
         for number in 0..<400 { #expect(index.add(key(number), tag: tags[number])) }
         // Holes that hold an item each, but no segment.
@@ -211,8 +213,8 @@ private final class TestIndex {
         #expect(index.unitCount == 642 && index.check())
     }
 
-    @Test func aSlotCanBeGivenToAnotherItem() {
-        let index = TestIndex(unitCount: 120_000)
+    @Test func aSlotCanBeGivenToAnotherItem() throws {
+        let index = try TestIndex(unitCount: 120_000)
         for number in 0..<50 { #expect(index.add(key(number), tag: 7 << 24)) }
         #expect(index.replace(key(25), by: Item(55_555)) == Item(55_555))
         #expect(index.check())

@@ -289,12 +289,13 @@ import Testing
             }
             for number in 0..<2 { memory.region(number).setCASUnique(.null, damaged) }
             let (_, map, movers) = try move(memory, to: targets[0])
-            withExtendedLifetime(movers) {
+            try withExtendedLifetime(movers) {
                 #expect(count(map) == Self.keptCount)
                 for number in 0..<100 {
                     let key = Array("new-\(number)".utf8)
                     #expect(map.set(key, [1], now: 20) == .stored)
-                    #expect(uniques.insert(map.get(key, now: 20).hit!.casUnique).inserted)
+                    let unique = try #require(map.get(key, now: 20).hit).casUnique
+                    #expect(uniques.insert(unique).inserted)
                 }
             }
         }

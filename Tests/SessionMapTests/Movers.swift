@@ -74,8 +74,12 @@ final class Movers {
                 }
             },
             release: { [unowned self] bytes in
-                precondition(bytes.lowerBound % 4_096 == 0 && bytes.upperBound % 4_096 == 0)
-                precondition(bytes.lowerBound >= 4_096, "the old header is needed")
+                guard bytes.lowerBound % 4_096 == 0, bytes.upperBound % 4_096 == 0,
+                    bytes.lowerBound >= 4_096, bytes.upperBound <= old.count
+                else {
+                    Issue.record("bytes \(bytes) are no pages, or the old header is among them")
+                    return
+                }
                 UnsafeMutableRawBufferPointer(rebasing: old[bytes]).initializeMemory(
                     as: UInt8.self, repeating: 0)
                 lock.withLock { _ in

@@ -16,7 +16,7 @@ import Testing
         private func run(
             _ shape: CrashRun.Shape, stepCount: Int, seed: UInt64 = seed
         ) throws -> CrashRun {
-            let run = CrashRun(shape, seed: seed)
+            let run = try CrashRun(shape, seed: seed)
             try run.run(stepCount: max(stepCount, Self.stepCount))
             print(
                 "\(shape.name): \(run.lookCount) looks, \(run.deathCount) deaths, "

@@ -29,7 +29,7 @@ import Testing
                     key, value, clientFlags: UInt32(truncatingIfNeeded: generator.next()),
                     deadline: number % 3 == 0 ? .never : .at(1_000 + UInt64(number)))
                 #expect(outcome == .stored)
-                uniques.insert(map.get(key).hit!.casUnique)
+                try uniques.insert(#require(map.get(key).hit).casUnique)
                 if number % 5 == 0 {
                     #expect(map.remove(key))
                     deleted.append(key)
@@ -51,7 +51,8 @@ import Testing
         for number in 0..<1_000 {
             let key = Array("new-\(number)".utf8)
             #expect(map.set(key, []) == .stored)
-            #expect(uniques.insert(map.get(key).hit!.casUnique).inserted)
+            let unique = try #require(map.get(key).hit).casUnique
+            #expect(uniques.insert(unique).inserted)
         }
     }
 
