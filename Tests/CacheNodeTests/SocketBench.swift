@@ -33,6 +33,15 @@ final class SocketBench {
             connection: connection)
     }
 
+    /// Over a stream whose other end is somebody else's to use.
+    init(_ stream: consuming Transport) throws {
+        node = try InProcessNode()
+        worker = try Worker(number: 0, context: node.context)
+        connection = node.makeConnection()
+        peer = -1
+        socket = try ClientSocket(worker: worker, stream: stream, connection: connection)
+    }
+
     /// The worker ends in order: its loop is the last to go.
     deinit {
         socket?.detach()

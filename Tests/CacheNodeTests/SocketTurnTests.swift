@@ -57,6 +57,17 @@ struct SocketTurnTests {
         #expect(bench.node.count(.getCommands) == count)
     }
 
+    @Test("One turn of the loop sends a peer four times 64 KiB, though its socket takes more")
+    func quickReaderTurn() throws {
+        let bench = try SocketBench(sendBuffer: 1 << 20)
+        _ = try bench.node.reply(to: setCommand("k", pattern(15_000)))
+        bench.send(String(repeating: "get k\r\n", count: 64))
+        bench.singleTurn()
+        // The output's 64 KiB are five of these.
+        let count = bench.node.count(.getCommands)
+        #expect((5...20).contains(count))
+    }
+
     private static let noop = BinaryPacket(0x0a).bytes
 
     private func replyCount(_ bench: SocketBench) -> Int? {

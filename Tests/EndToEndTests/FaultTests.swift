@@ -175,6 +175,25 @@ struct PeerFaultTests {
         #expect(try other.ask("get k", until: "END\r\n") == "VALUE k 0 3\r\nold\r\nEND\r\n")
     }
 
+    @Test(
+        "A peer that ends its sending while it is owed more than the kernel takes gets all of it",
+        arguments: [40_000, 60_000])
+    func endsSendingWhileOwed(byteCount: Int) throws {
+        let node = try RunningNode.sojournd()
+        let value = String(repeating: "v", count: byteCount)
+        #expect(try node.connect().ask("set k 0 0 \(byteCount)\r\n\(value)") == "STORED\r\n")
+        let peer = try SocketPeer(node.places[0], isNarrow: true)
+        try peer.send("get k\r\n")
+        // What the kernel takes is all that was sent, and the rest waits, when the end comes.
+        try wait(for: "the reply to be stuck") {
+            let page = try node.connect().ask("stats conns", until: "END\r\n")
+            return page.contains("conn_mwrite")
+        }
+        peer.endSending()
+        #expect(
+            try peer.receiveUntilEnd() == "VALUE k 0 \(byteCount)\r\n\(value)\r\nEND\r\n")
+    }
+
     @Test("A peer that is gone while it is owed replies does no harm")
     func goneWithoutReading() throws {
         let node = try RunningNode.sojournd()

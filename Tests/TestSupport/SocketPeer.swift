@@ -10,14 +10,15 @@ package final class SocketPeer: TranscriptPeer {
     /// How long nothing must come to be believed. There is no telling that nothing will come.
     private static let quietMilliseconds: Int32 = 100
 
-    package init(_ place: RunningNode.Place) throws {
+    /// - Parameter isNarrow: whether the kernels take some 30 KB at most of what is on the way to it, by TCP.
+    package init(_ place: RunningNode.Place, isNarrow: Bool = false) throws {
         switch place {
         case .tcp(let port):
             var address = sockaddr_in()
             address.sin_family = sa_family_t(AF_INET)
             address.sin_port = port.bigEndian
             address.sin_addr.s_addr = in_addr_t(0x7F00_0001).bigEndian
-            descriptor = try Self.connect(AF_INET, address)
+            descriptor = try Self.connect(AF_INET, address, isNarrow: isNarrow)
         case .tcp6(let port):
             var address = sockaddr_in6()
             address.sin6_family = sa_family_t(AF_INET6)
@@ -43,10 +44,18 @@ package final class SocketPeer: TranscriptPeer {
     /// Takes over a connected, non-blocking descriptor.
     package init(descriptor: Int32) { self.descriptor = descriptor }
 
-    private static func connect<Address>(_ family: Int32, _ address: Address) throws -> Int32 {
+    private static func connect<Address>(
+        _ family: Int32, _ address: Address, isNarrow: Bool = false
+    ) throws -> Int32 {
         let type = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue)
         let descriptor = socket(family, type, 0)
         guard descriptor >= 0 else { throw Trouble("no socket: \(reason(errno))") }
+        if isNarrow {
+            // The other side's kernel makes its buffer as large as some segments.
+            var (window, segment): (Int32, Int32) = (2_048, 536)
+            setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &window, socklen_t(4))
+            setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_MAXSEG, &segment, socklen_t(4))
+        }
         let result = withUnsafePointer(to: address) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
                 Glibc.connect(descriptor, $0, socklen_t(MemoryLayout<Address>.size))
