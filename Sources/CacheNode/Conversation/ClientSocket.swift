@@ -37,6 +37,9 @@ final class ClientSocket {
     private static let fillsPerTurn = 4
     /// How often in a row the input may be filled and executed, for the same reason.
     private static let readsPerTurn = 4
+    /// From here on a reply is sent at once: when many others have theirs, it is in no processor's cache any
+    /// more.
+    private static let longReplyByteCount = 16 << 10
     /// After so much of a large value others get their turn.
     private static let bytesPerTurn = 256 << 10
 
@@ -162,6 +165,8 @@ final class ClientSocket {
                 if stream.hasPending { readOn() }
                 if state.isBlocked || connection.output.isEmpty {
                     notePhase()
+                } else if connection.output.pendingByteCount >= Self.longReplyByteCount {
+                    sendReplies()
                 } else {
                     worker._withUnsafeGuaranteedRef { $0.sendSoon(self) }
                 }
