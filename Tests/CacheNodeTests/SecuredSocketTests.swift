@@ -36,12 +36,16 @@ struct SecuredSocketTests {
         return (try SocketBench(.secured(own)), peer)
     }
 
-    @Test("However much comes at once, the last of it is answered though nothing comes after it")
-    func nothingIsForgotten() throws {
-        let value = String(repeating: "v", count: 3_000)
-        for count in stride(from: 2, through: 62, by: 4) {
+    @Test(
+        "However much comes at once, the last of it is answered though nothing comes after it",
+        arguments: [3_000, 5_000, 9_000])
+    func nothingIsForgotten(byteCount: Int) throws {
+        let value = String(repeating: "v", count: byteCount)
+        // Up to three times what a turn takes.
+        for count in 1...(3 * 4 * InputBuffer.blockByteCount / byteCount) {
             let (bench, peer) = try connect()
-            try peer.send(String(repeating: "ms k 3000 q\r\n\(value)\r\n", count: count) + "mn\r\n")
+            let store = "ms k \(byteCount) q\r\n\(value)\r\n"
+            try peer.send(String(repeating: store, count: count) + "mn\r\n")
             bench.turn()
             #expect(bench.node.count(.setCommands) == UInt64(count))
             let isAnswered = peer.receive(isUnexpected: false)
