@@ -14,7 +14,7 @@ enum LostPages {
     static func attend(to file: String) {
         let text = """
             sojournd: memory file \(file): a page of it is gone: it was cut short, or its disk is full or \
-            broken. The node ends, as it cannot go on without; what is intact is found at its next start\n
+            broken. The node ends, as it cannot go on without; its next start checks what is left\n
             """
         words = .allocate(byteCount: text.utf8.count, alignment: 1)
         words.copyBytes(from: text.utf8)

@@ -5,22 +5,13 @@ import Testing
 /// Counters of what only a process has: connections, bytes on sockets, threads and their shards.
 @Suite(.timeLimit(.minutes(10)))
 struct NodeCounterTests {
-    private func page(_ name: String, _ peer: SocketPeer) throws -> [String: String] {
-        var all: [String: String] = [:]
-        for line in try peer.ask(name, until: "END\r\n").split(separator: "\r\n") {
-            let words = line.split(separator: " ", maxSplits: 2)
-            if words[0] == "STAT" { all[String(words[1])] = String(words[2]) }
-        }
-        return all
-    }
-
     @Test("Connections and their bytes are counted exactly")
     func connections() throws {
         let node = try RunningNode.sojournd(["-t", "1", "-R", "5"])
         let peer = try node.connect()
-        let before = try page("stats", peer)
+        let before = try statisticsPage("stats", peer)
         let page = try peer.ask("stats", until: "END\r\n")
-        let after = try self.page("stats", peer)
+        let after = try statisticsPage("stats", peer)
         func change(_ name: String) -> Int? {
             guard let after = after[name].flatMap({ Int($0) }) else { return nil }
             return before[name].flatMap { Int($0) }.map { after - $0 }
@@ -33,16 +24,16 @@ struct NodeCounterTests {
 
         let others = try (0..<5).map { _ in try node.connect() }
         for other in others { #expect(try other.ask("mn") == "MN\r\n") }
-        let full = try self.page("stats", peer)
+        let full = try statisticsPage("stats", peer)
         #expect(full["curr_connections"] == "6" && full["connection_structures"] == "6")
         #expect(full["total_connections"] == "6" && full["rejected_connections"] == "0")
         // A turn is five commands: the sixth waits for the next one, and so does the eleventh.
         let yields = try #require(Int(full["conn_yields"] ?? ""))
         try peer.send(String(repeating: "mn\r\n", count: 11))
         _ = try peer.receive(until: String(repeating: "MN\r\n", count: 11))
-        #expect(try self.page("stats", peer)["conn_yields"] == "\(yields + 2)")
+        #expect(try statisticsPage("stats", peer)["conn_yields"] == "\(yields + 2)")
         #expect(try peer.ask("stats reset") == "RESET\r\n")
-        let zero = try self.page("stats", peer)
+        let zero = try statisticsPage("stats", peer)
         #expect(zero["rejected_connections"] == "0" && zero["total_connections"] == "0")
         #expect(zero["conn_yields"] == "0" && zero["curr_connections"] == "6")
     }
@@ -55,12 +46,12 @@ struct NodeCounterTests {
         let peer = try node.connect()
         let others = try (0..<2).map { _ in try node.connect() }
         for other in others { #expect(try other.ask("mn") == "MN\r\n") }
-        var full = try page("stats", peer)
+        var full = try statisticsPage("stats", peer)
         let before = try #require(Int(full["listen_disabled_num"] ?? ""))
         let waiting = try (0..<2).map { _ in try node.connect() }
         try waiting[0].send("mn\r\n")
         #expect(!waiting[0].receive(isUnexpected: true))
-        full = try page("stats", peer)
+        full = try statisticsPage("stats", peer)
         #expect(full["accepting_conns"] == "0" && full["curr_connections"] == "3")
         let atStart = try #require(Int(full["time_in_listen_disabled_us"] ?? ""))
         others[0].close()
@@ -70,17 +61,17 @@ struct NodeCounterTests {
         waiting[0].close()
         waiting[1].close()
         try wait(for: "the node to let others in") {
-            try page("stats", peer)["accepting_conns"] == "1"
+            try statisticsPage("stats", peer)["accepting_conns"] == "1"
         }
-        let free = try page("stats", peer)
+        let free = try statisticsPage("stats", peer)
         let pauses = try #require(Int(free["listen_disabled_num"] ?? "")) - before
         #expect(pauses >= 1 && pauses <= 3, "a place that came free may have been seen, or not")
         let microseconds = try #require(Int(free["time_in_listen_disabled_us"] ?? ""))
         #expect(microseconds > atStart)
         #expect(microseconds <= atStart + Int((clock.now - start) / .microseconds(1)))
         #expect(try peer.ask("stats reset") == "RESET\r\n")
-        #expect(try page("stats", peer)["listen_disabled_num"] == "0")
-        #expect(try page("stats", peer)["total_connections"] == "0")
+        #expect(try statisticsPage("stats", peer)["listen_disabled_num"] == "0")
+        #expect(try statisticsPage("stats", peer)["total_connections"] == "0")
     }
 
     @Test("A connection's page says who is there, what it does and for how long it has been idle")
@@ -95,9 +86,9 @@ struct NodeCounterTests {
         #expect(try peer.ask("debugtime 50") == "OK\r\n")
         try sending.send("set k 0 0 100000\r\nabc")
         try wait(for: "the value's beginning") {
-            try page("stats conns", peer).values.contains("conn_nread")
+            try statisticsPage("stats conns", peer).values.contains("conn_nread")
         }
-        let all = try page("stats conns", peer)
+        let all = try statisticsPage("stats conns", peer)
         let states = all.filter { $0.key.hasSuffix(":state") }
         #expect(
             states.values.sorted()

@@ -23,23 +23,14 @@ struct ShardTests {
 
     private func start(_ shape: Shape, _ flags: [String] = []) throws -> RunningNode {
         let node = try RunningNode.sojournd(shape.flags + flags)
-        let settings = try page("stats settings", node.connect())
+        let settings = try statisticsPage("stats settings", node.connect())
         try #require(settings["shards"] == "\(shape.shardCount)")
         try #require(settings["num_threads"] == "\(shape.threadCount)")
         return node
     }
 
-    private func page(_ name: String, _ peer: SocketPeer) throws -> [String: String] {
-        var all: [String: String] = [:]
-        for line in try peer.ask(name, until: "END\r\n").split(separator: "\r\n") {
-            let words = line.split(separator: " ", maxSplits: 2)
-            if words[0] == "STAT" { all[String(words[1])] = String(words[2]) }
-        }
-        return all
-    }
-
     private func check(_ name: String, _ wanted: [String: Int], _ peer: SocketPeer) throws {
-        let all = try page(name, peer)
+        let all = try statisticsPage(name, peer)
         for (statistic, value) in wanted {
             #expect(all[statistic] == "\(value)", "\(name): \(statistic)")
         }
@@ -107,7 +98,7 @@ struct ShardTests {
         #expect(
             try peers[3].ask("stats detail dump", until: "END\r\n")
                 == "PREFIX p get 1600 hit 1200 set 400 del 100\r\nEND\r\n")
-        let sizes = try page("stats sizes", peers[0]).values.compactMap { Int($0) }
+        let sizes = try statisticsPage("stats sizes", peers[0]).values.compactMap { Int($0) }
         #expect(sizes.reduce(0, +) == 300)
         #expect(try peers[0].ask("stats reset") == "RESET\r\n")
         try check(
