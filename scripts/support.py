@@ -18,6 +18,19 @@ def build():
                           text=True).stdout.strip()
 
 
+def process_private_bytes(number):
+    """Resident, without what comes from the program's files."""
+    status = open(f"/proc/{number}/status").read()
+    return sum(int(re.search(rf"{name}:\s+(\d+)", status).group(1)) * 1024
+               for name in ("RssAnon", "RssShmem"))
+
+
+def process_cpu_seconds(number):
+    """Also of threads that have ended; in steps of a hundredth of a second."""
+    words = open(f"/proc/{number}/stat").read().rsplit(")", 1)[1].split()
+    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+
+
 class Node:
     """A fresh process of one of the servers. However the script ends, it does not stay."""
 
@@ -103,10 +116,7 @@ class Node:
         return int(re.search(r"VmRSS:\s+(\d+)", status).group(1)) * 1024
 
     def private_bytes(self):
-        """Resident, without what comes from the program's files."""
-        status = open(f"/proc/{self.process.pid}/status").read()
-        return sum(int(re.search(rf"{name}:\s+(\d+)", status).group(1)) * 1024
-                   for name in ("RssAnon", "RssShmem"))
+        return process_private_bytes(self.process.pid)
 
     def stats(self):
         with self.connect() as peer:

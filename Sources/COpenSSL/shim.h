@@ -58,7 +58,14 @@ static inline void tls_free_infos(STACK_OF(X509_INFO) *list) {
 // points at which a thread can be cancelled, which costs several atomic operations each time, and a
 // write to a peer that has gone is a signal to the process.
 
-static inline int socket_bio_descriptor(BIO *bio) { return (int)(intptr_t)BIO_get_data(bio); }
+// The one number that a BIO has for those who make one; what it means is its method's.
+static inline int socket_bio_descriptor(BIO *bio) { return BIO_get_shutdown(bio); }
+
+// A server's ticket, with which its client can resume the session, waits for the first reply: both go out by
+// one packet, which wakes the client up once. Without a reply the kernel sends it, after 200 ms.
+static inline int socket_bio_flags(BIO *bio) {
+    return SSL_get_state((const SSL *)BIO_get_data(bio)) == TLS_ST_SW_SESSION_TICKET ? MSG_MORE : 0;
+}
 
 static inline int socket_bio_read(BIO *bio, char *bytes, int count) {
     BIO_clear_retry_flags(bio);
@@ -80,7 +87,7 @@ static inline int socket_bio_write(BIO *bio, const char *bytes, int count) {
     BIO_clear_retry_flags(bio);
     while (1) {
         ssize_t result = syscall(SYS_sendto, socket_bio_descriptor(bio), bytes, (size_t)count,
-                                 MSG_NOSIGNAL, NULL, 0);
+                                 MSG_NOSIGNAL | socket_bio_flags(bio), NULL, 0);
         if (result >= 0) return (int)result;
         if (errno == EINTR) continue;
         if (errno == EAGAIN || errno == EWOULDBLOCK) BIO_set_retry_write(bio);
@@ -109,10 +116,11 @@ static inline BIO_METHOD *socket_bio_method(void) {
 
 static inline int tls_has_met_end(const SSL *session) { return BIO_eof(SSL_get_rbio(session)); }
 
-static inline BIO *socket_bio_new(const BIO_METHOD *method, int descriptor) {
+static inline BIO *socket_bio_new(const BIO_METHOD *method, SSL *session, int descriptor) {
     BIO *bio = BIO_new(method);
     if (bio == NULL) return NULL;
-    BIO_set_data(bio, (void *)(intptr_t)descriptor);
+    BIO_set_data(bio, session);
+    BIO_set_shutdown(bio, descriptor);
     BIO_set_init(bio, 1);
     return bio;
 }

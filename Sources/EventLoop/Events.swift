@@ -70,7 +70,7 @@ private let eventFired: event_callback_fn = { _, what, context in
 
 /// Calls when a descriptor is ready, again and again while it stays so. Does not own it.
 package final class DescriptorEvent: EventSource {
-    private let handler: (Readiness) -> Void
+    private var handler: (Readiness) -> Void
 
     package init(
         loop: Loop, descriptor: Int32, interest: Readiness,
@@ -83,6 +83,9 @@ package final class DescriptorEvent: EventSource {
     }
 
     package func enable() throws(EventLoopError) { try add() }
+
+    /// From now on another is called. The kernel is told nothing, as nothing has changed for it.
+    package func handOver(to handler: @escaping (Readiness) -> Void) { self.handler = handler }
 
     /// Lets the handler be called in the loop's next turn as if the descriptor were ready.
     package func fire(_ readiness: Readiness) { activate(readiness) }

@@ -156,6 +156,7 @@ package final class ListeningSocket {
             return .failed(call: call, address: name, errno: reason)
         }
         setOption(descriptor, SOL_SOCKET, SO_REUSEADDR, 1)
+        // What is accepted takes both over: replies go out at once.
         setOption(descriptor, SOL_SOCKET, SO_KEEPALIVE, 1)
         setOption(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
         if info.ai_family == AF_INET6 { setOption(descriptor, Int32(IPPROTO_IPV6), IPV6_V6ONLY, 1) }

@@ -29,7 +29,7 @@ final class SocketBench {
             sendBuffer: sendBuffer, receiveBuffer: receiveBuffer, batchBuffer: batchBuffer)
         self.peer = peer
         socket = try ClientSocket(
-            worker: worker, stream: .clear(EventLoop.Stream(descriptor: own)),
+            worker: worker, stream: .clear(EventLoop.Stream(descriptor: own)), readable: nil,
             connection: connection)
     }
 
@@ -39,7 +39,9 @@ final class SocketBench {
         worker = try Worker(number: 0, context: node.context)
         connection = node.makeConnection()
         peer = -1
-        socket = try ClientSocket(worker: worker, stream: stream, connection: connection)
+        socket = try ClientSocket(
+            worker: worker, stream: stream, readable: nil, connection: connection)
+        socket?.begin()
     }
 
     /// The worker ends in order: its loop is the last to go.

@@ -96,17 +96,20 @@ struct ClusterFolderTests {
         #expect(listening.contains("ListenStream=\(first.host):\(first.port)\n"))
     }
 
-    /// The paths of `-o ssl_...` among arguments.
+    /// The paths of `-o ssl_...` and `-Y` among arguments.
     private func paths(_ arguments: [String]) -> [Substring] {
-        arguments.flatMap { $0.split(separator: ",") }.filter { $0.hasPrefix("ssl_") }
-            .compactMap { $0.split(separator: "=").last }
+        let users = arguments.firstIndex(of: "-Y").map { arguments[($0 + 1)...].prefix(1) } ?? []
+        return arguments.flatMap { $0.split(separator: ",") }.filter { $0.hasPrefix("ssl_") }
+            .compactMap { $0.split(separator: "=").last } + users.map { $0[...] }
     }
 
-    @Test("With TLS each service gets the files that its node is told, and a probe in clear text")
+    @Test(
+        "With TLS each service gets the files that its node is told, users too, and a probe in clear text"
+    )
     func composeTLS() throws {
         let file = try #require(try documents("container/tls.yaml").first)
         let secrets = file["secrets"]?.mapping?.keys.compactMap(\.string) ?? []
-        #expect(secrets.sorted() == ["ca.pem", "node.key", "node.pem"])
+        #expect(secrets.sorted() == ["ca.pem", "node.key", "node.pem", "users"])
         let services = try #require(file["services"]?.mapping)
         let base = try #require(try documents("container/compose.yaml").first)
         #expect(
@@ -162,17 +165,23 @@ struct ClusterFolderTests {
         let container = try #require(pod["containers"]?.array().first)
         let own = set["spec"]?["template"]?["spec"]?["containers"]?.array().first
         #expect(container["name"]?.string == own?["name"]?.string)
+        let volumes = pod["volumes"]?.array() ?? []
         #expect(
-            pod["volumes"]?.array().first?["secret"]?["secretName"]?.string == "sojourn-node")
-        // The group that root lets read the key is the pod's.
-        #expect(pod["volumes"]?.array().first?["secret"]?["defaultMode"]?.string == "0440")
-        let folder = try #require(
-            container["volumeMounts"]?.array().first?["mountPath"]?.string)
+            volumes.compactMap { $0["secret"]?["secretName"]?.string }
+                == ["sojourn-node", "sojourn-users"])
+        // The group that root lets read them is the pod's.
+        for volume in volumes { #expect(volume["secret"]?["defaultMode"]?.string == "0440") }
+        let mounts = container["volumeMounts"]?.array() ?? []
+        #expect(
+            mounts.compactMap { $0["name"]?.string } == volumes.compactMap { $0["name"]?.string })
+        let folders = mounts.compactMap { $0["mountPath"]?.string }
+        try #require(folders.count == 2)
+        let (folder, users) = (folders[0], folders[1])
         let arguments = container["args"]?.array().compactMap(\.string) ?? []
         #expect(arguments.prefix(4) == own?["args"]?.array().compactMap(\.string)[...])
         #expect(
             paths(arguments).sorted() == [
-                "\(folder)/ca.crt", "\(folder)/tls.crt", "\(folder)/tls.key",
+                "\(folder)/ca.crt", "\(folder)/tls.crt", "\(folder)/tls.key", "\(users)/users",
             ])
         for probe in ["startupProbe", "readinessProbe", "livenessProbe"] {
             let command = container[probe]?["exec"]?["command"]?.array().compactMap(\.string) ?? []

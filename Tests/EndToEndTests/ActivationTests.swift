@@ -44,6 +44,39 @@ struct ActivationTests {
         #expect(access(path, F_OK) == 0)
     }
 
+    @Test("With auth_uids who comes by TCP to systemd's sockets is refused, or has to log in")
+    func userIDs() throws {
+        let directory = try TemporaryDirectory()
+        let users = try directory.write("app:secret\n", to: "users")
+        chmod(users, 0o600)
+        for flags in [[], ["-Y", users]] {
+            let path = directory.path + "/socket\(flags.count)"
+            let port = try freePorts(1)[0]
+            let node = try activate(
+                ["127.0.0.1:\(port)", path], flags + ["-o", "auth_uids=\(getuid())"])
+            try wait(for: "systemd-socket-activate") {
+                (try? SocketPeer(.tcp(port: UInt16(port)))) != nil
+            }
+            let unix = try SocketPeer(.unix(path: path))
+            #expect(try unix.ask("set session 0 0 2\r\nhi") == "STORED\r\n")
+            let tcp = try SocketPeer(.tcp(port: UInt16(port)))
+            try tcp.send(Array("get session\r\n".utf8))
+            try wait(for: "a reply or the end") {
+                _ = tcp.receive(milliseconds: 20)
+                return tcp.hasEnded || tcp.received.count > 10
+            }
+            let reply = String(decoding: tcp.received, as: UTF8.self)
+            #expect(reply == (flags.isEmpty ? "" : "CLIENT_ERROR unauthenticated\r\n"))
+            if !flags.isEmpty {
+                tcp.received.removeAll()
+                #expect(try tcp.ask("set auth 0 0 10\r\napp secret") == "STORED\r\n")
+                #expect(try tcp.ask("get session", until: "END\r\n").contains("hi"))
+            }
+            node.send(SIGTERM)
+            #expect(try node.waitForExit() == .status(0))
+        }
+    }
+
     /// Starts a node with one descriptor handed over, which a line of Python makes.
     private func handOver(
         _ socket: String, _ flags: [String], count: String = "1", to process: String = "os.getpid()"

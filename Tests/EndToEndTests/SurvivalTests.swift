@@ -56,6 +56,46 @@ struct SurvivalTests {
                 == "VALUE k 7 5\r\nvalue\r\nEND\r\n")
     }
 
+    @Test(
+        "A node that is told to end while clients write ends in order, and keeps what it has acknowledged",
+        arguments: [SIGTERM, SIGINT, SIGUSR1])
+    func endsUnderLoad(signal: Int32) throws {
+        let directory = try TemporaryDirectory()
+        let flags = ["-e", directory.path + "/memory", "-m", "16", "-t", "2"]
+        let node = try RunningNode.sojournd(flags)
+        var acknowledged = [Int](repeating: -1, count: 4)
+        let peers = try acknowledged.map { _ in try node.connect() }
+        for round in 0..<100_000 {
+            if round == 100 {
+                node.program.send(SIGHUP)
+                node.program.send(signal)
+            }
+            var isOver = true
+            for (number, peer) in peers.enumerated() where !peer.hasEnded {
+                guard (try? peer.send("set k\(number) 0 0 6\r\n\(100_000 + round)\r\n")) != nil
+                else {
+                    continue
+                }
+                guard let reply = try? peer.receive(until: "\r\n") else { continue }
+                #expect(reply == "STORED\r\n")
+                acknowledged[number] = round
+                isOver = false
+            }
+            if isOver { break }
+        }
+        #expect(try node.program.waitForExit() == .status(0))
+        #expect(acknowledged.allSatisfy { $0 >= 99 }, "\(acknowledged)")
+        let next = try RunningNode.sojournd(flags)
+        let peer = try next.connect()
+        for (number, round) in acknowledged.enumerated() {
+            let reply = try peer.ask("get k\(number)", until: "END\r\n")
+            // One that was not answered may be there.
+            let words = reply.split(separator: "\r\n")
+            let value = words.count == 3 ? Int(words[1]) : nil
+            #expect((value ?? 0) - 100_000 >= round, "\(reply)")
+        }
+    }
+
     @Test("A node whose memory file somebody cuts short says so, and the next one starts")
     func cutShort() throws {
         let directory = try TemporaryDirectory()

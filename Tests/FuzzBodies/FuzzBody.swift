@@ -30,7 +30,7 @@
 
         /// All of them.
         package static let all: [FuzzBody] = [
-            line, conversation, packets, login, map, recovery, waiting, reply, configuration,
+            line, conversation, packets, login, tls, map, recovery, waiting, reply, configuration,
             definition,
         ]
 
@@ -90,6 +90,10 @@
                     ? mutatePackets(of: input, using: &generator)
                     : mutateCommands(of: input, using: &generator)
             })
+
+        /// What a peer sends in TLS, and what somebody between a client and a node does.
+        static let tls = FuzzBody(
+            "tls", byteCountMax: 2_000, check: checkTLS, random: randomTLS)
 
         /// Operations on a map.
         static let map = FuzzBody(

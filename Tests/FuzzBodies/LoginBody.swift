@@ -53,16 +53,24 @@
         return input.indices.contains { input[$0...].starts(with: part) }
     }
 
+    /// Whether pages of statistics may be asked for, which show what time it is and how often was read.
+    private func asksForStatistics(_ input: [UInt8]) -> Bool {
+        contains(input, "stats") || contains(input, "\u{10}") && input.contains(0x80)
+    }
+
     /// Takes any bytes of a peer that nobody knows: it does nothing before it has sent the password, and is
     /// answered the same however its bytes are cut. Returns what is wrong.
     func checkLogin(_ input: [UInt8]) -> String? {
         do {
-            let whole = try converseUnknown(input, cuts: .whole)
+            var whole = try converseUnknown(input, cuts: .whole)
+            let hidesReplies = whole.isLoggedIn && asksForStatistics(input)
+            if hidesReplies { whole.replies = [] }
             let hasPassword =
                 contains(input, "\(user) \(password)") || contains(input, "\(user)\u{0}\(password)")
             if whole.isLoggedIn, !hasPassword { return "logged in without the password" }
             for cuts in [Cuts.pieces(byteCount: 1), .pieces(byteCount: 7)] {
-                let parts = try converseUnknown(input, cuts: cuts)
+                var parts = try converseUnknown(input, cuts: cuts)
+                if hidesReplies { parts.replies = [] }
                 guard parts == whole else {
                     return "\(cuts): \(printable(parts.replies))\n"
                         + "      whole: \(printable(whole.replies))"

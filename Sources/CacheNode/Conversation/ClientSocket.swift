@@ -43,8 +43,10 @@ final class ClientSocket {
     /// After so much of a large value others get their turn.
     private static let bytesPerTurn = 256 << 10
 
+    /// - Parameter readable: tells already that the socket is, whoever was told before.
     init(
-        worker: Worker, stream: consuming Transport, connection: Connection
+        worker: Worker, stream: consuming Transport, readable: DescriptorEvent?,
+        connection: Connection
     ) throws(EventLoopError) {
         self.worker = .passUnretained(worker)
         commandsPerTurn = worker.commandsPerTurn
@@ -58,12 +60,20 @@ final class ClientSocket {
             self.stream.isSecured
             ? { _ in socket._withUnsafeGuaranteedRef { $0.securedBecameReadable() } }
             : { _ in socket._withUnsafeGuaranteedRef { $0.becameReadable() } }
-        let event = try DescriptorEvent(
-            loop: worker.loop, descriptor: descriptor, interest: .readable, handler: handler)
-        readable = event
-        try event.enable()
-        if self.stream.hasPending { readOn() }
+        let event: DescriptorEvent
+        if let readable {
+            event = readable
+            event.handOver(to: handler)
+        } else {
+            event = try DescriptorEvent(
+                loop: worker.loop, descriptor: descriptor, interest: .readable, handler: handler)
+        }
+        self.readable = event
+        if !event.isEnabled { try event.enable() }
     }
+
+    /// Takes what came with the handshake, of which the socket does not tell any more.
+    func begin() { if stream.hasPending { becameReadable() } }
 
     @inline(__always)
     private func now() -> Moment { worker._withUnsafeGuaranteedRef { $0.now() } }

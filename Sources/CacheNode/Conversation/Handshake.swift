@@ -144,6 +144,12 @@ final class Handshake {
 
     // MARK: Its end
 
+    /// Hands over what tells that the socket is readable.
+    func takeReadable() -> DescriptorEvent? {
+        defer { readable = nil }
+        return readable
+    }
+
     /// Hands the stream over, which has been secured.
     func takeStream() -> Transport? {
         isOver = true

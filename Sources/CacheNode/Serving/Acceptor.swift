@@ -73,11 +73,6 @@ final class Acceptor {
             refuse(descriptor, by: listener)
             return
         }
-        var one: Int32 = 1
-        // Replies go out at once. Fails on a Unix socket, which needs no such thing.
-        _ = setsockopt(
-            descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &one,
-            socklen_t(MemoryLayout<Int32>.size))
         context.acceptance.openCount.add(1, ordering: .relaxed)
         workers[nextWorker].adopt(descriptor, listener: listener)
         nextWorker = (nextWorker + 1) % workers.count

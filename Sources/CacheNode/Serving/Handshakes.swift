@@ -20,7 +20,7 @@ final class Handshakes {
     /// This worker's share.
     private let underWayCountMax: Int
     /// Takes over what has been secured.
-    private let secured: (consuming Transport, ListenerIdentity) -> Void
+    private let secured: (consuming Transport, DescriptorEvent?, ListenerIdentity) -> Void
     private var all: [Int32: Handshake] = [:]
     private var underWayCount = 0
     /// Those whose peers have said something.
@@ -36,7 +36,7 @@ final class Handshakes {
 
     init(
         context: NodeContext, security: NodeSecurity, record: WorkerRecord, loop: Loop,
-        secured: @escaping (consuming Transport, ListenerIdentity) -> Void
+        secured: @escaping (consuming Transport, DescriptorEvent?, ListenerIdentity) -> Void
     ) throws(EventLoopError) {
         self.context = context
         self.security = security
@@ -73,8 +73,11 @@ final class Handshakes {
         ready.append(handshake)
         // The next turn may not reach it.
         if ready.count > Self.stepsPerTurn { handshake.stopListening() }
-        startTurn()
+        loop.requestEndOfTurn()
     }
+
+    /// Whether any peer has gone on.
+    var areReady: Bool { ready.count > 0 }
 
     private func startTurn() {
         guard let turn, !turn.isEnabled else { return }
@@ -86,7 +89,8 @@ final class Handshakes {
         }
     }
 
-    private func goOn() {
+    /// To be called at the end of a turn, when everybody else has been served.
+    func goOn() {
         let now = context.clock.now()
         for _ in 0..<Self.stepsPerTurn {
             guard let handshake = ready.next() else { break }
@@ -110,10 +114,11 @@ final class Handshakes {
         case .ends(let ending): end(handshake, ending)
         case .secured:
             let listener = handshake.listener
+            let readable = handshake.takeReadable()
             guard let stream = drop(handshake) else { return }
             listener.space.counters[record.number].add(
                 stream.isResumed ? .tlsResumedSessions : .tlsNewSessions)
-            secured(stream, listener)
+            secured(stream, readable, listener)
         }
     }
 

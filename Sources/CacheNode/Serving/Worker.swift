@@ -95,7 +95,7 @@ final class Worker: @unchecked Sendable {
         if let security = context.security {
             handshakes = try Handshakes(
                 context: context, security: security, record: record, loop: loop
-            ) { [unowned self] in open($0, listener: $1) }
+            ) { [unowned self] in open($0, readable: $1, listener: $2) }
         }
     }
 
@@ -171,7 +171,7 @@ final class Worker: @unchecked Sendable {
         let socket = EventLoop.Stream(descriptor: arrival.descriptor)
         listener.space.counters[number].add(.totalConnections)
         guard let handshakes, listener.verification != nil else {
-            return open(.clear(socket), listener: listener)
+            return open(.clear(socket), readable: nil, listener: listener)
         }
         do {
             try handshakes.begin(socket, listener: listener, now: now())
@@ -180,7 +180,9 @@ final class Worker: @unchecked Sendable {
         }
     }
 
-    private func open(_ stream: consuming Transport, listener: ListenerIdentity) {
+    private func open(
+        _ stream: consuming Transport, readable: DescriptorEvent?, listener: ListenerIdentity
+    ) {
         let descriptor = stream.socket.descriptor
         var login: Login?
         if let authentication = context.authentication {
@@ -194,12 +196,14 @@ final class Worker: @unchecked Sendable {
             context: context, listener: listener, worker: record, pool: pool, now: now(),
             descriptor: descriptor, login: login)
         do {
-            let socket = try ClientSocket(worker: self, stream: stream, connection: connection)
+            let socket = try ClientSocket(
+                worker: self, stream: stream, readable: readable, connection: connection)
             sockets[descriptor] = socket
             if login != nil { limited.noteUnknown(socket) }
             record.connections.withLock { $0[descriptor] = connection.record }
             if context.watchers.want(.connections) { socket.tellOpened() }
             if context.isVerbose(2) { context.logger.debug("<\(descriptor) new client connection") }
+            socket.begin()
         } catch {
             noteDropped(error)
         }
@@ -296,6 +300,13 @@ final class Worker: @unchecked Sendable {
 
     /// Called by the loop, so while none of the sockets is in the middle of anything.
     private func endTurn() {
+        finishTurn()
+        guard let handshakes, handshakes.areReady else { return }
+        handshakes.goOn()
+        finishTurn()
+    }
+
+    private func finishTurn() {
         if received.count > 0 { runReceived() }
         turnMoment = nil
         if hasLocks { callNext() }

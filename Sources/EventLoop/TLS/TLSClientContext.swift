@@ -85,10 +85,18 @@ package final class TLSClientContext: @unchecked Sendable {
     package func makeStream(
         _ socket: consuming Stream, host: String
     ) throws(TLSError) -> TLSStream {
+        let descriptor = socket.descriptor
+        return try makeStream(socket, host: host) { SocketBIO.attach($0, to: descriptor) }
+    }
+
+    /// - Parameter attaching: has the session read and write somewhere.
+    func makeStream(
+        _ socket: consuming Stream, host: String, attaching: (OpaquePointer) -> Bool
+    ) throws(TLSError) -> TLSStream {
         guard let session = SSL_new(handle) else {
             throw TLSError("no TLS: \(TLSFailure.take())")
         }
-        guard SocketBIO.attach(session, to: socket.descriptor),
+        guard attaching(session),
             expect(settings.serverName ?? host, of: session)
         else {
             let reason = TLSFailure.take()
@@ -123,7 +131,9 @@ enum SocketBIO {
     private nonisolated(unsafe) static let method = socket_bio_method()
 
     static func attach(_ session: OpaquePointer, to descriptor: Int32) -> Bool {
-        guard let method, let bio = socket_bio_new(method, descriptor) else { return false }
+        guard let method, let bio = socket_bio_new(method, session, descriptor) else {
+            return false
+        }
         SSL_set_bio(session, bio, bio)
         return true
     }

@@ -111,11 +111,20 @@ package final class TLSContext: @unchecked Sendable {
     package func makeStream(
         _ socket: consuming Stream, verification: TLSSettings.Verification
     ) -> TLSStream? {
+        let descriptor = socket.descriptor
+        return makeStream(socket, verification: verification) { attach($0, to: descriptor) }
+    }
+
+    /// - Parameter attaching: has the session read and write somewhere.
+    func makeStream(
+        _ socket: consuming Stream, verification: TLSSettings.Verification,
+        attaching: (OpaquePointer) -> Bool
+    ) -> TLSStream? {
         guard let session = SSL_new(handle) else {
             ERR_clear_error()
             return nil
         }
-        guard attach(session, to: socket.descriptor) else {
+        guard attaching(session) else {
             ERR_clear_error()
             SSL_free(session)
             return nil
