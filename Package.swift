@@ -9,8 +9,8 @@ let strict: [SwiftSetting] = [
     .enableUpcomingFeature("InternalImportsByDefault"),
 ]
 
-/// For the map in the test command's build, under a trait: its tests run millions of operations, and take
-/// a fraction of the time when these are optimized. Assertions stay.
+/// For the map, and what is simulated, in the test command's build, under a trait: their tests run millions of
+/// operations, and take a fraction of the time when these are optimized. Assertions stay.
 let quickMap: [SwiftSetting] = [
     .unsafeFlags(
         ["-O", "-assert-config", "Debug"], .when(configuration: .debug, traits: ["QuickMap"]))
@@ -71,6 +71,7 @@ let package = Package(
             dependencies: ["HashRing", .product(name: "Yams", package: "Yams")],
             swiftSettings: strict),
         .target(name: "SessionMap", swiftSettings: dataPath + quickMap),
+        .target(name: "Cluster", swiftSettings: strict + quickMap),
         .target(
             name: "CacheNode",
             dependencies: [
@@ -143,6 +144,9 @@ let package = Package(
                 .product(name: "NIOPosix", package: "swift-nio"),
             ],
             swiftSettings: strict),
+        .testTarget(
+            name: "ClusterTests", dependencies: ["Cluster", "TestSupport"],
+            swiftSettings: strict + quickMap),
         .testTarget(
             name: "SessionMapTests", dependencies: ["SessionMap"], swiftSettings: strict),
         .testTarget(

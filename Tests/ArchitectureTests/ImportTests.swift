@@ -6,7 +6,7 @@ import Testing
 private enum Arrows {
     /// Of our own modules.
     static let own: [String: Set<String>] = [
-        "SessionMap": [], "MemcacheProtocol": [], "HashRing": [],
+        "SessionMap": [], "MemcacheProtocol": [], "HashRing": [], "Cluster": [],
         "ClusterFile": ["HashRing"],
         "EventLoop": ["CLibevent", "COpenSSL"],
         "CacheNode": ["EventLoop", "MemcacheProtocol", "SessionMap"],

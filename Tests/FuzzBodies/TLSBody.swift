@@ -18,7 +18,7 @@
             settings.minimumVersion = .tls12
             settings.cachesSessions = true
             node = try TLSContext(
-                settings, needsAuthority: true, now: certificates.madeSeconds)
+                settings, needsAuthority: true, now: certificates.goodSeconds)
             var others = TLSClientSettings()
             others.authorityFile = certificates.path("ca.pem")
             stranger = try TLSClientContext(others)

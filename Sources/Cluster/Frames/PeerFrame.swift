@@ -1,0 +1,25 @@
+/// What members send each other, beside their statements.
+package enum PeerFrame: Equatable, Sendable {
+    /// A request for somebody who decides, or knows who does. `hops` counts the members that passed it on.
+    case forward(Request, hops: UInt8)
+    case outcome(OperationNumber, Outcome)
+    /// The sender has not carried it out, and will not: as far as it knows the receiver decides.
+    case decline(OperationNumber)
+    /// A change that the sender has made, which it acknowledges when this is.
+    case replicate(sequence: UInt32, OperationNumber, Outcome, KeyState)
+    case acknowledge(sequence: UInt32)
+    /// What is known here is later than what was to be replicated.
+    case refuse(sequence: UInt32, Stamp)
+    /// A change that nobody waits for.
+    case inform(OperationNumber?, Outcome?, KeyState)
+    /// Everything that the sender did not wait for was sent before it.
+    case barrier(since: UInt64)
+    /// All that both own is to be compared. The member with the lower number says which attempt it is; the other
+    /// one only asks for one.
+    case compare(round: UInt32)
+    case digests(round: UInt32, [UInt64])
+    case list(round: UInt32, range: UInt16, [ListedState])
+    case want(round: UInt32, range: UInt16, hashes: [UInt64])
+    /// Everything that differed has been sent.
+    case exchanged(round: UInt32)
+}

@@ -1,0 +1,42 @@
+/// Makes versions: numbers that go up, whatever the machine's clock does, and that no two nodes make alike.
+///
+/// A version is microseconds since 2025 (50 bits), the shard (6) and the member (8) that made it. It is the
+/// item's CAS unique, too. The clock is hybrid: never behind what it has made or seen, so a change of something
+/// that is known has a higher version than what it changes.
+package struct VersionClock: Sendable {
+    private let maker: UInt64
+    /// The microseconds of the last version that was made or followed.
+    private(set) package var lastMicroseconds: UInt64
+
+    private static let makerBitCount: UInt64 = 14
+    /// A peer's clock that is ahead by more than this is not followed: one wrong clock must not set all.
+    package static let microsecondsAheadMax: UInt64 = 86_400_000_000
+
+    /// - Parameter lastMicroseconds: where an earlier process of this member has stopped.
+    package init(member: UInt8, shard: Int, lastMicroseconds: UInt64 = 0) {
+        precondition((0..<64).contains(shard), "a shard's number has 6 bits")
+        maker = UInt64(shard) << 8 | UInt64(member)
+        self.lastMicroseconds = lastMicroseconds
+    }
+
+    /// A version above all that were made here, and above `known`.
+    ///
+    /// - Parameter now: microseconds since 2025, by this machine's clock.
+    package mutating func make(above known: UInt64 = 0, now: UInt64) -> UInt64 {
+        lastMicroseconds = max(now, lastMicroseconds + 1, Self.microseconds(of: known) + 1)
+        return lastMicroseconds << Self.makerBitCount | maker
+    }
+
+    /// Goes on from a peer's clock, unless that is far ahead.
+    package mutating func follow(microseconds: UInt64, now: UInt64) {
+        guard microseconds <= now + Self.microsecondsAheadMax else { return }
+        lastMicroseconds = max(lastMicroseconds, microseconds)
+    }
+
+    package static func microseconds(of version: UInt64) -> UInt64 { version >> makerBitCount }
+
+    /// The birth of what begins with this version, after something that was born at `earlier`.
+    package static func birth(of version: UInt64, notBefore earlier: UInt32 = 0) -> UInt32 {
+        max(UInt32(clamping: microseconds(of: version) / 1_000_000), earlier)
+    }
+}

@@ -1,0 +1,79 @@
+import Cluster
+
+/// One request of a client, and what it was told.
+struct HistoryEntry {
+    var key: [UInt8]
+    var verb: Request.Verb
+    var value: [UInt8]
+    var member: Int
+    var begin: UInt64
+    /// Nil: it was never answered.
+    var end: UInt64?
+    /// Nil: nobody knows whether it was carried out.
+    var outcome: Outcome?
+}
+
+/// Whether what clients were told of one key could have come of carrying their requests out one after the other,
+/// each at some moment between its beginning and its end: linearizability, by Wing's and Gong's search with
+/// Lowe's memory. What was not answered may have been carried out at any time, or never.
+struct HistoryCheck {
+    private let entries: [HistoryEntry]
+    private var seen: Set<Configuration> = []
+
+    private struct Configuration: Hashable {
+        var done: [Bool]
+        var value: [UInt8]?
+    }
+
+    init(_ entries: [HistoryEntry]) {
+        // A read that was not answered says nothing.
+        self.entries = entries.filter { $0.outcome != nil || !$0.verb.isRead }
+            .sorted { $0.begin < $1.begin }
+    }
+
+    mutating func holds() -> Bool {
+        search(Configuration(done: .init(repeating: false, count: entries.count), value: nil))
+    }
+
+    private mutating func search(_ start: Configuration) -> Bool {
+        var stack = [start]
+        while let present = stack.popLast() {
+            guard seen.insert(present).inserted else { continue }
+            var earliestEnd = UInt64.max
+            for (place, entry) in entries.enumerated() where !present.done[place] {
+                guard entry.outcome != nil, let end = entry.end else { continue }
+                earliestEnd = min(earliestEnd, end)
+            }
+            if earliestEnd == .max { return true }
+            for (place, entry) in entries.enumerated()
+            where !present.done[place] && entry.begin <= earliestEnd {
+                guard let value = Self.carryOut(entry, on: present.value) else { continue }
+                var next = present
+                next.done[place] = true
+                next.value = value.isEmpty ? nil : value
+                stack.append(next)
+            }
+        }
+        return false
+    }
+
+    /// The value afterwards, empty for none; nil if what was told does not go with it.
+    private static func carryOut(_ entry: HistoryEntry, on value: [UInt8]?) -> [UInt8]? {
+        let told = entry.outcome?.result
+        func expect(_ result: Outcome.Result, _ value: [UInt8]?) -> [UInt8]? {
+            told == nil || told == result ? value ?? [] : nil
+        }
+        switch entry.verb {
+        case .get:
+            guard let value else { return told == .miss ? [] : nil }
+            return told == .hit && entry.outcome?.value == value ? value : nil
+        case .set: return expect(.stored, entry.value)
+        case .add: return value == nil ? expect(.stored, entry.value) : expect(.notStored, value)
+        case .append:
+            guard let value else { return expect(.notStored, nil) }
+            return expect(.stored, value + entry.value)
+        case .delete: return value == nil ? expect(.notFound, nil) : expect(.deleted, nil)
+        default: return nil
+        }
+    }
+}

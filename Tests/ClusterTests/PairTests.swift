@@ -1,0 +1,159 @@
+import Cluster
+import Testing
+
+/// Two sides of a pair, and a link between them that is as fast as light.
+private struct TwoSides {
+    var first: Pair
+    var second: Pair
+    let times = PairTimes()
+    var now: UInt64 = 10_000_000
+
+    init(_ one: Standing = .unknown, _ other: Standing = .unknown) {
+        first = Pair(me: 0, peer: 1, process: 11, times: times, standing: one, now: now)
+        second = Pair(me: 1, peer: 0, process: 22, times: times, standing: other, now: now)
+    }
+
+    mutating func link() {
+        let (one, other) = (
+            first.statement(hears: [], clock: 0, now: now),
+            second.statement(hears: [], clock: 0, now: now)
+        )
+        _ = first.linked(other, now: now)
+        _ = second.linked(one, now: now)
+        talk()
+    }
+
+    /// Both say what they are, several times, and let time go by.
+    mutating func talk(_ count: Int = 3) {
+        for _ in 0..<count {
+            now += 1_000
+            _ = first.hear(second.statement(hears: [], clock: 0, now: now), now: now)
+            now += 1_000
+            _ = second.hear(first.statement(hears: [], clock: 0, now: now), now: now)
+        }
+    }
+
+    mutating func compare() {
+        _ = first.compared(now: now)
+        _ = second.compared(now: now)
+        talk()
+        if first.waitsSince != 0 { _ = second.barrierCame(first.waitsSince, now: now) }
+        talk()
+        if second.waitsSince != 0 { _ = first.barrierCame(second.waitsSince, now: now) }
+        talk()
+    }
+
+    mutating func comeTogether() {
+        link()
+        compare()
+    }
+}
+
+@Suite(.timeLimit(.minutes(10)))
+struct PairTests {
+    @Test("Two that have just started serve nothing before all was compared, and then both")
+    func start() {
+        var sides = TwoSides()
+        #expect(sides.first.charge(isFirst: true, now: sides.now) == .undecided)
+        sides.link()
+        #expect(sides.first.standing == .unknown && sides.second.standing == .unknown)
+        sides.compare()
+        #expect(sides.first.standing == .together && sides.second.standing == .together)
+        #expect(sides.first.charge(isFirst: true, now: sides.now) == .mine(waits: true))
+        #expect(sides.second.charge(isFirst: false, now: sides.now) == .peers(readsHere: true))
+    }
+
+    @Test(
+        "Who comes back asks who served on, until all was compared and what was under way has come")
+    func comingBack() {
+        var sides = TwoSides(.alone)
+        sides.link()
+        #expect(sides.second.standing == .behind)
+        #expect(sides.second.charge(isFirst: true, now: sides.now) == .peers(readsHere: false))
+        #expect(sides.first.charge(isFirst: false, now: sides.now) == .mine(waits: false))
+        #expect(sides.first.tellsPeer)
+        _ = sides.second.compared(now: sides.now)
+        _ = sides.first.compared(now: sides.now)
+        sides.talk()
+        #expect(sides.first.standing == .together)
+        // A barrier has not come.
+        #expect(sides.second.standing == .behind)
+        _ = sides.second.barrierCame(sides.first.waitsSince, now: sides.now)
+        #expect(sides.second.standing == .together)
+    }
+
+    @Test("Who hears nothing stops serving before its peer goes on alone")
+    func leases() {
+        var sides = TwoSides()
+        sides.comeTogether()
+        let lastHeard = sides.now
+        _ = sides.first.unlinked(now: sides.now)
+        var servedUntil: UInt64 = 0
+        var aloneAt: UInt64?
+        while aloneAt == nil, sides.now < lastHeard + 2_000_000 {
+            sides.now += 1_000
+            _ = sides.first.tick(now: sides.now)
+            if sides.first.standing == .alone { aloneAt = sides.now }
+            if sides.second.charge(isFirst: false, now: sides.now) == .peers(readsHere: true) {
+                servedUntil = sides.now
+            }
+        }
+        #expect(servedUntil > lastHeard + sides.times.lease / 2)
+        #expect((aloneAt ?? 0) >= servedUntil + sides.times.margin / 2)
+        #expect((aloneAt ?? .max) <= lastHeard + sides.times.lease + sides.times.margin + 2_000)
+    }
+
+    @Test(
+        "A new process of the peer means that the old one serves nothing: there is nothing to wait for"
+    )
+    func newProcess() {
+        var sides = TwoSides()
+        sides.comeTogether()
+        sides.second = Pair(me: 1, peer: 0, process: 33, times: sides.times, now: sides.now)
+        sides.link()
+        #expect(sides.first.standing == .alone)
+        #expect(sides.second.standing == .behind)
+        sides.compare()
+        #expect(sides.first.standing == .together && sides.second.standing == .together)
+    }
+
+    @Test(
+        "Each of two that do not hear each other serves what it owns first, while others hear both")
+    func divided() {
+        var sides = TwoSides()
+        sides.comeTogether()
+        _ = sides.first.unlinked(now: sides.now)
+        sides.now += 1_000_000
+        _ = sides.first.tick(othersHear: true, now: sides.now)
+        #expect(sides.first.standing == .divided)
+        #expect(sides.first.charge(isFirst: true, now: sides.now) == .mine(waits: false))
+        #expect(sides.first.charge(isFirst: false, now: sides.now) == .peers(readsHere: false))
+        sides.now += 1_000_000
+        _ = sides.first.tick(othersHear: false, now: sides.now)
+        #expect(sides.first.standing == .alone)
+    }
+
+    @Test(
+        "Who has been stopped does not take the others for silent, and serves nothing until it has heard them"
+    )
+    func stopped() {
+        var sides = TwoSides()
+        sides.comeTogether()
+        _ = sides.first.tick(now: sides.now)
+        sides.now += 30_000_000
+        _ = sides.first.tick(now: sides.now)
+        #expect(sides.first.standing == .together)
+        #expect(sides.first.charge(isFirst: true, now: sides.now) == .undecided)
+    }
+
+    @Test("Whoever knows nothing and finds nobody serves alone after a while")
+    func solitude() {
+        var sides = TwoSides()
+        sides.now += sides.times.solitude
+        _ = sides.first.tick(now: sides.now)
+        #expect(sides.first.standing == .unknown)
+        sides.now += 1
+        _ = sides.first.tick(now: sides.now)
+        #expect(sides.first.standing == .alone)
+    }
+}

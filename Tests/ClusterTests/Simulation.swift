@@ -1,0 +1,451 @@
+import Cluster
+import TestSupport
+
+/// Members, clients and what is between them, in one thread and in no time: everything that happens follows from a
+/// seed. What it has found happens again with the same seed.
+final class Simulation {
+    struct Profile {
+        var memberCount = 3
+        /// Kills, stops and cuts one at a time, the next one when all is well again.
+        var kills = true
+        var stops = true
+        var cuts = true
+        var losesFiles = true
+        var faultCount = 4
+        var requestCount = 400
+        var keyCount = 15
+        /// Cuts a member off from all others: each side goes on by itself.
+        var parts = false
+        /// Whether clients' words are to be checked: where each side goes on, they do not fit together.
+        var checksHistory = true
+    }
+
+    /// A way for frames, and one for statements beside it, from one member to another: ordered, as TCP is.
+    private struct Way {
+        var session = 0
+        var isCut = false
+        var lastArrival: UInt64 = 0
+        var lastStatementArrival: UInt64 = 0
+    }
+
+    private enum Event {
+        case tick(Int)
+        case frame(from: Int, to: Int, session: Int, PeerFrame)
+        case statement(from: Int, to: Int, session: Int, Statement, isFirst: Bool)
+        case link(Int, Int)
+        case broken(at: Int, peer: Int)
+        case client(Int)
+        case fault
+        case heal
+        case restart(Int)
+        case resume(Int)
+    }
+
+    private struct Site {
+        var member: Member<ModelStore>?
+        var store: ModelStore
+        var isStopped = false
+        /// What came while it was stopped.
+        var waiting: [Event] = []
+        var processCount: UInt64 = 0
+        var wallOffset: UInt64 = 0
+        var losesFile = false
+    }
+
+    let profile: Profile
+    private var generator: SeededGenerator
+    private(set) var now: UInt64 = 1_000_000
+    private var queue = EventQueue<Event>()
+    private var sites: [Site] = []
+    private var ways: [[Way]] = []
+    private(set) var history: [HistoryEntry] = []
+    private var asked: [UInt64: Int] = [:]
+    private(set) var trace: [String] = []
+    private var faultsLeft: Int
+    private var isFaulty = false
+    private var healedAt: UInt64 = 0
+    private var requestsLeft: Int
+    private var clientCount: UInt64 = 0
+    private(set) var hangUps = 0
+    private(set) var longestWait: UInt64 = 0
+    private let wantsTrace: Bool
+
+    init(seed: UInt64, profile: Profile, wantsTrace: Bool = false) {
+        self.profile = profile
+        self.wantsTrace = wantsTrace
+        generator = SeededGenerator(seed: seed)
+        faultsLeft = profile.faultCount
+        requestsLeft = profile.requestCount
+        for number in 0..<profile.memberCount {
+            let store = ModelStore(me: number, wall: 0, owners: owners)
+            var site = Site(store: store)
+            // Clocks are a day apart.
+            site.wallOffset =
+                50_000_000_000_000 + UInt64.random(in: 0...86_400_000_000, using: &generator)
+            sites.append(site)
+        }
+        ways = .init(
+            repeating: .init(repeating: Way(), count: profile.memberCount),
+            count: profile.memberCount)
+        for number in sites.indices { start(number) }
+        for lane in 0..<6 { queue.push(.client(lane), at: now + 2_000_000 + UInt64(lane) * 1_000) }
+        queue.push(.fault, at: now + 2_500_000)
+    }
+
+    private func owners(_ key: [UInt8]) -> (first: Int, second: Int?) {
+        let place = Int(key.last ?? 0)
+        let count = profile.memberCount
+        let first = place % count
+        let second = (first + 1 + place / count % max(1, count - 1)) % count
+        return (first, second == first ? nil : second)
+    }
+
+    private func note(_ text: @autoclosure () -> String) {
+        guard wantsTrace else { return }
+        trace.append("\(now): \(text())")
+    }
+
+    // MARK: Members
+
+    private func start(_ number: Int) {
+        sites[number].processCount += 1
+        sites[number].store.wall = now + sites[number].wallOffset
+        let member = Member(
+            me: number, memberCount: profile.memberCount,
+            process: UInt64(number + 1) << 32 | sites[number].processCount,
+            store: sites[number].store, times: PairTimes(solitude: 3_000_000), now: now,
+            owners: { [unowned self] in owners($0) })
+        sites[number].member = member
+        note("member \(number) starts")
+        queue.push(.tick(number), at: now)
+        for peer in sites.indices where peer != number { connect(number, peer) }
+    }
+
+    /// Both learn of a link once it is there.
+    private func connect(_ first: Int, _ second: Int) {
+        queue.push(
+            .link(min(first, second), max(first, second)), at: now + delay(upTo: 20_000))
+    }
+
+    private func delay(upTo most: UInt64 = 1_000) -> UInt64 {
+        // Most of the time a fraction of a millisecond, now and then much more.
+        let isLong = Int.random(in: 0..<200, using: &generator) == 0
+        return UInt64.random(in: 20...(isLong ? 60_000 : most), using: &generator)
+    }
+
+    private func link(_ first: Int, _ second: Int) {
+        guard sites[first].member != nil, sites[second].member != nil,
+            !ways[first][second].isCut, !ways[second][first].isCut
+        else { return }
+        for (from, to) in [(first, second), (second, first)] {
+            ways[from][to].session += 1
+            ways[from][to].lastArrival = now
+            ways[from][to].lastStatementArrival = now
+        }
+        note("link \(first)-\(second)")
+        for (from, to) in [(first, second), (second, first)] {
+            sites[from].member?.sayHello(to: to, now: now)
+            flush(from, isHello: true)
+        }
+    }
+
+    private func breakLink(_ first: Int, _ second: Int, silently: Bool) {
+        for (from, to) in [(first, second), (second, first)] {
+            ways[from][to].session += 1
+            guard !silently, sites[to].member != nil else { continue }
+            queue.push(.broken(at: to, peer: from), at: now + delay())
+        }
+    }
+
+    private func flush(_ number: Int, isHello: Bool = false) {
+        guard let effects = sites[number].member?.takeEffects() else { return }
+        for effect in effects {
+            switch effect {
+            case .reply(let client, let outcome): answered(client, outcome)
+            case .hangUp(let client): answered(client, nil)
+            case .send(let peer, let frame):
+                note("\(number) -> \(peer): \(brief(frame))")
+                let arrival = max(ways[number][peer].lastArrival, now + delay())
+                ways[number][peer].lastArrival = arrival
+                guard !ways[number][peer].isCut else { continue }
+                queue.push(
+                    .frame(
+                        from: number, to: peer, session: ways[number][peer].session, frame),
+                    at: arrival)
+            case .state(let peer, let statement):
+                let arrival = max(ways[number][peer].lastStatementArrival, now + delay())
+                ways[number][peer].lastStatementArrival = arrival
+                // A link begins with it.
+                if isHello { ways[number][peer].lastArrival = arrival }
+                guard !ways[number][peer].isCut else { continue }
+                queue.push(
+                    .statement(
+                        from: number, to: peer, session: ways[number][peer].session, statement,
+                        isFirst: isHello), at: arrival)
+            }
+        }
+    }
+
+    private func brief(_ frame: PeerFrame) -> String {
+        switch frame {
+        case .forward(let request, let hops):
+            "forward \(request.verb) \(request.key[1]) \(request.number.bits & 0xFFFF), hop \(hops)"
+        case .outcome(let number, let outcome): "outcome \(number.bits & 0xFFFF) \(outcome.result)"
+        case .replicate(let sequence, _, _, let state):
+            "replicate \(sequence) \(state.key[1]) \(state.kind) \(state.stamp.version)"
+        case .inform(_, _, let state): "inform \(state.key[1]) \(state.kind) \(state.stamp.version)"
+        case .digests(let round, _): "digests \(round)"
+        case .list(let round, let range, let entries): "list \(round) \(range) \(entries.count)"
+        case .want(let round, let range, let hashes): "want \(round) \(range) \(hashes.count)"
+        default: "\(frame)"
+        }
+    }
+
+    // MARK: Events
+
+    /// Runs to the end; nothing is left to happen but ticks.
+    func run() {
+        var end: UInt64 = .max
+        while let (time, event) = queue.pop(), time < end {
+            now = max(now, time)
+            handle(event)
+            if end == .max, requestsLeft == 0, faultsLeft == 0, !isFaulty { end = now + 8_000_000 }
+        }
+        // Who was not answered never will be.
+        for client in asked.keys.sorted() { answered(client, nil) }
+    }
+
+    private func handle(_ event: Event) {
+        switch event {
+        case .tick(let number): attend(number, event) { $0.tick(now: self.now) }
+        case .frame(let from, let to, let session, let frame):
+            guard ways[from][to].session == session else { return }
+            attend(to, event) { $0.receive(frame, from: from, now: self.now) }
+        case .statement(let from, let to, let session, let statement, let isFirst):
+            guard ways[from][to].session == session else { return }
+            attend(to, event) {
+                if isFirst {
+                    $0.linked(from, statement, now: self.now)
+                } else {
+                    $0.heard(from, statement, now: self.now)
+                }
+            }
+        case .link(let first, let second): link(first, second)
+        case .broken(let number, let peer):
+            attend(number, event) { $0.unlinked(peer, now: self.now) }
+        case .client(let lane): ask(lane)
+        case .fault: fault()
+        case .heal: heal()
+        case .restart(let number):
+            if sites[number].losesFile {
+                sites[number].store = ModelStore(me: number, wall: 0, owners: owners)
+                sites[number].losesFile = false
+            }
+            start(number)
+        case .resume(let number): resume(number)
+        }
+    }
+
+    private func attend(
+        _ number: Int, _ event: Event, _ body: (inout Member<ModelStore>) -> Void
+    ) {
+        guard sites[number].member != nil else { return }
+        if sites[number].isStopped {
+            if case .tick = event { return }
+            return sites[number].waiting.append(event)
+        }
+        let wall = now + sites[number].wallOffset
+        sites[number].member?.store.wall = wall
+        if sites[number].member != nil { body(&sites[number].member!) }
+        flush(number)
+        if case .tick = event { queue.push(.tick(number), at: now + 5_000) }
+    }
+
+    // MARK: Faults
+
+    private func fault() {
+        guard faultsLeft > 0 else { return }
+        faultsLeft -= 1
+        isFaulty = true
+        let victim = Int.random(in: sites.indices, using: &generator)
+        let asking = asked.keys.sorted().filter { history[asked[$0] ?? 0].member == victim }
+        let length = [50_000, 200_000, 700_000, 3_000_000].randomElement(using: &generator)!
+        var kinds: [Int] = []
+        if profile.kills { kinds += [0, 0] }
+        if profile.stops { kinds += [1] }
+        if profile.cuts { kinds += [2] }
+        if profile.parts { kinds += [3] }
+        switch kinds.randomElement(using: &generator) {
+        case 0:
+            sites[victim].losesFile = profile.losesFiles && Bool.random(using: &generator)
+            note("member \(victim) is killed\(sites[victim].losesFile ? ", its file lost" : "")")
+            for client in asking { hungUp(client) }
+            if let store = sites[victim].member?.store { sites[victim].store = store }
+            sites[victim].member = nil
+            sites[victim].isStopped = false
+            sites[victim].waiting = []
+            for peer in sites.indices where peer != victim {
+                breakLink(victim, peer, silently: Bool.random(using: &generator))
+            }
+            queue.push(.restart(victim), at: now + UInt64(length))
+        case 1:
+            note("member \(victim) stops")
+            for client in asking { hungUp(client) }
+            sites[victim].isStopped = true
+            queue.push(.resume(victim), at: now + UInt64(length))
+        case 2:
+            let other =
+                (victim + Int.random(in: 1..<sites.count, using: &generator)) % sites.count
+            note("the link \(victim)-\(other) is cut")
+            cut(victim, other)
+        default:
+            note("member \(victim) is cut off")
+            for peer in sites.indices where peer != victim { cut(victim, peer) }
+        }
+        queue.push(.heal, at: now + UInt64(length))
+    }
+
+    private func cut(_ first: Int, _ second: Int) {
+        ways[first][second].isCut = true
+        ways[second][first].isCut = true
+        breakLink(first, second, silently: Bool.random(using: &generator))
+    }
+
+    private func heal() {
+        note("all is well")
+        for first in sites.indices {
+            for second in sites.indices where first < second && ways[first][second].isCut {
+                ways[first][second].isCut = false
+                ways[second][first].isCut = false
+                connect(first, second)
+            }
+        }
+        isFaulty = false
+        healedAt = now
+        guard faultsLeft > 0 else { return }
+        // Long enough for all to be together again.
+        queue.push(.fault, at: now + 4_500_000)
+    }
+
+    private func resume(_ number: Int) {
+        guard sites[number].isStopped else { return }
+        note("member \(number) goes on")
+        sites[number].isStopped = false
+        let waiting = sites[number].waiting
+        sites[number].waiting = []
+        queue.push(.tick(number), at: now)
+        for event in waiting { handle(event) }
+    }
+
+    // MARK: Clients
+
+    private func ask(_ lane: Int) {
+        guard requestsLeft > 0 else { return }
+        requestsLeft -= 1
+        // Most of them around a fault, where it matters.
+        let isBusy = isFaulty || now < healedAt + 400_000
+        queue.push(
+            .client(lane),
+            at: now + UInt64.random(in: 500...(isBusy ? 40_000 : 900_000), using: &generator))
+        // Not one that is dead: nobody would be asked.
+        let alive = sites.indices.filter { sites[$0].member != nil }
+        guard let number = alive.randomElement(using: &generator) else { return }
+        clientCount += 1
+        let key: [UInt8] = [
+            107, UInt8(Int.random(in: 0..<profile.keyCount, using: &generator)),
+        ]
+        let verbs: [Request.Verb] = [.get, .get, .get, .set, .set, .add, .delete, .append]
+        let verb = verbs.randomElement(using: &generator)!
+        let value = Array("\(clientCount).".utf8)
+        asked[clientCount] = history.count
+        history.append(
+            HistoryEntry(
+                key: key, verb: verb, value: value, member: number, begin: now))
+        note("client \(clientCount) asks \(number): \(verb) \(key[1]) \(clientCount)")
+        let client = clientCount
+        attend(number, .client(lane)) {
+            $0.ask(client, verb, key: key, value: value, now: self.now)
+        }
+        if sites[number].isStopped { hungUp(client) }
+    }
+
+    /// The member has gone, or does not move: its client gives up.
+    private func hungUp(_ client: UInt64) {
+        guard asked.removeValue(forKey: client) != nil else { return }
+        note("client \(client) gives up")
+    }
+
+    private func answered(_ client: UInt64, _ outcome: Outcome?) {
+        guard let place = asked.removeValue(forKey: client) else { return }
+        history[place].end = now
+        history[place].outcome = outcome
+        if outcome == nil { hangUps += 1 }
+        longestWait = max(longestWait, now - history[place].begin)
+        note("client \(client) is told \(outcome.map { "\($0.result)" } ?? "nothing")")
+    }
+
+    // MARK: The end
+
+    /// What is wrong when all has been well for long: members that differ, or do not serve.
+    func divergence() -> String? {
+        for (number, site) in sites.enumerated() {
+            guard let member = site.member else { return "member \(number) is not there" }
+            for peer in sites.indices where peer != number {
+                guard member.standing(to: peer) == .together else {
+                    return "\(number) is \(member.standing(to: peer)) to \(peer)"
+                }
+            }
+        }
+        for (number, site) in sites.enumerated() {
+            for (key, state) in site.member?.store.states ?? [:] {
+                let (first, second) = owners(key)
+                for owner in [first, second].compactMap(\.self) where owner != number {
+                    guard number == first || number == second else { continue }
+                    let other = sites[owner].member?.store.states[key]
+                    if other != state {
+                        return "\(number) has \(state), \(owner) has \(String(describing: other))"
+                    }
+                }
+            }
+        }
+        return nil
+    }
+}
+
+/// Events in the order of their times; of those of one time, in the order in which they were made.
+private struct EventQueue<Event> {
+    private var heap: [(time: UInt64, order: UInt64, event: Event)] = []
+    private var count: UInt64 = 0
+
+    mutating func push(_ event: Event, at time: UInt64) {
+        count += 1
+        heap.append((time, count, event))
+        var place = heap.count - 1
+        while place > 0, precedes(place, (place - 1) / 2) {
+            heap.swapAt(place, (place - 1) / 2)
+            place = (place - 1) / 2
+        }
+    }
+
+    mutating func pop() -> (time: UInt64, event: Event)? {
+        guard let first = heap.first else { return nil }
+        heap.swapAt(0, heap.count - 1)
+        heap.removeLast()
+        var place = 0
+        while true {
+            var least = place
+            for child in [2 * place + 1, 2 * place + 2]
+            where child < heap.count && precedes(child, least) {
+                least = child
+            }
+            guard least != place else { break }
+            heap.swapAt(place, least)
+            place = least
+        }
+        return (first.time, first.event)
+    }
+
+    private func precedes(_ first: Int, _ second: Int) -> Bool {
+        (heap[first].time, heap[first].order) < (heap[second].time, heap[second].order)
+    }
+}

@@ -1,0 +1,143 @@
+import Cluster
+import Glibc
+import TestSupport
+import Testing
+
+/// Random schedules: what happens, and what clients are told. `SOJOURN_SCHEDULES` runs more of them, from
+/// `SOJOURN_SEED` on; a schedule that fails tells its seed, and with `SOJOURN_TRACE` all that happened in it.
+@Suite(.timeLimit(.minutes(10)))
+struct SimulationTests {
+    private static let count = UInt64(environment("SOJOURN_SCHEDULES").flatMap { Int($0) } ?? 25)
+    private static let first = environment("SOJOURN_SEED").flatMap { UInt64($0) } ?? 0
+
+    private static func environment(_ name: String) -> String? {
+        getenv(name).map { String(cString: $0) }
+    }
+
+    /// What a schedule shows, and how to see it again.
+    private func problem(seed: UInt64, _ profile: Simulation.Profile) -> String? {
+        let wantsTrace = Self.environment("SOJOURN_TRACE") != nil
+        let simulation = Simulation(seed: seed, profile: profile, wantsTrace: wantsTrace)
+        simulation.run()
+        if wantsTrace { for line in simulation.trace { print(line) } }
+        if let divergence = simulation.divergence() { return "in the end \(divergence)" }
+        guard profile.checksHistory else { return nil }
+        if simulation.longestWait > 500_000 {
+            return "somebody waited for \(simulation.longestWait) us"
+        }
+        for (key, entries) in Dictionary(grouping: simulation.history, by: \.key) {
+            var check = HistoryCheck(entries)
+            if !check.holds() { return "what clients were told of key \(key[1]) cannot be" }
+        }
+        return nil
+    }
+
+    private func run(_ name: String, _ profile: Simulation.Profile) {
+        for seed in Self.first..<Self.first + Self.count {
+            if let problem = problem(seed: seed, profile) {
+                Issue.record("\(name), SOJOURN_SEED=\(seed): \(problem)")
+            }
+        }
+    }
+
+    @Test(
+        "With one fault at a time what was acknowledged is there, once, and what was deleted stays deleted"
+    )
+    func oneAtATime() { run("one at a time", Simulation.Profile()) }
+
+    @Test("Of two members one serves on while the other is killed or stopped")
+    func two() {
+        var profile = Simulation.Profile()
+        profile.memberCount = 2
+        // Without a third one a cut is a partition: each side goes on.
+        profile.cuts = false
+        run("two members", profile)
+    }
+
+    @Test("Five members serve as three do")
+    func five() {
+        var profile = Simulation.Profile()
+        profile.memberCount = 5
+        run("five members", profile)
+    }
+
+    @Test("After a partition all have the same again")
+    func partition() {
+        var profile = Simulation.Profile()
+        profile.parts = true
+        profile.checksHistory = false
+        run("a partition", profile)
+    }
+
+    @Test("The same seed is the same schedule")
+    func repeats() {
+        let runs = (0..<2).map { _ in
+            let simulation = Simulation(seed: 7, profile: Simulation.Profile(), wantsTrace: true)
+            simulation.run()
+            return simulation.trace
+        }
+        #expect(runs[0] == runs[1])
+        #expect(runs[0].count > 500)
+    }
+}
+
+/// The check itself: it must be able to fail.
+@Suite(.timeLimit(.minutes(10)))
+struct HistoryCheckTests {
+    private func entry(
+        _ verb: Request.Verb, _ value: String = "", _ times: ClosedRange<UInt64>,
+        _ result: Outcome.Result?,
+        read: String = ""
+    ) -> HistoryEntry {
+        HistoryEntry(
+            key: [1], verb: verb, value: Array(value.utf8), member: 0, begin: times.lowerBound,
+            end: times.upperBound,
+            outcome: result.map { Outcome($0, value: Array(read.utf8)) })
+    }
+
+    @Test(
+        "What cannot be is found: a lost change, an old value, a logout undone, a lock held twice")
+    func impossible() {
+        let histories: [[HistoryEntry]] = [
+            [entry(.set, "a", 1...2, .stored), entry(.get, "", 3...4, .miss)],
+            [
+                entry(.set, "a", 1...2, .stored), entry(.set, "b", 3...4, .stored),
+                entry(.get, "", 5...6, .hit, read: "a"),
+            ],
+            [
+                entry(.set, "a", 1...2, .stored), entry(.delete, "", 3...4, .deleted),
+                entry(.get, "", 5...6, .hit, read: "a"),
+            ],
+            [entry(.add, "a", 1...4, .stored), entry(.add, "b", 2...3, .stored)],
+            [
+                entry(.set, "a", 1...2, .stored), entry(.append, "b", 3...4, .stored),
+                entry(.get, "", 5...6, .hit, read: "abb"),
+            ],
+        ]
+        for history in histories {
+            var check = HistoryCheck(history)
+            let holds = check.holds()
+            #expect(!holds)
+        }
+    }
+
+    @Test(
+        "What can be is not complained about: what overlaps, and what nobody knows the outcome of")
+    func possible() {
+        let histories: [[HistoryEntry]] = [
+            [],
+            [entry(.set, "a", 1...9, .stored), entry(.get, "", 2...3, .miss)],
+            [entry(.set, "a", 1...9, .stored), entry(.get, "", 2...3, .hit, read: "a")],
+            [entry(.set, "a", 1...2, nil), entry(.get, "", 5...6, .miss)],
+            [
+                entry(.set, "a", 1...2, nil), entry(.get, "", 5...6, .miss),
+                entry(.get, "", 7...8, .hit, read: "a"),
+            ],
+        ]
+        for history in histories {
+            var check = HistoryCheck(history)
+            let holds = check.holds()
+            #expect(holds)
+        }
+    }
+}
