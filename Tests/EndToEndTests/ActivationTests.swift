@@ -54,10 +54,13 @@ struct ActivationTests {
             let port = try freePorts(1)[0]
             let node = try activate(
                 ["127.0.0.1:\(port)", path], flags + ["-o", "auth_uids=\(getuid())"])
+            // It makes one socket after the other.
+            var local: SocketPeer?
             try wait(for: "systemd-socket-activate") {
-                (try? SocketPeer(.tcp(port: UInt16(port)))) != nil
+                local = try? SocketPeer(.unix(path: path))
+                return local != nil && (try? SocketPeer(.tcp(port: UInt16(port)))) != nil
             }
-            let unix = try SocketPeer(.unix(path: path))
+            let unix = try #require(local)
             #expect(try unix.ask("set session 0 0 2\r\nhi") == "STORED\r\n")
             let tcp = try SocketPeer(.tcp(port: UInt16(port)))
             try tcp.send(Array("get session\r\n".utf8))
