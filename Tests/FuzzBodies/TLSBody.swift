@@ -75,7 +75,8 @@
         }
 
         mutating func send(_ bytes: [UInt8]) throws {
-            guard isSecured, !hasFailed else { return }
+            // More shows nothing more.
+            guard isSecured, !hasFailed, sent.count < 200_000 else { return }
             switch bytes.withUnsafeBytes({ wired.stream.write($0) }) {
             case .bytes(let count):
                 guard count == bytes.count else { throw BrokenPromise("a short write to memory") }
