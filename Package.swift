@@ -75,7 +75,7 @@ let package = Package(
         .target(
             name: "CacheNode",
             dependencies: [
-                "EventLoop", "MemcacheProtocol", "SessionMap",
+                "Cluster", "EventLoop", "MemcacheProtocol", "SessionMap",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: dataPath),
@@ -145,7 +145,11 @@ let package = Package(
             ],
             swiftSettings: strict),
         .testTarget(
-            name: "ClusterTests", dependencies: ["Cluster", "TestSupport"],
+            name: "ClusterTests",
+            dependencies: [
+                "CacheNode", "Cluster", "MemcacheProtocol", "NodeStage", "SessionMap",
+                "TestSupport",
+            ],
             swiftSettings: strict + quickMap),
         .testTarget(
             name: "SessionMapTests", dependencies: ["SessionMap"], swiftSettings: strict),

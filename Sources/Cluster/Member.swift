@@ -1,7 +1,7 @@
 /// A member as one state machine: what it answers clients, what it sends its peers, and when.
 ///
 /// Knows no sockets, no clock and no bytes. It is told what has come, and what time it is; what is to be done is
-/// taken from it after each time. Its requests are carried out by its store, and by nobody else.
+/// taken from it after each time. Requests are carried out by its store, and by nobody else.
 ///
 /// What it holds, while at most one member at a time fails, in whatever way:
 ///
@@ -9,6 +9,8 @@
 /// - What was acknowledged is at both owners, or at one whose peer has been given up.
 /// - A read shows what was acknowledged before it was asked for, whichever member is asked.
 /// - Who asks is answered, or hung up on, within `budget`.
+///
+/// Who decides about a request is here; what peers send, and what follows from who is there, has files of its own.
 package struct Member<Store: ReplicaStore> {
     /// Who asks, for whoever runs this member.
     package typealias Client = UInt64
@@ -19,6 +21,8 @@ package struct Member<Store: ReplicaStore> {
         case hangUp(Client)
         case send(peer: Int, PeerFrame)
         case state(peer: Int, Statement)
+        /// What is owned together with a peer is to be surveyed, from now on, and given to `take`.
+        case survey(peer: Int, number: UInt32)
     }
 
     /// How long a client waits at most: some give up after half a second.
@@ -26,65 +30,53 @@ package struct Member<Store: ReplicaStore> {
     private static var hopCountMax: UInt8 { 3 }
 
     package let me: Int
+    /// It owns nothing, and passes everything on: its number is none of a member's.
+    let isFront: Bool
+    let process: UInt64
+    /// Those that pass on to this member, by numbers that are no member's.
+    var fronts: Set<Int> = []
     package var store: Store
-    private var effects: [Effect] = []
-    private var pairs: [Int: Pair] = [:]
-    private var exchanges: [Int: Exchange] = [:]
-    private let times: PairTimes
+    let times: PairTimes
     /// The first owner of a key, and the second one, if there is one.
     private let owners: ([UInt8]) -> (first: Int, second: Int?)
-    private var applied: AppliedOperations
-    /// Under way here, by number.
-    private var operations: [OperationNumber: Operation] = [:]
-    private var countOfOperations: UInt64 = 0
-    private var sequences: [Int: UInt32] = [:]
-    private var statedAt: UInt64 = 0
-
-    private struct Operation {
-        enum Origin: Equatable {
-            case client(Client)
-            case peer(Int)
-        }
-
-        enum Progress: Equatable {
-            /// Until it is known who decides.
-            case parked
-            case forwarded(to: Int)
-            /// Carried out here; the peer has to have it, too.
-            case replicating(peer: Int, sequence: UInt32, Outcome, KeyState?)
-        }
-
-        var request: Request
-        var origin: Origin
-        var hops: UInt8
-        var deadline: UInt64
-        var progress = Progress.parked
-        var sentAt: UInt64 = 0
-        /// What it made of the key when it was carried out here, if that is not at both owners.
-        var made: (outcome: Outcome, state: KeyState)?
-    }
+    var effects: [Effect] = []
+    var pairs: [Int: Pair] = [:]
+    var exchanges: [Int: Exchange] = [:]
+    var applied: AppliedOperations
+    var operations = Operations()
+    /// What waited for a key that is settled now.
+    var awakened: [OperationNumber] = []
+    private var countOfOperations: UInt64
+    /// Changes that were acknowledged while the other owner was away.
+    package private(set) var singleCopyCount: UInt64 = 0
+    var statedAt: UInt64 = 0
+    var heardMembers: MemberSet = []
 
     /// - Parameters:
+    ///   - isFront: whether it owns nothing, and passes everything on.
     ///   - process: a random number that is not 0.
     ///   - away: members that an earlier process of this one has outlived.
     package init(
-        me: Int, memberCount: Int, process: UInt64, store: Store, times: PairTimes = PairTimes(),
+        me: Int, isFront: Bool = false, memberCount: Int, process: UInt64, store: Store,
+        times: PairTimes = PairTimes(),
         away: MemberSet = [], appliedCountMax: Int = 65_536, now: UInt64,
         owners: @escaping ([UInt8]) -> (first: Int, second: Int?)
     ) {
         self.me = me
+        self.isFront = isFront
+        self.process = process
         self.store = store
         self.times = times
         self.owners = owners
         applied = AppliedOperations(countMax: appliedCountMax)
+        // So that no process of this member gives a number that an earlier one has given.
+        countOfOperations = process << 16 & 0xFFFF_FFFF_0000
         for peer in 0..<memberCount where peer != me {
             pairs[peer] = Pair(
                 me: me, peer: peer, process: process, times: times,
                 standing: away.contains(peer) ? .alone : .unknown, now: now)
             exchanges[peer] = Exchange(drives: me < peer)
         }
-        // So that no process of this member gives a number that an earlier one has given.
-        countOfOperations = process << 16 & 0xFFFF_FFFF_0000
     }
 
     /// What is to be done, in this order.
@@ -93,36 +85,47 @@ package struct Member<Store: ReplicaStore> {
         return effects
     }
 
-    /// The first that is to go over a new link, before anything has come by it.
-    package mutating func sayHello(to peer: Int, now: UInt64) { state(to: peer, now: now) }
+    // MARK: For whoever looks at it
 
     /// What it is to a peer.
     package func standing(to peer: Int) -> Standing { pairs[peer]?.standing ?? .unknown }
+
+    package func isCatchingUp(with peer: Int) -> Bool { pairs[peer]?.isCatchingUp ?? false }
+
+    package func hears(_ peer: Int, at now: UInt64) -> Bool { pairs[peer]?.hears(at: now) ?? false }
+
+    /// Until when keys that are owned together with a peer may be read without asking; see `Pair`.
+    package func readableUntil(with peer: Int, isFirst: Bool) -> UInt64 {
+        pairs[peer]?.readableUntil(isFirst: isFirst) ?? 0
+    }
+
+    package var operationCount: Int { operations.count }
 
     // MARK: Clients
 
     /// What a client asks for.
     package mutating func ask(
-        _ client: Client, _ verb: Request.Verb, key: [UInt8], value: [UInt8] = [],
-        comparison: UInt64 = 0, delta: UInt64 = 0, now: UInt64
+        _ client: Client, key: [UInt8], isRead: Bool, command: [UInt8], now: UInt64
     ) {
         countOfOperations += 1
-        let request = Request(
-            verb, key: key,
-            number: OperationNumber(member: UInt8(me), worker: 0, count: countOfOperations),
-            value: value, comparison: comparison, delta: delta)
+        // Of fronts there are many, and what tells them apart is their process.
+        let number = OperationNumber(
+            member: UInt8(truncatingIfNeeded: me),
+            worker: isFront ? UInt8(truncatingIfNeeded: process >> 32) : 0,
+            count: countOfOperations)
         begin(
             Operation(
-                request: request, origin: .client(client), hops: 0, deadline: now + Self.budget),
+                Request(number: number, isRead: isRead, key: key, command: command),
+                from: .client(client), deadline: now + Self.budget),
             now: now)
     }
 
-    private mutating func begin(_ operation: Operation, now: UInt64) {
+    mutating func begin(_ operation: Operation, now: UInt64) {
         let number = operation.request.number
         if let outcome = applied[number] {
             // It has come another way, too. It may wait for the peer still, and answers then.
             if case .replicating? = operations[number]?.progress {
-                operations[number]?.origin = operation.origin
+                operations.update(number) { $0.origin = operation.origin }
             } else {
                 answer(operation.origin, number, outcome)
             }
@@ -130,98 +133,131 @@ package struct Member<Store: ReplicaStore> {
         }
         // It has come in a circle, as long as nobody knows who decides.
         guard operations[number] == nil else { return }
-        operations[number] = operation
+        operations.insert(operation)
         proceed(number, now: now)
     }
 
     // MARK: Who decides
 
-    private mutating func proceed(_ number: OperationNumber, now: UInt64) {
+    mutating func proceed(_ number: OperationNumber, now: UInt64) {
         guard let operation = operations[number] else { return }
         // Who was asked to carry it out has, and the change has come.
         if let outcome = applied[number] { return finish(number, outcome) }
-        let (first, second) = owners(operation.request.key)
+        let request = operation.request
+        let (first, second) = owners(request.key)
         guard first == me || second == me else {
             return pass(number, to: [first, second].compactMap(\.self), now: now)
         }
         guard let other = first == me ? second : first, let pair = pairs[other] else {
-            return perform(number, peer: nil, waits: false)
+            return perform(number, peer: nil, waits: false, now: now)
         }
         switch pair.charge(isFirst: first == me, now: now) {
+        case .mine(true)
+        where request.isRead && operation.origin != .peer(other) && !operation.wasLacking
+            && hears(other, at: now) && store.mayLack(request.key):
+            // It was evicted here, and the other owner may have it still.
+            operations.update(number) { $0.wasLacking = true }
+            pass(number, to: [other], now: now)
         case .mine(let waits): perform(number, peer: other, waits: waits, now: now)
         case .peers(true)
-        where operation.request.verb.isRead && !isUnsettled(operation.request.key):
-            perform(number, peer: other, waits: false)
+        where request.isRead && !operations.isUnsettled(request.key)
+            && !store.changesByReading(request.key)
+            // What is not here may be there; unless that is who asks.
+            && (operation.origin == .peer(other) || store.stamp(of: request.key) != .none):
+            perform(number, peer: other, waits: false, now: now)
         case .peers: pass(number, to: [other], now: now)
-        case .undecided: operations[number]?.progress = .parked
+        case .undecided: operations.move(number, to: .parked)
         }
     }
 
     /// Sends a request on its way to one of these, the first that can be reached, or by way of somebody who can.
     private mutating func pass(_ number: OperationNumber, to targets: [Int], now: UInt64) {
         guard let operation = operations[number], operation.hops < Self.hopCountMax else {
-            operations[number]?.progress = .parked
-            return
+            return operations.move(number, to: .parked)
         }
         var origin: Int?
         if case .peer(let peer) = operation.origin { origin = peer }
-        let heard = targets.filter { pairs[$0]?.hears(at: now) == true }
+        let heard = targets.filter { hears($0, at: now) }
         let next =
             heard.isEmpty
             ? pairs.keys.sorted().first { peer in
-                peer != origin && pairs[peer]?.hears(at: now) == true
+                peer != origin && hears(peer, at: now)
                     && targets.contains { pairs[peer]?.peerHears($0) == true }
             } : heard.first { $0 != origin }
         guard let next else {
             if let origin, heard == [origin] { return decline(number, to: origin) }
-            operations[number]?.progress = .parked
-            return
+            return operations.move(number, to: .parked)
         }
-        operations[number]?.progress = .forwarded(to: next)
-        operations[number]?.sentAt = now
+        operations.move(number, to: .forwarded(to: next))
+        operations.update(number) { $0.sentAt = now }
         effects.append(.send(peer: next, .forward(operation.request, hops: operation.hops + 1)))
     }
 
     /// Who has sent it decides, as far as is known here: it goes back, and is forgotten.
     private mutating func decline(_ number: OperationNumber, to peer: Int) {
-        operations[number] = nil
+        _ = operations.remove(number)
         effects.append(.send(peer: peer, .decline(number)))
     }
 
-    /// Whether a change of this key is not at the peer yet: a read would show what may still be lost.
-    private func isUnsettled(_ key: [UInt8]) -> Bool {
-        operations.values.contains {
-            guard case .replicating(_, _, _, let state?) = $0.progress else { return false }
-            return state.key == key
-        }
+    /// Lets the other owner of a key have this member's state of it, if it serves the key and has one.
+    package mutating func tell(_ key: [UInt8]) {
+        let (first, second) = owners(key)
+        guard first == me || second == me, let other = first == me ? second : first,
+            pairs[other]?.isLinked == true,
+            standing(to: other) == .together || standing(to: other) == .alone,
+            !operations.isUnsettled(key), let state = store.state(of: key)
+        else { return }
+        effects.append(.send(peer: other, .inform(nil, nil, state)))
     }
 
+    // MARK: Carrying out
+
     private mutating func perform(
-        _ number: OperationNumber, peer: Int?, waits: Bool, now: UInt64 = 0
+        _ number: OperationNumber, peer: Int?, waits: Bool, now: UInt64
     ) {
         guard let operation = operations[number] else { return }
-        if waits, isUnsettled(operation.request.key) {
+        let key = operation.request.key
+        if waits, operations.isUnsettled(key) {
             // Behind what is under way: what it would see may still be lost.
-            operations[number]?.progress = .parked
-            return
+            return operations.queue(number, behind: key)
         }
+        let mayWait = waits && !operation.request.isRead
+        if mayWait { store.unsettle(key) }
         let (outcome, changed) = carryOut(operation)
-        if !operation.request.verb.isRead { applied.remember(number, outcome) }
-        guard let peer, let changed else { return finish(number, outcome) }
-        if waits {
-            let sequence = nextSequence(peer)
-            operations[number]?.progress = .replicating(
-                peer: peer, sequence: sequence, outcome, changed)
-            operations[number]?.sentAt = now
-            effects.append(
-                .send(
-                    peer: peer, .replicate(sequence: sequence, number, outcome, changed)))
-        } else {
-            if pairs[peer]?.tellsPeer == true {
-                effects.append(.send(peer: peer, .inform(number, outcome, changed)))
+        if !operation.request.isRead { applied.remember(number, outcome) }
+        guard mayWait, let peer, let changed else {
+            if mayWait { store.settle(key) }
+            if let peer, let changed {
+                tell(peer, changed, of: operation, outcome, waits: waits)
             }
-            finish(number, outcome)
+            return finish(number, outcome)
         }
+        let sequence = operations.nextSequence(peer)
+        operations.move(
+            number,
+            to: .replicating(
+                .init(peer: peer, sequence: sequence, outcome: outcome, state: changed)))
+        operations.update(number) { $0.sentAt = now }
+        effects.append(
+            .send(
+                peer: peer,
+                .replicate(sequence: sequence, number, carried(outcome), changed)))
+    }
+
+    /// A change that nobody waits for.
+    private mutating func tell(
+        _ peer: Int, _ changed: KeyState, of operation: Operation, _ outcome: Outcome, waits: Bool
+    ) {
+        if operation.request.isRead {
+            // A note on an item, no state of its own.
+            guard pairs[peer]?.isLinked == true else { return }
+            return effects.append(.send(peer: peer, .inform(nil, nil, changed)))
+        }
+        singleCopyCount += 1
+        guard pairs[peer]?.tellsPeer == true else { return }
+        effects.append(
+            .send(
+                peer: peer, .inform(operation.request.number, carried(outcome), changed)))
     }
 
     private mutating func carryOut(
@@ -233,13 +269,32 @@ package struct Member<Store: ReplicaStore> {
         return (made.outcome, made.state)
     }
 
-    private mutating func nextSequence(_ peer: Int) -> UInt32 {
-        sequences[peer, default: 0] &+= 1
-        return sequences[peer, default: 0]
+    /// What a peer is told of an outcome: nothing of one that it would not remember.
+    func carried(_ outcome: Outcome) -> Outcome? { outcome.isRemembered ? outcome : nil }
+
+    /// Takes it out of what is under way. What waited for its key goes on.
+    mutating func end(_ number: OperationNumber) -> Operation? {
+        guard let operation = operations.remove(number) else { return nil }
+        if case .replicating(let replication) = operation.progress {
+            store.settle(replication.state.key)
+            awakened += operations.takeQueue(of: replication.state.key)
+        }
+        return operation
     }
 
-    private mutating func finish(_ number: OperationNumber, _ outcome: Outcome) {
-        guard let operation = operations.removeValue(forKey: number) else { return }
+    /// To be called at the end of whatever may have ended operations.
+    mutating func proceedAwakened(now: UInt64) {
+        while !awakened.isEmpty {
+            let numbers = awakened
+            awakened = []
+            for number in numbers where operations[number]?.progress == .queued {
+                proceed(number, now: now)
+            }
+        }
+    }
+
+    mutating func finish(_ number: OperationNumber, _ outcome: Outcome) {
+        guard let operation = end(number) else { return }
         answer(operation.origin, number, outcome)
     }
 
@@ -249,215 +304,7 @@ package struct Member<Store: ReplicaStore> {
         switch origin {
         case .client(let client): effects.append(.reply(client, outcome))
         case .peer(let peer): effects.append(.send(peer: peer, .outcome(number, outcome)))
-        }
-    }
-
-    // MARK: Peers
-
-    /// A link is there, and the peer's first statement has come by it.
-    package mutating func linked(_ peer: Int, _ statement: Statement, now: UInt64) {
-        guard let consequences = pairs[peer]?.linked(statement, now: now) else { return }
-        if standing(to: peer) == .together { sendAgain(peer) }
-        follow(statement)
-        carryOut(consequences, peer, now: now)
-    }
-
-    package mutating func unlinked(_ peer: Int, now: UInt64) {
-        guard let consequences = pairs[peer]?.unlinked(now: now) else { return }
-        exchanges[peer]?.stop()
-        carryOut(consequences, peer, now: now)
-    }
-
-    package mutating func heard(_ peer: Int, _ statement: Statement, now: UInt64) {
-        guard let consequences = pairs[peer]?.hear(statement, now: now) else { return }
-        follow(statement)
-        carryOut(consequences, peer, now: now)
-    }
-
-    private mutating func follow(_ statement: Statement) { store.follow(clock: statement.clock) }
-
-    /// What was not acknowledged before the link broke may not have come.
-    private mutating func sendAgain(_ peer: Int) {
-        let open = operations.compactMap { number, operation -> (UInt32, PeerFrame)? in
-            guard
-                case .replicating(peer, let sequence, let outcome, let state?) = operation.progress
-            else { return nil }
-            return (sequence, .replicate(sequence: sequence, number, outcome, state))
-        }
-        for (_, frame) in open.sorted(by: { $0.0 < $1.0 }) {
-            effects.append(.send(peer: peer, frame))
-        }
-    }
-
-    package mutating func receive(_ frame: PeerFrame, from peer: Int, now: UInt64) {
-        switch frame {
-        case .forward(let request, let hops):
-            begin(
-                Operation(
-                    request: request, origin: .peer(peer), hops: hops, deadline: now + Self.budget),
-                now: now)
-        case .outcome(let number, let outcome): finish(number, outcome)
-        case .decline(let number):
-            // Until the next tick: by then the two may be of one mind.
-            guard operations[number]?.progress == .forwarded(to: peer) else { return }
-            operations[number]?.progress = .parked
-        case .replicate(let sequence, let number, let outcome, let state):
-            if let later = store.apply(state) {
-                effects.append(.send(peer: peer, .refuse(sequence: sequence, later)))
-            } else {
-                applied.remember(number, outcome)
-                effects.append(.send(peer: peer, .acknowledge(sequence: sequence)))
-            }
-        case .inform(let number, let outcome, let state):
-            if store.apply(state) == nil, let number, let outcome {
-                applied.remember(number, outcome)
-            }
-        case .acknowledge(let sequence): acknowledged(sequence, by: peer, now: now)
-        case .refuse(let sequence, let stamp): refused(sequence, by: peer, stamp)
-        case .barrier(let since):
-            guard let consequences = pairs[peer]?.barrierCame(since, now: now) else { return }
-            carryOut(consequences, peer, now: now)
-        case .compare, .digests, .list, .want, .exchanged: compare(frame, with: peer, now: now)
-        }
-    }
-
-    private mutating func acknowledged(_ sequence: UInt32, by peer: Int, now: UInt64) {
-        for (number, operation) in operations {
-            guard case .replicating(peer, sequence, let outcome, let state) = operation.progress
-            else { continue }
-            finish(number, outcome)
-            if let key = state?.key { settled(key, now: now) }
-            return
-        }
-    }
-
-    private mutating func refused(_ sequence: UInt32, by peer: Int, _ stamp: Stamp) {
-        for (number, operation) in operations {
-            guard case .replicating(peer, sequence, let outcome, let state?) = operation.progress
-            else { continue }
-            guard let raised = store.raise(state.key, above: stamp) else { return }
-            let sequence = nextSequence(peer)
-            operations[number]?.progress = .replicating(
-                peer: peer, sequence: sequence, outcome, raised)
-            effects.append(
-                .send(peer: peer, .replicate(sequence: sequence, number, outcome, raised)))
-            return
-        }
-    }
-
-    /// What waited for a change of this key goes on, in the order in which it came.
-    private mutating func settled(_ key: [UInt8], now: UInt64) {
-        let waiting = operations.filter {
-            $0.value.progress == .parked && $0.value.request.key == key
-        }
-        .sorted { ($0.value.deadline, $0.key.bits) < ($1.value.deadline, $1.key.bits) }
-        for (number, _) in waiting { proceed(number, now: now) }
-    }
-
-    private mutating func compare(_ frame: PeerFrame, with peer: Int, now: UInt64) {
-        guard exchanges[peer] != nil, pairs[peer]?.isLinked == true else { return }
-        if case .compare = frame, exchanges[peer]?.isOn == false {
-            // The peer begins anew, whatever is known here.
-            startExchange(peer)
-        }
-        guard let (frames, isOver) = exchanges[peer]?.take(frame, store, peer: peer) else { return }
-        for frame in frames { effects.append(.send(peer: peer, frame)) }
-        if isOver, let consequences = pairs[peer]?.compared(now: now) {
-            carryOut(consequences, peer, now: now)
-        }
-    }
-
-    private mutating func startExchange(_ peer: Int) {
-        guard let frame = exchanges[peer]?.begin() else { return }
-        effects.append(.send(peer: peer, frame))
-    }
-
-    // MARK: What follows
-
-    private mutating func carryOut(_ consequences: Pair.Consequences, _ peer: Int, now: UInt64) {
-        if consequences.contains(.releases), let pair = pairs[peer] {
-            // What it may have made without our knowing was made before.
-            store.follow(clock: pair.peerClockMax(at: now))
-            release(peer)
-        }
-        if consequences.contains(.compares) { startExchange(peer) }
-        if consequences.contains(.sendsBarrier), let since = pairs[peer]?.waitsSince {
-            effects.append(.send(peer: peer, .barrier(since: since)))
-        }
-        if consequences.contains(.states) { state(to: peer, now: now) }
-        if consequences.contains(.rethinks) { rethink(now: now) }
-    }
-
-    /// A peer has been given up: what waits for it alone is done.
-    private mutating func release(_ peer: Int) {
-        for (number, operation) in operations {
-            guard case .replicating(peer, _, let outcome, _) = operation.progress else { continue }
-            finish(number, outcome)
-        }
-    }
-
-    private mutating func rethink(now: UInt64) {
-        for number in operations.keys.sorted(by: { $0.bits < $1.bits }) {
-            switch operations[number]?.progress {
-            case .parked: proceed(number, now: now)
-            case .forwarded(let target):
-                // As long as it is heard it may carry the request out, or has.
-                if pairs[target]?.hears(at: now) != true { proceed(number, now: now) }
-            case .replicating(let peer, _, let outcome, let state):
-                // The peer is in charge now, and this change may be lost: it decides once more.
-                guard standing(to: peer) == .behind || standing(to: peer) == .unknown else {
-                    continue
-                }
-                applied.forget(number)
-                operations[number]?.progress = .parked
-                operations[number]?.made = state.map { (outcome, $0) }
-                proceed(number, now: now)
-            case nil: continue
-            }
-        }
-    }
-
-    private var heardMembers: MemberSet = []
-
-    private mutating func state(to peer: Int, now: UInt64) {
-        guard
-            let statement = pairs[peer]?.statement(
-                hears: heardMembers, clock: store.clock, now: now)
-        else { return }
-        effects.append(.state(peer: peer, statement))
-    }
-
-    /// To be called every few milliseconds.
-    package mutating func tick(now: UInt64) {
-        heardMembers = []
-        for (peer, pair) in pairs where pair.hears(at: now) { heardMembers.insert(peer) }
-        for peer in pairs.keys.sorted() {
-            let others = pairs.contains { other, pair in
-                other != peer && pair.hears(at: now) && pair.peerHears(peer)
-            }
-            if let consequences = pairs[peer]?.tick(othersHear: others, now: now) {
-                carryOut(consequences, peer, now: now)
-            }
-        }
-        if now >= statedAt + times.statement {
-            statedAt = now
-            for peer in pairs.keys.sorted() { state(to: peer, now: now) }
-        }
-        attendOperations(now: now)
-        rethink(now: now)
-    }
-
-    private mutating func attendOperations(now: UInt64) {
-        for (number, operation) in operations {
-            if case .replicating(let peer, _, _, _) = operation.progress,
-                now > operation.sentAt + times.slowness
-            {
-                pairs[peer]?.noteSlow()
-            }
-            guard now > operation.deadline else { continue }
-            // The store has it, and the peer may: it must not be carried out again.
-            operations[number] = nil
-            if case .client(let client) = operation.origin { effects.append(.hangUp(client)) }
+        case .nobody: break
         }
     }
 }

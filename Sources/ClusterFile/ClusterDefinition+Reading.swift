@@ -57,20 +57,35 @@ extension ClusterDefinition {
             throw placement.error("hash", "\(problem)")
         }
         var defaults = try fields.fields("defaults")
-        let common = try MemberDefaults(&defaults)
+        let peers = try PeerFields(&fields)
+        let common = try MemberDefaults(&defaults, peers)
         guard var list = try fields.list("nodes"), !list.isEmpty else {
             throw fields.error("nodes", "expected a list of at least one node")
         }
         var members: [Member] = []
         for index in list.indices { members.append(try common.member(&list[index])) }
-        let copyCount = try fields.number("copies", in: 1...members.count) ?? 1
+        let copyCount = try Self.copyCount(
+            &fields, nodeCount: members.count, hasPeers: peers != nil)
         let tls = try Self.tls(&fields)
         let credentialsFile = try fields.path("credentials_file")
         try fields.refuseOthers()
         self.init(
             name: name, members: members, strategy: strategy, keyHash: keyHash, hashTag: hashTag,
-            copyCount: copyCount, tls: tls, credentialsFile: credentialsFile)
+            copyCount: copyCount, tls: tls, credentialsFile: credentialsFile, peers: peers?.peers)
         try checkRing(list, fields)
+        try peers?.check(self.members, list, fields)
+    }
+
+    private static func copyCount(
+        _ fields: inout Fields, nodeCount: Int, hasPeers: Bool
+    ) throws(DefinitionError) -> Int {
+        let count = try fields.number("copies", in: 1...nodeCount)
+        guard hasPeers else { return count ?? 1 }
+        guard let count else { return min(Peers.copyCountMax, nodeCount) }
+        guard count <= Peers.copyCountMax else {
+            throw fields.error("copies", "nodes keep at most \(Peers.copyCountMax) copies")
+        }
+        return count
     }
 
     private static func tls(_ fields: inout Fields) throws(DefinitionError) -> TLS? {
@@ -153,6 +168,7 @@ extension ClusterDefinition {
 }
 
 private let placeField = "in_place_of"
+private let hostWithoutSpaces = "a host name or address without spaces"
 
 /// What a node has that says nothing else.
 private struct MemberDefaults {
@@ -160,8 +176,10 @@ private struct MemberDefaults {
     var weight: Int?
     var memoryMegabytes: Int?
     var flags: [String]?
+    var peers: PeerFields?
 
-    init(_ fields: inout Fields?) throws(DefinitionError) {
+    init(_ fields: inout Fields?, _ peers: PeerFields?) throws(DefinitionError) {
+        self.peers = peers
         port = try fields?.number("port", in: 1...65_535)
         weight = try fields?.number("weight", in: 1...HashRing.Node.weightMax)
         memoryMegabytes = try fields?.megabytes("memory")
@@ -181,11 +199,16 @@ private struct MemberDefaults {
         let memoryFile = try fields.text("memory_file", "a path")
         let place = try place(&fields)
         let flags = try fields.texts("flags", "arguments") ?? flags ?? []
+        let peerHost = try fields.host(PeerFields.hostField)
+        var peerPort = try fields.number(PeerFields.portField, in: 1...65_535)
         try fields.refuseOthers()
+        if peers == nil { try PeerFields.refuseThoseOfNode(fields) }
+        if peerPort == nil { peerPort = try peers?.port(fields, ofNodeAt: port) }
         return ClusterDefinition.Member(
             node: HashRing.Node(
                 name: name, host: host, port: port, weight: weight, ringName: place),
-            memoryMegabytes: memory, memoryFile: memoryFile, flags: flags)
+            memoryMegabytes: memory, memoryFile: memoryFile, flags: flags, peerHost: peerHost,
+            peerPort: peerPort)
     }
 
     /// The place on the ring that a node takes instead of its own, as every strategy understands it.
@@ -195,11 +218,9 @@ private struct MemberDefaults {
             return "is written in_place_of: {host: \(host), port: \(port)} now"
         }
         guard var place = try fields.fields(placeField) else { return nil }
-        let what = "a host name or address without spaces"
-        let host = try place.value("host", what) { text in
-            text.utf8.allSatisfy { $0 > UInt8(ascii: " ") && $0 != 0x7f } ? text : nil
+        guard let host = try place.host("host") else {
+            throw place.error("host", "missing; expected \(hostWithoutSpaces)")
         }
-        guard let host else { throw place.error("host", "missing; expected \(what)") }
         let port = try place.number("port", in: 1...65_535) ?? port ?? 11_211
         try place.refuseOthers()
         return "\(host):\(port)"
@@ -232,8 +253,15 @@ extension Fields {
         }
     }
 
+    /// A host as a ring takes it.
+    fileprivate mutating func host(_ field: String) throws(DefinitionError) -> String? {
+        try value(field, hostWithoutSpaces) { text in
+            text.utf8.allSatisfy { $0 > UInt8(ascii: " ") && $0 != 0x7f } ? text : nil
+        }
+    }
+
     /// A path as it can stand in `-o`.
-    fileprivate mutating func path(_ field: String) throws(DefinitionError) -> String? {
+    mutating func path(_ field: String) throws(DefinitionError) -> String? {
         try value(field, "a path without commas") { $0.contains(",") ? nil : $0 }
     }
 

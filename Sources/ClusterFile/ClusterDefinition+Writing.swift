@@ -2,7 +2,7 @@ import HashRing
 
 extension ClusterDefinition {
     /// What clients have to know, as a definition: names, addresses, weights, and the rule of placement.
-    /// Without what only nodes need: memory, files, flags.
+    /// Without what only nodes need: memory, files, flags, peers, and copies that they keep by themselves.
     ///
     /// Nil if a node has a ring name that is no place, which definitions cannot say.
     public var yamlForClients: String? {
@@ -10,8 +10,8 @@ extension ClusterDefinition {
         if let keyHash { placement += ", hash: \(keyHash.rawValue)" }
         if let hashTag { placement += ", hash_tag: \(Self.quoted("\(hashTag)"))" }
         var lines = [
-            "name: \(Self.quoted(name))", "placement: {\(placement)}", "copies: \(copyCount)",
-            "nodes:",
+            "name: \(Self.quoted(name))", "placement: {\(placement)}",
+            "copies: \(copyCountForClients)", "nodes:",
         ]
         for node in nodes {
             guard let line = Self.line(node) else { return nil }

@@ -15,14 +15,49 @@ public struct ClusterDefinition: Hashable, Sendable {
         public var memoryFile: String?
         /// Further arguments of `sojournd`.
         public var flags: [String]
+        /// Where other nodes reach it: a host name or an address. Without `peers` nobody asks for it.
+        public var peerHost: String
+        /// The port that goes with `peerHost`. Without `peers` it may be above 65,535.
+        public var peerPort: Int
 
+        /// - Parameters:
+        ///   - peerHost: nil is the node's own host.
+        ///   - peerPort: nil is the node's own port + 10,000.
         public init(
-            node: Node, memoryMegabytes: Int = 64, memoryFile: String? = nil, flags: [String] = []
+            node: Node, memoryMegabytes: Int = 64, memoryFile: String? = nil, flags: [String] = [],
+            peerHost: String? = nil, peerPort: Int? = nil
         ) {
             self.node = node
             self.memoryMegabytes = memoryMegabytes
             self.memoryFile = memoryFile
             self.flags = flags
+            self.peerHost = peerHost ?? node.host
+            // Nobody has looked at the node's port yet: it may be any number.
+            self.peerPort = peerPort ?? node.port &+ Peers.portDistance
+        }
+    }
+
+    /// How nodes speak to one another: each passes on commands for keys of others, and with two copies they keep
+    /// these by themselves.
+    public struct Peers: Hashable, Sendable {
+        /// `secret_file`: what all nodes know and nobody else, a path as each finds it on its own machine. Nil is
+        /// for nodes that reach one another on loopback alone.
+        public var secretFile: String?
+        /// `timeout`: how long a node is silent before the others give it up. The same for all, because each
+        /// counts on how long the others wait.
+        public var timeoutMilliseconds: Int
+
+        /// Sets of nodes are words of 64 bits.
+        public static let nodeCountMax = 64
+        /// A key has a node that decides, and one more that knows.
+        public static let copyCountMax = 2
+        public static let timeoutMillisecondsRange = 100...10_000
+        /// From a node's port to that for its peers, where none is named.
+        static let portDistance = 10_000
+
+        public init(secretFile: String? = nil, timeoutMilliseconds: Int = 300) {
+            self.secretFile = secretFile
+            self.timeoutMilliseconds = timeoutMilliseconds
         }
     }
 
@@ -58,11 +93,13 @@ public struct ClusterDefinition: Hashable, Sendable {
     public var tls: TLS?
     /// `credentials_file`: lines `user:password`. Clients log in as the first one. Nil is nobody.
     public var credentialsFile: String?
+    /// Nil are nodes that know nothing of one another.
+    public var peers: Peers?
 
     public init(
         name: String = "sojourn", members: [Member], strategy: Ring.Strategy = .ketamaWeighted,
         keyHash: Ring.KeyHash? = nil, hashTag: Ring.HashTag? = nil, copyCount: Int = 1,
-        tls: TLS? = nil, credentialsFile: String? = nil
+        tls: TLS? = nil, credentialsFile: String? = nil, peers: Peers? = nil
     ) {
         self.name = name
         self.members = members
@@ -72,10 +109,14 @@ public struct ClusterDefinition: Hashable, Sendable {
         self.copyCount = copyCount
         self.tls = tls
         self.credentialsFile = credentialsFile
+        self.peers = peers
     }
 
     /// The nodes, in the order of the file, which is that of their indices in the ring.
     public var nodes: [Node] { members.map(\.node) }
+
+    /// On how many nodes a client puts each item: on one, where nodes keep the copies by themselves.
+    public var copyCountForClients: Int { peers == nil ? copyCount : 1 }
 
     public func ring() throws(RingError) -> Ring {
         try Ring(nodes: nodes, strategy: strategy, keyHash: keyHash, hashTag: hashTag)

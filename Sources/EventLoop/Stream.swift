@@ -8,7 +8,7 @@ package struct Stream: ~Copyable {
     /// Takes over a connected, non-blocking descriptor.
     package init(descriptor: Int32) { self.descriptor = descriptor }
 
-    deinit { close(descriptor) }
+    deinit { Glibc.close(descriptor) }
 
     /// Connects to the first address of `host` that answers, and waits for it; then non-blocking.
     package static func connect(host: String, port: Int) throws(SocketError) -> Stream {
@@ -115,6 +115,23 @@ package struct Stream: ~Copyable {
             if reason == EAGAIN || reason == EWOULDBLOCK { return (0, .wouldBlock) }
             if reason != EINTR { return (0, .failed(errno: reason)) }
         }
+    }
+
+    // For descriptors that are nobody's stream yet.
+
+    package static func drop(_ descriptor: Int32) { Glibc.close(descriptor) }
+
+    /// How much was written; negative for nothing.
+    package static func write(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> Int {
+        uncancelled_send(descriptor, bytes.baseAddress, bytes.count)
+    }
+
+    /// How much has come: 0 at the end, negative if nothing is there.
+    package static func read(
+        into target: UnsafeMutableRawBufferPointer, from descriptor: Int32
+    ) -> Int {
+        let count = uncancelled_recv(descriptor, target.baseAddress, target.count)
+        return count < 0 && errno != EAGAIN && errno != EINTR ? 0 : count
     }
 
     /// Bytes that were written and that the peer's side has not acknowledged.

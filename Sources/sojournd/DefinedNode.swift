@@ -1,27 +1,36 @@
 import ArgumentParser
 import CacheNode
 import ClusterFile
+import EventLoop
 import Glibc
 import HashRing
 
-/// The node of a cluster's definition that this process is: `--cluster FILE --name NODE`.
+/// What this process is in a cluster's definition: a node (`--cluster FILE --name NODE`), or a front of the nodes
+/// (`--cluster FILE --front`), for which the definition says nothing but where they are.
 ///
 /// The definition says what flags would: address (`-l`, `-p`), memory (`-m`), memory file (`-e`), TLS (`-Z`),
 /// users (`-Y`) and further flags. What is typed on the command line wins.
 struct DefinedNode: CustomStringConvertible {
     /// Of the definition.
     let path: String
-    let member: ClusterDefinition.Member
+    /// None of a front.
+    let member: ClusterDefinition.Member?
+    private let definition: ClusterDefinition
     private let tls: ClusterDefinition.TLS?
     private let credentialsFile: String?
 
-    var description: String { "\(path), node \(member.node.name)" }
+    var description: String {
+        member.map { "\(path), node \($0.node.name)" } ?? "\(path), a front"
+    }
 
     /// Nil if the command line names no cluster.
     init?(_ command: SojourndCommand) throws(Refusal) {
         guard let path = command.cluster else {
             guard command.name == nil else {
                 throw Refusal("--name needs --cluster, the definition that has this node")
+            }
+            guard !command.front else {
+                throw Refusal("--front needs --cluster, the definition that has the nodes")
             }
             return nil
         }
@@ -31,6 +40,16 @@ struct DefinedNode: CustomStringConvertible {
         } catch {
             throw Refusal("\(error)")
         }
+        self.path = path
+        self.definition = definition
+        if command.front {
+            guard command.name == nil else { throw Refusal("--front does not go with --name") }
+            guard definition.peers != nil else {
+                throw Refusal("--front: the nodes of \(path) have no peers, and pass nothing on")
+            }
+            (member, tls, credentialsFile) = (nil, nil, nil)
+            return
+        }
         let names = definition.nodes.map(\.name).joined(separator: ", ")
         guard let name = command.name else {
             throw Refusal("--cluster needs --name: the nodes of \(path) are \(names)")
@@ -38,19 +57,69 @@ struct DefinedNode: CustomStringConvertible {
         guard let member = definition.members.first(where: { $0.node.name == name }) else {
             throw Refusal("the nodes of \(path) are \(names), not \(name)")
         }
-        self.path = path
         self.member = member
         tls = definition.tls
         credentialsFile = definition.credentialsFile
     }
 
+    /// The members of the cluster, where they keep the copies themselves.
+    func peers() throws(Refusal) -> PeerConfiguration? {
+        guard let peers = definition.peers else { return nil }
+        let ring: Ring
+        do {
+            ring = try definition.ring()
+        } catch {
+            throw Refusal("\(self): \(error)")
+        }
+        let copyCount = definition.copyCount
+        var configuration = PeerConfiguration(
+            members: definition.members.map {
+                PeerConfiguration.Address(
+                    name: $0.node.name, host: $0.peerHost, port: $0.peerPort)
+            },
+            me: definition.members.firstIndex { $0.node.name == member?.node.name },
+            clusterName: definition.name, definitionHash: definition.placementHash,
+            secret: try peers.secretFile.map(Self.secret)
+        ) { key in
+            let owners = ring.indices(for: key, count: copyCount)
+            return (owners[0], owners.count > 1 ? owners[1] : nil)
+        }
+        configuration.silenceMilliseconds = peers.timeoutMilliseconds
+        return configuration
+    }
+
+    /// The least that nobody guesses.
+    private static let secretByteCountMin = 32
+
+    private static func secret(of path: String) throws(Refusal) -> [UInt8] {
+        do {
+            let file = try SecretFile(path, "the members' secret", byteCountMax: 4_096)
+            if let exposure = file.exposure { throw Refusal(exposure) }
+            let secret = file.withBytes { Array($0) }
+            guard secret.count >= secretByteCountMin else {
+                throw Refusal(
+                    "\(file.name) has \(secret.count) bytes; at least \(secretByteCountMin) are needed"
+                )
+            }
+            return secret
+        } catch let refusal as Refusal {
+            throw refusal
+        } catch {
+            throw Refusal("\(error)")
+        }
+    }
+
     /// Where clients look for it; an IPv6 address in brackets.
-    private var host: String {
+    private static func host(_ member: ClusterDefinition.Member) -> String {
         member.node.host.contains(":") ? "[\(member.node.host)]" : member.node.host
     }
 
     private var arguments: [String] {
-        ["-l", host, "-p", String(member.node.port), "-m", String(member.memoryMegabytes)]
+        guard let member else { return [] }
+        return [
+            "-l", Self.host(member), "-p", String(member.node.port), "-m",
+            String(member.memoryMegabytes),
+        ]
             + (member.memoryFile.map { ["-e", $0] } ?? []) + tlsArguments
             + (credentialsFile.map { ["-Y", $0] } ?? []) + member.flags
     }
@@ -69,8 +138,8 @@ struct DefinedNode: CustomStringConvertible {
     /// The command line that the definition and what was typed come to.
     func command(_ typed: SojourndCommand, _ arguments: [String]) throws(Refusal) -> SojourndCommand
     {
-        let flags = try parse(member.flags)
-        guard flags.cluster == nil, flags.name == nil, !flags.version else {
+        let flags = try parse(member?.flags ?? [])
+        guard flags.cluster == nil, flags.name == nil, !flags.front, !flags.version else {
             throw Refusal("\(self): its flags must not have --cluster, --name or --version")
         }
         // Of options that are given twice the last one counts.
@@ -95,7 +164,8 @@ struct DefinedNode: CustomStringConvertible {
     /// What to tell somebody who has the node listen elsewhere than where clients look for it: by flags,
     /// or in a socket unit. Nil if it listens there, as far as can be told without looking names up.
     func objection(to places: [CacheNode.Node.Place]) -> String? {
-        let node = member.node
+        guard let member else { return nil }
+        let (node, host) = (member.node, Self.host(member))
         let isThere = places.contains { place in
             place.port == node.port
                 && (!Self.isAddress(node.host) || place.description.contains(":\(host):")

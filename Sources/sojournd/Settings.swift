@@ -50,10 +50,17 @@ struct Settings {
         try readListening(command)
         try take(handedOver, invocation.typed)
         try readProtocol(command)
-        if let definedNode { node.cluster = .definition(at: path(definedNode.path)) }
+        if let definedNode {
+            node.cluster = .definition(at: path(definedNode.path))
+            node.peers = try definedNode.peers()
+            if node.peers != nil { try readForPeers(command) }
+        }
         let detaches = detachesOutput
         let extended = try ExtendedOptions(command.extended, node: &node) {
             detaches ? Process.absolute($0) : $0
+        }
+        guard node.peers == nil || !node.isSandboxed else {
+            throw Refusal("-o sandbox does not go with peers, which have to be dialled")
         }
         for (flag, reason) in extended.withoutEffect { note(flag, reason) }
         try extended.tls.apply(to: &node, isEnabled: command.enableSSL)
@@ -62,6 +69,15 @@ struct Settings {
             isSASLOnly: command.enableSASL)
         if command.growthFactor != nil { try checkGrowthFactor(command) }
         if command.enableLargePages { note("-L", "large pages are used where the kernel has them") }
+    }
+
+    /// What a member of a cluster that keeps copies cannot do.
+    private mutating func readForPeers(_ command: SojourndCommand) throws(Refusal) {
+        guard !command.disableCAS else {
+            throw Refusal("-C does not go with peers, which tell copies apart by CAS uniques")
+        }
+        // It would have to be everywhere at once.
+        node.isFlushAllowed = false
     }
 
     /// A daemon leaves the directory in which its paths were meant.

@@ -29,6 +29,14 @@ struct SojourndCommand: ParsableCommand {
         help: ArgumentHelp("Which node of --cluster this is.", valueName: "node"))
     var name: String?
 
+    @Flag(
+        name: .customLong("front"),
+        help: """
+            With --cluster, instead of --name: holds nothing and answers for every key, by passing commands on to \
+            the nodes, which must have peers. One on each web server.
+            """)
+    var front = false
+
     @Option(
         name: [.customShort("p", allowingJoined: true), .customLong("port")],
         parsing: .unconditional,

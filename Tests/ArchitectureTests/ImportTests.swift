@@ -9,7 +9,7 @@ private enum Arrows {
         "SessionMap": [], "MemcacheProtocol": [], "HashRing": [], "Cluster": [],
         "ClusterFile": ["HashRing"],
         "EventLoop": ["CLibevent", "COpenSSL"],
-        "CacheNode": ["EventLoop", "MemcacheProtocol", "SessionMap"],
+        "CacheNode": ["Cluster", "EventLoop", "MemcacheProtocol", "SessionMap"],
         "SessionClient": ["MemcacheProtocol", "HashRing", "ClusterFile"],
         "HummingbirdSojourn": ["SessionClient"],
         "sojournd": [

@@ -3,14 +3,14 @@ import Cluster
 /// One request of a client, and what it was told.
 struct HistoryEntry {
     var key: [UInt8]
-    var verb: Request.Verb
+    var verb: ModelCommand.Verb
     var value: [UInt8]
     var member: Int
     var begin: UInt64
     /// Nil: it was never answered.
     var end: UInt64?
     /// Nil: nobody knows whether it was carried out.
-    var outcome: Outcome?
+    var outcome: ModelOutcome?
 }
 
 /// Whether what clients were told of one key could have come of carrying their requests out one after the other,
@@ -19,6 +19,9 @@ struct HistoryEntry {
 struct HistoryCheck {
     private let entries: [HistoryEntry]
     private var seen: Set<Configuration> = []
+    /// Too many changes were not answered for all that may have come of them to be looked at.
+    private(set) var isUndecided = false
+    private static let configurationCountMax = 100_000
 
     private struct Configuration: Hashable {
         var done: [Bool]
@@ -27,7 +30,7 @@ struct HistoryCheck {
 
     init(_ entries: [HistoryEntry]) {
         // A read that was not answered says nothing.
-        self.entries = entries.filter { $0.outcome != nil || !$0.verb.isRead }
+        self.entries = entries.filter { $0.outcome != nil || $0.verb != .get }
             .sorted { $0.begin < $1.begin }
     }
 
@@ -39,6 +42,10 @@ struct HistoryCheck {
         var stack = [start]
         while let present = stack.popLast() {
             guard seen.insert(present).inserted else { continue }
+            guard seen.count <= Self.configurationCountMax else {
+                isUndecided = true
+                return true
+            }
             var earliestEnd = UInt64.max
             for (place, entry) in entries.enumerated() where !present.done[place] {
                 guard entry.outcome != nil, let end = entry.end else { continue }
@@ -60,7 +67,7 @@ struct HistoryCheck {
     /// The value afterwards, empty for none; nil if what was told does not go with it.
     private static func carryOut(_ entry: HistoryEntry, on value: [UInt8]?) -> [UInt8]? {
         let told = entry.outcome?.result
-        func expect(_ result: Outcome.Result, _ value: [UInt8]?) -> [UInt8]? {
+        func expect(_ result: ModelOutcome.Result, _ value: [UInt8]?) -> [UInt8]? {
             told == nil || told == result ? value ?? [] : nil
         }
         switch entry.verb {
@@ -73,7 +80,6 @@ struct HistoryCheck {
             guard let value else { return expect(.notStored, nil) }
             return expect(.stored, value + entry.value)
         case .delete: return value == nil ? expect(.notFound, nil) : expect(.deleted, nil)
-        default: return nil
         }
     }
 }

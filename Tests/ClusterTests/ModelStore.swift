@@ -2,23 +2,22 @@ import Cluster
 
 /// Copies in a dictionary: the rules of commands and of stamps, and nothing else. What the node's own store does
 /// with memory is tested with the node's own store.
-struct ModelStore: ReplicaStore {
+struct ModelStore: SimulatedStore {
     private(set) var states: [[UInt8]: KeyState] = [:]
     private var versions: VersionClock
     /// Microseconds since 2025, as this machine believes. Whoever runs it sets it.
-    var wall: UInt64
+    var wall: UInt64 = 0
     private let owners: ([UInt8]) -> (first: Int, second: Int?)
     private let me: Int
-
-    static let rangeCount = 16
+    private var unsettled: Set<[UInt8]> = []
 
     init(
-        me: Int, wall: UInt64, owners: @escaping ([UInt8]) -> (first: Int, second: Int?)
+        me: Int, memberCount: Int,
+        owners: @escaping @Sendable ([UInt8]) -> (first: Int, second: Int?)
     ) {
         self.me = me
-        self.wall = wall
         self.owners = owners
-        versions = VersionClock(member: UInt8(me), shard: 0)
+        versions = VersionClock(member: UInt8(me))
     }
 
     var clock: UInt64 { max(versions.lastMicroseconds, wall) }
@@ -29,55 +28,59 @@ struct ModelStore: ReplicaStore {
     }
 
     mutating func perform(_ request: Request) -> (outcome: Outcome, changed: KeyState?) {
+        guard let command = ModelCommand(request.command) else { return (told(.miss), nil) }
         let old = item(request.key)
-        switch request.verb {
-        case .get:
-            guard let old else { return (Outcome(.miss), nil) }
-            return (Outcome(.hit, version: old.stamp.version, value: old.value), nil)
-        case .set: return store(request, request.value)
-        case .add: return old == nil ? store(request, request.value) : (Outcome(.notStored), nil)
-        case .replace:
-            return old == nil ? (Outcome(.notStored), nil) : store(request, request.value)
+        switch command.verb {
+        case .get: return (told(old == nil ? .miss : .hit, old?.value ?? []), nil)
+        case .set: return store(request.key, command.value)
+        case .add: return old == nil ? store(request.key, command.value) : (told(.notStored), nil)
         case .append:
-            guard let old else { return (Outcome(.notStored), nil) }
-            return store(request, old.value + request.value)
-        case .prepend:
-            guard let old else { return (Outcome(.notStored), nil) }
-            return store(request, request.value + old.value)
-        case .compareAndSwap:
-            guard let old else { return (Outcome(.notFound), nil) }
-            guard old.stamp.version == request.comparison else { return (Outcome(.exists), nil) }
-            return store(request, request.value)
-        case .increment, .decrement:
-            guard let old else { return (Outcome(.notFound), nil) }
-            guard let number = UInt64(String(decoding: old.value, as: UTF8.self)) else {
-                return (Outcome(.notANumber), nil)
-            }
-            let new =
-                request.verb == .increment
-                ? number &+ request.delta : number - min(number, request.delta)
-            var (outcome, state) = store(request, Array(String(new).utf8))
-            outcome.result = .number
-            outcome.number = new
-            return (outcome, state)
+            guard let old else { return (told(.notStored), nil) }
+            return store(request.key, old.value + command.value)
         case .delete:
-            guard old != nil else { return (Outcome(.notFound), nil) }
+            guard old != nil else { return (told(.notFound), nil) }
             var state = next(request.key, isNew: true)
             state.kind = .tombstone
             states[request.key] = state
-            return (Outcome(.deleted), state)
-        case .touch, .getAndTouch:
-            return old == nil ? (Outcome(.notFound), nil) : (Outcome(.touched), nil)
+            return (told(.deleted), state)
         }
     }
 
+    private func told(_ result: ModelOutcome.Result, _ value: [UInt8] = []) -> Outcome {
+        ModelOutcome(result, value: value).outcome
+    }
+
     private mutating func store(
-        _ request: Request, _ value: [UInt8]
+        _ key: [UInt8], _ value: [UInt8]
     ) -> (outcome: Outcome, changed: KeyState?) {
-        var state = next(request.key, isNew: item(request.key) == nil)
+        var state = next(key, isNew: item(key) == nil)
         state.value = value
-        states[request.key] = state
-        return (Outcome(.stored, version: state.stamp.version), state)
+        states[key] = state
+        return (told(.stored), state)
+    }
+
+    /// What a new process does not know.
+    mutating func restart() { unsettled = [] }
+
+    mutating func lose() {
+        states = [:]
+        versions = VersionClock(member: UInt8(me))
+        restart()
+    }
+
+    var contents: [[UInt8]: KeyState] { states }
+
+    static func command(_ command: ModelCommand, key: [UInt8]) -> [UInt8] { command.bytes }
+    static func outcome(_ outcome: Outcome, of verb: ModelCommand.Verb) -> ModelOutcome? {
+        ModelOutcome(outcome)
+    }
+
+    mutating func unsettle(_ key: [UInt8]) {
+        precondition(unsettled.insert(key).inserted, "a key that is unsettled twice")
+    }
+
+    mutating func settle(_ key: [UInt8]) {
+        precondition(unsettled.remove(key) != nil, "a key that is settled already")
     }
 
     /// An empty state above what is known of the key.
@@ -98,6 +101,7 @@ struct ModelStore: ReplicaStore {
         return nil
     }
 
+    func state(of key: [UInt8]) -> KeyState? { states[key] }
     func stamp(of key: [UInt8]) -> Stamp { states[key]?.stamp ?? .none }
 
     mutating func raise(_ key: [UInt8], above stamp: Stamp) -> KeyState? {
@@ -110,7 +114,10 @@ struct ModelStore: ReplicaStore {
     // MARK: Comparing
 
     private func hash(_ key: [UInt8]) -> UInt64 {
-        key.reduce(14_695_981_039_346_656_037) { ($0 ^ UInt64($1)) &* 1_099_511_628_211 }
+        let hash = key.reduce(14_695_981_039_346_656_037 as UInt64) {
+            ($0 ^ UInt64($1)) &* 1_099_511_628_211
+        }
+        return (hash ^ hash >> 32) &* 0xD6E8_FEB8_6659_FD93
     }
 
     private func isShared(_ key: [UInt8], with peer: Int) -> Bool {
@@ -118,28 +125,13 @@ struct ModelStore: ReplicaStore {
         return first == me && second == peer || first == peer && second == me
     }
 
-    private func shared(with peer: Int) -> [KeyState] {
-        states.values.filter { isShared($0.key, with: peer) }
+    func survey(sharedWith peer: Int) -> Survey {
+        Survey(
+            states.values.filter { isShared($0.key, with: peer) }
+                .map { SurveyedState(hash: hash($0.key), place: 0, stamp: $0.stamp) })
     }
 
-    func digests(sharedWith peer: Int) -> [UInt64] {
-        var digests = [UInt64](repeating: 0, count: Self.rangeCount)
-        for state in shared(with: peer) {
-            let key = hash(state.key)
-            let mixed =
-                (key ^ state.stamp.version &* 0x9E37_79B9_7F4A_7C15) &+ UInt64(state.stamp.birth)
-            digests[Int(key % UInt64(Self.rangeCount))] ^= mixed &* 0xD6E8_FEB8_6659_FD93
-        }
-        return digests
-    }
-
-    func list(range: Int, sharedWith peer: Int) -> [ListedState] {
-        shared(with: peer).map { ListedState(hash: hash($0.key), stamp: $0.stamp) }
-            .filter { Int($0.hash % UInt64(Self.rangeCount)) == range }
-            .sorted { $0.hash < $1.hash }
-    }
-
-    func states(hash wanted: UInt64, sharedWith peer: Int) -> [KeyState] {
-        shared(with: peer).filter { hash($0.key) == wanted }
+    func states(of found: SurveyedState) -> [KeyState] {
+        states.values.filter { hash($0.key) == found.hash }
     }
 }

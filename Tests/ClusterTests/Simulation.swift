@@ -1,25 +1,26 @@
 import Cluster
 import TestSupport
 
+/// What happens in a simulation.
+struct SimulationProfile {
+    var memberCount = 3
+    /// Kills, stops and cuts one at a time, the next one when all is well again.
+    var kills = true
+    var stops = true
+    var cuts = true
+    var losesFiles = true
+    var faultCount = 4
+    var requestCount = 400
+    var keyCount = 15
+    /// Cuts a member off from all others: each side goes on by itself.
+    var parts = false
+    /// Whether clients' words are to be checked: where each side goes on, they do not fit together.
+    var checksHistory = true
+}
+
 /// Members, clients and what is between them, in one thread and in no time: everything that happens follows from a
 /// seed. What it has found happens again with the same seed.
-final class Simulation {
-    struct Profile {
-        var memberCount = 3
-        /// Kills, stops and cuts one at a time, the next one when all is well again.
-        var kills = true
-        var stops = true
-        var cuts = true
-        var losesFiles = true
-        var faultCount = 4
-        var requestCount = 400
-        var keyCount = 15
-        /// Cuts a member off from all others: each side goes on by itself.
-        var parts = false
-        /// Whether clients' words are to be checked: where each side goes on, they do not fit together.
-        var checksHistory = true
-    }
-
+final class Simulation<Store: SimulatedStore> {
     /// A way for frames, and one for statements beside it, from one member to another: ordered, as TCP is.
     private struct Way {
         var session = 0
@@ -31,9 +32,10 @@ final class Simulation {
     private enum Event {
         case tick(Int)
         case frame(from: Int, to: Int, session: Int, PeerFrame)
+        case survey(Int, process: UInt64, peer: Int, number: UInt32, Survey)
         case statement(from: Int, to: Int, session: Int, Statement, isFirst: Bool)
         case link(Int, Int)
-        case broken(at: Int, peer: Int)
+        case broken(at: Int, peer: Int, session: Int)
         case client(Int)
         case fault
         case heal
@@ -42,8 +44,8 @@ final class Simulation {
     }
 
     private struct Site {
-        var member: Member<ModelStore>?
-        var store: ModelStore
+        var member: Member<Store>?
+        var store: Store
         var isStopped = false
         /// What came while it was stopped.
         var waiting: [Event] = []
@@ -52,7 +54,7 @@ final class Simulation {
         var losesFile = false
     }
 
-    let profile: Profile
+    let profile: SimulationProfile
     private var generator: SeededGenerator
     private(set) var now: UInt64 = 1_000_000
     private var queue = EventQueue<Event>()
@@ -70,14 +72,16 @@ final class Simulation {
     private(set) var longestWait: UInt64 = 0
     private let wantsTrace: Bool
 
-    init(seed: UInt64, profile: Profile, wantsTrace: Bool = false) {
+    init(seed: UInt64, profile: SimulationProfile, wantsTrace: Bool = false) {
         self.profile = profile
         self.wantsTrace = wantsTrace
         generator = SeededGenerator(seed: seed)
         faultsLeft = profile.faultCount
         requestsLeft = profile.requestCount
         for number in 0..<profile.memberCount {
-            let store = ModelStore(me: number, wall: 0, owners: owners)
+            let store = Store(
+                me: number, memberCount: profile.memberCount,
+                owners: Self.owners(of: profile.memberCount))
             var site = Site(store: store)
             // Clocks are a day apart.
             site.wallOffset =
@@ -92,12 +96,19 @@ final class Simulation {
         queue.push(.fault, at: now + 2_500_000)
     }
 
+    private static func owners(
+        of count: Int
+    ) -> @Sendable ([UInt8]) -> (first: Int, second: Int?) {
+        { key in
+            let place = Int(key.last ?? 0)
+            let first = place % count
+            let second = (first + 1 + place / count % max(1, count - 1)) % count
+            return (first, second == first ? nil : second)
+        }
+    }
+
     private func owners(_ key: [UInt8]) -> (first: Int, second: Int?) {
-        let place = Int(key.last ?? 0)
-        let count = profile.memberCount
-        let first = place % count
-        let second = (first + 1 + place / count % max(1, count - 1)) % count
-        return (first, second == first ? nil : second)
+        Self.owners(of: profile.memberCount)(key)
     }
 
     private func note(_ text: @autoclosure () -> String) {
@@ -110,11 +121,12 @@ final class Simulation {
     private func start(_ number: Int) {
         sites[number].processCount += 1
         sites[number].store.wall = now + sites[number].wallOffset
+        sites[number].store.restart()
         let member = Member(
             me: number, memberCount: profile.memberCount,
             process: UInt64(number + 1) << 32 | sites[number].processCount,
             store: sites[number].store, times: PairTimes(solitude: 3_000_000), now: now,
-            owners: { [unowned self] in owners($0) })
+            owners: Self.owners(of: profile.memberCount))
         sites[number].member = member
         note("member \(number) starts")
         queue.push(.tick(number), at: now)
@@ -153,34 +165,44 @@ final class Simulation {
         for (from, to) in [(first, second), (second, first)] {
             ways[from][to].session += 1
             guard !silently, sites[to].member != nil else { continue }
-            queue.push(.broken(at: to, peer: from), at: now + delay())
+            queue.push(
+                .broken(at: to, peer: from, session: ways[from][to].session), at: now + delay())
         }
     }
 
-    private func flush(_ number: Int, isHello: Bool = false) {
-        guard let effects = sites[number].member?.takeEffects() else { return }
+    private func flush(_ site: Int, isHello: Bool = false) {
+        guard let effects = sites[site].member?.takeEffects() else { return }
         for effect in effects {
             switch effect {
             case .reply(let client, let outcome): answered(client, outcome)
             case .hangUp(let client): answered(client, nil)
             case .send(let peer, let frame):
-                note("\(number) -> \(peer): \(brief(frame))")
-                let arrival = max(ways[number][peer].lastArrival, now + delay())
-                ways[number][peer].lastArrival = arrival
-                guard !ways[number][peer].isCut else { continue }
+                note("\(site) -> \(peer): \(brief(frame))")
+                let arrival = max(ways[site][peer].lastArrival, now + delay())
+                ways[site][peer].lastArrival = arrival
+                guard !ways[site][peer].isCut else { continue }
                 queue.push(
                     .frame(
-                        from: number, to: peer, session: ways[number][peer].session, frame),
+                        from: site, to: peer, session: ways[site][peer].session, frame),
                     at: arrival)
+            case .survey(let peer, let number):
+                // It takes time, and what is changed meanwhile may or may not be in it.
+                guard let survey = sites[site].member?.store.survey(sharedWith: peer) else {
+                    continue
+                }
+                queue.push(
+                    .survey(
+                        site, process: sites[site].processCount, peer: peer, number: number,
+                        survey), at: now + delay(upTo: 20_000))
             case .state(let peer, let statement):
-                let arrival = max(ways[number][peer].lastStatementArrival, now + delay())
-                ways[number][peer].lastStatementArrival = arrival
+                let arrival = max(ways[site][peer].lastStatementArrival, now + delay())
+                ways[site][peer].lastStatementArrival = arrival
                 // A link begins with it.
-                if isHello { ways[number][peer].lastArrival = arrival }
-                guard !ways[number][peer].isCut else { continue }
+                if isHello { ways[site][peer].lastArrival = arrival }
+                guard !ways[site][peer].isCut else { continue }
                 queue.push(
                     .statement(
-                        from: number, to: peer, session: ways[number][peer].session, statement,
+                        from: site, to: peer, session: ways[site][peer].session, statement,
                         isFirst: isHello), at: arrival)
             }
         }
@@ -189,8 +211,9 @@ final class Simulation {
     private func brief(_ frame: PeerFrame) -> String {
         switch frame {
         case .forward(let request, let hops):
-            "forward \(request.verb) \(request.key[1]) \(request.number.bits & 0xFFFF), hop \(hops)"
-        case .outcome(let number, let outcome): "outcome \(number.bits & 0xFFFF) \(outcome.result)"
+            "forward \(request.command[0]) \(request.key[1]) \(request.number.bits & 0xFFFF), hop \(hops)"
+        case .outcome(let number, let outcome):
+            "outcome \(number.bits & 0xFFFF) \(outcome.reply[0])"
         case .replicate(let sequence, _, _, let state):
             "replicate \(sequence) \(state.key[1]) \(state.kind) \(state.stamp.version)"
         case .inform(_, _, let state): "inform \(state.key[1]) \(state.kind) \(state.stamp.version)"
@@ -230,15 +253,20 @@ final class Simulation {
                     $0.heard(from, statement, now: self.now)
                 }
             }
+        case .survey(let site, let process, let peer, let number, let survey):
+            guard sites[site].processCount == process else { return }
+            attend(site, event) { $0.take(survey, for: peer, number: number, now: self.now) }
         case .link(let first, let second): link(first, second)
-        case .broken(let number, let peer):
+        case .broken(let number, let peer, let session):
+            // Unless there is another one by now.
+            guard ways[peer][number].session == session else { return }
             attend(number, event) { $0.unlinked(peer, now: self.now) }
         case .client(let lane): ask(lane)
         case .fault: fault()
         case .heal: heal()
         case .restart(let number):
             if sites[number].losesFile {
-                sites[number].store = ModelStore(me: number, wall: 0, owners: owners)
+                sites[number].store.lose()
                 sites[number].losesFile = false
             }
             start(number)
@@ -247,7 +275,7 @@ final class Simulation {
     }
 
     private func attend(
-        _ number: Int, _ event: Event, _ body: (inout Member<ModelStore>) -> Void
+        _ number: Int, _ event: Event, _ body: (inout Member<Store>) -> Void
     ) {
         guard sites[number].member != nil else { return }
         if sites[number].isStopped {
@@ -352,9 +380,9 @@ final class Simulation {
         guard let number = alive.randomElement(using: &generator) else { return }
         clientCount += 1
         let key: [UInt8] = [
-            107, UInt8(Int.random(in: 0..<profile.keyCount, using: &generator)),
+            107, UInt8(ascii: "A") + UInt8(Int.random(in: 0..<profile.keyCount, using: &generator)),
         ]
-        let verbs: [Request.Verb] = [.get, .get, .get, .set, .set, .add, .delete, .append]
+        let verbs: [ModelCommand.Verb] = [.get, .get, .get, .set, .set, .add, .delete, .append]
         let verb = verbs.randomElement(using: &generator)!
         let value = Array("\(clientCount).".utf8)
         asked[clientCount] = history.count
@@ -364,7 +392,10 @@ final class Simulation {
         note("client \(clientCount) asks \(number): \(verb) \(key[1]) \(clientCount)")
         let client = clientCount
         attend(number, .client(lane)) {
-            $0.ask(client, verb, key: key, value: value, now: self.now)
+            $0.ask(
+                client, key: key, isRead: verb == .get,
+                command: Store.command(ModelCommand(verb, value: value), key: key),
+                now: self.now)
         }
         if sites[number].isStopped { hungUp(client) }
     }
@@ -378,10 +409,10 @@ final class Simulation {
     private func answered(_ client: UInt64, _ outcome: Outcome?) {
         guard let place = asked.removeValue(forKey: client) else { return }
         history[place].end = now
-        history[place].outcome = outcome
+        history[place].outcome = outcome.flatMap { Store.outcome($0, of: history[place].verb) }
         if outcome == nil { hangUps += 1 }
         longestWait = max(longestWait, now - history[place].begin)
-        note("client \(client) is told \(outcome.map { "\($0.result)" } ?? "nothing")")
+        note("client \(client) is told \(outcome.map { "\($0.reply)" } ?? "nothing")")
     }
 
     // MARK: The end
@@ -396,12 +427,13 @@ final class Simulation {
                 }
             }
         }
-        for (number, site) in sites.enumerated() {
-            for (key, state) in site.member?.store.states ?? [:] {
+        let contents = sites.map { $0.member?.store.contents ?? [:] }
+        for number in sites.indices {
+            for (key, state) in contents[number] {
                 let (first, second) = owners(key)
                 for owner in [first, second].compactMap(\.self) where owner != number {
                     guard number == first || number == second else { continue }
-                    let other = sites[owner].member?.store.states[key]
+                    let other = contents[owner][key]
                     if other != state {
                         return "\(number) has \(state), \(owner) has \(String(describing: other))"
                     }

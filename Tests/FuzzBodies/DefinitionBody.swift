@@ -21,7 +21,7 @@
         }
         guard again.name == definition.name, again.nodes == definition.nodes,
             again.strategy == definition.strategy, again.keyHash == definition.keyHash,
-            again.hashTag == definition.hashTag, again.copyCount == definition.copyCount
+            again.hashTag == definition.hashTag, again.copyCount == definition.copyCountForClients
         else { return "\(definition) became \(again)" }
         return nil
     }

@@ -28,7 +28,10 @@
             let spaces = try (0..<spaceCount).map { _ in
                 Space(
                     configuration.space,
-                    map: try SessionMap(configuration.space.map, now: clock.now().seconds),
+                    map: try SessionMap(
+                        configuration.space.map.with(
+                            features: configuration.peers == nil ? [] : .births),
+                        now: clock.now().seconds),
                     workerCount: workerCount)
             }
             let rules = configuration.rules.listener

@@ -54,6 +54,7 @@ final class Login {
         let begun = clock.nanoseconds()
         switch attempt.look(&output, executor) {
         case .answered: return .over
+        case .closes: return .leads(.closed(.error))
         case .waits(let look):
             let patience = UInt64(authentication.rules.timeoutSeconds) * 1_000_000_000
             return .waits(

@@ -9,7 +9,14 @@ extension Executor {
         _ key: Span<UInt8>, _ request: StoreRequest, valueByteCount: Int, now: Moment
     ) -> Bool {
         if map.admits(valueByteCount: valueByteCount, keyByteCount: key.count) { return true }
-        if request.dropsOldWhenRefused { _ = map.delete(key, now: now.seconds) }
+        if request.dropsOldWhenRefused {
+            // Who carries it out for the cluster has no socket.
+            if let peers = context.peers, descriptor >= 0 {
+                peers.forget(key, worker: worker)
+            } else {
+                _ = map.delete(key, now: now.seconds)
+            }
+        }
         counters.add(.storeTooLarge)
         noteStored(key, .tooLarge, request, valueByteCount: 0, now: now)
         return false

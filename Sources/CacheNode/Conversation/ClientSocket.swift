@@ -139,6 +139,9 @@ final class ClientSocket {
     private func noteEndOfInput(now: Moment) {
         if let watching = connection.state.watching {
             goOnTelling(watching)
+        } else if let waiting = connection.state.waiting, waiting.outlivesPeersInput {
+            // The end will be met again once it is answered.
+            stopReading()
         } else if let waiting = connection.state.waiting {
             // What is in the input is still to be answered; the end of it will be met again then.
             worker.takeUnretainedValue().forget(waiting)

@@ -30,15 +30,20 @@ final class Connection {
     /// Whether each command is logged, as of this turn.
     private var logsCommands = false
     private var speaksBinary = false
+    /// There where commands may be others' to carry out.
+    private let peers: Peers?
     /// There until the peer has logged in, where that is asked of it.
     private(set) var login: Login?
 
-    /// - Parameter login: what the peer has to do first, if anything.
+    /// - Parameters:
+    ///   - login: what the peer has to do first, if anything.
+    ///   - peers: who else may carry commands out.
     init(
         context: NodeContext, listener: ListenerIdentity, worker: WorkerRecord, pool: BufferPool,
-        now: Moment, descriptor: Int32 = -1, login: Login? = nil
+        now: Moment, descriptor: Int32 = -1, login: Login? = nil, peers: Peers? = nil
     ) {
         self.context = context
+        self.peers = peers
         executor = Executor(
             context: context, listener: listener, worker: worker, descriptor: descriptor)
         counters = listener.space.counters[worker.number]
@@ -47,6 +52,14 @@ final class Connection {
             pool: pool, capacity: login == nil ? InputBuffer.blockByteCount : Login.inputByteCount)
         self.login = login
         output = OutputBuffer(pool: pool, map: listener.space.map)
+    }
+
+    /// Whether what comes next begins a command.
+    var isBetweenCommands: Bool {
+        switch state {
+        case .command, .packet: true
+        default: false
+        }
     }
 
     // MARK: Receiving
@@ -98,8 +111,14 @@ final class Connection {
             if output.isAboveHighWater { return .outputFull }
             let step: Step
             switch expectation {
-            case .command: step = runCommands(&commandsLeft, now: now)
-            case .packet: step = runPackets(&commandsLeft, now: now)
+            case .command:
+                step =
+                    peers == nil
+                    ? runCommands(&commandsLeft, now: now) : runRouted(&commandsLeft, now: now)
+            case .packet:
+                step =
+                    peers == nil
+                    ? runPackets(&commandsLeft, now: now) : runRouted(&commandsLeft, now: now)
             case .rest: step = goOn(&commandsLeft, now: now)
             }
             switch step {
@@ -125,6 +144,16 @@ final class Connection {
     private func runPackets(_ commandsLeft: inout Int, now: Moment) -> Step {
         runAll(&commandsLeft) {
             Step.nextPacket(&input, &output, executor, isLogged: logsCommands, now: now)
+        }
+    }
+
+    @inline(never)
+    private func runRouted(_ commandsLeft: inout Int, now: Moment) -> Step {
+        guard let peers else { return .over }
+        return runAll(&commandsLeft) {
+            Step.nextRouted(
+                &input, &output, executor, peers, isBinary: speaksBinary, isLogged: logsCommands,
+                now: now)
         }
     }
 
@@ -169,6 +198,9 @@ final class Connection {
         case .listing(let listing): return makeSteps(of: listing, now: now)
         case .watching(let watching): return tell(watching)
         case .waiting: return .ends(.waiting)
+        case .gathering(let gathered):
+            guard let peers else { return .leads(.closed(.error)) }
+            return next(after: .of(gathered, &input, &output, executor, peers))
         case .closed: return .ends(.close)
         }
     }
@@ -272,9 +304,12 @@ final class Connection {
     /// the answer comes late.
     func resume(_ ticket: Ticket, _ ending: WaitEnding, now: Moment) -> Bool {
         guard case .waiting(let waiting) = state, waiting.ticket == ticket else { return false }
-        if waiting.finish(ending, &output, executor, now: now) {
+        switch waiting.finish(ending, &output, executor, now: now) {
+        case .answered:
             endLogin()
             state = next
+        case .closes: state = .closed(.error)
+        case .waits: break
         }
         return true
     }

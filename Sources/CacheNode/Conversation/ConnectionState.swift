@@ -27,6 +27,8 @@ extension Connection {
         case listing(Listing)
         /// Events are told until the peer goes; its input is not read.
         case watching(Watching)
+        /// A command that others may have to carry out, and that is not there as a whole.
+        case gathering(GatheredCommand)
         /// The last command's outcome comes later. What is behind it in the input waits, too.
         case waiting(Waiting)
         case closed(CloseReason)
@@ -111,7 +113,7 @@ extension Connection.State {
     /// What the conversation is about, as `stats conns` tells it.
     var phase: ConnectionRecord.Phase {
         switch self {
-        case .awaitingBlock, .receivingValue: .receivingValue
+        case .awaitingBlock, .receivingValue, .gathering: .receivingValue
         case .swallowing, .swallowingLine: .swallowing
         case .closed: .closing
         case .listing, .watching: .watching

@@ -5,12 +5,15 @@ import SessionMap
 struct SpaceMaker {
     private let configuration: SpaceConfiguration
     private let threadCount: Int
+    /// Whether others keep copies of the items, too.
+    private let hasPeers: Bool
     private let logger: Logger
     private let shouldStop: @Sendable () -> Bool
 
     init(_ configuration: NodeConfiguration) {
         self.configuration = configuration.space
         threadCount = configuration.rules.threadCount
+        hasPeers = configuration.peers != nil
         logger = configuration.logger
         shouldStop = configuration.shouldStop
     }
@@ -36,11 +39,17 @@ struct SpaceMaker {
             StartWork(logger: logger).warn(shortage)
         }
         let clock = NodeClock()
-        return (space(try SessionMap(configuration.map, now: clock.now().seconds)), clock)
+        let map = configuration.map.with(features: features)
+        return (space(try SessionMap(map, now: clock.now().seconds)), clock)
     }
 
+    private var features: ArenaFeatures { hasPeers ? .births : [] }
+
     private func space(_ map: SessionMap, file: MemoryFile? = nil) -> Space {
-        Space(configuration, map: map, file: file, workerCount: threadCount)
+        // Who carries out what others ask for counts for itself.
+        Space(
+            configuration, map: map, file: file,
+            workerCount: threadCount + (hasPeers ? 1 : 0))
     }
 
     // MARK: In a file
@@ -58,7 +67,8 @@ struct SpaceMaker {
         let clock = NodeClock(resuming: file.savedClock)
         // Checksums cost a store some 3 % of its time: too much where memory does not come back damaged.
         let hasChecksums = configuration.checksums ?? !file.isInMemory
-        let mapConfiguration = configuration.map.with(features: hasChecksums ? .checksums : [])
+        let mapConfiguration = configuration.map.with(
+            features: hasChecksums ? features.union(.checksums) : features)
         do {
             file = try MemoryFile.fitted(
                 file, to: mapConfiguration, clock: clock, damagedFileRule: rule,

@@ -18,6 +18,7 @@ package final class Node {
     private var stopRequest: WakeUp?
     private var tick: Timer?
     private let cluster: ClusterFollower?
+    private let peerThread: PeerThread?
 
     private static let tickMilliseconds = 1_000
 
@@ -54,6 +55,22 @@ package final class Node {
             throw NodeError(message: "cannot make an event loop: \(error)")
         }
         acceptor = Acceptor(context: context, workers: workers)
+        peerThread = try Self.makePeerThread(context, space)
+    }
+
+    private static func makePeerThread(
+        _ context: NodeContext, _ space: Space
+    ) throws(NodeError) -> PeerThread? {
+        guard let peers = context.peers else { return nil }
+        peers.prepare(
+            context, space,
+            listener: ListenerIdentity(
+                space: space, rules: context.rules.listener, isUnixSocket: false))
+        do {
+            return try PeerThread(peers, context: context)
+        } catch {
+            throw NodeError(message: "cannot make the members' event loop: \(error)")
+        }
     }
 
     private static func makeAuthentication(
@@ -101,6 +118,7 @@ package final class Node {
                     isUnixSocket: place.socket.address.isUnix,
                     verification: place.security.verification(tls))
             }
+            try peerThread?.listen()
             if let security = context.security { context.logger.notice("\(security.summary)") }
             if let exposure = Exposure(of: listening, context).sentence {
                 context.logger.warning("\(exposure)")
@@ -158,6 +176,7 @@ package final class Node {
         let tick = try Timer(loop: loop) { [unowned self] in keepUp() }
         self.tick = tick
         try tick.start(afterMilliseconds: Self.tickMilliseconds)
+        if let peerThread { threads.append(try NodeThread { peerThread.run() }) }
         for worker in workers { threads.append(try NodeThread { worker.run() }) }
         for space in context.spaces {
             threads.append(try NodeThread { space.preparer.run() })
@@ -181,10 +200,12 @@ package final class Node {
         tick = nil
         acceptor.stop()
         for worker in workers { worker.stop() }
+        peerThread?.stop()
         for space in context.spaces { space.preparer.stop() }
         for thread in threads { thread.join() }
         for space in context.spaces { space.map.save(context.clock.saved()) }
         threads.removeAll()
+        context.peers?.end()
         context.onShutdownRequest { _ in }
         signals.removeAll()
         cluster?.stop()

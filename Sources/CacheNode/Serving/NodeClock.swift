@@ -19,6 +19,8 @@ final class NodeClock: Sendable {
     static let bootID = readBootID()
     /// What the clock showed when the node started.
     let startSeconds: UInt32
+    /// Between the last moment that was kept of the map that was taken over, and the start.
+    let secondsAway: UInt32
     private let offsetSeconds = Atomic<Int64>(0)
     /// The moment at which the clock was stopped, in seconds; negative while it runs.
     private let pausedAt = Atomic<Int64>(-1)
@@ -30,11 +32,13 @@ final class NodeClock: Sendable {
         bootID = Self.bootID
         guard let saved else {
             startSeconds = Deadline.clockStart
+            secondsAway = 0
             return
         }
         startSeconds = saved.nodeSeconds(
             bootID: bootID, bootSeconds: bootSeconds,
             wallSeconds: Self.read(CLOCK_REALTIME_COARSE) / 1_000_000_000)
+        secondsAway = startSeconds - min(startSeconds, saved.nodeSeconds)
     }
 
     /// What to keep with a map that outlives the process.

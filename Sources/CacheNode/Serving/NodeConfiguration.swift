@@ -75,6 +75,8 @@ package struct NodeConfiguration: Sendable {
     package var verbosity = 0
     /// For clients that ask for the cluster's nodes; without it the node knows of none.
     package var cluster: ClusterSource?
+    /// The members of a cluster that keeps copies, of which the node is one; without it the node is by itself.
+    package var peers: PeerConfiguration?
     package var logger = Logger(label: "sojournd")
     /// Where the logger's lines go, if they can be lost on the way.
     package var log: LogQueue?

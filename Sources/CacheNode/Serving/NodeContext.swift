@@ -11,6 +11,8 @@ final class NodeContext: Sendable {
     let switches: NodeSwitches
     let spaces: [Space]
     let clock: NodeClock
+    /// There where the node is a member of a cluster that keeps copies.
+    let peers: Peers?
     /// There where TLS is on.
     let security: NodeSecurity?
     /// There where peers have to say who they are.
@@ -31,6 +33,7 @@ final class NodeContext: Sendable {
         rules = configuration.rules
         self.security = security
         self.authentication = authentication
+        peers = configuration.peers.map { Peers($0) }
         switches = NodeSwitches(configuration)
         self.spaces = spaces
         self.clock = clock

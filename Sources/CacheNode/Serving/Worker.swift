@@ -194,7 +194,7 @@ final class Worker: @unchecked Sendable {
         }
         let connection = Connection(
             context: context, listener: listener, worker: record, pool: pool, now: now(),
-            descriptor: descriptor, login: login)
+            descriptor: descriptor, login: login, peers: context.peers)
         do {
             let socket = try ClientSocket(
                 worker: self, stream: stream, readable: readable, connection: connection)
@@ -310,6 +310,7 @@ final class Worker: @unchecked Sendable {
         if received.count > 0 { runReceived() }
         turnMoment = nil
         if hasLocks { callNext() }
+        context.peers?.sendOwed()
         if owing.count > 0 { sendOwed() }
         if !closed.isEmpty { bury() }
     }

@@ -182,6 +182,7 @@ extension StatisticsReading {
             "log_lines_dropped", context.log?.droppedCount ?? 0,
             "Lines of the node's log that nobody read in time")
         addSecurity(to: &list)
+        addPeers(to: &list)
         list.counter("unexpected_napi_ids", 0, "Of memcached's NAPI dealing; always 0")
         list.counter("round_robin_fallback", 0, "Of memcached's NAPI dealing; always 0")
     }

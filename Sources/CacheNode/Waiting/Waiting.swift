@@ -57,21 +57,23 @@ final class Waiting {
     /// Whether an outcome is of no use to a peer that has gone, and of use to somebody else.
     var needsPeer: Bool { command.needsPeer }
 
-    /// False when the command goes on waiting.
+    /// Whether it is answered soon, also to a peer that has ended its sending.
+    var outlivesPeersInput: Bool { command.outlivesPeersInput }
+
+    /// What a command that was told that something has ended makes of it.
     func finish(
         _ ending: WaitEnding, _ output: inout OutputBuffer, _ executor: borrowing Executor,
         now: Moment
-    ) -> Bool {
+    ) -> AwaitingStep {
         precondition(!isOver, "a wait that ends twice")
-        switch command.finish(ending, &output, executor, now: now) {
-        case .answered:
-            isOver = true
-            return true
+        let step = command.finish(ending, &output, executor, now: now)
+        switch step {
+        case .answered, .closes: isOver = true
         case .waits(let look):
             precondition(ending == .ready, "a command that does not end")
             self.look = look
-            return false
         }
+        return step
     }
 
     /// Nobody wants the outcome any more.
@@ -102,6 +104,7 @@ enum WaitEnding: Equatable, Sendable {
 /// What a wait asks of its command. Called on the worker's thread.
 protocol AwaitingCommand: AnyObject {
     var needsPeer: Bool { get }
+    var outlivesPeersInput: Bool { get }
 
     /// Writes the reply. When it was told that it is `ready`, and only then, it may find that it has to
     /// wait on.
@@ -114,8 +117,14 @@ protocol AwaitingCommand: AnyObject {
     func cancel()
 }
 
+extension AwaitingCommand {
+    var outlivesPeersInput: Bool { false }
+}
+
 enum AwaitingStep: Equatable {
     case answered
+    /// There is no answer that would be true: the connection ends.
+    case closes
     /// It wants to look again at this time, in nanoseconds; without one, when it is told.
     case waits(lookingAt: UInt64?)
 }

@@ -35,6 +35,7 @@ extension NodeContext {
 
     /// Called for every item that is evicted alive, with its shard locked.
     func noteEvicted(_ hit: Hit) {
+        peers?.evicted.set()
         guard watchers.want(.evictions) else { return }
         tell(.evictions) { line in
             hit.withKey { line.write(" type=eviction key=", key: $0) }

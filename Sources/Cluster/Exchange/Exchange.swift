@@ -1,97 +1,142 @@
 /// One side of a comparison with a peer of all that both own, until both have the later state of each key.
 ///
 /// The member with the lower number drives. It asks for digests, one for each range of the keys' hashes, and lists
-/// what it has in each range that differs; the other sends what it has later, and asks for what it has not, or
-/// earlier. Nothing is concluded from something's absence: who lacks a key gets it. Changes that are made
-/// meanwhile are sent beside it, on the same link.
+/// what it has in each range that differs, a few ranges at a time; the other sends what it has later, and asks for
+/// what it has not, or earlier. Nothing is concluded from something's absence: who lacks a key gets it. Changes
+/// that are made meanwhile are sent beside it, on the same link; so what was surveyed need not be up to date.
 ///
 ///     lower   compare ->                                higher   digests ->
 ///     lower   list, for each range that differs ->      higher   inform ... want, for each ->
 ///     lower   inform ... , and when every range was asked about: exchanged ->
 ///     higher  exchanged ->
 struct Exchange: Sendable {
+    enum Step {
+        case send(PeerFrame)
+        /// What is there is to be surveyed, from now on, and told with this number.
+        case survey(number: UInt32)
+        /// Everything is compared.
+        case isOver
+    }
+
+    /// Ranges under way at a time: what waits in memory to be sent is bounded, and the link is never idle.
+    private static let windowCount = 4
+
     /// Counts attempts; an answer to an earlier one means nothing.
     private(set) var round: UInt32 = 0
     /// Whether it goes on.
     private(set) var isOn = false
     private let drives: Bool
+    private var surveyNumber: UInt32 = 0
+    private var survey: Survey?
+    /// The peer's, until the survey is there.
+    private var theirs: [UInt64]?
+    /// Ranges that differ and were not listed yet, the next one last.
+    private var differing: [UInt16] = []
     private var unanswered: Set<UInt16> = []
 
     /// - Parameter drives: whether this member has the lower number.
     init(drives: Bool) { self.drives = drives }
 
-    mutating func begin() -> PeerFrame {
+    mutating func begin() -> [Step] {
+        reset()
         isOn = true
-        guard drives else { return .compare(round: 0) }
+        guard drives else { return [.send(.compare(round: 0))] }
         round &+= 1
+        return [.survey(number: surveyNumber), .send(.compare(round: round))]
+    }
+
+    mutating func stop() { reset() }
+
+    private mutating func reset() {
+        isOn = false
+        surveyNumber &+= 1
+        survey = nil
+        theirs = nil
+        differing = []
         unanswered = []
-        return .compare(round: round)
     }
 
-    mutating func stop() { isOn = false }
+    /// A survey is there, which began after it was asked for.
+    mutating func take(_ survey: Survey, number: UInt32) -> [Step] {
+        guard isOn, number == surveyNumber else { return [] }
+        self.survey = survey
+        guard drives else { return [.send(.digests(round: round, survey.digests))] }
+        return theirs == nil ? [] : compare()
+    }
 
-    /// What is to be answered, and whether everything is compared.
-    mutating func take(
-        _ frame: PeerFrame, _ store: some ReplicaStore, peer: Int
-    ) -> (frames: [PeerFrame], isOver: Bool) {
-        guard isOn else { return ([], false) }
+    /// What follows from a frame of the peer's.
+    mutating func take(_ frame: PeerFrame, _ store: some ReplicaStore) -> [Step] {
+        if case .compare(let round) = frame {
+            // The peer begins anew, whatever is known here.
+            guard !drives else { return begin() }
+            reset()
+            isOn = true
+            self.round = round
+            return [.survey(number: surveyNumber)]
+        }
+        guard isOn else { return [] }
         switch frame {
-        case .compare(let round) where !drives:
-            return ([.digests(round: round, store.digests(sharedWith: peer))], false)
-        case .digests(let round, let theirs) where round == self.round:
-            return (compare(theirs, store, peer: peer), false)
-        case .list(let round, let range, let entries):
-            return (answer(entries, round: round, range: range, store, peer: peer), false)
-        case .want(let round, let range, let hashes) where round == self.round:
-            var frames = hashes.flatMap { hash in
-                store.states(hash: hash, sharedWith: peer).map { PeerFrame.inform(nil, nil, $0) }
-            }
-            unanswered.remove(range)
-            if unanswered.isEmpty { frames.append(.exchanged(round: round)) }
-            return (frames, false)
-        case .exchanged(let round):
-            if drives {
-                guard round == self.round else { return ([], false) }
-                isOn = false
-                return ([], true)
-            }
-            isOn = false
-            return ([.exchanged(round: round)], true)
-        default: return ([], false)
+        case .digests(let round, let digests) where drives && round == self.round:
+            guard digests.count == Survey.rangeCount else { return [] }
+            theirs = digests
+            return survey == nil ? [] : compare()
+        case .list(let round, let range, let entries) where !drives && round == self.round:
+            return answer(entries, range: range, store)
+        case .want(let round, let range, let hashes) where drives && round == self.round:
+            guard unanswered.remove(range) != nil else { return [] }
+            return inform(range, hashes, store) + listNext()
+        case .exchanged(let round) where round == self.round:
+            reset()
+            return drives ? [.isOver] : [.send(.exchanged(round: round)), .isOver]
+        default: return []
         }
     }
 
-    private mutating func compare(
-        _ theirs: [UInt64], _ store: some ReplicaStore, peer: Int
-    ) -> [PeerFrame] {
-        let own = store.digests(sharedWith: peer)
-        guard own.count == theirs.count else { return [] }
-        let differing = own.indices.filter { own[$0] != theirs[$0] }
-        unanswered = Set(differing.map(UInt16.init))
-        if differing.isEmpty { return [.exchanged(round: round)] }
-        return differing.map {
-            .list(round: round, range: UInt16($0), store.list(range: $0, sharedWith: peer))
+    private mutating func compare() -> [Step] {
+        guard let theirs, let survey else { return [] }
+        differing = theirs.indices.reversed().filter { survey.digests[$0] != theirs[$0] }
+            .map { UInt16(truncatingIfNeeded: $0) }
+        return listNext()
+    }
+
+    private mutating func listNext() -> [Step] {
+        var steps: [Step] = []
+        while unanswered.count < Self.windowCount, let range = differing.popLast() {
+            unanswered.insert(range)
+            let entries = survey?.states(in: Int(range)) ?? []
+            steps.append(
+                .send(
+                    .list(
+                        round: round, range: range,
+                        entries.map { ListedState(hash: $0.hash, stamp: $0.stamp) })))
         }
+        if unanswered.isEmpty { steps.append(.send(.exchanged(round: round))) }
+        return steps
+    }
+
+    private func inform(
+        _ range: UInt16, _ hashes: [UInt64], _ store: some ReplicaStore
+    ) -> [Step] {
+        let found = survey?.states(in: Int(range), hashes: hashes) ?? []
+        return found.flatMap { store.states(of: $0) }.map { .send(.inform(nil, nil, $0)) }
     }
 
     private func answer(
-        _ entries: [ListedState], round: UInt32, range: UInt16, _ store: some ReplicaStore,
-        peer: Int
-    ) -> [PeerFrame] {
+        _ entries: [ListedState], range: UInt16, _ store: some ReplicaStore
+    ) -> [Step] {
         var theirs: [UInt64: Stamp] = [:]
         for entry in entries { theirs[entry.hash] = max(entry.stamp, theirs[entry.hash] ?? .none) }
         var wanted: [UInt64] = []
-        var frames: [PeerFrame] = []
-        for own in store.list(range: Int(range), sharedWith: peer) {
+        var steps: [Step] = []
+        for own in survey?.states(in: Int(range)) ?? [] {
             let other = theirs.removeValue(forKey: own.hash) ?? .none
             if own.stamp > other {
-                frames += store.states(hash: own.hash, sharedWith: peer)
-                    .map { .inform(nil, nil, $0) }
+                steps += store.states(of: own).map { .send(.inform(nil, nil, $0)) }
             } else if own.stamp < other {
                 wanted.append(own.hash)
             }
         }
         wanted += theirs.keys.sorted()
-        return frames + [.want(round: round, range: range, hashes: wanted)]
+        return steps + [.send(.want(round: round, range: range, hashes: wanted))]
     }
 }

@@ -6,7 +6,7 @@ package enum PeerFrame: Equatable, Sendable {
     /// The sender has not carried it out, and will not: as far as it knows the receiver decides.
     case decline(OperationNumber)
     /// A change that the sender has made, which it acknowledges when this is.
-    case replicate(sequence: UInt32, OperationNumber, Outcome, KeyState)
+    case replicate(sequence: UInt32, OperationNumber, Outcome?, KeyState)
     case acknowledge(sequence: UInt32)
     /// What is known here is later than what was to be replicated.
     case refuse(sequence: UInt32, Stamp)

@@ -12,7 +12,8 @@ struct AppliedOperations: Sendable {
     /// It did not become part of what both owners have: it is carried out again.
     mutating func forget(_ number: OperationNumber) { outcomes[number] = nil }
 
-    mutating func remember(_ number: OperationNumber, _ outcome: Outcome) {
+    mutating func remember(_ number: OperationNumber, _ outcome: Outcome?) {
+        guard let outcome, outcome.isRemembered else { return }
         guard outcomes.updateValue(outcome, forKey: number) == nil else { return }
         if order.count < countMax {
             order.append(number)

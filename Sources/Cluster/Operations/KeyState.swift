@@ -37,31 +37,38 @@ package protocol ReplicaStore {
     /// Takes a state over if it is the later one. Nil if it was, or is there; else what is there.
     mutating func apply(_ state: KeyState) -> Stamp?
 
+    /// A change was acknowledged without the other owner, who may come back.
+    mutating func released(_ state: KeyState)
+
+    /// Whether a read of this key is a change, which whoever decides has to make.
+    func changesByReading(_ key: [UInt8]) -> Bool
+
+    /// Whether a key that is not here may be at the other owner: it was evicted.
+    func mayLack(_ key: [UInt8]) -> Bool
+
     /// Of what is known of a key, `none` of nothing.
     func stamp(of key: [UInt8]) -> Stamp
 
+    func state(of key: [UInt8]) -> KeyState?
+
     /// Gives a key's present state a stamp above another.
     mutating func raise(_ key: [UInt8], above stamp: Stamp) -> KeyState?
+
+    /// From now on until `settle` a change of this key may be here that is not at both owners: whoever reads
+    /// without asking the member must ask now.
+    mutating func unsettle(_ key: [UInt8])
+    mutating func settle(_ key: [UInt8])
 
     /// What its clock has come to, in microseconds since 2025, and never to fall behind this from now on.
     var clock: UInt64 { get }
     mutating func follow(clock: UInt64)
 
-    /// By range of the keys' hashes: what the stamps of all keys that these two own come to.
-    func digests(sharedWith peer: Int) -> [UInt64]
-    /// Hash and stamp of each in one range.
-    func list(range: Int, sharedWith peer: Int) -> [ListedState]
-    /// The states of keys with this hash that are shared with a peer: one, as a rule.
-    func states(hash: UInt64, sharedWith peer: Int) -> [KeyState]
+    /// The states of what a survey has found: one, as a rule, and none if it has gone.
+    func states(of found: SurveyedState) -> [KeyState]
 }
 
-/// A key's state, as short as it can be told.
-package struct ListedState: Hashable, Sendable {
-    package var hash: UInt64
-    package var stamp: Stamp
-
-    package init(hash: UInt64, stamp: Stamp) {
-        self.hash = hash
-        self.stamp = stamp
-    }
+extension ReplicaStore {
+    package mutating func released(_ state: KeyState) {}
+    package func changesByReading(_ key: [UInt8]) -> Bool { false }
+    package func mayLack(_ key: [UInt8]) -> Bool { false }
 }

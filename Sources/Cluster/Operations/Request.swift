@@ -1,39 +1,21 @@
-/// A command on one key, as it goes to whoever decides about the key.
+/// A client's command on one key, as it goes to whoever decides about the key.
+///
+/// The command itself is the store's business, in whichever words: whoever it was sent to need not understand it,
+/// and the answer goes back to the client as it is.
 package struct Request: Equatable, Sendable {
-    package enum Verb: UInt8, Sendable, CaseIterable {
-        case get, getAndTouch, touch
-        case set, add, replace, append, prepend, compareAndSwap
-        case increment, decrement
-        case delete
-
-        package var isRead: Bool { self == .get }
-    }
-
     /// One of a client's commands, wherever it is carried out, and however often it is sent.
     package var number: OperationNumber
-    package var verb: Verb
+    /// Whether it changes nothing, so that whoever has the key's present state may answer it.
+    package var isRead: Bool
     package var key: [UInt8]
-    package var value: [UInt8]
-    package var clientFlags: UInt32
-    /// Until it expires; nil is never.
-    package var secondsLeft: UInt32?
-    /// What the version must be, of `compareAndSwap`, and of others if it is not 0.
-    package var comparison: UInt64
-    package var delta: UInt64
+    /// As the client has worded it, to its end.
+    package var command: [UInt8]
 
-    package init(
-        _ verb: Verb, key: [UInt8], number: OperationNumber, value: [UInt8] = [],
-        clientFlags: UInt32 = 0, secondsLeft: UInt32? = nil, comparison: UInt64 = 0,
-        delta: UInt64 = 0
-    ) {
-        self.verb = verb
-        self.key = key
+    package init(number: OperationNumber, isRead: Bool, key: [UInt8], command: [UInt8]) {
         self.number = number
-        self.value = value
-        self.clientFlags = clientFlags
-        self.secondsLeft = secondsLeft
-        self.comparison = comparison
-        self.delta = delta
+        self.isRead = isRead
+        self.key = key
+        self.command = command
     }
 }
 
@@ -48,32 +30,13 @@ package struct OperationNumber: Hashable, Sendable {
     }
 }
 
-/// What has come of a request.
+/// What has come of a request: all that its client is to be sent, which may be nothing.
 package struct Outcome: Equatable, Sendable {
-    package enum Result: UInt8, Sendable, CaseIterable {
-        case hit, miss
-        case stored, notStored, exists, notFound
-        case deleted, touched
-        case number, notANumber
-        case tooLarge, outOfMemory
-    }
+    package var reply: [UInt8]
 
-    package var result: Result
-    package var version: UInt64
-    package var clientFlags: UInt32
-    package var secondsLeft: UInt32?
-    package var number: UInt64
-    package var value: [UInt8]
+    package init(_ reply: [UInt8]) { self.reply = reply }
 
-    package init(
-        _ result: Result, version: UInt64 = 0, clientFlags: UInt32 = 0, secondsLeft: UInt32? = nil,
-        number: UInt64 = 0, value: [UInt8] = []
-    ) {
-        self.result = result
-        self.version = version
-        self.clientFlags = clientFlags
-        self.secondsLeft = secondsLeft
-        self.number = number
-        self.value = value
-    }
+    /// What is longer is not remembered: it has a value in it, and to get that once more does no harm.
+    static let rememberedByteCountMax = 512
+    var isRemembered: Bool { reply.count <= Self.rememberedByteCountMax }
 }

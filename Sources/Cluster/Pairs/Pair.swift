@@ -20,6 +20,9 @@ package struct Pair: Sendable {
     private(set) package var standing: Standing
     /// When the present standing began.
     private var since: UInt64
+    /// Whether the peer was given up though its process may live: then both take their time before they come
+    /// together again, as it may not do better at once.
+    private var isOnProbation = false
     /// The peer's process, once it was heard.
     private var peerProcess: UInt64 = 0
     private(set) package var isLinked = false
@@ -101,6 +104,16 @@ package struct Pair: Sendable {
         }
     }
 
+    /// Until when this member may answer reads from its own memory, whoever is in charge; 0 for not at all.
+    package func readableUntil(isFirst: Bool) -> UInt64 {
+        switch standing {
+        case .unknown, .behind: 0
+        case .alone: .max
+        case .divided: isFirst ? .max : 0
+        case .together: isFirst || isWaitedFor ? leaseEnd : 0
+        }
+    }
+
     /// Whether the peer waits for this member, and what it sent before is here.
     private var isWaitedFor: Bool {
         guard let stated, stated.waitsSince != 0 else { return false }
@@ -157,6 +170,14 @@ package struct Pair: Sendable {
         return settle(now: now)
     }
 
+    /// The peer is there, though there is no link: it may serve, so this member must not begin to.
+    package mutating func notePresent(now: UInt64) { if standing == .unknown { since = now } }
+
+    /// Whether the links to it are of no use, though they are there.
+    package func isDead(at now: UInt64) -> Bool {
+        isLinked && (isSlow || now > heardAt + 2 * times.silence)
+    }
+
     /// The peer has not acknowledged for too long, though it talks.
     package mutating func noteSlow() { isSlow = true }
 
@@ -206,6 +227,7 @@ package struct Pair: Sendable {
     private mutating func peerProcessDied(now: UInt64) -> Consequences {
         promiseEnd = 0
         leaseEnd = 0
+        isOnProbation = false
         switch standing {
         case .together, .divided: return change(to: .alone, now: now)
         case .behind: return change(to: .unknown, now: now)
@@ -227,7 +249,7 @@ package struct Pair: Sendable {
         case (.behind, .unknown), (.behind, .behind): return change(to: .unknown, now: now)
         // It has stopped waiting for this member.
         case (.together, .alone) where !peer.isReady: return change(to: .behind, now: now)
-        case (.together, .divided): return change(to: .divided, now: now)
+        case (.together, .divided) where !peer.isReady: return change(to: .divided, now: now)
         // It has given up what was agreed on, and serves nothing. While it is ready it only has not heard yet.
         case (.together, .unknown) where !peer.isReady: return change(to: .alone, now: now)
         case (.together, .behind) where !peer.isReady: return change(to: .alone, now: now)
@@ -239,6 +261,8 @@ package struct Pair: Sendable {
     /// Both come together once all was compared: who is in charge begins to wait, then the other serves.
     private mutating func join(_ peer: Statement, now: UInt64) -> Consequences {
         guard isLinked, isCompared, peer.isReady else { return [] }
+        // Once one has begun the other must not wait.
+        if isOnProbation, peer.standing != .together, now < since + times.silence { return [] }
         switch standing {
         case .alone, .divided: return begin(now: now)
         case .unknown:
@@ -271,6 +295,7 @@ package struct Pair: Sendable {
         switch standing {
         case .together:
             guard isSuspected(at: now), now >= promiseEnd else { return [] }
+            isOnProbation = isLinked
             return others ? change(to: .divided, now: now) : giveUp(now: now)
         case .divided:
             guard !isLinked, !others, now > since + times.silence else { return [] }

@@ -17,7 +17,7 @@ package struct PairTimes: Equatable, Sendable {
     package let solitude: UInt64
 
     /// - Parameter silence: `peer_timeout`.
-    package init(silence: UInt64 = 400_000, solitude: UInt64 = 30_000_000) {
+    package init(silence: UInt64 = 300_000, solitude: UInt64 = 30_000_000) {
         precondition(silence >= 8)
         self.silence = silence
         self.solitude = solitude

@@ -1,6 +1,6 @@
 /// Makes versions: numbers that go up, whatever the machine's clock does, and that no two nodes make alike.
 ///
-/// A version is microseconds since 2025 (50 bits), the shard (6) and the member (8) that made it. It is the
+/// A version is microseconds since 2025 (50 bits), the member (8) and the shard (6) that made it. It is the
 /// item's CAS unique, too. The clock is hybrid: never behind what it has made or seen, so a change of something
 /// that is known has a higher version than what it changes.
 package struct VersionClock: Sendable {
@@ -9,28 +9,39 @@ package struct VersionClock: Sendable {
     private(set) package var lastMicroseconds: UInt64
 
     private static let makerBitCount: UInt64 = 14
+    /// In the year 2060. Whoever gets there has been told nonsense.
+    private static let lastOfAll: UInt64 = (1 << 50) - 1
+    private static let shardBitCount: UInt64 = 6
     /// A peer's clock that is ahead by more than this is not followed: one wrong clock must not set all.
     package static let microsecondsAheadMax: UInt64 = 86_400_000_000
 
     /// - Parameter lastMicroseconds: where an earlier process of this member has stopped.
-    package init(member: UInt8, shard: Int, lastMicroseconds: UInt64 = 0) {
-        precondition((0..<64).contains(shard), "a shard's number has 6 bits")
-        maker = UInt64(shard) << 8 | UInt64(member)
+    package init(member: UInt8, lastMicroseconds: UInt64 = 0) {
+        maker = UInt64(member) << Self.shardBitCount
         self.lastMicroseconds = lastMicroseconds
     }
 
     /// A version above all that were made here, and above `known`.
     ///
-    /// - Parameter now: microseconds since 2025, by this machine's clock.
-    package mutating func make(above known: UInt64 = 0, now: UInt64) -> UInt64 {
-        lastMicroseconds = max(now, lastMicroseconds + 1, Self.microseconds(of: known) + 1)
-        return lastMicroseconds << Self.makerBitCount | maker
+    /// - Parameters:
+    ///   - shard: below 64.
+    ///   - now: microseconds since 2025, by this machine's clock.
+    package mutating func make(above known: UInt64 = 0, shard: Int = 0, now: UInt64) -> UInt64 {
+        precondition((0..<64).contains(shard), "a shard's number has 6 bits")
+        lastMicroseconds = min(
+            max(now, lastMicroseconds + 1, Self.microseconds(of: known) + 1), Self.lastOfAll)
+        return lastMicroseconds << Self.makerBitCount | maker | UInt64(shard)
     }
 
     /// Goes on from a peer's clock, unless that is far ahead.
     package mutating func follow(microseconds: UInt64, now: UInt64) {
         guard microseconds <= now + Self.microsecondsAheadMax else { return }
         lastMicroseconds = max(lastMicroseconds, microseconds)
+    }
+
+    /// Whether anything can be above it.
+    package static func isPossible(_ version: UInt64) -> Bool {
+        microseconds(of: version) < lastOfAll
     }
 
     package static func microseconds(of version: UInt64) -> UInt64 { version >> makerBitCount }

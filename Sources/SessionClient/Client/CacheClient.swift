@@ -55,7 +55,9 @@ public struct CacheClient: Sendable {
         if case .definition(let path, _) = membership {
             let text = try MembershipReader.firstText(of: path)
             let definition = try ClusterDefinition(yaml: text, file: path)
-            configuration.copies.count = definition.copyCount
+            configuration.copies.count = definition.copyCountForClients
+            // Any of them answers for every key.
+            if definition.peers != nil { configuration.deadNodes = .nextNode }
             try configuration.takeAccess(of: definition)
         }
         let core = try ClientCore(

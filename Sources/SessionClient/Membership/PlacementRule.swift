@@ -14,7 +14,7 @@ struct PlacementRule: Equatable, Sendable {
         strategy = definition.strategy
         keyHash = definition.keyHash
         hashTag = definition.hashTag
-        copyCount = definition.copyCount
+        copyCount = definition.copyCountForClients
     }
 
     /// That of a client which is told nothing.

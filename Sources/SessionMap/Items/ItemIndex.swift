@@ -151,12 +151,12 @@ struct ItemIndex: ~Copyable {
     // MARK: Look-up and change
 
     @inline(__always)
-    private func place(_ tag: UInt32) -> DirectoryPlace {
+    func place(_ tag: UInt32) -> DirectoryPlace {
         directory[Int(tag & ((1 << depth) &- 1))]
     }
 
     @inline(__always)
-    private func slots(_ place: DirectoryPlace) -> IndexSlots {
+    func slots(_ place: DirectoryPlace) -> IndexSlots {
         IndexSlots(region: region, segment: place.segment, count: place.slotCount)
     }
 

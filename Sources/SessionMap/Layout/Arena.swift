@@ -22,7 +22,8 @@ struct Arena: ~Copyable {
     /// Maps memory for `regionCount` regions that begin with `regionByteCount` bytes each and may
     /// grow to `growth` times that; fails with the system's `errno`.
     init(
-        regionByteCount: Int, growth: Int, regionCount: Int, locksPages: Bool
+        regionByteCount: Int, growth: Int, regionCount: Int, features: ArenaFeatures = [],
+        locksPages: Bool
     ) throws(MapError) {
         let byteCount = regionByteCount * regionCount
         let limit = Int(Region.unitCountMax) * Region.unitByteCount
@@ -52,7 +53,7 @@ struct Arena: ~Copyable {
         self.regionByteCountMax = regionByteCountMax
         self.regionCount = regionCount
         self.stride = stride
-        features = []
+        self.features = features
         if growsByUse {
             for number in 0..<regionCount {
                 Self.keepSmall(base + number * stride, regionByteCount: regionByteCount)

@@ -14,7 +14,7 @@ package struct MapConfiguration: Sendable {
     package let tracksSizes: Bool
     package let shardCount: Int
     package let hashSeed: UInt64
-    /// Of memory that outlives the map; a map in memory of its own has no use for any.
+    /// What the arena has room for. Of memory that outlives the map, as a rule; births are of use to every map.
     package let features: ArenaFeatures
 
     package init(

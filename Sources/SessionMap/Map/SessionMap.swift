@@ -27,7 +27,8 @@ package final class SessionMap: @unchecked Sendable {
         let share = Self.share(of: configuration.byteCount, shardCount: configuration.shardCount)
         arena = try Arena(
             regionByteCount: share, growth: Self.growthMax,
-            regionCount: configuration.shardCount, locksPages: configuration.locksPages)
+            regionCount: configuration.shardCount, features: configuration.features,
+            locksPages: configuration.locksPages)
         page = nil
         hash = KeyHash(seed: configuration.hashSeed)
         shards = .allocate(capacity: configuration.shardCount)

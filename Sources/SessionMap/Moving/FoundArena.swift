@@ -42,9 +42,12 @@ package struct FoundArena: Equatable, Sendable {
         if configuration.itemByteCountMax > header.regionByteCount / 2 {
             return "\(header.regionCount) shards become \(configuration.shardCount) for -I"
         }
-        if header.features != configuration.features {
-            return configuration.features.contains(.checksums)
-                ? "its items get checksums" : "its items lose their checksums"
+        let (old, new) = (header.features, configuration.features)
+        if old.contains(.checksums) != new.contains(.checksums) {
+            return "its items \(new.contains(.checksums) ? "get" : "lose their") checksums"
+        }
+        if old.contains(.births) != new.contains(.births) {
+            return "its items \(new.contains(.births) ? "get" : "lose") what copies need"
         }
         return nil
     }

@@ -227,7 +227,6 @@ extension Shard {
         region[item, .deadline] = head.deadline.seconds
         region.setClientFlags(
             item, head.clientFlags, hasEncodedKey: head.marks & ItemMark.encodedKey != 0)
-        if region.features.contains(.births) { region.setBirth(item, 0) }
         region.setSizes(
             item, keyByteCount: key.count, valueByteCount: valueByteCount, marks: head.marks)
         key.withUnsafeBytes {
@@ -243,6 +242,12 @@ extension Shard {
         _ item: Item, tag: UInt32, replacing old: Present, wish: UInt64?, now: UInt32,
         content: ItemChecksum? = nil
     ) {
+        var content = content
+        if region.features.contains(.births) {
+            region.setBirth(item, births.birth(replacing: old.item, in: region))
+            // It was made without the birth.
+            content = nil
+        }
         let seal = Items.Seal(casUnique: casUnique(wish), time: time(now), content: content)
         if let slot = old.slot {
             items.replace(old.item, in: slot, with: item, seal, &memory)

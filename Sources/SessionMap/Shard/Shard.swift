@@ -20,6 +20,8 @@ struct Shard: ~Copyable {
     /// The fraction of the present second, as the last operation was told.
     private var fraction: UInt32 = 0
     private(set) var casCounter: UInt64
+    /// In an arena that has births.
+    var births = BirthRule.kept(orElse: 0)
     /// Shown every item that is evicted while it is alive.
     var evictionObserver: ((Hit) -> Void)?
 
@@ -60,7 +62,17 @@ struct Shard: ~Copyable {
     @inline(__always)
     mutating func casUnique(_ wish: UInt64?) -> UInt64 {
         guard configuration.assignsCASUniques else { return 0 }
-        return wish ?? nextCASUnique()
+        if let wish { return wished(wish) }
+        return nextCASUnique()
+    }
+
+    /// What a client wishes for; among copies nothing that is not above all that is known of the key, or that
+    /// nobody's clock would come to.
+    @inline(never)
+    private mutating func wished(_ wish: UInt64) -> UInt64 {
+        guard region.features.contains(.births), case .kept = births else { return wish }
+        let fresh = nextCASUnique()
+        return wish > fresh && wish - fresh < BirthRule.wishMax ? wish : fresh
     }
 
     @inline(__always)
@@ -69,6 +81,11 @@ struct Shard: ~Copyable {
         // Kept, so that a unique does not come again after a restart, its item long gone.
         region.setShardCASCounter(casCounter)
         return casCounter &* UInt64(configuration.shardCount) &+ UInt64(number)
+    }
+
+    mutating func setCASCounter(_ counter: UInt64) {
+        casCounter = counter
+        region.setShardCASCounter(counter)
     }
 
     /// Every operation starts here: a flush that was asked for in advance comes first.

@@ -42,9 +42,9 @@ struct Cluster {
     private static let copyCountMax = 5
 
     init(_ definition: ClusterDefinition, _ access: AccessOptions, seconds: Double) throws {
-        guard definition.copyCount <= Self.copyCountMax else {
+        guard definition.copyCountForClients <= Self.copyCountMax else {
             throw ValidationError(
-                "the definition has copies: \(definition.copyCount); items can be reached with at "
+                "the definition has copies: \(definition.copyCountForClients); items can be reached with at "
                     + "most \(Self.copyCountMax)")
         }
         let timeout = Duration.seconds(seconds)
@@ -52,7 +52,7 @@ struct Cluster {
         configuration.strategy = definition.strategy
         configuration.keyHash = definition.keyHash
         configuration.hashTag = definition.hashTag
-        configuration.copies = Copies(count: definition.copyCount)
+        configuration.copies = Copies(count: definition.copyCountForClients)
         configuration.requestTimeout = timeout
         configuration.connectTimeout = timeout
         configuration.silenceTimeout = timeout

@@ -1,0 +1,327 @@
+import Cluster
+import MemcacheProtocol
+import SessionMap
+
+/// A node's copies: the map's items, with their stamps, and the tombstones.
+///
+/// Confined to whoever has the member's lock. Every change of an item of the map that is not an end by time or for
+/// room passes here, so what is found in the map stays true until the next change.
+struct NodeStore: ReplicaStore {
+    private let map: SessionMap
+    private let nodeClock: NodeClock
+    private let wall: () -> UInt64
+    private let performer: Performer
+    private let gates: ReadGates
+    /// Of the hashes that members agree on.
+    let seed: UInt64
+    private var versions: VersionClock
+    private(set) var tombstones: Tombstones
+    /// Of items that are there, or were, while somebody was away: see `remember`. Apart, as each change makes one.
+    private var shadows: Tombstones
+    /// Whether items were evicted alive: what is not here may be at the other owner then.
+    private let hasEvicted: () -> Bool
+    private(set) var counts = Counts()
+    /// Whether no member is away, who may come back with something older.
+    var isEverybodyHere = false
+
+    struct Counts {
+        /// States that a peer sent: taken over, and not later than what was there.
+        var applied: UInt64 = 0
+        var older: UInt64 = 0
+        /// There was no room for them.
+        var refused: UInt64 = 0
+        /// Items that gave way to a deletion that a peer knew of.
+        var tombstonesWon: UInt64 = 0
+    }
+
+    init(
+        member: UInt8, map: SessionMap, clock: NodeClock, wall: @escaping () -> UInt64,
+        performer: Performer, gates: ReadGates,
+        seed: UInt64, tombstoneCountMax: Int, hasEvicted: @escaping () -> Bool
+    ) {
+        self.map = map
+        nodeClock = clock
+        self.wall = wall
+        self.performer = performer
+        self.gates = gates
+        self.seed = seed
+        versions = VersionClock(member: member)
+        tombstones = Tombstones(countMax: tombstoneCountMax / 2)
+        shadows = Tombstones(countMax: tombstoneCountMax / 2)
+        self.hasEvicted = hasEvicted
+    }
+
+    /// Unix time of the first of January 2025, in microseconds.
+    private static let epoch: Int64 = 1_735_689_600_000_000
+
+    /// Microseconds since 2025, as this machine believes.
+    static func wall(of clock: NodeClock) -> UInt64 {
+        UInt64(max(0, clock.wallMicroseconds() - epoch))
+    }
+
+    private func hash(_ key: [UInt8]) -> UInt64 {
+        key.withUnsafeBytes { SessionMap.hash($0, seed: seed) }
+    }
+
+    // MARK: Requests
+
+    mutating func perform(_ request: Request) -> (outcome: Outcome, changed: KeyState?) {
+        let now = nodeClock.now()
+        let key = request.key
+        let before = map.copyHead(of: key.span, now: now.seconds)
+        let hash = hash(key)
+        guard !request.isRead else {
+            let outcome = Outcome(performer.perform(request.command, now: now))
+            // It may have been proven by it, or its right to be made anew given away.
+            let after = map.copyHead(of: key.span, now: now.seconds)
+            return (outcome, Self.differs(before, after) ? state(of: key, now: now) : nil)
+        }
+        let known = known(before, hash: hash)
+        let version = versions.make(
+            above: known.version, shard: map.shardNumber(of: key.span), now: wall())
+        let birth = VersionClock.birth(of: version, notBefore: known.birth)
+        map.setNextStamp(key.span, version: version, birth: birth)
+        let outcome = Outcome(performer.perform(request.command, now: now))
+        let after = map.copyHead(of: key.span, now: now.seconds)
+        let end = KeyState(
+            key: key, stamp: Stamp(birth: birth, version: version), kind: .tombstone)
+        if before == nil, after == nil, hasEvicted(), Self.isDeletion(request.command) {
+            // It may be at the other owner.
+            return (outcome, bury(end, hash: hash, now: now))
+        }
+        guard Self.differs(before, after) else { return (outcome, nil) }
+        guard let after else { return (outcome, bury(end, hash: hash, now: now)) }
+        tombstones.remove(hash: hash)
+        // The client may have wished for a lower version than was there; and an earlier end would lose against
+        // the later one of the same state.
+        // Nor would somebody who is away ever hear of an end that has only moved.
+        var state = state(of: key, now: now)
+        if after.stamp <= known,
+            before?.stamp != after.stamp || !isEverybodyHere
+                || Self.differs(before?.merged(with: after), after)
+        {
+            state = raise(key, above: known)
+        }
+        if known != .none, !isEverybodyHere {
+            remember(key, hash: hash, state?.stamp ?? after.stamp, now: now)
+        }
+        return (outcome, state ?? bury(end, hash: hash, now: now))
+    }
+
+    /// As long as somebody may come back with an older state of a key, its later one leaves a tombstone when it
+    /// expires or is evicted: else the older state would be the later one.
+    private mutating func remember(_ key: [UInt8], hash: UInt64, _ stamp: Stamp, now: Moment) {
+        shadows.insert(key, hash: hash, stamp, now: now.seconds)
+    }
+
+    mutating func released(_ state: KeyState) {
+        guard state.kind == .item else { return }
+        remember(state.key, hash: hash(state.key), state.stamp, now: nodeClock.now())
+    }
+
+    private mutating func bury(_ end: KeyState, hash: UInt64, now: Moment) -> KeyState {
+        tombstones.insert(end.key, hash: hash, end.stamp, now: now.seconds)
+        return end
+    }
+
+    /// `delete`, `md`, or a binary deletion.
+    private static func isDeletion(_ command: [UInt8]) -> Bool {
+        guard let first = command.first else { return false }
+        if first == BinaryHeader.requestMagic {
+            return command.count > 1 && (command[1] == 0x04 || command[1] == 0x14)
+        }
+        return command.starts(with: "delete ".utf8) || command.starts(with: "md ".utf8)
+    }
+
+    /// Whether to read an item changes it: the right to make it anew is given away.
+    func changesByReading(_ key: [UInt8]) -> Bool {
+        map.copyHead(of: key.span, now: nodeClock.now().seconds)?.isStale == true
+    }
+
+    func mayLack(_ key: [UInt8]) -> Bool {
+        hasEvicted() && map.copyHead(of: key.span, now: nodeClock.now().seconds) == nil
+            && tombstones[hash(key)] == nil
+    }
+
+    /// Whether there is something to tell: that it was read is not.
+    private static func differs(_ first: CopyHead?, _ second: CopyHead?) -> Bool {
+        guard var first, var second else { return (first == nil) != (second == nil) }
+        first.marks &= CopyHead.sharedMarks
+        second.marks &= CopyHead.sharedMarks
+        return first != second
+    }
+
+    private func known(_ head: CopyHead?, hash: UInt64) -> Stamp {
+        max(
+            head?.stamp ?? .none, tombstones[hash]?.stamp ?? .none,
+            shadows[hash]?.stamp ?? .none)
+    }
+
+    // MARK: States
+
+    func stamp(of key: [UInt8]) -> Stamp {
+        known(map.copyHead(of: key.span, now: nodeClock.now().seconds), hash: hash(key))
+    }
+
+    func state(of key: [UInt8]) -> KeyState? { state(of: key, now: nodeClock.now()) }
+
+    private func state(of key: [UInt8], now: Moment) -> KeyState? {
+        var state: KeyState?
+        _ = map.peek(key.span, now: now.seconds) { state = KeyState(key, $0) }
+        return state
+    }
+
+    mutating func apply(_ state: KeyState) -> Stamp? {
+        let now = nodeClock.now()
+        let head = map.copyHead(of: state.key.span, now: now.seconds)
+        let hash = hash(state.key)
+        let known = known(head, hash: hash)
+        guard state.stamp >= known, VersionClock.isPossible(state.stamp.version) else {
+            counts.older += 1
+            return known
+        }
+        versions.follow(
+            microseconds: VersionClock.microseconds(of: state.stamp.version), now: wall())
+        counts.applied += 1
+        switch state.kind {
+        case .tombstone:
+            // Only remembered, see `remember`: it is still there.
+            if head?.stamp == state.stamp { break }
+            if head != nil {
+                counts.tombstonesWon += 1
+                _ = map.delete(state.key.span, now: now.seconds)
+            }
+            tombstones.insert(state.key, hash: hash, state.stamp, now: now.seconds)
+        case .item:
+            let new = state.head(now: now.seconds)
+            if let head, head.stamp == state.stamp {
+                let merged = head.merged(with: new)
+                guard Self.differs(head, merged) else { break }
+                if !adopt(state, merged, now: now) { counts.refused += 1 }
+            } else {
+                if !adopt(state, new, now: now) { counts.refused += 1 }
+                tombstones.remove(hash: hash)
+                if known != .none, !isEverybodyHere {
+                    remember(state.key, hash: hash, state.stamp, now: now)
+                }
+            }
+        }
+        return nil
+    }
+
+    private func adopt(_ state: KeyState, _ head: CopyHead, now: Moment) -> Bool {
+        map.adopt(
+            state.key.span, head, value: state.value.span, now: now.seconds,
+            fraction: now.fraction)
+    }
+
+    mutating func raise(_ key: [UInt8], above stamp: Stamp) -> KeyState? {
+        let now = nodeClock.now()
+        let hash = hash(key)
+        guard var state = state(of: key, now: now) ?? tombstone(hash) else { return nil }
+        let version = versions.make(
+            above: max(stamp.version, state.stamp.version), shard: map.shardNumber(of: key.span),
+            now: wall())
+        state.stamp = Stamp(birth: max(stamp.birth, state.stamp.birth), version: version)
+        switch state.kind {
+        case .tombstone: tombstones.insert(key, hash: hash, state.stamp, now: now.seconds)
+        case .item: _ = adopt(state, state.head(now: now.seconds), now: now)
+        }
+        return state
+    }
+
+    private func tombstone(_ hash: UInt64) -> KeyState? {
+        let latest = [tombstones[hash], shadows[hash]].compactMap(\.self)
+            .max { $0.stamp < $1.stamp }
+        return latest.map { KeyState(key: $0.key, stamp: $0.stamp, kind: .tombstone) }
+    }
+
+    // MARK: What may be read
+
+    mutating func unsettle(_ key: [UInt8]) { gates.unsettle(hash: hash(key)) }
+    mutating func settle(_ key: [UInt8]) { gates.settle(hash: hash(key)) }
+
+    // MARK: Clocks
+
+    var clock: UInt64 { max(versions.lastMicroseconds, wall()) }
+    mutating func follow(clock: UInt64) { versions.follow(microseconds: clock, now: wall()) }
+
+    /// To be called every second.
+    mutating func maintain() {
+        let now = nodeClock.now().seconds
+        tombstones.expire(isEverybodyHere: isEverybodyHere, now: now)
+        shadows.expire(isEverybodyHere: isEverybodyHere, now: now)
+    }
+
+    // MARK: Surveys
+
+    func states(of found: SurveyedState) -> [KeyState] {
+        var states: [KeyState] = []
+        map.visit(hash: found.place, now: nodeClock.now().seconds) { hit in
+            let key = hit.withKey { Array($0) }
+            if hash(key) == found.hash { states.append(KeyState(key, hit)) }
+        }
+        if states.isEmpty, let tombstone = tombstone(found.hash) { states.append(tombstone) }
+        return states
+    }
+
+    /// What a member has of the keys that `isShared` says yes to. Takes long; needs no lock.
+    static func survey(
+        _ map: SessionMap, _ tombstones: [Tombstones.Tombstone], seed: UInt64, now: UInt32,
+        _ isShared: ([UInt8]) -> Bool
+    ) -> Survey {
+        var found: [SurveyedState] = []
+        var walk = ItemWalk()
+        var goesOn = true
+        while goesOn {
+            goesOn = map.step(&walk, now: now) { hit in
+                hit.withKey { bytes in
+                    guard isShared(Array(bytes)) else { return }
+                    let head = hit.copyHead
+                    found.append(
+                        SurveyedState(
+                            hash: SessionMap.hash(bytes, seed: seed), place: map.place(of: bytes),
+                            stamp: Stamp(birth: head.birth, version: head.version)))
+                }
+            }
+        }
+        // Behind the items: of equal states the items count.
+        for tombstone in tombstones where isShared(tombstone.key) {
+            found.append(
+                SurveyedState(
+                    hash: tombstone.key.withUnsafeBytes { SessionMap.hash($0, seed: seed) },
+                    place: 0, stamp: tombstone.stamp))
+        }
+        return Survey(found)
+    }
+
+    /// For a survey, with the member's lock: who looks at them does it without.
+    var allTombstones: [Tombstones.Tombstone] { tombstones.all + shadows.all }
+}
+
+extension CopyHead {
+    fileprivate var stamp: Stamp { Stamp(birth: birth, version: version) }
+}
+
+extension KeyState {
+    /// An item's, seen with its shard's lock held.
+    fileprivate init(_ key: [UInt8], _ hit: Hit) {
+        let head = hit.copyHead
+        let count = hit.valueByteCount
+        let value = [UInt8](unsafeUninitializedCapacity: count) { buffer, written in
+            hit.copyValue(into: UnsafeMutableRawBufferPointer(buffer))
+            written = count
+        }
+        self.init(
+            key: key, stamp: Stamp(birth: head.birth, version: head.version), kind: .item,
+            clientFlags: head.clientFlags, secondsLeft: hit.secondsLeft,
+            marks: UInt8(truncatingIfNeeded: head.marks & CopyHead.sharedMarks), value: value)
+    }
+
+    fileprivate func head(now: UInt32) -> CopyHead {
+        CopyHead(
+            version: stamp.version, birth: stamp.birth, clientFlags: clientFlags,
+            deadline: secondsLeft.map { .at(UInt64(now) + UInt64($0)) } ?? .never,
+            marks: UInt32(marks))
+    }
+}

@@ -1,0 +1,49 @@
+/// Which members a cluster has that keeps each item on two of them, and who of them this node is.
+package struct PeerConfiguration: Sendable {
+    /// Where a member is reached by others.
+    package struct Address: Equatable, Sendable {
+        package var name: String
+        package var host: String
+        package var port: Int
+
+        package init(name: String, host: String, port: Int) {
+            self.name = name
+            self.host = host
+            self.port = port
+        }
+    }
+
+    /// In the order of the definition, at most 64: the places are the members' numbers.
+    package var members: [Address]
+    /// This node's place among them; none of a front, which owns nothing and passes everything on.
+    package var me: Int?
+    /// The first owner of a key, who decides about it while all is well, and the second, if there is one.
+    package var owners: @Sendable ([UInt8]) -> (first: Int, second: Int?)
+    package var clusterName: String
+    /// Members whose definitions differ do not talk to each other.
+    package var definitionHash: UInt64
+    /// What members know and nobody else; none where all are on one machine.
+    package var secret: [UInt8]?
+    /// How long a peer may be silent before another takes its place.
+    package var silenceMilliseconds = 300
+
+    package init(
+        members: [Address], me: Int?, clusterName: String, definitionHash: UInt64,
+        secret: [UInt8]? = nil,
+        owners: @escaping @Sendable ([UInt8]) -> (first: Int, second: Int?)
+    ) {
+        self.members = members
+        self.me = me
+        self.clusterName = clusterName
+        self.definitionHash = definitionHash
+        self.secret = secret
+        self.owners = owners
+    }
+}
+
+extension PeerConfiguration {
+    /// For messages.
+    func name(of peer: Int) -> String {
+        members.indices.contains(peer) ? "member \(members[peer].name)" : "a front"
+    }
+}

@@ -1,0 +1,122 @@
+import Cluster
+import EventLoop
+
+/// A connection to another member, once both have greeted each other: messages in, messages out.
+///
+/// What is to be sent is appended by whoever has the member's lock, on any thread, and sent by them; everything
+/// else is the peers' thread's.
+///
+/// `@unchecked Sendable`: for that reason.
+final class PeerLink: @unchecked Sendable {
+    let peer: Int
+    let process: UInt64
+    /// Whether the other one is a front, with a number that it has here alone.
+    let isFronts: Bool
+    private let stream: EventLoop.Stream
+    private var reader: FrameReader
+    private var output: [UInt8] = []
+    private var sentCount = 0
+    /// It takes no more at present; then somebody has to wait until it does.
+    private(set) var isStuck = false
+    private(set) var isBroken = false
+    private var readable: DescriptorEvent?
+    private var writable: DescriptorEvent?
+    /// Whether the peer's first statement has come.
+    var isBegun = false
+
+    /// A peer that takes nothing of so much is as good as gone.
+    private static let outputByteCountMax = 256 << 20
+    private static let inputByteCount = 256 << 10
+
+    init(
+        peer: Int, process: UInt64, isFronts: Bool, stream: consuming EventLoop.Stream,
+        frameByteCountMax: Int,
+        received: [UInt8]
+    ) {
+        self.peer = peer
+        self.process = process
+        self.isFronts = isFronts
+        self.stream = stream
+        reader = FrameReader(frameByteCountMax: frameByteCountMax)
+        reader.append(received.span.bytes)
+    }
+
+    /// To be called on the peers' thread.
+    func attach(
+        to loop: Loop, readable read: @escaping () -> Void, writable write: @escaping () -> Void
+    ) throws(EventLoopError) {
+        let readable = try DescriptorEvent(
+            loop: loop, descriptor: stream.descriptor, interest: .readable
+        ) { _ in read() }
+        self.readable = readable
+        writable = try DescriptorEvent(
+            loop: loop, descriptor: stream.descriptor, interest: .writable
+        ) { _ in write() }
+        try readable.enable()
+    }
+
+    func detach() {
+        readable = nil
+        writable = nil
+    }
+
+    /// On the peers' thread, once somebody has found the link stuck.
+    func waitUntilWritable() throws(EventLoopError) {
+        if let writable, !writable.isEnabled { try writable.enable() }
+    }
+
+    // MARK: Sending
+
+    func append(_ frame: PeerFrame) { frame.append(to: &output) }
+    func append(_ statement: Statement) { statement.append(to: &output) }
+
+    var isEmpty: Bool { sentCount == output.count }
+
+    /// Sends what the peer takes.
+    func send() {
+        guard !isBroken else { return }
+        isStuck = false
+        while sentCount < output.count {
+            let result = output.withUnsafeBytes {
+                stream.write(UnsafeRawBufferPointer(rebasing: $0[sentCount...]))
+            }
+            switch result {
+            case .bytes(let count): sentCount += count
+            case .wouldBlock:
+                isStuck = true
+                if output.count - sentCount > Self.outputByteCountMax { isBroken = true }
+                if sentCount > 1 << 20 {
+                    output.removeFirst(sentCount)
+                    sentCount = 0
+                }
+                return
+            case .failed, .ended:
+                isBroken = true
+                return
+            }
+        }
+        sentCount = 0
+        output.removeAll(keepingCapacity: output.capacity <= 1 << 20)
+    }
+
+    func noteWritable() { writable?.disable() }
+
+    // MARK: Receiving
+
+    /// Reads what has come, at most so much as leaves others their turn; false when the link has ended.
+    func receive() -> Bool {
+        var isOpen = true
+        withUnsafeTemporaryAllocation(byteCount: Self.inputByteCount, alignment: 16) { room in
+            switch stream.read(into: room) {
+            case .bytes(let count):
+                let bytes = UnsafeRawBufferPointer(rebasing: room[..<count])
+                reader.append(bytes.bytes)
+            case .wouldBlock: break
+            case .ended, .failed: isOpen = false
+            }
+        }
+        return isOpen
+    }
+
+    func next() throws(FrameError) -> PeerMessage? { try reader.next() }
+}

@@ -1,0 +1,357 @@
+import Cluster
+import EventLoop
+import Logging
+import Synchronization
+
+/// The thread on which a member dials others, is dialled, receives what they send, and lets time go by.
+///
+/// `@unchecked Sendable`: other threads call `stop` only, which touches an atomic and the loop's wake-up.
+final class PeerThread: @unchecked Sendable {
+    private let peers: Peers
+    private let context: NodeContext
+    private let loop: Loop
+    private let logger: Logger
+    private var listeners: [Listener] = []
+    private var wakeUp: WakeUp?
+    private var tick: Timer?
+    private var dialledAt: UInt64 = 0
+    private var maintainedAt: UInt64 = 0
+    private let isStopping = Atomic<Bool>(false)
+    /// Being dialled, by member and purpose.
+    private var dialling: [Target: Dialling] = [:]
+    /// Those that were dialled, and have not answered yet.
+    private var greeted: Set<Target> = []
+    private var greetings: [ObjectIdentifier: PeerGreeting] = [:]
+    private var links: [ObjectIdentifier: PeerLink] = [:]
+    private var surveys: [(peer: Int, thread: NodeThread, isOver: Flag)] = []
+    /// What is to be surveyed once the survey before is over, and with whom there is one.
+    private var wanted: [Int: UInt32] = [:]
+    private var surveyed: Set<Int> = []
+    /// What was last said about a member, which is not said again and again.
+    private var complaints: [Int: String] = [:]
+
+    private struct Target: Hashable {
+        let peer: Int
+        let purpose: Greeting.Purpose
+    }
+
+    /// While commands wait for members, and while none does.
+    private static let tickMilliseconds = 5
+    private static let idleTickMilliseconds = 10
+    private static let dialEveryMilliseconds: UInt64 = 100
+    /// What has waited in sockets for so long tells wrong times.
+    private static let pauseMilliseconds: UInt64 = 3_000
+    private static let dialMilliseconds = 1_000
+    private static let greetingCountMax = 64
+    private static let backlog: Int32 = 128
+    private static let frontCountMax = 1_000
+
+    init(_ peers: Peers, context: NodeContext) throws(EventLoopError) {
+        self.peers = peers
+        self.context = context
+        logger = context.logger
+        loop = try Loop()
+        let wakeUp = try WakeUp(loop: loop) { [unowned self] in attend() }
+        self.wakeUp = wakeUp
+        peers.attention.withLock { $0 = wakeUp }
+        tick = try Timer(loop: loop) { [unowned self] in keepUp() }
+    }
+
+    private var configuration: PeerConfiguration { peers.configuration }
+    /// Fronts that have come so far, by which their links are told apart.
+    private var frontCount = 0
+
+    /// Before the thread runs.
+    func listen() throws(NodeError) {
+        // Nobody dials a front.
+        guard let me = configuration.me else { return }
+        let own = configuration.members[me]
+        do {
+            for socket in try ListeningSocket.tcp(
+                host: own.host, port: own.port, backlog: Self.backlog)
+            {
+                listeners.append(
+                    try Listener(loop: loop, socket: socket) { [unowned self] in
+                        accept($0)
+                    } failed: { [logger] in
+                        logger.error("cannot accept a member: \(String(errno: $0))")
+                    })
+            }
+        } catch let error as SocketError {
+            throw NodeError(error)
+        } catch {
+            throw NodeError(message: "cannot listen for members: \(error)")
+        }
+    }
+
+    func run() {
+        keepUp()
+        loop.run()
+        listeners = []
+        dialling = [:]
+        greetings = [:]
+        for link in links.values {
+            link.detach()
+            peers.remove(link)
+        }
+        links = [:]
+        for survey in surveys { survey.thread.join() }
+        peers.attention.withLock { $0 = nil }
+        wakeUp = nil
+        tick = nil
+    }
+
+    func stop() {
+        isStopping.store(true, ordering: .relaxed)
+        peers.attention.withLock { $0?.wake() }
+    }
+
+    // MARK: As time goes by
+
+    private func keepUp() {
+        let isBusy = peers.tick()
+        let now = peers.now / 1_000
+        if now >= dialledAt + Self.dialEveryMilliseconds {
+            dialledAt = now
+            dialAll()
+        }
+        if now >= maintainedAt + 1_000 {
+            if maintainedAt > 0, now > maintainedAt + Self.pauseMilliseconds { dropAll() }
+            maintainedAt = now
+            peers.maintain()
+            for link in peers.deadLinks() { close(link, "nothing comes from it") }
+        }
+        do {
+            try tick?.start(
+                afterMilliseconds: isBusy ? Self.tickMilliseconds : Self.idleTickMilliseconds)
+        } catch {
+            logger.critical("the members' timer failed: \(error)")
+        }
+    }
+
+    /// The process was stopped: all begins anew.
+    private func dropAll() {
+        for link in Array(links.values) { close(link, "this process was stopped for a while") }
+    }
+
+    private func attend() {
+        if isStopping.load(ordering: .relaxed) { return loop.stop() }
+        for (link, isBroken) in peers.linksToSee() {
+            if isBroken {
+                close(link, "it does not take what it is sent")
+            } else {
+                try? link.waitUntilWritable()
+            }
+        }
+        for survey in surveys where survey.isOver.isSet {
+            survey.thread.join()
+            surveyed.remove(survey.peer)
+        }
+        surveys.removeAll { !surveyed.contains($0.peer) }
+        for (peer, number) in peers.takeSurveys() { wanted[peer] = number }
+        for (peer, number) in wanted where surveyed.insert(peer).inserted {
+            wanted[peer] = nil
+            do {
+                let peers = peers
+                let isOver = Flag()
+                let thread = try NodeThread {
+                    peers.survey(peer, number: number)
+                    isOver.set()
+                    peers.attention.withLock { $0?.wake() }
+                }
+                surveys.append((peer, thread, isOver))
+            } catch {
+                surveyed.remove(peer)
+                wanted[peer] = number
+                logger.error("cannot compare with \(configuration.name(of: peer)): \(error)")
+            }
+        }
+    }
+
+    // MARK: Dialling
+
+    /// Members with lower numbers are dialled, others dial; a front dials all, and needs no link for its beats.
+    private func dialAll() {
+        let purposes = peers.isFront ? [.frames] : Greeting.Purpose.allCases
+        for peer in 0..<(configuration.me ?? configuration.members.count) {
+            for purpose in purposes
+            where dialling[Target(peer: peer, purpose: purpose)] == nil
+                && !greeted.contains(Target(peer: peer, purpose: purpose))
+                && !peers.hasLink(to: peer, purpose)
+            {
+                dial(Target(peer: peer, purpose: purpose))
+            }
+        }
+    }
+
+    private func dial(_ target: Target) {
+        let address = configuration.members[target.peer]
+        do {
+            let new = try Dialling(
+                loop: loop, host: address.host, port: address.port,
+                timeoutMilliseconds: Self.dialMilliseconds
+            ) { [unowned self] in dialled(target, $0) }
+            dialling[target] = new
+            try new.start()
+        } catch {
+            dialling[target] = nil
+            complain(target.peer, "cannot be reached: \(error)")
+        }
+    }
+
+    private func dialled(_ target: Target, _ descriptor: Int32?) {
+        // It goes with this call's end, not in the middle of it.
+        let ended = dialling.removeValue(forKey: target)
+        defer { withExtendedLifetime(ended) {} }
+        guard let descriptor else {
+            return complain(target.peer, "does not answer")
+        }
+        do {
+            let greeting = try PeerGreeting.dialled(
+                loop: loop, descriptor: descriptor,
+                own: greeting(purpose: target.purpose, to: target.peer), seal: seal
+            ) { [unowned self] in finished($0, $1, dialled: target) }
+            greetings[ObjectIdentifier(greeting)] = greeting
+            greeted.insert(target)
+            greeting.open()
+        } catch {
+            complain(target.peer, "cannot be greeted: \(error)")
+        }
+    }
+
+    private func greeting(purpose: Greeting.Purpose, to peer: Int) -> Greeting {
+        Greeting(
+            purpose: purpose, role: peers.isFront ? .front : .member, from: UInt8(peers.me),
+            to: UInt8(peer),
+            cluster: Self.hash(configuration.clusterName),
+            definition: configuration.definitionHash, process: peers.process,
+            itemByteCountMax: UInt64(context.spaces[0].configuration.itemByteCountMax),
+            nonce: MessageAuthentication.nonce(byteCount: Greeting.nonceByteCount))
+    }
+
+    /// FNV-1a.
+    private static func hash(_ text: String) -> UInt64 {
+        text.utf8.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x0000_0100_0000_01B3 }
+    }
+
+    private var seal: GreetingProof.Seal {
+        let secret = configuration.secret ?? []
+        return { MessageAuthentication.code(of: $0, secret: secret) }
+    }
+
+    // MARK: Accepting
+
+    private func accept(_ descriptor: Int32) {
+        guard greetings.count < Self.greetingCountMax else {
+            return EventLoop.Stream.drop(descriptor)
+        }
+        do {
+            let greeting = try PeerGreeting.accepted(
+                loop: loop, descriptor: descriptor, own: greeting(purpose: .frames, to: 0),
+                isBusy: false, seal: seal
+            ) { [unowned self] in finished($0, $1, dialled: nil) }
+            greetings[ObjectIdentifier(greeting)] = greeting
+        } catch {
+            logger.error("cannot greet a member: \(error)")
+        }
+    }
+
+    private func finished(
+        _ greeting: PeerGreeting, _ outcome: PeerGreeting.Outcome, dialled: Target?
+    ) {
+        if let dialled { greeted.remove(dialled) }
+        let kept = greetings.removeValue(forKey: ObjectIdentifier(greeting))
+        defer { withExtendedLifetime(kept) {} }
+        switch outcome {
+        case .failed(let reason):
+            if let dialled {
+                peers.notePresent(dialled.peer)
+                complain(dialled.peer, reason)
+            } else {
+                logger.warning("refused a connection to the members' port: \(reason)")
+            }
+        case .welcome(let other, let leftover):
+            let purpose = dialled?.purpose ?? other.purpose
+            var peer = dialled?.peer ?? Int(other.from)
+            if other.role == .front {
+                guard purpose == .frames, peers.frontCount < Self.frontCountMax else {
+                    return logger.warning(
+                        "refused a front: there are \(Self.frontCountMax), or it is none of this version"
+                    )
+                }
+                frontCount += 1
+                peer = MemberSet.memberCountMax + 1_000 + frontCount
+            } else if !configuration.members.indices.contains(peer) || peer == peers.me {
+                return logger.warning(
+                    "refused a connection to the members' port: no member \(peer)")
+            }
+            open(
+                peer, purpose, other.process, isFronts: other.role == .front,
+                greeting.takeStream(), leftover)
+        }
+    }
+
+    // MARK: Links
+
+    private func open(
+        _ peer: Int, _ purpose: Greeting.Purpose, _ process: UInt64, isFronts: Bool,
+        _ stream: consuming EventLoop.Stream, _ leftover: [UInt8]
+    ) {
+        let link = PeerLink(
+            peer: peer, process: process, isFronts: isFronts, stream: stream,
+            frameByteCountMax: context.spaces[0].configuration.itemByteCountMax + (64 << 10),
+            received: leftover)
+        do {
+            try link.attach(to: loop) { [unowned self, unowned link] in
+                receive(link)
+            } writable: { [unowned self, unowned link] in
+                link.noteWritable()
+                peers.sendMore(link)
+                attend()
+            }
+        } catch {
+            return logger.error("cannot watch a link: \(error)")
+        }
+        links[ObjectIdentifier(link)] = link
+        if let old = peers.add(link, purpose: purpose) {
+            old.detach()
+            links[ObjectIdentifier(old)] = nil
+        }
+        if complaints.removeValue(forKey: peer) != nil || purpose == .frames {
+            logger.notice("linked with \(configuration.name(of: peer))")
+        }
+        if !leftover.isEmpty { takeReceived(link) }
+    }
+
+    private func receive(_ link: PeerLink) {
+        guard link.receive() else { return close(link, "the link has ended") }
+        takeReceived(link)
+    }
+
+    private func takeReceived(_ link: PeerLink) {
+        if !peers.takeReceived(link) { close(link, "what came cannot be understood") }
+    }
+
+    private func close(_ link: PeerLink, _ reason: String) {
+        guard let kept = links.removeValue(forKey: ObjectIdentifier(link)) else { return }
+        defer { withExtendedLifetime(kept) {} }
+        link.detach()
+        peers.remove(link)
+        guard !link.isFronts else {
+            return logger.notice("a front has gone: \(reason)")
+        }
+        complain(link.peer, reason)
+    }
+
+    private func complain(_ peer: Int, _ reason: String) {
+        guard complaints[peer] != reason else { return }
+        complaints[peer] = reason
+        logger.notice("\(configuration.name(of: peer)): \(reason)")
+    }
+}
+
+extension String {
+    fileprivate init(errno number: Int32) {
+        self = "error \(number)"
+    }
+}

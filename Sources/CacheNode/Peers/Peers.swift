@@ -1,0 +1,506 @@
+import Cluster
+import EventLoop
+import Logging
+import MemcacheProtocol
+import SessionMap
+import Synchronization
+
+/// This node as a member of a cluster that keeps each item on two nodes: the state machine, its store and its links,
+/// behind one lock.
+///
+/// Workers ask; the peers' thread receives what others send, and lets time go by. Both carry out what follows while
+/// they have the lock, which is held for some microseconds. Reads of what may be read here do not take it.
+///
+/// `@unchecked Sendable`: everything that changes is reached with the lock held alone.
+final class Peers: @unchecked Sendable {
+    let configuration: PeerConfiguration
+    /// This node's number.
+    let me: Int
+    private static let frontNumber = 255
+    var isFront: Bool { configuration.me == nil }
+    let gates: ReadGates
+    let seed: UInt64
+    let process: UInt64
+    /// Whether an item was evicted alive since the start.
+    let evicted = Flag()
+    private let lock = Mutex(())
+    private var member: Member<NodeStore>?
+    private var links: [Int: PeerLink] = [:]
+    /// Those that have nothing but statements.
+    private var statementLinks: [Int: PeerLink] = [:]
+    private var pending: [UInt64: Pending] = [:]
+    private var countOfClients: UInt64 = 0
+    /// The client whose request is being asked for, whom nobody has to wake up.
+    private var asking: UInt64 = 0
+    private var mayOwe: Set<Int> = []
+    private var context: NodeContext?
+    private var map: SessionMap?
+    private var counts = PeerCounts()
+    /// As they were published last.
+    private var standings: [Int: Standing] = [:]
+    /// Wakes the peers' thread up for what only it may do.
+    let attention = Mutex<WakeUp?>(nil)
+    private let proven = Mutex<[[UInt8]]>([])
+    private static let provenCountMax = 10_000
+    private static let provenPerTurn = 100
+    private var surveys: [(peer: Int, number: UInt32)] = []
+
+    init(_ configuration: PeerConfiguration) {
+        self.configuration = configuration
+        me = configuration.me ?? Self.frontNumber
+        gates = ReadGates(memberCount: configuration.members.count)
+        process = UInt64.random(in: 1 ... .max)
+        seed = Self.seed(of: configuration)
+    }
+
+    /// Of the hashes by which members compare what they have: nobody else can choose keys that collide.
+    private static func seed(of configuration: PeerConfiguration) -> UInt64 {
+        let message = Array("sojourn keys \(configuration.clusterName)".utf8)
+        let code = MessageAuthentication.code(of: message, secret: configuration.secret ?? [0])
+        return code.prefix(8).reduce(0) { $0 << 8 | UInt64($1) }
+    }
+
+    /// Before any thread runs.
+    func prepare(_ context: NodeContext, _ space: Space, listener: ListenerIdentity) {
+        self.context = context
+        map = space.map
+        if context.clock.secondsAway >= Tombstones.secondsMax {
+            // What was deleted meanwhile is not remembered any more.
+            context.logger.notice(
+                "starts without its items: they are older than what deletions leave")
+            space.map.flush()
+        }
+        // A worker of its own to count with, behind those that have threads.
+        let worker = WorkerRecord(number: space.counters.count - 1)
+        let store = NodeStore(
+            member: UInt8(truncatingIfNeeded: me), map: space.map, clock: context.clock,
+            wall: { [clock = context.clock] in NodeStore.wall(of: clock) },
+            performer: Performer(context: context, listener: listener, worker: worker),
+            gates: gates, seed: seed,
+            tombstoneCountMax: space.configuration.memoryByteCount / 20 / Tombstones.byteCount,
+            hasEvicted: { [evicted] in evicted.value.load(ordering: .relaxed) })
+        let silence = UInt64(configuration.silenceMilliseconds) * 1_000
+        member = Member(
+            me: me, isFront: isFront, memberCount: configuration.members.count, process: process,
+            store: store,
+            times: PairTimes(silence: silence), now: now, owners: configuration.owners)
+        publish()
+    }
+
+    /// Microseconds of the boot-time clock.
+    var now: UInt64 { (context?.clock.nanoseconds() ?? 0) / 1_000 }
+
+    // MARK: Workers
+
+    /// Whether a read may be answered from this node's memory.
+    func mayRead(_ key: Span<UInt8>, nodeSeconds: UInt32) -> Bool {
+        let bytes = key.withUnsafeBytes { Array($0) }
+        let (first, second) = configuration.owners(bytes)
+        guard first == me || second == me else { return false }
+        if let other = first == me ? second : first {
+            guard gates.isOpen(peer: other, isFirst: first == me, at: now) else { return false }
+        }
+        guard !gates.mayBeUnsettled(hash: bytes.withUnsafeBytes { SessionMap.hash($0, seed: seed) })
+        else { return false }
+        guard let head = map?.copyHead(of: key, now: nodeSeconds) else {
+            // What is not here may be at the other owner.
+            return first == me && !evicted.value.load(ordering: .relaxed)
+        }
+        // Of what is out of date one client is told to make it anew: whoever is in charge says who.
+        guard !head.isStale else { return false }
+        if !head.isProven, provesByReading(key, nodeSeconds: nodeSeconds) { noteProven(bytes) }
+        return true
+    }
+
+    /// Whether an item on probation is old enough to be proven by the read that is about to be.
+    private func provesByReading(_ key: Span<UInt8>, nodeSeconds: UInt32) -> Bool {
+        guard let map, case .probation(_, let proofAge) = map.configuration.eviction else {
+            return false
+        }
+        var isOld = false
+        _ = map.peek(key, now: nodeSeconds) { isOld = $0.secondsSinceAccess > UInt32(proofAge) }
+        return isOld
+    }
+
+    /// What a client asks for; the outcome may be there at once.
+    func ask(
+        key: [UInt8], isRead: Bool, command: [UInt8], worker: WorkerRecord, ticket: Ticket
+    ) -> Pending {
+        let request = Pending(worker: worker, ticket: ticket)
+        lock.withLock { _ in
+            countOfClients += 1
+            pending[countOfClients] = request
+            asking = countOfClients
+            member?.ask(
+                countOfClients, key: key, isRead: isRead, command: command, now: now)
+            carryOutEffects()
+            asking = 0
+        }
+        return request
+    }
+
+    /// Lets go of the item of a key, wherever it is: what was to take its place is refused.
+    func forget(_ key: Span<UInt8>, worker: WorkerRecord) {
+        let key = key.withUnsafeBytes { Array($0) }
+        // A binary deletion: other words cannot have every key.
+        var command = [UInt8](repeating: 0, count: 24)
+        (command[0], command[1], command[3], command[11]) = (
+            BinaryHeader.requestMagic, 0x04, UInt8(truncatingIfNeeded: key.count),
+            UInt8(truncatingIfNeeded: key.count)
+        )
+        _ = ask(
+            key: key, isRead: false, command: command + key, worker: worker,
+            ticket: Ticket(worker: worker.number, descriptor: -1, number: 0))
+    }
+
+    /// Sends what workers' requests have led to: to be called at the end of a turn.
+    func sendOwed() {
+        lock.withLock { _ in sendAll() }
+    }
+
+    // MARK: The peers' thread
+
+    /// A link is there. One that was there before has gone without a word.
+    func add(_ link: PeerLink, purpose: Greeting.Purpose) -> PeerLink? {
+        lock.withLock { _ in
+            switch purpose {
+            case .statements: return statementLinks.updateValue(link, forKey: link.peer)
+            case .frames where link.isFronts:
+                links[link.peer] = link
+                return nil
+            case .frames:
+                let old = links.updateValue(link, forKey: link.peer)
+                member?.sayHello(to: link.peer, now: now)
+                // The first message of a link, on the link itself.
+                for effect in member?.takeEffects() ?? [] {
+                    if case .state(link.peer, let statement) = effect { link.append(statement) }
+                }
+                link.send()
+                return old
+            }
+        }
+    }
+
+    /// A link has gone.
+    func remove(_ link: PeerLink) {
+        lock.withLock { _ in
+            if statementLinks[link.peer] === link { statementLinks[link.peer] = nil }
+            guard links[link.peer] === link else { return }
+            links[link.peer] = nil
+            member?.unlinked(link.peer, now: now)
+            finish()
+        }
+    }
+
+    var frontCount: Int {
+        lock.withLock { _ in links.values.count { $0.isFronts } }
+    }
+
+    func hasLink(to peer: Int, _ purpose: Greeting.Purpose) -> Bool {
+        lock.withLock { _ in
+            (purpose == .frames ? links : statementLinks)[peer] != nil
+        }
+    }
+
+    /// Everything that has come by a link; false when it is not to be understood.
+    func takeReceived(_ link: PeerLink) -> Bool {
+        lock.withLock { _ in
+            let now = now
+            do {
+                while let message = try link.next() {
+                    switch message {
+                    case .statement(let statement):
+                        if !link.isBegun, links[link.peer] === link, link.isFronts {
+                            link.isBegun = true
+                            member?.linkedFront(link.peer, now: now)
+                        } else if !link.isBegun, links[link.peer] === link {
+                            link.isBegun = true
+                            member?.linked(link.peer, statement, now: now)
+                        } else {
+                            member?.heard(link.peer, statement, now: now)
+                        }
+                    case .frame(let frame):
+                        guard link.isBegun, isPlausible(frame) else { return false }
+                        counts.note(received: frame)
+                        member?.receive(frame, from: link.peer, now: now)
+                    }
+                    carryOutEffects()
+                }
+            } catch {
+                context?.logger.error(
+                    "closed the link to \(configuration.name(of: link.peer)): \(error)")
+                return false
+            }
+            publish()
+            sendAll()
+            return true
+        }
+    }
+
+    /// Whether a command that was passed on is one, about its key: nothing else may be carried out.
+    private func isPlausible(_ frame: PeerFrame) -> Bool {
+        guard case .forward(let request, _) = frame else { return true }
+        let command = request.command
+        let shape = CommandShape.of(
+            command.span, isBinary: command.first == BinaryHeader.requestMagic,
+            valueByteCountMax: .max)
+        switch shape {
+        case .keyed(let keyed):
+            return keyed.byteCount == command.count && keyed.isRead == request.isRead
+                && keyed.withKey(in: command.span) {
+                    $0.withUnsafeBytes { request.key.elementsEqual($0) }
+                }
+        case .unknown, .local, .several, .flush: return false
+        }
+    }
+
+    /// A link takes more again.
+    func sendMore(_ link: PeerLink) {
+        lock.withLock { _ in
+            link.send()
+            mayOwe.insert(link.peer)
+        }
+    }
+
+    /// Every few milliseconds; whether commands are under way, which want it soon again.
+    func tick() -> Bool {
+        lock.withLock { _ in
+            member?.tick(now: now)
+            tellProven()
+            finish()
+            return (member?.operationCount ?? 0) > 0
+        }
+    }
+
+    // MARK: Notes
+
+    /// A read has proven an item here that its other owner takes for a bot's still: it is told.
+    func noteProven(_ key: [UInt8]) {
+        proven.withLock { keys in
+            // What is not told is told with the next change.
+            if keys.count < Self.provenCountMax { keys.append(key) }
+        }
+    }
+
+    private func tellProven() {
+        let keys = proven.withLock { keys in
+            let count = min(keys.count, Self.provenPerTurn)
+            defer { keys.removeFirst(count) }
+            return keys.prefix(count)
+        }
+        for key in keys { member?.tell(key) }
+    }
+
+    /// Every second.
+    func maintain() {
+        lock.withLock { _ in member?.store.maintain() }
+    }
+
+    private func finish() {
+        carryOutEffects()
+        publish()
+        sendAll()
+    }
+
+    /// Those that somebody has to wait for, or to close: on the peers' thread.
+    func linksToSee() -> [(link: PeerLink, isBroken: Bool)] {
+        lock.withLock { _ in
+            (Array(links.values) + Array(statementLinks.values)).filter {
+                $0.isStuck || $0.isBroken
+            }.map { ($0, $0.isBroken) }
+        }
+    }
+
+    /// Those by which nothing comes any more, or no acknowledgement.
+    func deadLinks() -> [PeerLink] {
+        lock.withLock { _ in
+            let now = now
+            let dead = configuration.members.indices.filter { member?.isDead($0, at: now) == true }
+            return dead.flatMap { [links[$0], statementLinks[$0]].compactMap(\.self) }
+        }
+    }
+
+    /// A member that answers, and refuses a link.
+    func notePresent(_ peer: Int) { lock.withLock { _ in member?.notePresent(peer, now: now) } }
+
+    /// All threads have ended. What the file needs for its end must not be held.
+    func end() {
+        lock.withLock { _ in
+            member = nil
+            map = nil
+            context = nil
+        }
+    }
+
+    func takeSurveys() -> [(peer: Int, number: UInt32)] {
+        lock.withLock { _ in
+            defer { surveys = [] }
+            return surveys
+        }
+    }
+
+    // MARK: Effects
+
+    private func carryOutEffects() {
+        while let effects = member?.takeEffects(), !effects.isEmpty {
+            for effect in effects { carryOut(effect) }
+        }
+    }
+
+    private func carryOut(_ effect: Member<NodeStore>.Effect) {
+        switch effect {
+        case .reply(let client, let outcome):
+            pending.removeValue(forKey: client)?
+                .end(.reply(outcome.reply), isAwaited: client != asking)
+        case .hangUp(let client):
+            counts.hangUps += 1
+            pending.removeValue(forKey: client)?.end(.none, isAwaited: client != asking)
+        case .send(let peer, let frame):
+            guard let link = links[peer] else { return }
+            counts.note(sent: frame)
+            link.append(frame)
+            mayOwe.insert(peer)
+        case .state(let peer, let statement):
+            guard let link = statementLinks[peer] ?? links[peer] else { return }
+            link.append(statement)
+            mayOwe.insert(peer)
+        case .survey(let peer, let number):
+            surveys.append((peer, number))
+            attention.withLock { $0?.wake() }
+        }
+    }
+
+    private func sendAll() {
+        guard !mayOwe.isEmpty else { return }
+        var needsAttention = false
+        for peer in mayOwe {
+            for link in [links[peer], statementLinks[peer]].compactMap(\.self) where !link.isEmpty {
+                link.send()
+                if link.isStuck || link.isBroken { needsAttention = true }
+            }
+        }
+        mayOwe = []
+        if needsAttention { attention.withLock { $0?.wake() } }
+    }
+
+    /// Lets workers know what they may read.
+    private func publish() {
+        guard let member else { return }
+        var isEverybodyHere = true
+        for peer in configuration.members.indices where peer != me {
+            let standing = member.standing(to: peer)
+            if standing != .together { isEverybodyHere = false }
+            if standing == .alone, standings[peer] == .together { counts.takeovers += 1 }
+            standings[peer] = standing
+            for isFirst in [false, true] {
+                gates.set(
+                    peer: peer, isFirst: isFirst,
+                    until: member.readableUntil(with: peer, isFirst: isFirst))
+            }
+        }
+        self.member?.store.isEverybodyHere = isEverybodyHere
+    }
+
+    // MARK: Surveys
+
+    private func isShared(_ key: [UInt8], with peer: Int) -> Bool {
+        let (first, second) = configuration.owners(key)
+        return first == me && second == peer || first == peer && second == me
+    }
+
+    /// Looks at everything that is owned together with a peer. Takes long: on a thread of its own.
+    func survey(_ peer: Int, number: UInt32) {
+        guard let map, let context else { return }
+        let tombstones = lock.withLock { _ in member?.store.allTombstones ?? [] }
+        let survey = NodeStore.survey(
+            map, tombstones, seed: seed, now: context.clock.now().seconds
+        ) { isShared($0, with: peer) }
+        lock.withLock { _ in
+            member?.take(survey, for: peer, number: number, now: now)
+            finish()
+        }
+    }
+
+    // MARK: For operators
+
+    private func counts(of member: Member<NodeStore>?) -> PeerCounts {
+        var counts = counts
+        counts.singleCopies = member?.singleCopyCount ?? 0
+        return counts
+    }
+
+    /// What is known of each other member.
+    func view() -> PeersView {
+        lock.withLock { _ in
+            let now = now
+            return PeersView(
+                peers: configuration.members.indices.filter { $0 != me }.map { peer in
+                    PeersView.Peer(
+                        name: configuration.members[peer].name,
+                        standing: member?.standing(to: peer) ?? .unknown,
+                        isHeard: member?.hears(peer, at: now) ?? false,
+                        isCatchingUp: member?.isCatchingUp(with: peer) ?? false)
+                },
+                counts: counts(of: member), storeCounts: member?.store.counts ?? .init(),
+                tombstoneCount: member?.store.tombstones.count ?? 0,
+                tombstonesDroppedEarly: member?.store.tombstones.droppedEarlyCount ?? 0,
+                operationCount: member?.operationCount ?? 0)
+        }
+    }
+}
+
+/// What a member has sent and received.
+struct PeerCounts {
+    var forwarded: UInt64 = 0
+    var forwardedHere: UInt64 = 0
+    var replicated: UInt64 = 0
+    var informed: UInt64 = 0
+    var informedHere: UInt64 = 0
+    var singleCopies: UInt64 = 0
+    var takeovers: UInt64 = 0
+    var refused: UInt64 = 0
+    var hangUps: UInt64 = 0
+
+    mutating func note(sent frame: PeerFrame) {
+        switch frame {
+        case .forward: forwarded += 1
+        case .replicate: replicated += 1
+        case .inform: informed += 1
+        default: break
+        }
+    }
+
+    mutating func note(received frame: PeerFrame) {
+        switch frame {
+        case .forward: forwardedHere += 1
+        case .refuse: refused += 1
+        case .inform: informedHere += 1
+        default: break
+        }
+    }
+}
+
+/// What an operator may want to know of a member and its peers.
+struct PeersView {
+    struct Peer {
+        let name: String
+        let standing: Standing
+        let isHeard: Bool
+        let isCatchingUp: Bool
+    }
+
+    let peers: [Peer]
+    let counts: PeerCounts
+    let storeCounts: NodeStore.Counts
+    let tombstoneCount: Int
+    let tombstonesDroppedEarly: UInt64
+    let operationCount: Int
+}
+
+/// What any thread may set once.
+final class Flag: Sendable {
+    let value = Atomic<Bool>(false)
+
+    func set() { value.store(true, ordering: .releasing) }
+    var isSet: Bool { value.load(ordering: .acquiring) }
+}

@@ -1,0 +1,39 @@
+import Synchronization
+
+/// By which a worker knows, without the member's lock, whether it may answer a read from the node's own memory.
+final class ReadGates: Sendable {
+    private final class Gate: Sendable {
+        let value = Atomic<UInt64>(0)
+    }
+
+    /// By member and whether this node is the first owner: until when, in microseconds of the boot-time clock.
+    private let times: [Gate]
+    /// By the keys' hashes: how many changes are under way that are not at both owners.
+    private let unsettled: [Gate]
+    private static let unsettledCount = 1_024
+
+    init(memberCount: Int) {
+        times = (0..<2 * memberCount).map { _ in Gate() }
+        unsettled = (0..<Self.unsettledCount).map { _ in Gate() }
+    }
+
+    func set(peer: Int, isFirst: Bool, until time: UInt64) {
+        times[2 * peer + (isFirst ? 1 : 0)].value.store(time, ordering: .releasing)
+    }
+
+    func isOpen(peer: Int, isFirst: Bool, at now: UInt64) -> Bool {
+        now < times[2 * peer + (isFirst ? 1 : 0)].value.load(ordering: .acquiring)
+    }
+
+    private func counter(_ hash: UInt64) -> Gate {
+        unsettled[Int(hash % UInt64(Self.unsettledCount))]
+    }
+
+    func unsettle(hash: UInt64) { counter(hash).value.add(1, ordering: .acquiringAndReleasing) }
+    func settle(hash: UInt64) { counter(hash).value.subtract(1, ordering: .acquiringAndReleasing) }
+
+    /// Whether a key with this hash, or another one, may have a change that can still be lost.
+    func mayBeUnsettled(hash: UInt64) -> Bool {
+        counter(hash).value.load(ordering: .acquiring) != 0
+    }
+}

@@ -1,0 +1,81 @@
+import Cluster
+
+/// What is remembered of deleted keys, as long as somebody may still have what was deleted.
+///
+/// Kept beside the map, so no flood of items pushes them out, and nobody takes them for items. They do not outlive
+/// the process: both owners of a key have each.
+struct Tombstones {
+    struct Tombstone {
+        let key: [UInt8]
+        let stamp: Stamp
+        let madeSeconds: UInt32
+    }
+
+    /// By the hash that members agree on.
+    private var byHash: [UInt64: Tombstone] = [:]
+    /// In the order in which they were made; from `first` on.
+    private var order: [(hash: UInt64, madeSeconds: UInt32)] = []
+    private var first = 0
+    private let countMax: Int
+    /// Those that were dropped before their time, for want of room.
+    private(set) var droppedEarlyCount: UInt64 = 0
+
+    /// What one takes, the allocator's own included.
+    static let byteCount = 160
+    /// While all members are there, only frames that are on their way matter.
+    private static let secondsWhileWell: UInt32 = 60
+    static let secondsMax: UInt32 = 24 * 3_600
+    private static let countPerTurn = 5_000
+
+    init(countMax: Int) { self.countMax = max(countMax, 1_024) }
+
+    var count: Int { byHash.count }
+
+    subscript(hash: UInt64) -> Tombstone? { byHash[hash] }
+
+    mutating func insert(_ key: [UInt8], hash: UInt64, _ stamp: Stamp, now: UInt32) {
+        byHash[hash] = Tombstone(key: key, stamp: stamp, madeSeconds: now)
+        order.append((hash, now))
+        if order.count - first > 2 * byHash.count + 10_000 {
+            // Of keys that were deleted, or changed, again and again.
+            order = order[first...].filter { byHash[$0.hash]?.madeSeconds == $0.madeSeconds }
+            first = 0
+        }
+        while byHash.count > countMax {
+            dropOldest()
+            droppedEarlyCount += 1
+        }
+    }
+
+    /// The key has an item again.
+    mutating func remove(hash: UInt64) { byHash[hash] = nil }
+
+    mutating func removeAll() {
+        byHash.removeAll()
+        order.removeAll()
+        first = 0
+    }
+
+    /// Drops those whose time is over. To be called now and then.
+    mutating func expire(isEverybodyHere: Bool, now: UInt32) {
+        let age = isEverybodyHere ? Self.secondsWhileWell : Self.secondsMax
+        for _ in 0..<Self.countPerTurn {
+            guard first < order.count, order[first].madeSeconds + age < now else { return }
+            dropOldest()
+        }
+    }
+
+    private mutating func dropOldest() {
+        guard first < order.count else { return }
+        let (hash, madeSeconds) = order[first]
+        first += 1
+        // It may have been replaced by a later one, which has a place of its own.
+        if byHash[hash]?.madeSeconds == madeSeconds { byHash[hash] = nil }
+        if first > 4_096, first * 2 > order.count {
+            order.removeFirst(first)
+            first = 0
+        }
+    }
+
+    var all: [Tombstone] { Array(byHash.values) }
+}

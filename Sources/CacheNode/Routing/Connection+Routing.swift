@@ -1,0 +1,140 @@
+import MemcacheProtocol
+import SessionMap
+
+/// Where the node is a member of a cluster: a command is carried out here, or somebody else is asked.
+extension Connection.Step {
+    /// What comes of the command at the input's start.
+    static func nextRouted(
+        _ input: inout InputBuffer, _ output: inout OutputBuffer, _ executor: borrowing Executor,
+        _ peers: Peers, isBinary: Bool, isLogged: Bool, now: Moment
+    ) -> Self {
+        guard !input.isEmpty else { return .ends(.needsInput) }
+        let shape = CommandShape.of(
+            input.bytes.span, isBinary: isBinary,
+            valueByteCountMax: executor.map.configuration.valueByteCountMax(keyByteCount: 1),
+            isFull: input.isFull)
+        switch shape {
+        case .unknown: return .ends(.needsInput)
+        case .local where !isBinary && isEndlessRetrieval(input): return refuseRetrieval(&output)
+        case .local: break
+        case .keyed(let command):
+            let isHere =
+                command.isRead
+                && command.withKey(in: input.bytes.span) {
+                    peers.mayRead($0, nodeSeconds: now.seconds)
+                }
+            if !isHere { return route(command, &input, &output, executor, peers) }
+        case .several(let keys):
+            if !keys.isRead || !mayRead(keys, input.bytes.span, peers, now: now) {
+                return route(keys, &input, &output, executor, peers)
+            }
+        // It is not allowed where there are peers.
+        case .flush: break
+        }
+        return isBinary
+            ? nextPacket(&input, &output, executor, isLogged: isLogged, now: now)
+            : nextCommand(&input, &output, executor, isLogged: isLogged, now: now)
+    }
+
+    /// Keys of a line that is longer than any buffer cannot be given to whom they belong.
+    private static func isEndlessRetrieval(_ input: borrowing InputBuffer) -> Bool {
+        input.isFull && input.capacity >= ProtocolLimits.retrievalLineByteCountMax
+            && input.newline() == nil
+    }
+
+    private static func refuseRetrieval(_ output: inout OutputBuffer) -> Self {
+        output.append(
+            "CLIENT_ERROR a line of at most 512 KiB is possible in a cluster that keeps copies\r\n"
+                as StaticString)
+        return .leads(.closed(.error))
+    }
+
+    private static func mayRead(
+        _ keys: SeveralKeys, _ input: Span<UInt8>, _ peers: Peers, now: Moment
+    ) -> Bool {
+        var rest = keys.keys
+        while let key = rest.next(in: input) {
+            guard peers.mayRead(input.extracting(key.range), nodeSeconds: now.seconds) else {
+                return false
+            }
+        }
+        return true
+    }
+
+    // MARK: One key
+
+    private static func route(
+        _ command: KeyedCommand, _ input: inout InputBuffer, _ output: inout OutputBuffer,
+        _ executor: borrowing Executor, _ peers: Peers
+    ) -> Self {
+        let key = command.withKey(in: input.bytes.span) { $0.withUnsafeBytes { Array($0) } }
+        guard command.isWhole(in: input.bytes.span) else {
+            let gathered = GatheredCommand(command, key: key)
+            _ = gathered.take(from: &input)
+            return .halts(.gathering(gathered), .needsInput)
+        }
+        let bytes = Array(input.bytes.prefix(command.byteCount))
+        input.use(command.byteCount)
+        return ask(command, key: key, bytes, &output, executor, peers)
+    }
+
+    static func of(
+        _ gathered: GatheredCommand, _ input: inout InputBuffer, _ output: inout OutputBuffer,
+        _ executor: borrowing Executor, _ peers: Peers
+    ) -> Self {
+        guard gathered.take(from: &input) else { return .ends(.needsInput) }
+        return ask(
+            gathered.command, key: gathered.key, gathered.bytes, &output, executor, peers)
+    }
+
+    private static func ask(
+        _ command: KeyedCommand, key: [UInt8], _ bytes: [UInt8], _ output: inout OutputBuffer,
+        _ executor: borrowing Executor, _ peers: Peers
+    ) -> Self {
+        let ticket = executor.worker.makeTicket(descriptor: executor.descriptor)
+        let pending = peers.ask(
+            key: key, isRead: command.isRead, command: bytes, worker: executor.worker,
+            ticket: ticket)
+        switch pending.outcome {
+        case .reply(let reply):
+            reply.withUnsafeBytes { output.append($0) }
+            return .over
+        case .some(.none): return .leads(.closed(.error))
+        case nil: return .waits(waiting(ticket, executor, RoutedCommand(pending)))
+        }
+    }
+
+    /// The member answers in time, or says that it cannot; should it not, the connection ends a little later.
+    private static func waiting(
+        _ ticket: Ticket, _ executor: borrowing Executor, _ command: any AwaitingCommand,
+        seconds: UInt64 = 1
+    ) -> Waiting {
+        Waiting(
+            ticket, until: executor.context.clock.nanoseconds() + seconds * 1_000_000_000,
+            lookingAt: nil, command)
+    }
+
+    // MARK: Several keys
+
+    private static func route(
+        _ keys: SeveralKeys, _ input: inout InputBuffer, _ output: inout OutputBuffer,
+        _ executor: borrowing Executor, _ peers: Peers
+    ) -> Self {
+        let ticket = executor.worker.makeTicket(descriptor: executor.descriptor)
+        let bytes = input.bytes
+        var all: [[UInt8]] = []
+        var rest = keys.keys
+        while let range = rest.next(in: bytes.span) { all.append(Array(bytes[range.range])) }
+        var head = Array(bytes[keys.verb.range]) + [UInt8(ascii: " ")]
+        if let exptime = keys.exptime { head += Array(bytes[exptime.range]) + [UInt8(ascii: " ")] }
+        let retrieval = RoutedRetrieval(
+            all, head: head, isRead: keys.isRead, peers, executor.worker, ticket)
+        input.use(keys.byteCount)
+        switch retrieval.goOn(&output) {
+        case .answered: return .over
+        case .closes: return .leads(.closed(.error))
+        // Each of its keys has its time.
+        case .waits: return .waits(waiting(ticket, executor, retrieval, seconds: 60))
+        }
+    }
+}

@@ -1,0 +1,139 @@
+import MemcacheProtocol
+
+/// A command whose outcome comes from the cluster: the reply is the client's as it is.
+final class RoutedCommand: AwaitingCommand {
+    private let pending: Pending
+
+    init(_ pending: Pending) { self.pending = pending }
+
+    /// It is carried out, whoever waits for it.
+    var needsPeer: Bool { false }
+    var outlivesPeersInput: Bool { true }
+
+    func finish(
+        _ ending: WaitEnding, _ output: inout OutputBuffer, _ executor: borrowing Executor,
+        now: Moment
+    ) -> AwaitingStep {
+        switch pending.outcome {
+        case .reply(let bytes):
+            bytes.withUnsafeBytes { output.append($0) }
+            return .answered
+        case nil where ending == .ready: return .waits(lookingAt: nil)
+        // Whatever was said would be a lie: it may have been carried out.
+        case .some(.none), nil: return .closes
+        }
+    }
+
+    func cancel() {}
+}
+
+/// A retrieval of several keys, each of which has somebody who answers for it. So many are asked for at a time.
+final class RoutedRetrieval: AwaitingCommand {
+    private let keys: [[UInt8]]
+    /// The client's words before the keys.
+    private let head: [UInt8]
+    private let isRead: Bool
+    private let peers: Peers
+    private let worker: WorkerRecord
+    private let ticket: Ticket
+    private var asked: [Pending] = []
+    /// Of `keys`, how many were asked for.
+    private var askedCount = 0
+
+    /// So many keys are asked for at a time: fewer when their values are long, for each has its time.
+    private var windowCount = 8
+    private static let windowCountMax = 128
+    private static let windowByteCount = 256 << 10
+    private static let end = Array("END\r\n".utf8)
+
+    init(
+        _ keys: [[UInt8]], head: [UInt8], isRead: Bool, _ peers: Peers, _ worker: WorkerRecord,
+        _ ticket: Ticket
+    ) {
+        self.keys = keys
+        self.head = head
+        self.isRead = isRead
+        self.peers = peers
+        self.worker = worker
+        self.ticket = ticket
+    }
+
+    var needsPeer: Bool { false }
+    var outlivesPeersInput: Bool { true }
+
+    /// Answers as far as it is known, in the order of the keys.
+    func goOn(_ output: inout OutputBuffer) -> AwaitingStep {
+        while true {
+            for pending in asked {
+                switch pending.outcome {
+                case nil: return .waits(lookingAt: nil)
+                case .some(.none): return .closes
+                case .reply: continue
+                }
+            }
+            var byteCount = 0
+            for pending in asked {
+                guard case .reply(let reply) = pending.outcome else { continue }
+                byteCount += reply.count
+                guard reply.suffix(Self.end.count).elementsEqual(Self.end) else {
+                    // An error, which ends a retrieval.
+                    reply.withUnsafeBytes { output.append($0) }
+                    return .answered
+                }
+                reply.withUnsafeBytes {
+                    output.append(UnsafeRawBufferPointer(rebasing: $0.dropLast(Self.end.count)))
+                }
+            }
+            guard askedCount < keys.count else {
+                output.append("END\r\n" as StaticString)
+                return .answered
+            }
+            windowCount =
+                byteCount > Self.windowByteCount
+                ? max(1, windowCount / 2) : min(Self.windowCountMax, windowCount * 2)
+            askNext()
+        }
+    }
+
+    private func askNext() {
+        let next = keys[askedCount..<min(keys.count, askedCount + windowCount)]
+        asked = next.map { key in
+            peers.ask(
+                key: key, isRead: isRead,
+                command: head + key + [UInt8(ascii: "\r"), UInt8(ascii: "\n")],
+                worker: worker, ticket: ticket)
+        }
+        askedCount += asked.count
+    }
+
+    func finish(
+        _ ending: WaitEnding, _ output: inout OutputBuffer, _ executor: borrowing Executor,
+        now: Moment
+    ) -> AwaitingStep {
+        let step = goOn(&output)
+        if case .waits = step, ending != .ready { return .closes }
+        return step
+    }
+
+    func cancel() {}
+}
+
+/// A command that is to be passed on and does not fit the input buffer: it is gathered first.
+final class GatheredCommand {
+    let command: KeyedCommand
+    let key: [UInt8]
+    private(set) var bytes: [UInt8] = []
+
+    init(_ command: KeyedCommand, key: [UInt8]) {
+        self.command = command
+        self.key = key
+    }
+
+    /// Takes what there is of it; true when all is there. Grows as it comes, whatever was announced.
+    func take(from input: inout InputBuffer) -> Bool {
+        let count = min(input.count, command.byteCount - bytes.count)
+        bytes.append(contentsOf: input.bytes.prefix(count))
+        input.use(count)
+        return bytes.count == command.byteCount
+    }
+}

@@ -1,0 +1,125 @@
+/// The bytes of a frame: its header, then a body.
+///
+///     forward      number (8) · is read · key's length · 0 (2) · command's length (4) · key · command
+///     outcome      number (8) · reply
+///     decline      number (8)
+///     replicate, inform    number (8), or 0 · reply's length (4), all ones: none · has number · 0 (3)
+///                          reply · state
+///     acknowledge, compare, exchanged    nothing
+///     refuse       stamp (12)
+///     barrier      since (8)
+///     digests      each (8)
+///     list         range (2) · 0 (2) · each: hash (8), stamp (12)
+///     want         range (2) · 0 (2) · each: hash (8)
+extension PeerFrame {
+    static let forwardByteCount = 16
+    static let changeByteCount = 16
+    static let rangeByteCount = 4
+    static let noReply = UInt32.max
+
+    /// What it takes on the link, its header included.
+    package var byteCount: Int { FrameHeader.byteCount + bodyByteCount }
+
+    /// Costs at most one allocation, by which `bytes` grows to at least twice what it was.
+    package func append(to bytes: inout [UInt8]) {
+        let header = header
+        bytes.append(byteCount: FrameHeader.byteCount + header.bodyByteCount) { writer in
+            header.encode(to: &writer)
+            encodeBody(to: &writer)
+        }
+    }
+
+    private var header: FrameHeader {
+        let count = bodyByteCount
+        return switch self {
+        case .forward(_, let hops): FrameHeader(.forward, bodyByteCount: count, hops: hops)
+        case .outcome: FrameHeader(.outcome, bodyByteCount: count)
+        case .decline: FrameHeader(.decline, bodyByteCount: count)
+        case .replicate(let sequence, _, _, _):
+            FrameHeader(.replicate, bodyByteCount: count, sequence: sequence)
+        case .acknowledge(let sequence):
+            FrameHeader(.acknowledge, bodyByteCount: count, sequence: sequence)
+        case .refuse(let sequence, _):
+            FrameHeader(.refuse, bodyByteCount: count, sequence: sequence)
+        case .inform: FrameHeader(.inform, bodyByteCount: count)
+        case .barrier: FrameHeader(.barrier, bodyByteCount: count)
+        case .compare(let round): FrameHeader(.compare, bodyByteCount: count, round: round)
+        case .digests(let round, _): FrameHeader(.digests, bodyByteCount: count, round: round)
+        case .list(let round, _, _): FrameHeader(.list, bodyByteCount: count, round: round)
+        case .want(let round, _, _): FrameHeader(.want, bodyByteCount: count, round: round)
+        case .exchanged(let round): FrameHeader(.exchanged, bodyByteCount: count, round: round)
+        }
+    }
+
+    private var bodyByteCount: Int {
+        switch self {
+        case .forward(let request, _):
+            Self.forwardByteCount + request.key.count + request.command.count
+        case .outcome(_, let outcome): 8 + outcome.reply.count
+        case .decline, .barrier: 8
+        case .replicate(_, _, let outcome, let state), .inform(_, let outcome, let state):
+            Self.changeByteCount + (Self.reply(of: outcome)?.count ?? 0) + state.byteCount
+        case .acknowledge, .compare, .exchanged: 0
+        case .refuse: Stamp.byteCount
+        case .digests(_, let digests): 8 * digests.count
+        case .list(_, _, let states): Self.rangeByteCount + ListedState.byteCount * states.count
+        case .want(_, _, let hashes): Self.rangeByteCount + 8 * hashes.count
+        }
+    }
+
+    private func encodeBody(to writer: inout ByteWriter) {
+        switch self {
+        case .forward(let request, _): Self.encode(request, to: &writer)
+        case .outcome(let number, let outcome):
+            writer.put(number.bits)
+            writer.put(outcome.reply)
+        case .decline(let number): writer.put(number.bits)
+        case .replicate(_, let number, let outcome, let state):
+            Self.encode(number, outcome, state, to: &writer)
+        case .inform(let number, let outcome, let state):
+            Self.encode(number, outcome, state, to: &writer)
+        case .acknowledge, .compare, .exchanged: break
+        case .refuse(_, let stamp): stamp.encode(to: &writer)
+        case .barrier(let since): writer.put(since)
+        case .digests(_, let digests): for digest in digests { writer.put(digest) }
+        case .list(_, let range, let states):
+            writer.put(range)
+            writer.put(0 as UInt16)
+            for state in states { state.encode(to: &writer) }
+        case .want(_, let range, let hashes):
+            writer.put(range)
+            writer.put(0 as UInt16)
+            for hash in hashes { writer.put(hash) }
+        }
+    }
+
+    private static func encode(_ request: Request, to writer: inout ByteWriter) {
+        writer.put(request.number.bits)
+        writer.put(request.isRead ? 1 as UInt8 : 0)
+        KeyState.putByteCount(of: request.key, to: &writer)
+        writer.put(0 as UInt16)
+        writer.put(UInt32(request.command.count))
+        writer.put(request.key)
+        writer.put(request.command)
+    }
+
+    private static func encode(
+        _ number: OperationNumber?, _ outcome: Outcome?, _ state: KeyState,
+        to writer: inout ByteWriter
+    ) {
+        let reply = reply(of: outcome)
+        writer.put(number?.bits ?? 0)
+        writer.put(reply.map { UInt32($0.count) } ?? noReply)
+        writer.put(number == nil ? 0 as UInt8 : 1)
+        writer.put(0 as UInt8)
+        writer.put(0 as UInt16)
+        if let reply { writer.put(reply) }
+        state.encode(to: &writer)
+    }
+
+    /// One that is too long to be remembered is not sent: a frame would hold a value twice.
+    private static func reply(of outcome: Outcome?) -> [UInt8]? {
+        guard let outcome, outcome.isRemembered else { return nil }
+        return outcome.reply
+    }
+}

@@ -1,0 +1,71 @@
+/// Makes whole messages of what comes over a link, however it is cut.
+///
+/// Nothing is allocated for what is only announced: room is made for what has come, at most a few times as much
+/// as has waited at once. Each byte is copied a bounded number of times, also of a large frame in small pieces.
+package struct FrameReader {
+    /// So much room stays when everything was taken, so that a busy link does not allocate.
+    private static let keptByteCountMax = 256 << 10
+
+    private let bodyByteCountMax: Int
+    private var buffer: [UInt8] = []
+    /// What is before it was taken.
+    private var start = 0
+    private var error: FrameError?
+
+    /// - Parameter frameByteCountMax: how much a header may announce: the largest item and 64 KiB.
+    package init(frameByteCountMax: Int) { bodyByteCountMax = frameByteCountMax }
+
+    /// What has come, and was not taken yet.
+    package var waitingByteCount: Int { buffer.count - start }
+
+    /// Takes over what has come. `next` is to be called until it gives nothing, or it becomes more and more.
+    package mutating func append(_ bytes: RawSpan) {
+        // Nothing of it can be understood any more.
+        guard error == nil else { return }
+        // Moves at most as much as was taken since the last time.
+        if start > 0, start >= waitingByteCount { discardTaken() }
+        bytes.withUnsafeBytes { buffer.append(contentsOf: $0) }
+    }
+
+    private mutating func discardTaken() {
+        if waitingByteCount > 0 {
+            buffer.removeSubrange(..<start)
+        } else if buffer.capacity <= Self.keptByteCountMax {
+            buffer.removeAll(keepingCapacity: true)
+        } else {
+            buffer = []
+        }
+        start = 0
+    }
+
+    /// The next message; nil if it is not whole yet. After an error the link must be closed: the same error
+    /// comes again and again.
+    package mutating func next() throws(FrameError) -> PeerMessage? {
+        if let error { throw error }
+        do {
+            guard let (message, byteCount) = try decodeFirst() else { return nil }
+            start += byteCount
+            if waitingByteCount == 0 { discardTaken() }
+            return message
+        } catch {
+            self.error = error
+            buffer = []
+            start = 0
+            throw error
+        }
+    }
+
+    private func decodeFirst() throws(FrameError) -> (PeerMessage, byteCount: Int)? {
+        try buffer.withUnsafeBufferPointer { (buffer) throws(FrameError) in
+            let waiting = UnsafeRawBufferPointer(buffer).dropFirst(start)
+            guard waiting.count >= FrameHeader.byteCount else { return nil }
+            let header = try FrameHeader(
+                decoding: UnsafeRawBufferPointer(rebasing: waiting.prefix(FrameHeader.byteCount)),
+                bodyByteCountMax: bodyByteCountMax)
+            let rest = waiting.dropFirst(FrameHeader.byteCount)
+            guard rest.count >= header.bodyByteCount else { return nil }
+            let body = UnsafeRawBufferPointer(rebasing: rest.prefix(header.bodyByteCount))
+            return (try PeerMessage(header, body: body), FrameHeader.byteCount + body.count)
+        }
+    }
+}

@@ -1,0 +1,53 @@
+/// What a frame says. The numbers between these are kept for what `CLUSTER.md` calls them.
+enum FrameType: UInt8 {
+    case statement = 4
+    case forward = 5
+    case outcome = 6
+    case replicate = 7
+    case acknowledge = 8
+    case digests = 10
+    case list = 11
+    case want = 12
+    case exchanged = 13
+    case barrier = 15
+    case decline = 18
+    case refuse = 21
+    case inform = 22
+    case compare = 23
+
+    /// For errors.
+    var name: StaticString {
+        switch self {
+        case .statement: "statement"
+        case .forward: "forward"
+        case .outcome: "outcome"
+        case .replicate: "replicate"
+        case .acknowledge: "acknowledge"
+        case .digests: "digests"
+        case .list: "list"
+        case .want: "want"
+        case .exchanged: "exchanged"
+        case .barrier: "barrier"
+        case .decline: "decline"
+        case .refuse: "refuse"
+        case .inform: "inform"
+        case .compare: "compare"
+        }
+    }
+
+    var hasHops: Bool { self == .forward }
+
+    var hasSequence: Bool {
+        switch self {
+        case .replicate, .acknowledge, .refuse: true
+        default: false
+        }
+    }
+
+    var hasRound: Bool {
+        switch self {
+        case .compare, .digests, .list, .want, .exchanged: true
+        default: false
+        }
+    }
+}

@@ -1,0 +1,107 @@
+/// What follows from who is there, and as time goes by.
+extension Member {
+    mutating func carryOut(_ consequences: Pair.Consequences, _ peer: Int, now: UInt64) {
+        if consequences.contains(.releases), let pair = pairs[peer] {
+            // What it may have made without our knowing was made before.
+            store.follow(clock: pair.peerClockMax(at: now))
+            release(peer)
+        }
+        if consequences.contains(.compares) { startExchange(peer, now: now) }
+        if consequences.contains(.sendsBarrier), let since = pairs[peer]?.waitsSince {
+            effects.append(.send(peer: peer, .barrier(since: since)))
+        }
+        if consequences.contains(.states) { state(to: peer, now: now) }
+        if consequences.contains(.rethinks) { rethink(now: now) }
+    }
+
+    /// A peer has been given up: what waits for it alone is done.
+    private mutating func release(_ peer: Int) {
+        for (number, replication) in operations.replications(to: peer) {
+            store.released(replication.state)
+            finish(number, replication.outcome)
+        }
+    }
+
+    private mutating func rethink(now: UInt64) {
+        guard !operations.isEmpty else { return }
+        for number in operations.numbers {
+            switch operations[number]?.progress {
+            case .parked: proceed(number, now: now)
+            case .forwarded(let target):
+                // As long as it is heard it may carry the request out, or has.
+                if !hears(target, at: now) { proceed(number, now: now) }
+            case .replicating(let replication):
+                // The peer is in charge now, and this change may be lost: it decides once more.
+                let standing = standing(to: replication.peer)
+                guard standing == .behind || standing == .unknown else { continue }
+                applied.forget(number)
+                store.settle(replication.state.key)
+                awakened += operations.takeQueue(of: replication.state.key)
+                operations.move(number, to: .parked)
+                operations.update(number) { $0.made = (replication.outcome, replication.state) }
+                proceed(number, now: now)
+            case .queued, nil: continue
+            }
+        }
+    }
+
+    /// What waited until it is known who decides.
+    mutating func proceedParked(now: UInt64) { rethink(now: now) }
+
+    mutating func state(to peer: Int, now: UInt64) {
+        if isFront || fronts.contains(peer) {
+            // Nothing is promised by it: it only shows who is there, and whom that one hears.
+            let statement = Statement(
+                process: process, time: now, standing: .unknown, hears: heardMembers,
+                clock: store.clock)
+            return effects.append(.state(peer: peer, statement))
+        }
+        guard
+            let statement = pairs[peer]?.statement(
+                hears: heardMembers, clock: store.clock, now: now)
+        else { return }
+        effects.append(.state(peer: peer, statement))
+    }
+
+    /// To be called every few milliseconds.
+    package mutating func tick(now: UInt64) {
+        heardMembers = []
+        for (peer, pair) in pairs where pair.hears(at: now) { heardMembers.insert(peer) }
+        for peer in pairs.keys.sorted() where !isFront {
+            let others = pairs.contains { other, pair in
+                other != peer && pair.hears(at: now) && pair.peerHears(peer)
+            }
+            if let consequences = pairs[peer]?.tick(othersHear: others, now: now) {
+                carryOut(consequences, peer, now: now)
+            }
+        }
+        if now >= statedAt + times.statement {
+            statedAt = now
+            for peer in pairs.keys.sorted() + fronts.sorted() { state(to: peer, now: now) }
+        }
+        attendOperations(now: now)
+        rethink(now: now)
+        proceedAwakened(now: now)
+    }
+
+    private mutating func attendOperations(now: UInt64) {
+        guard !operations.isEmpty else { return }
+        for peer in operations.slowPeers(since: now - min(now, times.slowness)) {
+            pairs[peer]?.noteSlow()
+        }
+        for number in operations.overdue(at: now) {
+            guard let operation = operations[number] else { continue }
+            if case .client(let client) = operation.origin { effects.append(.hangUp(client)) }
+            // The store has it, and the peer may: the key is not settled until that has acknowledged it, or is
+            // given up.
+            guard case .replicating = operation.progress else {
+                _ = end(number)
+                continue
+            }
+            operations.update(number) {
+                $0.origin = .nobody
+                $0.deadline = .max
+            }
+        }
+    }
+}

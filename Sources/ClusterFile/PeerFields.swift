@@ -1,0 +1,89 @@
+import HashRing
+
+/// The field `peers` of a definition, and what nodes say of themselves for it.
+struct PeerFields {
+    typealias Peers = ClusterDefinition.Peers
+
+    static let hostField = "peer_host"
+    static let portField = "peer_port"
+
+    let peers: Peers
+    /// That of each node that names none.
+    private let port: Int?
+    private let fields: Fields
+
+    /// Nil if the definition has none.
+    init?(_ definition: inout Fields) throws(DefinitionError) {
+        guard var fields = try definition.fields("peers") else { return nil }
+        let secretFile = try fields.path("secret_file")
+        let port = try fields.number("port", in: 1...65_535)
+        let timeout = try fields.number("timeout", in: Peers.timeoutMillisecondsRange)
+        try fields.refuseOthers()
+        var peers = Peers(secretFile: secretFile)
+        if let timeout { peers.timeoutMilliseconds = timeout }
+        self.peers = peers
+        self.port = port
+        self.fields = fields
+    }
+
+    /// The port for peers of a node that names none.
+    func port(_ node: Fields, ofNodeAt nodePort: Int) throws(DefinitionError) -> Int {
+        let port = port ?? nodePort + Peers.portDistance
+        guard port <= 65_535 else {
+            throw node.error(
+                Self.portField,
+                "missing; the default, the node's port + \(Peers.portDistance), would be \(port), "
+                    + "which is no port")
+        }
+        return port
+    }
+
+    /// Refuses what a node says of itself to peers that there are not.
+    static func refuseThoseOfNode(_ node: Fields) throws(DefinitionError) {
+        for field in [hostField, portField] where node.has(field) {
+            throw node.error(field, "is nothing without peers")
+        }
+    }
+
+    /// Refuses nodes that cannot be one another's peers, at the line of the one that is to blame.
+    ///
+    /// - Parameter list: the fields of `members`, which make a ring.
+    func check(
+        _ members: [ClusterDefinition.Member], _ list: [Fields], _ definition: Fields
+    ) throws(DefinitionError) {
+        guard members.count <= Peers.nodeCountMax else {
+            throw definition.error(
+                "nodes",
+                "\(members.count) nodes; with peers there are at most \(Peers.nodeCountMax)")
+        }
+        for (index, member) in members.enumerated() {
+            let (name, host, port) = (member.node.name, member.peerHost, member.peerPort)
+            if peers.secretFile == nil, !Self.isLoopback(host) {
+                throw fields.error(
+                    "secret_file",
+                    "missing; without it peers are on loopback alone, and \(name) is at \(host)")
+            }
+            let field =
+                list[index].has(Self.hostField) && !list[index].has(Self.portField)
+                ? Self.hostField : Self.portField
+            let same = members[..<index].first { $0.peerHost == host && $0.peerPort == port }
+            if let same {
+                throw list[index].error(
+                    field,
+                    "nodes \(same.node.name) and \(name) have the same host and port for peers")
+            }
+            if let other = members.first(where: { $0.node.host == host && $0.node.port == port }) {
+                throw list[index].error(
+                    field, "port \(port) of \(host) is where clients reach \(other.node.name)")
+            }
+        }
+    }
+
+    /// Whether a host is this machine to everybody, without looking it up.
+    private static func isLoopback(_ host: String) -> Bool {
+        if host == "localhost" || host == "::1" { return true }
+        let numbers = host.split(separator: ".", omittingEmptySubsequences: false)
+        return numbers.count == 4 && numbers[0] == "127"
+            && numbers.allSatisfy { "\(UInt8($0) ?? 0)" == $0 }
+    }
+}

@@ -1,0 +1,114 @@
+/// What a node needs to keep copies of items that other nodes have, too. The arena must have births.
+///
+/// Whoever keeps copies changes items one after the other: what is told of a key here stays true until then, but
+/// for what expires or is evicted.
+extension SessionMap {
+    /// The hash of a key under a seed that several nodes agree on; a map's own seed is its secret.
+    package static func hash(_ key: UnsafeRawBufferPointer, seed: UInt64) -> UInt64 {
+        KeyHash(seed: seed).hash(key)
+    }
+
+    /// What there is of a live item, without its value. No access.
+    package func copyHead(of key: Span<UInt8>, now: UInt32) -> CopyHead? {
+        var head: CopyHead?
+        _ = peek(key, now: now) { head = $0.copyHead }
+        return head
+    }
+
+    /// The item that is stored next in this key's shard gets this version as its CAS unique, unless its client wishes
+    /// for another one, and this birth if it takes no other's place.
+    ///
+    /// - Parameter version: its low six bits are the shard's number, as `shardNumber(of:)` tells it.
+    package func setNextStamp(_ key: Span<UInt8>, version: UInt64, birth: UInt32) {
+        withShard(shardNumber(hash.hash(key))) {
+            $0.setNextCASUnique(version)
+            $0.births = .kept(orElse: birth)
+        }
+    }
+
+    package func shardNumber(of key: Span<UInt8>) -> Int { shardNumber(hash.hash(key)) }
+
+    /// Lets the item of a key be exactly this one. False when there is no memory for it: then there is none, for the one
+    /// that was there is out of date.
+    package func adopt(
+        _ key: Span<UInt8>, _ head: CopyHead, value: Span<UInt8>, now: UInt32, fraction: UInt32
+    ) -> Bool {
+        guard admits(valueByteCount: value.count, keyByteCount: key.count) else {
+            _ = delete(key, now: now)
+            return false
+        }
+        let hash = hash.hash(key)
+        return value.withUnsafeBytes { bytes in
+            withShard(shardNumber(hash)) {
+                $0.adopt(key, hash: hash, head, value: bytes, now: now, fraction: fraction)
+            }
+        }
+    }
+
+    /// Shows `body` each live item whose key has this hash: its own place in a map.
+    package func visit(hash: UInt64, now: UInt32, _ body: (Hit) -> Void) {
+        withShard(shardNumber(hash)) { shard in
+            shard.enter(now: now)
+            shard.items.index.visit(tag: Items.tag(hash)) { item in
+                guard !shard.items.isFlushed(item), !shard.items.isExpired(item, now: now)
+                else { return }
+                body(shard.look(at: item, now: now))
+            }
+        }
+    }
+
+    /// Where `visit` finds the item of a key again.
+    package func place(of key: UnsafeRawBufferPointer) -> UInt64 { hash.hash(key) }
+}
+
+extension Hit {
+    package var copyHead: CopyHead {
+        CopyHead(
+            version: casUnique, birth: region.birth(item), clientFlags: clientFlags,
+            deadline: deadline, marks: region.marks(item))
+    }
+}
+
+extension Shard {
+    /// Lets the next unique be this one: the counter is what it is a multiple of.
+    mutating func setNextCASUnique(_ unique: UInt64) {
+        setCASCounter(max(unique / UInt64(configuration.shardCount), 1) - 1)
+    }
+
+    mutating func adopt(
+        _ key: Span<UInt8>, hash: UInt64, _ head: CopyHead, value: UnsafeRawBufferPointer,
+        now: UInt32, fraction: UInt32
+    ) -> Bool {
+        enter(now: now, fraction: fraction)
+        let tag = Items.tag(hash)
+        let old = items.findPresent(key, tag: tag, now: now, &memory)
+        births = .exactly(head.birth)
+        let marks = head.marks & CopyHead.sharedMarks
+        let item = make(
+            key, tag: tag,
+            head: ItemHead(
+                clientFlags: head.clientFlags, deadline: head.deadline,
+                marks: configuration.eviction == .lru ? marks & ~ItemMark.proven : marks,
+                casUnique: head.version),
+            value: value, replacing: old, now: now)
+        if item == nil { _ = refuseForMemory(key, tag: tag, dropsOld: true) }
+        return item != nil
+    }
+}
+
+extension ItemIndex {
+    /// Shows `body` every item of a tag.
+    func visit(tag: UInt32, _ body: (Item) -> Void) {
+        let place = place(tag)
+        let slots = slots(place)
+        var number = slots.home(tag)
+        while true {
+            let slot = slots[number]
+            if slot == 0 { return }
+            if UInt32(truncatingIfNeeded: slot >> 32) == tag {
+                body(Item(Unit(truncatingIfNeeded: slot)))
+            }
+            number = slots.after(number)
+        }
+    }
+}

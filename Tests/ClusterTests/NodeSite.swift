@@ -1,0 +1,146 @@
+import Cluster
+import MemcacheProtocol
+import NodeStage
+import SessionMap
+
+@testable import CacheNode
+@testable import NodeStage
+
+/// The node's own store, over a real map, with commands of the text protocol.
+struct NodeSite: SimulatedStore {
+    private let me: Int
+    private let memberCount: Int
+    private let owners: @Sendable ([UInt8]) -> (first: Int, second: Int?)
+    private let time: Time
+    private var node: InProcessNode
+    private var store: NodeStore
+
+    /// Shared with the store, which asks for it.
+    private final class Time {
+        var wall: UInt64 = 0
+    }
+
+    private static let seed: UInt64 = 17
+
+    init(
+        me: Int, memberCount: Int,
+        owners: @escaping @Sendable ([UInt8]) -> (first: Int, second: Int?)
+    ) {
+        self.me = me
+        self.memberCount = memberCount
+        self.owners = owners
+        time = Time()
+        node = Self.makeNode(me: me, memberCount: memberCount, owners: owners)
+        store = Self.makeStore(node, me: me, time)
+    }
+
+    private static func makeNode(
+        me: Int, memberCount: Int,
+        owners: @escaping @Sendable ([UInt8]) -> (first: Int, second: Int?)
+    ) -> InProcessNode {
+        var configuration = NodeConfiguration.small
+        configuration.memoryByteCount = 2 << 20
+        configuration.itemByteCountMax = 64 << 10
+        configuration.peers = PeerConfiguration(
+            members: (0..<memberCount).map { .init(name: "\($0)", host: "", port: 0) }, me: me,
+            clusterName: "simulated", definitionHash: 0, owners: owners)
+        do {
+            return try InProcessNode(configuration)
+        } catch {
+            preconditionFailure("a node of 2 MB: \(error)")
+        }
+    }
+
+    private static func makeStore(_ node: InProcessNode, me: Int, _ time: Time) -> NodeStore {
+        NodeStore(
+            member: UInt8(me), map: node.map, clock: node.context.clock, wall: { time.wall },
+            performer: Performer(
+                context: node.context, listener: node.listener, worker: node.worker),
+            gates: ReadGates(memberCount: 1), seed: seed, tombstoneCountMax: 10_000,
+            hasEvicted: { false })
+    }
+
+    var wall: UInt64 {
+        get { time.wall }
+        set { time.wall = newValue }
+    }
+
+    mutating func restart() { store = Self.makeStore(node, me: me, time) }
+
+    mutating func lose() {
+        node = Self.makeNode(me: me, memberCount: memberCount, owners: owners)
+        restart()
+    }
+
+    private func isShared(_ key: [UInt8], with peer: Int) -> Bool {
+        let (first, second) = owners(key)
+        return first == me && second == peer || first == peer && second == me
+    }
+
+    func survey(sharedWith peer: Int) -> Survey {
+        NodeStore.survey(
+            node.map, store.allTombstones, seed: Self.seed, now: node.now.seconds
+        ) { isShared($0, with: peer) }
+    }
+
+    var contents: [[UInt8]: KeyState] {
+        var keys: [[UInt8]] = []
+        var walk = ItemWalk()
+        while node.map.step(&walk, now: node.now.seconds, { keys.append($0.withKey { Array($0) }) })
+        {}
+        return Dictionary(
+            uniqueKeysWithValues: keys.compactMap { key in store.state(of: key).map { (key, $0) } })
+    }
+
+    // MARK: Words
+
+    private static func name(_ key: [UInt8]) -> String { "key:\(key[1])" }
+
+    static func command(_ command: ModelCommand, key: [UInt8]) -> [UInt8] {
+        let name = String(decoding: key, as: UTF8.self)
+        let line =
+            switch command.verb {
+            case .get: "get \(name)"
+            case .delete: "delete \(name)"
+            case .set: "set \(name) 0 0 \(command.value.count)"
+            case .add: "add \(name) 0 0 \(command.value.count)"
+            case .append: "append \(name) 0 0 \(command.value.count)"
+            }
+        let hasValue = command.verb != .get && command.verb != .delete
+        return Array("\(line)\r\n".utf8) + (hasValue ? command.value + Array("\r\n".utf8) : [])
+    }
+
+    static func outcome(_ outcome: Outcome, of verb: ModelCommand.Verb) -> ModelOutcome? {
+        let lines = String(decoding: outcome.reply, as: UTF8.self).split(separator: "\r\n")
+        switch lines.first {
+        case "STORED": return ModelOutcome(.stored)
+        case "NOT_STORED": return ModelOutcome(.notStored)
+        case "NOT_FOUND": return ModelOutcome(.notFound)
+        case "DELETED": return ModelOutcome(.deleted)
+        case "END": return ModelOutcome(.miss)
+        case let line? where line.hasPrefix("VALUE ") && lines.count == 3:
+            return ModelOutcome(.hit, value: Array(lines[1].utf8))
+        default: return nil
+        }
+    }
+
+    // MARK: The store
+
+    mutating func perform(_ request: Request) -> (outcome: Outcome, changed: KeyState?) {
+        store.perform(request)
+    }
+    mutating func apply(_ state: KeyState) -> Stamp? { store.apply(state) }
+    mutating func released(_ state: KeyState) { store.released(state) }
+    func changesByReading(_ key: [UInt8]) -> Bool { store.changesByReading(key) }
+    func mayLack(_ key: [UInt8]) -> Bool { store.mayLack(key) }
+    func stamp(of key: [UInt8]) -> Stamp { store.stamp(of: key) }
+    func state(of key: [UInt8]) -> KeyState? { store.state(of: key) }
+    mutating func raise(_ key: [UInt8], above stamp: Stamp) -> KeyState? {
+        store.raise(key, above: stamp)
+    }
+    mutating func unsettle(_ key: [UInt8]) { store.unsettle(key) }
+    mutating func settle(_ key: [UInt8]) { store.settle(key) }
+    var clock: UInt64 { store.clock }
+    mutating func follow(clock: UInt64) { store.follow(clock: clock) }
+    func states(of found: SurveyedState) -> [KeyState] { store.states(of: found) }
+}

@@ -1,0 +1,166 @@
+import Glibc
+import TestSupport
+
+/// Three nodes that keep each item on two of them, as processes that can be killed, stopped and started again.
+final class MemberCluster {
+    let directory: TemporaryDirectory
+    let definition: String
+    let host: String
+    let ports: [Int]
+    private(set) var programs: [Program?]
+    private var memoryFiles: [String]
+
+    static let names = ["a", "b", "c"]
+
+    /// - Parameter peers: the definition's lines for it.
+    init(peers: String = "peers: {}") throws {
+        directory = try TemporaryDirectory()
+        // On the common address somebody else may take a port while its node is dead.
+        let bytes = (0..<3).map { _ in Int.random(in: 1...254) }
+        let host = "127.\(bytes[0]).\(bytes[1]).\(bytes[2])"
+        self.host = host
+        ports = [21_001, 21_002, 21_003]
+        memoryFiles = Self.names.map { "/dev/shm/sojourn-\(getpid())-\(host)-\($0)" }
+        let lines = zip(Self.names, zip(ports, memoryFiles)).map {
+            "- {name: \($0), host: \(host), port: \($1.0), memory: 16, memory_file: \($1.1)}\n"
+        }
+        definition = try directory.write(
+            "name: shop\ncopies: 2\n\(peers)\nnodes:\n" + lines.joined(), to: "cluster.yaml")
+        programs = [nil, nil, nil]
+        for number in 0..<3 { try start(number) }
+        try waitUntilAllIsWell()
+    }
+
+    deinit {
+        for program in programs { program?.end() }
+        for file in memoryFiles { unlink(file) }
+    }
+
+    private static let user = getuid() == 0 ? ["-u", "root"] : []
+
+    func start(_ number: Int) throws {
+        let program = try Program(
+            try RunningNode.sojourndPath(),
+            Self.user + ["--cluster", definition, "--name", Self.names[number], "-t", "2", "-v"])
+        programs[number] = program
+        try wait(for: "node \(Self.names[number])") {
+            guard !program.hasEnded else { throw Trouble("it does not start: \(program.errors)") }
+            return (try? connect(number)) != nil
+        }
+    }
+
+    /// A node that holds nothing.
+    func startFront() throws -> RunningNode {
+        try RunningNode.sojournd(
+            ["--cluster", definition, "--front", "-l", "127.0.0.1"])
+    }
+
+    func connect(_ number: Int) throws -> SocketPeer {
+        try SocketPeer(.address(host, port: UInt16(ports[number])))
+    }
+
+    /// `kill -9`.
+    func kill(_ number: Int, losesFile: Bool = false) {
+        programs[number]?.end()
+        programs[number] = nil
+        if losesFile { unlink(memoryFiles[number]) }
+    }
+
+    func send(_ signal: Int32, to number: Int) { programs[number]?.send(signal) }
+
+    func counter(_ name: String, of number: Int) throws -> String? {
+        let lines = try connect(number).ask("stats", until: "END\r\n").split(separator: "\r\n")
+        return lines.first { $0.hasPrefix("STAT \(name) ") }
+            .map { String($0.dropFirst("STAT \(name) ".count)) }
+    }
+
+    /// Every member has what it should have, and knows it of the others.
+    func waitUntilAllIsWell() throws {
+        try wait(for: "all members to be current") {
+            for number in 0..<3 where try counter("members_current", of: number) != "3" {
+                return false
+            }
+            return true
+        }
+    }
+}
+
+/// Users who come again and again, by whichever node there is, and know what they were told.
+struct Visitors {
+    /// What each user's session was, as far as a node has said that it has it; none after a logout.
+    private var known: [String: String?] = [:]
+    private(set) var loggedOut: [String] = []
+    private(set) var loggedInAgain: [String] = []
+    private(set) var stale: [String] = []
+    private(set) var visits = 0
+    private var generator = SeededGenerator(seed: 17)
+    private var peers: [SocketPeer?] = [nil, nil, nil]
+
+    /// One visit to one of these nodes.
+    mutating func visit(_ cluster: MemberCluster, among nodes: [Int]) throws {
+        visits += 1
+        let user = "user:\(Int.random(in: 0..<60, using: &generator))"
+        let choice = Int.random(in: 0..<10, using: &generator)
+        switch choice {
+        case 0..<3:
+            let value = "cart \(visits)"
+            known[user] = nil as String??
+            if try ask("set \(user) 0 3600 \(value.utf8.count)\r\n\(value)", cluster, nodes)
+                == "STORED"
+            {
+                known[user] = .some(value)
+            }
+        case 3:
+            known[user] = nil as String??
+            if let reply = try ask("delete \(user)", cluster, nodes),
+                reply == "DELETED" || reply == "NOT_FOUND"
+            {
+                known[user] = .some(nil)
+            }
+        default:
+            guard let reply = try ask("mg \(user) v", cluster, nodes), let told = known[user] else {
+                return
+            }
+            note(user, told, reply)
+        }
+    }
+
+    private mutating func note(_ user: String, _ told: String?, _ reply: String) {
+        let shown = reply.split(separator: "\r\n").dropFirst().first.map(String.init)
+        switch (told, reply == "EN") {
+        case (.some, true): loggedOut.append(user)
+        case (nil, false): loggedInAgain.append(user)
+        case (.some(let value), false) where shown != value: stale.append("\(user): \(reply)")
+        default: break
+        }
+    }
+
+    /// Nil if the connection ended: nobody knows what has come of it.
+    private mutating func ask(
+        _ command: String, _ cluster: MemberCluster, _ nodes: [Int]
+    ) throws -> String? {
+        guard let node = nodes.randomElement(using: &generator) else { return nil }
+        let peer = try peers[node] ?? cluster.connect(node)
+        peers[node] = peer
+        try peer.send(Array("\(command)\r\n".utf8))
+        let start = peer.received.count
+        while true {
+            let reply = String(decoding: peer.received[start...], as: UTF8.self)
+            let isValue = reply.hasPrefix("VA ")
+            if reply.split(separator: "\r\n", omittingEmptySubsequences: false).count
+                > (isValue ? 2 : 1)
+            {
+                peer.received.removeAll()
+                return String(reply.dropLast(2))
+            }
+            guard peer.receive(milliseconds: 5_000) else {
+                // A read that fails logs nobody out, and so does a visitor who tries elsewhere.
+                peers[node] = nil
+                return nil
+            }
+        }
+    }
+
+    /// Of a node that was killed or stopped.
+    mutating func forget(_ node: Int) { peers[node] = nil }
+}

@@ -1,0 +1,174 @@
+import Glibc
+import TestSupport
+import Testing
+
+/// Nodes that keep copies, as real processes.
+@Suite(.timeLimit(.minutes(10)))
+struct MemberTests {
+    private func expectNobodyHurt(_ visitors: Visitors, _ what: String) {
+        #expect(visitors.loggedOut.isEmpty, "logged out: \(what)")
+        #expect(visitors.loggedInAgain.isEmpty, "logged in again: \(what)")
+        #expect(visitors.stale.isEmpty, "stale: \(what)")
+        #expect(visitors.visits > 500)
+    }
+
+    @Test("Any member, and a front, answers for any key in every protocol")
+    func anywhere() throws {
+        let cluster = try MemberCluster()
+        let front = try cluster.startFront()
+        let asked = try [
+            cluster.connect(0), cluster.connect(1), cluster.connect(2), front.connect(),
+        ]
+        for number in 0..<20 {
+            let (writer, key) = (asked[number % 4], "key:\(number)")
+            #expect(try writer.ask("set \(key) 5 0 2\r\n\(10 + number)") == "STORED\r\n")
+            for reader in asked {
+                #expect(
+                    try reader.ask("get \(key)", until: "END\r\n")
+                        == "VALUE \(key) 5 2\r\n\(10 + number)\r\nEND\r\n")
+            }
+            #expect(try asked[(number + 1) % 4].ask("incr \(key) 5") == "\(15 + number)\r\n")
+            #expect(try asked[(number + 2) % 4].ask("ma \(key) v") == "VA 2\r\n\(16 + number)\r\n")
+        }
+        let uniques = try asked.map { try $0.ask("gets key:0", until: "END\r\n") }
+        #expect(Set(uniques).count == 1)
+        let keys = (0..<20).map { "key:\($0)" }.joined(separator: " ")
+        let all = try front.connect().ask("get \(keys) none", until: "END\r\n")
+        #expect(all.components(of: "VALUE ") == 20)
+        for reader in asked {
+            #expect(try reader.ask("flush_all") == "CLIENT_ERROR flush_all not allowed\r\n")
+        }
+        #expect(try asked[0].ask("delete key:1") == "DELETED\r\n")
+        for reader in asked { #expect(try reader.ask("get key:1") == "END\r\n") }
+    }
+
+    @Test(
+        "Values of all sizes go to both owners, up to the limit, and one more is refused as by one node"
+    )
+    func sizes() throws {
+        let cluster = try MemberCluster()
+        let (writer, reader) = (try cluster.connect(0), try cluster.connect(1))
+        for count in [0, 1, 20_000, 300_000, (1 << 20) - 48 - 8 - 3 - 2] {
+            for key in ["x1", "x2", "x3"] {
+                let value = String(repeating: "v", count: count)
+                #expect(try writer.ask("set \(key) 0 0 \(count)\r\n\(value)") == "STORED\r\n")
+                let reply = try reader.ask("get \(key)", until: "END\r\n")
+                #expect(reply == "VALUE \(key) 0 \(count)\r\n\(value)\r\nEND\r\n", "\(count)")
+            }
+        }
+        let tooLong = String(repeating: "v", count: 1 << 20)
+        #expect(
+            try writer.ask("set x1 0 0 \(1 << 20)\r\n\(tooLong)")
+                == "SERVER_ERROR object too large for cache\r\n")
+    }
+
+    @Test("Each member in turn is killed under load: nobody is logged out, nobody comes back")
+    func kills() throws {
+        let cluster = try MemberCluster()
+        var visitors = Visitors()
+        for round in 0..<4 {
+            let victim = round % 3
+            let others = (0..<3).filter { $0 != victim }
+            for _ in 0..<60 { try visitors.visit(cluster, among: [0, 1, 2]) }
+            // The last time with nothing left of what it had.
+            cluster.kill(victim, losesFile: round == 3)
+            visitors.forget(victim)
+            for _ in 0..<150 { try visitors.visit(cluster, among: others) }
+            try cluster.start(victim)
+            // It answers at once, by asking others.
+            for _ in 0..<60 { try visitors.visit(cluster, among: [victim]) }
+            try cluster.waitUntilAllIsWell()
+        }
+        expectNobodyHurt(visitors, "killed")
+        #expect(try cluster.counter("takeovers", of: 1) != "0")
+    }
+
+    @Test("A member that is stopped and goes on has nothing old to tell")
+    func stops() throws {
+        let cluster = try MemberCluster()
+        var visitors = Visitors()
+        for (victim, milliseconds) in [(0, 300), (1, 1_500), (2, 1_000)] {
+            for _ in 0..<60 { try visitors.visit(cluster, among: [0, 1, 2]) }
+            cluster.send(SIGSTOP, to: victim)
+            let others = (0..<3).filter { $0 != victim }
+            let end = ContinuousClock.now + .milliseconds(milliseconds)
+            repeat { try visitors.visit(cluster, among: others) } while ContinuousClock.now < end
+            cluster.send(SIGCONT, to: victim)
+            for _ in 0..<60 { try visitors.visit(cluster, among: [victim]) }
+            try cluster.waitUntilAllIsWell()
+        }
+        expectNobodyHurt(visitors, "stopped")
+    }
+
+    @Test("Members with another secret, or another definition, do not become members, and say why")
+    func strangers() throws {
+        let cluster = try MemberCluster()
+        let text = contents(of: cluster.definition) ?? ""
+        let other = try cluster.directory.write(
+            text.replacing("name: shop", with: "name: other"), to: "other.yaml")
+        cluster.kill(2)
+        let user = getuid() == 0 ? ["-u", "root"] : []
+        let stranger = try Program(
+            try RunningNode.sojourndPath(), user + ["--cluster", other, "--name", "c", "-v"])
+        try wait(for: "the stranger to be refused") {
+            stranger.errors.contains("hash of the cluster's name")
+        }
+        // The others go on.
+        #expect(try cluster.connect(0).ask("set k 0 0 1\r\nv") == "STORED\r\n")
+        try wait(for: "the member to be given up") {
+            try cluster.counter("member_c", of: 0) == "away"
+        }
+    }
+
+    @Test("scripts/cluster-kill finds nobody logged out behind a front, in a short run")
+    func script() throws {
+        let root = #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
+        let result = try Program.run(
+            "/usr/bin/env",
+            [
+                "python3", "/\(root)/scripts/cluster-kill", "--short", "--rounds", "3", "--people",
+                "400", "--bots", "2000", "--seconds", "1", "--megabytes", "16", "--binary",
+                try RunningNode.sojourndPath(),
+            ], seconds: 120)
+        #expect(result.exit == .status(0), "\(result.output)\(result.errors)")
+        #expect(result.output.contains("logged out 0, back after a logout 0, stale 0"))
+    }
+
+    @Test("What a member cannot do is refused at the start, in a line")
+    func refused() throws {
+        let directory = try TemporaryDirectory()
+        let definition = try directory.write(
+            "peers: {secret_file: \(directory.path)/secret}\n"
+                + "nodes: [{name: a, host: 127.0.0.1}, {name: b, host: 127.0.0.2}]",
+            to: "cluster.yaml")
+        let plain = try directory.write("nodes: [{name: a, host: 127.0.0.1}]", to: "plain.yaml")
+        let secret = directory.path + "/secret"
+        let user = getuid() == 0 ? ["-u", "root"] : []
+        func refusal(_ arguments: [String]) throws -> String {
+            let result = try Program.run(
+                try RunningNode.sojourndPath(), user + arguments, seconds: 10)
+            #expect(result.exit != .status(0))
+            return result.errors
+        }
+        let named = ["--cluster", definition, "--name", "a"]
+        #expect(try refusal(named).contains("secret: No such file or directory"))
+        _ = try directory.write("short", to: "secret")
+        chmod(secret, 0o600)
+        #expect(try refusal(named).contains("has 5 bytes; at least 32 are needed"))
+        _ = try directory.write(String(repeating: "s", count: 32), to: "secret")
+        chmod(secret, 0o644)
+        #expect(try refusal(named).contains("can be read by others"))
+        chmod(secret, 0o600)
+        #expect(try refusal(named + ["-C"]).contains("-C does not go with peers"))
+        #expect(try refusal(["--front"]).contains("--front needs --cluster"))
+        #expect(try refusal(["--cluster", plain, "--front"]).contains("have no peers"))
+        #expect(
+            try refusal(["--cluster", definition, "--front", "--name", "a"])
+                .contains("--front does not go with --name"))
+    }
+}
+
+extension String {
+    /// How often something is in it.
+    fileprivate func components(of part: String) -> Int { ranges(of: part).count }
+}
