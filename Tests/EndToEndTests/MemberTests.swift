@@ -81,6 +81,11 @@ struct MemberTests {
         }
         expectNobodyHurt(visitors, "killed")
         #expect(try cluster.counter("takeovers", of: 1) != "0")
+        let status = try Program.run(
+            try RunningNode.builtProgram("sojourn"),
+            ["status", "--cluster", cluster.definition, "--once"])
+        #expect(status.exit == .status(0), "\(status.errors)")
+        #expect(status.output.ranges(of: " current ").count == 3, "\(status.output)")
     }
 
     @Test("A member that is stopped and goes on has nothing old to tell")

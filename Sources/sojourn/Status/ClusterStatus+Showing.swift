@@ -9,7 +9,8 @@ extension ClusterStatus {
         let isDown = downCount > 0
         var table = TextTable(
             ["node", "state", "version", "up for", "items", "used", "of", "conns", "gets/s"]
-                + ["sets/s", "hits", "evictions", "logged out", "share"] + (isDown ? ["why"] : []),
+                + ["sets/s", "hits", "evictions", "logged out"]
+                + (hasPeers ? ["away", "one copy"] : []) + ["share"] + (isDown ? ["why"] : []),
             endsWithText: true)
         for report in reports { table.add(cells(of: report) + (isDown ? [report.reason] : [])) }
         let copies =
@@ -18,10 +19,14 @@ extension ClusterStatus {
             + "\(definition.strategy.rawValue)\(copies)\n\n" + table.text
     }
 
+    /// Whether the nodes keep the copies themselves, and tell how that goes.
+    private var hasPeers: Bool { definition.peers != nil }
+
     private func cells(of report: Report) -> [String] {
         let share = report.share.percent
         guard let now = report.statistics else {
-            return [report.node.name, "down"] + Array(repeating: "-", count: 11) + [share]
+            return [report.node.name, "down"] + Array(repeating: "-", count: hasPeers ? 13 : 11)
+                + [share]
         }
         func count(_ name: String) -> String { now.number(name)?.grouped ?? "-" }
         func rate(_ name: String) -> String {
@@ -29,13 +34,14 @@ extension ClusterStatus {
         }
         let limit = now.number("limit_maxbytes") ?? 0
         let used = now.number("bytes").flatMap { limit > 0 ? Double($0) / Double(limit) : nil }
+        let copies = hasPeers ? [count("members_away"), count("writes_single_copy")] : []
         return [
-            report.node.name, "up", now.program ?? "-",
+            report.node.name, now["cluster_state"] ?? "up", now.program ?? "-",
             now.number("uptime").map(Self.age) ?? "-", count("curr_items"),
             used?.percent ?? "-", limit > 0 ? Self.size(limit) : "-", count("curr_connections"),
             rate("cmd_get"), rate("cmd_set"), now.hitRatio?.percent ?? "-", count("evictions"),
-            count("evicted_live_proven"), share,
-        ]
+            count("evicted_live_proven"),
+        ] + copies + [share]
     }
 
     private static func age(_ seconds: Int) -> String {
@@ -81,6 +87,13 @@ extension ClusterStatus.Report {
         guard let statistics else {
             return .object(address + [("state", .text("down")), ("reason", .text(reason))])
         }
+        var copies: [(String, JSON)] = []
+        if let state = statistics["cluster_state"] {
+            copies = [
+                ("cluster_state", .text(state)), ("members_away", count("members_away")),
+                ("writes_single_copy", count("writes_single_copy")),
+            ]
+        }
         return .object(
             address + [
                 ("state", .text("up")),
@@ -92,6 +105,6 @@ extension ClusterStatus.Report {
                 ("sets_per_second", number(perSecond("cmd_set"))),
                 ("hit_ratio", number(statistics.hitRatio)), ("evictions", count("evictions")),
                 ("evicted_live_proven", count("evicted_live_proven")),
-            ])
+            ] + copies)
     }
 }

@@ -18,6 +18,8 @@ struct StatusCommand: AsyncParsableCommand {
               gets/s      keys asked for since the look before, and stores
               hits        of all keys asked for since the counters were 0
               logged out  evicted_live_proven: evicted although they were in use
+              away        of nodes that keep copies: how many others have not the same as this one
+              one copy    changes acknowledged while the other owner was away
               share       of all copies of keys, by the ring, from 20,000 keys
 
             Examples:
