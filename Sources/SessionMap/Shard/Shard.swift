@@ -70,7 +70,8 @@ struct Shard: ~Copyable {
     /// nobody's clock would come to.
     @inline(never)
     private mutating func wished(_ wish: UInt64) -> UInt64 {
-        guard region.features.contains(.births), case .kept = births else { return wish }
+        // A birth of 0 is none: nobody keeps copies.
+        guard case .kept(let birth) = births, birth != 0 else { return wish }
         let fresh = nextCASUnique()
         return wish > fresh && wish - fresh < BirthRule.wishMax ? wish : fresh
     }
