@@ -6,6 +6,7 @@
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <netinet/in.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/prctl.h>
@@ -25,15 +26,19 @@ enum {
 #define SANDBOX_READ_FILE (1ull << 2)
 #define SANDBOX_READ_DIR (1ull << 3)
 #define SANDBOX_REMOVE_FILE (1ull << 5)
+#define SANDBOX_BIND_TCP (1ull << 0)
+#define SANDBOX_CONNECT_TCP (1ull << 1)
 
 static inline uint64_t sandbox_reading(void) { return SANDBOX_READ_FILE | SANDBOX_READ_DIR; }
 static inline uint64_t sandbox_removing(void) {
     return SANDBOX_READ_FILE | SANDBOX_READ_DIR | SANDBOX_REMOVE_FILE;
 }
 
-/// Lets this thread, and those that it makes, open nothing but what is in these folders, and neither bind nor connect
-/// by TCP. Returns the version of the kernel's Landlock, 0 where there is none, or the negative errno.
-static inline int sandbox_restrict_files(const char *const *folders, const uint64_t *rights, int count) {
+/// Lets this thread, and those that it makes, open nothing but what is in these folders, and neither bind by TCP nor
+/// connect but to these ports. Returns the version of the kernel's Landlock, 0 where there is none, or the negative
+/// errno. Versions before 4 know nothing of TCP.
+static inline int sandbox_restrict_files(const char *const *folders, const uint64_t *rights, int count,
+                                         const uint16_t *ports, int port_count) {
     long version = syscall(sandbox_create_ruleset, NULL, 0, 1);
     if (version < 1) return 0;
     struct {
@@ -43,7 +48,7 @@ static inline int sandbox_restrict_files(const char *const *folders, const uint6
     // ioctl(2) of devices.
     int bits = version >= 5 ? 16 : version >= 3 ? 15 : version == 2 ? 14 : 13;
     handled.files = (1ull << bits) - 1;
-    if (version >= 4) handled.network = 3;
+    if (version >= 4) handled.network = SANDBOX_BIND_TCP | SANDBOX_CONNECT_TCP;
     // Signals to processes outside.
     if (version >= 6) handled.scopes = 2;
     size_t size = version >= 6 ? 24 : version >= 4 ? 16 : 8;
@@ -62,6 +67,12 @@ static inline int sandbox_restrict_files(const char *const *folders, const uint6
         if (syscall(sandbox_add_rule, ruleset, 1, &rule, 0) != 0) result = -errno;
         close(rule.folder);
     }
+    for (int i = 0; i < port_count && result >= 4; i++) {
+        struct {
+            uint64_t allowed, port;
+        } rule = {SANDBOX_CONNECT_TCP, ports[i]};
+        if (syscall(sandbox_add_rule, ruleset, 2, &rule, 0) != 0) result = -errno;
+    }
     if (result > 0 && (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0
                        || syscall(sandbox_restrict_self, ruleset, 0) != 0))
         result = -errno;
@@ -79,9 +90,19 @@ static inline int sandbox_restrict_files(const char *const *folders, const uint6
 #define SANDBOX_REFUSAL BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM)
 #define SANDBOX_REFUSE(number) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 1), SANDBOX_REFUSAL
 
+// No system call has this number.
+#define SANDBOX_NO_CALL 0x3FFFFFFF
+// MSG_FASTOPEN, and what of a socket's type is not its flags.
+#define SANDBOX_FAST_OPEN 0x20000000
+#define SANDBOX_SOCKET_TYPES 0xF
+#define SANDBOX_REFUSE_FLAG(number, argument, flag)                                                                    \
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 4), SANDBOX_LOAD(args[argument]),                                   \
+        BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, flag, 0, 1), SANDBOX_REFUSAL, SANDBOX_LOAD(nr)
+
 /// Refuses, in all of this process's threads, the system calls by which a program becomes another one, reaches others,
-/// or changes the system. Returns 1, 0 where there is no such thing, or the negative errno.
-static inline int sandbox_refuse_calls(void) {
+/// or changes the system. Who `dials` may make TCP connections; where to is Landlock's business.
+/// Returns 1, 0 where there is no such thing, or the negative errno.
+static inline int sandbox_refuse_calls(int dials) {
 #ifdef SANDBOX_ARCHITECTURE
     struct sock_filter filter[] = {
         SANDBOX_LOAD(arch),
@@ -93,7 +114,11 @@ static inline int sandbox_refuse_calls(void) {
         SANDBOX_REFUSAL,
         SANDBOX_REFUSE(SYS_execve),
         SANDBOX_REFUSE(SYS_execveat),
-        SANDBOX_REFUSE(SYS_connect),
+        SANDBOX_REFUSE(dials ? SANDBOX_NO_CALL : SYS_connect),
+        // By which one connects without connect(2).
+        SANDBOX_REFUSE_FLAG(SYS_sendto, 3, SANDBOX_FAST_OPEN),
+        SANDBOX_REFUSE_FLAG(SYS_sendmsg, 2, SANDBOX_FAST_OPEN),
+        SANDBOX_REFUSE_FLAG(SYS_sendmmsg, 3, SANDBOX_FAST_OPEN),
         SANDBOX_REFUSE(SYS_bind),
         SANDBOX_REFUSE(SYS_listen),
         SANDBOX_REFUSE(SYS_ptrace),
@@ -131,10 +156,22 @@ static inline int sandbox_refuse_calls(void) {
         SANDBOX_REFUSE(433),
         SANDBOX_REFUSE(438),
         SANDBOX_REFUSE(442),
-        // A socket of the machine's own, by which a service manager is told.
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_socket, 0, 3),
+        // Sockets: those by which a service manager is told, and TCP's for who dials, not MPTCP's, of which Landlock
+        // knows nothing. A family that comes to the third test is not AF_UNIX.
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_socket, 0, 14),
         SANDBOX_LOAD(args[0]),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_UNIX, 1, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_UNIX, 0, 3),
+        SANDBOX_LOAD(args[1]),
+        BPF_STMT(BPF_ALU | BPF_AND | BPF_K, SANDBOX_SOCKET_TYPES),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SOCK_DGRAM, 9, 8),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, dials ? AF_INET : AF_UNIX, 1, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, dials ? AF_INET6 : AF_UNIX, 0, 6),
+        SANDBOX_LOAD(args[1]),
+        BPF_STMT(BPF_ALU | BPF_AND | BPF_K, SANDBOX_SOCKET_TYPES),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SOCK_STREAM, 0, 3),
+        SANDBOX_LOAD(args[2]),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 2, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, IPPROTO_TCP, 1, 0),
         SANDBOX_REFUSAL,
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
     };

@@ -2,50 +2,29 @@ internal import CLibevent
 import Glibc
 
 /// A connection that is being made, without anybody waiting for it.
-///
-/// A host is an address, as a rule. A name is looked up at once, which takes as long as the resolver takes: it
-/// should be in the machine's own list of hosts.
 package final class Dialling {
     private let loop: Loop
     private let completed: (Int32?) -> Void
-    private var addresses: [Address]
+    /// Those that were not tried yet, the next one at the end.
+    private var addresses: [HostAddresses.Address]
     private var descriptor: Int32 = -1
     private var writable: DescriptorEvent?
     private var deadline: Timer?
     private let timeoutMilliseconds: Int
 
-    private struct Address {
-        var family: Int32
-        var storage: sockaddr_storage
-        var length: socklen_t
-    }
-
     /// - Parameter completed: is given a connected, non-blocking descriptor, and owns it from then on; nil when
     ///   nobody has answered, or not within the time.
     package init(
-        loop: Loop, host: String, port: Int, timeoutMilliseconds: Int,
+        loop: Loop, addresses: HostAddresses, timeoutMilliseconds: Int,
         completed: @escaping (Int32?) -> Void
-    ) throws(SocketError) {
+    ) {
         self.loop = loop
         self.completed = completed
         self.timeoutMilliseconds = timeoutMilliseconds
-        addresses = try Self.addresses(host: host, port: port)
+        self.addresses = addresses.all.reversed()
     }
 
     deinit { if descriptor >= 0 { close(descriptor) } }
-
-    private static func addresses(host: String, port: Int) throws(SocketError) -> [Address] {
-        let list = try AddressList(host: host, port: port, isPassive: false)
-        return list.entries.reversed().map { info in
-            var storage = sockaddr_storage()
-            withUnsafeMutableBytes(of: &storage) { target in
-                target.copyMemory(
-                    from: UnsafeRawBufferPointer(
-                        start: info.ai_addr, count: min(target.count, Int(info.ai_addrlen))))
-            }
-            return Address(family: info.ai_family, storage: storage, length: info.ai_addrlen)
-        }
-    }
 
     /// Begins with the first address; to be called once, on the loop's thread.
     package func start() throws(EventLoopError) {

@@ -168,7 +168,7 @@ struct DefinedNode: CustomStringConvertible {
         let (node, host) = (member.node, Self.host(member))
         let isThere = places.contains { place in
             place.port == node.port
-                && (!Self.isAddress(node.host) || place.description.contains(":\(host):")
+                && (!HostAddresses.isNumeric(node.host) || place.description.contains(":\(host):")
                     || place.description.contains(":0.0.0.0:")
                     || place.description.contains("[::]"))
         }
@@ -176,10 +176,5 @@ struct DefinedNode: CustomStringConvertible {
             ? nil
             : "clients look for node \(node.name) at \(host):\(node.port), by \(path), and it does "
                 + "not listen there"
-    }
-
-    private static func isAddress(_ host: String) -> Bool {
-        var address = in6_addr()
-        return inet_pton(AF_INET, host, &address) == 1 || inet_pton(AF_INET6, host, &address) == 1
     }
 }

@@ -5,10 +5,12 @@ import Glibc
 
 /// `-o sandbox`: what a node gives up for good once it serves, so that whoever gets into it gets no further. From
 /// then on it opens no files but those that it reads again or removes, becomes no other program, and
-/// reaches nobody: it answers those who have connected.
+/// reaches nobody but the members of its cluster: it answers those who have connected.
 struct Sandbox {
     /// Each with the rights of Landlock that files in it have.
     private var folders: [String: UInt64] = [:]
+    /// Of the members that it dials.
+    private var ports: Set<UInt16> = []
 
     /// - Parameter settings: name the files that a node reads again, and those that it removes in the end.
     init(_ settings: Settings) {
@@ -19,6 +21,8 @@ struct Sandbox {
         for case let path? in read { allow(sandbox_reading(), for: path) }
         if let path = settings.pidFile { allow(sandbox_removing(), for: path) }
         if case .unix(let path, _) = node.listening { allow(sandbox_removing(), for: path) }
+        let peers = node.peers
+        ports = Set(peers?.dialled.compactMap { UInt16(exactly: $0.port) } ?? [])
     }
 
     /// A file's folder, as another file may take its place; and that of what it leads to, if it is a link.
@@ -42,12 +46,14 @@ struct Sandbox {
     /// Gives it all up. Returns in a line what that was: older kernels know less.
     func enter() throws(Refusal) -> String {
         let names = folders.keys.sorted()
-        var paths = names.map { strdup($0).map { UnsafePointer($0) } }
+        let paths = names.map { strdup($0).map { UnsafePointer($0) } }
         defer { for path in paths { free(UnsafeMutablePointer(mutating: path)) } }
         let rights = names.map { folders[$0, default: 0] }
-        let landlock = sandbox_restrict_files(&paths, rights, Int32(paths.count))
+        let ports = ports.sorted()
+        let landlock = sandbox_restrict_files(
+            paths, rights, Int32(paths.count), ports, Int32(ports.count))
         guard landlock >= 0 else { throw Self.refusal("Landlock", -landlock) }
-        let seccomp = sandbox_refuse_calls()
+        let seccomp = sandbox_refuse_calls(ports.isEmpty ? 0 : 1)
         guard seccomp >= 0 else { throw Self.refusal("seccomp", -seccomp) }
         var parts: [String] = []
         parts.append(
@@ -56,9 +62,20 @@ struct Sandbox {
                 : "files are not, as this kernel has no Landlock")
         parts.append(
             seccomp > 0
-                ? "no other programs, no connections to others (seccomp)"
+                ? "no other programs, \(reach(landlock)) (seccomp)"
                 : "other programs and connections are not refused, as this kernel has no seccomp")
         return parts.joined(separator: "; ")
+    }
+
+    /// Where the process may connect to. Landlock knows ports, and no addresses.
+    private func reach(_ landlock: Int32) -> String {
+        if ports.isEmpty { return "no connections to others" }
+        guard landlock >= 4 else {
+            return "no connections but by TCP, to anywhere, as this kernel's Landlock knows no "
+                + "ports"
+        }
+        return "no connections but by TCP to port "
+            + ports.sorted().map(String.init).joined(separator: ", ")
     }
 
     private static func refusal(_ what: String, _ number: Int32) -> Refusal {

@@ -1,4 +1,5 @@
 import CacheNode
+import EventLoop
 import Glibc
 import Logging
 
@@ -59,9 +60,7 @@ struct Settings {
         let extended = try ExtendedOptions(command.extended, node: &node) {
             detaches ? Process.absolute($0) : $0
         }
-        guard node.peers == nil || !node.isSandboxed else {
-            throw Refusal("-o sandbox does not go with peers, which have to be dialled")
-        }
+        if node.isSandboxed { try checkSandboxedPeers() }
         for (flag, reason) in extended.withoutEffect { note(flag, reason) }
         try extended.tls.apply(to: &node, isEnabled: command.enableSSL)
         try extended.authentication.apply(
@@ -78,6 +77,15 @@ struct Settings {
         }
         // It would have to be everywhere at once.
         node.isFlushAllowed = false
+    }
+
+    /// To look a name up takes files and sockets that a sandbox does not have.
+    private func checkSandboxedPeers() throws(Refusal) {
+        for peer in node.peers?.dialled ?? [] where !HostAddresses.isNumeric(peer.host) {
+            throw Refusal(
+                "-o sandbox: the others look for node \(peer.name) at \(peer.host), and no names are "
+                    + "looked up in the sandbox; give its address in the definition, as peer_host")
+        }
     }
 
     /// A daemon leaves the directory in which its paths were meant.

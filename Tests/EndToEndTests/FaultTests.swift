@@ -109,7 +109,7 @@ struct ConnectionLimitTests {
         let witness = try node.connect()
         #expect(try witness.ask("set k 0 0 1\r\nx") == "STORED\r\n")
         var sizes: [Int] = []
-        for _ in 0..<3 {
+        for _ in 0..<5 {
             var peers: [SocketPeer] = []
             for number in 0..<10_000 {
                 let peer = try node.connect()
@@ -129,8 +129,11 @@ struct ConnectionLimitTests {
             sizes.append(try privateByteCount())
         }
         #expect(try counter("rejected_connections", on: witness) == 0)
-        // What the allocator keeps may be in other places; a leak would be a kilobyte or two of each.
-        #expect(sizes[2] - sizes[0] < 20_000 * 300, "private bytes after each round: \(sizes)")
+        // What the allocator keeps depends on how many were there at the same moment; a leak would be a kilobyte or
+        // two of each connection, in every round.
+        let growths = zip(sizes.dropFirst(), sizes).map { $0 - $1 }
+        let least = try #require(growths.min())
+        #expect(least < 10_000 * 300, "private bytes after each round: \(sizes)")
     }
 
     @Test("An idle connection is closed after idle_timeout, one in use is not")

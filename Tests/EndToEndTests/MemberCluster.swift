@@ -9,11 +9,15 @@ final class MemberCluster {
     let ports: [Int]
     private(set) var programs: [Program?]
     private var memoryFiles: [String]
+    private let flags: [String]
 
     static let names = ["a", "b", "c"]
 
-    /// - Parameter peers: the definition's lines for it.
-    init(peers: String = "peers: {}") throws {
+    /// - Parameters:
+    ///   - peers: the definition's lines for it.
+    ///   - flags: each member's own.
+    init(peers: String = "peers: {}", flags: [String] = []) throws {
+        self.flags = flags
         directory = try TemporaryDirectory()
         // On the common address somebody else may take a port while its node is dead.
         let bytes = (0..<3).map { _ in Int.random(in: 1...254) }
@@ -41,7 +45,8 @@ final class MemberCluster {
     func start(_ number: Int) throws {
         let program = try Program(
             try RunningNode.sojourndPath(),
-            Self.user + ["--cluster", definition, "--name", Self.names[number], "-t", "2", "-v"])
+            Self.user + ["--cluster", definition, "--name", Self.names[number], "-t", "2", "-v"]
+                + flags)
         programs[number] = program
         try wait(for: "node \(Self.names[number])") {
             guard !program.hasEnded else { throw Trouble("it does not start: \(program.errors)") }
@@ -68,8 +73,10 @@ final class MemberCluster {
 
     func send(_ signal: Int32, to number: Int) { programs[number]?.send(signal) }
 
-    func counter(_ name: String, of number: Int) throws -> String? {
-        let lines = try connect(number).ask("stats", until: "END\r\n").split(separator: "\r\n")
+    /// - Parameter group: as `stats` has them, none for the general ones.
+    func counter(_ name: String, of number: Int, _ group: String = "") throws -> String? {
+        let lines = try connect(number).ask("stats \(group)", until: "END\r\n")
+            .split(separator: "\r\n")
         return lines.first { $0.hasPrefix("STAT \(name) ") }
             .map { String($0.dropFirst("STAT \(name) ".count)) }
     }

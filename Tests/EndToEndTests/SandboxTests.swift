@@ -5,6 +5,8 @@ import Testing
 /// `-o sandbox`: a node that somebody got into. `intruder.c` is who tries.
 @Suite(.timeLimit(.minutes(10)))
 struct SandboxTests {
+    /// Of each thread.
+    private static let attemptCount = 9
     /// Made once.
     private static let library = Result { try PreloadedLibrary.make(of: "intruder") }
 
@@ -27,7 +29,7 @@ struct SandboxTests {
         var lines: [Substring] = []
         try wait(for: "all attempts") {
             lines = node.program.errors.split(separator: "\n").filter { $0.hasPrefix("intruder: ") }
-            return lines.count == 15
+            return lines.count == 3 * Self.attemptCount
         }
         return lines.map { String($0.dropFirst("intruder: ".count)) }.sorted()
     }
@@ -40,12 +42,65 @@ struct SandboxTests {
                 == ["accepting", "logging", "serving"].flatMap { thread in
                     [
                         "\(thread): read a file: EACCES", "\(thread): write a file: EACCES",
-                        "\(thread): make a socket: EPERM", "\(thread): connect: EPERM",
+                        "\(thread): make a socket: EPERM", "\(thread): dial: EPERM",
+                        "\(thread): dial with the first byte: EPERM",
+                        "\(thread): dial by MPTCP: EPERM",
+                        "\(thread): make a socket for datagrams: EPERM",
+                        "\(thread): connect: EPERM",
                         "\(thread): become a program: EPERM",
                     ]
                 }.sorted())
         // Without it all of that goes.
-        #expect(try attempts(in: start([])).count { $0.hasSuffix(": done") } == 15)
+        #expect(
+            try attempts(in: start([])).count { $0.hasSuffix(": done") } == 3 * Self.attemptCount)
+    }
+
+    @Test("Who gets into a front reaches nobody but the members, at their ports")
+    func intruderBesidePeers() throws {
+        let cluster = try MemberCluster()
+        let found = try attempts(
+            in: start(["--cluster", cluster.definition, "--front", "-o", "sandbox"]))
+        #expect(
+            found
+                == ["accepting", "logging", "serving"].flatMap { thread in
+                    [
+                        "\(thread): read a file: EACCES", "\(thread): write a file: EACCES",
+                        "\(thread): make a socket: done", "\(thread): dial: EACCES",
+                        "\(thread): dial with the first byte: EPERM",
+                        "\(thread): dial by MPTCP: EPERM",
+                        "\(thread): make a socket for datagrams: EPERM",
+                        "\(thread): connect: EBADF",
+                        "\(thread): become a program: EPERM",
+                    ]
+                }.sorted())
+    }
+
+    @Test("Members in a sandbox find each other again, when one was killed and when all were")
+    func members() throws {
+        let cluster = try MemberCluster(flags: ["-o", "sandbox"])
+        for number in 0..<3 {
+            #expect(try cluster.counter("sandbox", of: number, "settings") == "yes")
+            cluster.kill(number)
+            try cluster.start(number)
+            try cluster.waitUntilAllIsWell()
+        }
+    }
+
+    @Test("A member that has to be looked up by name is refused in a sandbox, and the reason said")
+    func names() throws {
+        let definition = try directory.write(
+            """
+            peers: {}
+            nodes: [{name: a, host: localhost}, {name: b, host: 127.0.0.1}]
+            """, to: "cluster.yaml")
+        let result = try Program.run(
+            RunningNode.sojourndPath(),
+            ["-u", "root", "--cluster", definition, "--name", "b", "-o", "sandbox"])
+        #expect(result.exit == .status(64))
+        #expect(
+            result.errors.contains(
+                "-o sandbox: the others look for node a at localhost, and no names are looked up in "
+                    + "the sandbox; give its address in the definition, as peer_host"))
     }
 
     @Test("In a sandbox files are read again, and removed in the end, as without")

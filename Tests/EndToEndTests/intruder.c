@@ -30,7 +30,18 @@ static void intrude(const char *thread) {
     if (!real_syscall) real_syscall = (long (*)(long, ...))dlsym(RTLD_NEXT, "syscall");
     tell(thread, "read a file", open("/etc/passwd", O_RDONLY));
     tell(thread, "write a file", open(getenv("SOJOURN_LOOT"), O_WRONLY | O_CREAT, 0600));
-    tell(thread, "make a socket", socket(AF_INET, SOCK_STREAM, 0));
+    int remote = socket(AF_INET, SOCK_STREAM, 0);
+    tell(thread, "make a socket", remote);
+    // Where nobody listens.
+    struct sockaddr_in elsewhere = {AF_INET, htons(9), {htonl(INADDR_LOOPBACK)}};
+    int reached = connect(remote, (struct sockaddr *)&elsewhere, sizeof elsewhere);
+    tell(thread, "dial", reached == 0 || errno == ECONNREFUSED ? 0 : -1);
+    int fast = socket(AF_INET, SOCK_STREAM, 0);
+    long sent = real_syscall(
+        SYS_sendto, (long)fast, (long)"", 1, MSG_FASTOPEN, (long)&elsewhere, (long)sizeof elsewhere);
+    tell(thread, "dial with the first byte", sent >= 0 || errno == ECONNREFUSED ? 0 : -1);
+    tell(thread, "dial by MPTCP", socket(AF_INET, SOCK_STREAM, IPPROTO_MPTCP));
+    tell(thread, "make a socket for datagrams", socket(AF_INET, SOCK_DGRAM, 0));
     int local = socket(AF_UNIX, SOCK_STREAM, 0);
     struct sockaddr_un { sa_family_t family; char path[108]; } address = {AF_UNIX, "/nonexistent"};
     tell(thread, "connect", connect(local, (struct sockaddr *)&address, sizeof address) == 0 || errno == ENOENT ? 0 : -1);

@@ -41,6 +41,24 @@ extension Executor {
         return (result.outcome, result.pinned)
     }
 
+    /// Reads an item that is here, if `show` makes use of it: nil, and nothing is counted, otherwise.
+    @inline(__always)
+    func retrieveHere(
+        _ key: Span<UInt8>, now: Moment, _ show: (Hit) -> HitUse?
+    ) -> PinnedValue?? {
+        var isUsed = false
+        let result = map.retrieve(key, now: now.seconds, fraction: now.fraction) { hit in
+            guard let use = show(hit) else { return .copied }
+            isUsed = true
+            return use
+        }
+        guard isUsed, case .hit = result.outcome else { return nil }
+        count(.hit, isTouch: false)
+        notePrefix(.get(isHit: true), key: key)
+        noteRetrieved(key, .hit, now: now)
+        return .some(result.pinned)
+    }
+
     @inline(__always)
     private func count(_ outcome: RetrievalOutcome, isTouch: Bool) {
         counters.add(isTouch ? .touchCommands : .getCommands)

@@ -150,10 +150,11 @@ final class Connection {
     @inline(never)
     private func runRouted(_ commandsLeft: inout Int, now: Moment) -> Step {
         guard let peers else { return .over }
+        let readsAreOpen = peers.readsAreOpen
         return runAll(&commandsLeft) {
             Step.nextRouted(
-                &input, &output, executor, peers, isBinary: speaksBinary, isLogged: logsCommands,
-                now: now)
+                &input, &output, executor, peers, readsAreOpen: readsAreOpen,
+                isBinary: speaksBinary, isLogged: logsCommands, now: now)
         }
     }
 

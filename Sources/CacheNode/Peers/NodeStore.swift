@@ -238,8 +238,8 @@ struct NodeStore: ReplicaStore {
 
     // MARK: What may be read
 
-    mutating func unsettle(_ key: [UInt8]) { gates.unsettle(hash: hash(key)) }
-    mutating func settle(_ key: [UInt8]) { gates.settle(hash: hash(key)) }
+    mutating func unsettle(_ key: [UInt8]) { gates.unsettle(hash: map.keyHash(key.span)) }
+    mutating func settle(_ key: [UInt8]) { gates.settle(hash: map.keyHash(key.span)) }
 
     // MARK: Clocks
 

@@ -42,6 +42,9 @@ package struct PeerConfiguration: Sendable {
 }
 
 extension PeerConfiguration {
+    /// Those that this node dials: members dial those with lower numbers, and a front dials all.
+    package var dialled: ArraySlice<Address> { members.prefix(me ?? members.count) }
+
     /// For messages.
     func name(of peer: Int) -> String {
         members.indices.contains(peer) ? "member \(members[peer].name)" : "a front"

@@ -17,6 +17,9 @@ final class PeerThread: @unchecked Sendable {
     private var dialledAt: UInt64 = 0
     private var maintainedAt: UInt64 = 0
     private let isStopping = Atomic<Bool>(false)
+    /// Where members are, and names that are being looked up.
+    private var addresses: [Int: HostAddresses] = [:]
+    private var lookups: [Int: Lookup] = [:]
     /// Being dialled, by member and purpose.
     private var dialling: [Target: Dialling] = [:]
     /// Those that were dialled, and have not answered yet.
@@ -85,8 +88,11 @@ final class PeerThread: @unchecked Sendable {
     }
 
     func run() {
+        // Until it is over, or where it cannot be, each read looks for the key's owners.
+        let ownership = try? NodeThread { [peers] in peers.surveyOwnership() }
         keepUp()
         loop.run()
+        ownership?.join()
         listeners = []
         dialling = [:]
         greetings = [:]
@@ -96,6 +102,8 @@ final class PeerThread: @unchecked Sendable {
         }
         links = [:]
         for survey in surveys { survey.thread.join() }
+        // Who still waits for a resolver ends with the process.
+        for lookup in lookups.values where lookup.found != nil { lookup.join() }
         peers.attention.withLock { $0 = nil }
         wakeUp = nil
         tick = nil
@@ -143,6 +151,15 @@ final class PeerThread: @unchecked Sendable {
                 try? link.waitUntilWritable()
             }
         }
+        for (peer, lookup) in lookups {
+            guard let found = lookup.found else { continue }
+            lookups[peer] = nil
+            lookup.join()
+            switch found {
+            case .success(let found): addresses[peer] = found
+            case .failure(let error): complain(peer, "cannot be reached: \(error)")
+            }
+        }
         for survey in surveys where survey.isOver.isSet {
             survey.thread.join()
             surveyed.remove(survey.peer)
@@ -173,7 +190,7 @@ final class PeerThread: @unchecked Sendable {
     /// Members with lower numbers are dialled, others dial; a front dials all, and needs no link for its beats.
     private func dialAll() {
         let purposes = peers.isFront ? [.frames] : Greeting.Purpose.allCases
-        for peer in 0..<(configuration.me ?? configuration.members.count) {
+        for peer in configuration.dialled.indices {
             for purpose in purposes
             where dialling[Target(peer: peer, purpose: purpose)] == nil
                 && !greeted.contains(Target(peer: peer, purpose: purpose))
@@ -185,17 +202,33 @@ final class PeerThread: @unchecked Sendable {
     }
 
     private func dial(_ target: Target) {
-        let address = configuration.members[target.peer]
+        guard let found = addresses[target.peer] else { return lookUp(target.peer) }
+        let new = Dialling(
+            loop: loop, addresses: found, timeoutMilliseconds: Self.dialMilliseconds
+        ) { [unowned self] in dialled(target, $0) }
+        dialling[target] = new
         do {
-            let new = try Dialling(
-                loop: loop, host: address.host, port: address.port,
-                timeoutMilliseconds: Self.dialMilliseconds
-            ) { [unowned self] in dialled(target, $0) }
-            dialling[target] = new
             try new.start()
         } catch {
             dialling[target] = nil
             complain(target.peer, "cannot be reached: \(error)")
+        }
+    }
+
+    /// A name takes as long as the resolver takes, and this thread has beats to send.
+    private func lookUp(_ peer: Int) {
+        guard lookups[peer] == nil else { return }
+        let address = configuration.members[peer]
+        do {
+            if HostAddresses.isNumeric(address.host) {
+                addresses[peer] = try HostAddresses(host: address.host, port: address.port)
+            } else {
+                lookups[peer] = try Lookup(address) { [peers] in
+                    peers.attention.withLock { $0?.wake() }
+                }
+            }
+        } catch {
+            complain(peer, "cannot be reached: \(error)")
         }
     }
 
@@ -204,6 +237,8 @@ final class PeerThread: @unchecked Sendable {
         let ended = dialling.removeValue(forKey: target)
         defer { withExtendedLifetime(ended) {} }
         guard let descriptor else {
+            // It may have moved.
+            addresses[target.peer] = nil
             return complain(target.peer, "does not answer")
         }
         do {

@@ -23,6 +23,11 @@ final class Peers: @unchecked Sendable {
     let process: UInt64
     /// Whether an item was evicted alive since the start.
     let evicted = Flag()
+    /// Whether each item of the map is one that this node owns, as far as it was looked at. A memory file may be from
+    /// before another definition.
+    private let ownsAllItems = Flag()
+    /// From which age on a read proves an item; without probation none does.
+    private var proofAge = UInt32.max
     private let lock = Mutex(())
     private var member: Member<NodeStore>?
     private var links: [Int: PeerLink] = [:]
@@ -33,6 +38,8 @@ final class Peers: @unchecked Sendable {
     /// The client whose request is being asked for, whom nobody has to wake up.
     private var asking: UInt64 = 0
     private var mayOwe: Set<Int> = []
+    /// Whether there is anything in `mayOwe`, for who does not have the lock.
+    private let owes = Atomic<Bool>(false)
     private var context: NodeContext?
     private var map: SessionMap?
     private var counts = PeerCounts()
@@ -64,6 +71,7 @@ final class Peers: @unchecked Sendable {
     func prepare(_ context: NodeContext, _ space: Space, listener: ListenerIdentity) {
         self.context = context
         map = space.map
+        if case .probation(_, let age) = space.map.configuration.eviction { proofAge = UInt32(age) }
         if context.clock.secondsAway >= Tombstones.secondsMax {
             // What was deleted meanwhile is not remembered any more.
             context.logger.notice(
@@ -92,34 +100,47 @@ final class Peers: @unchecked Sendable {
 
     // MARK: Workers
 
+    /// Whether any item that is here may be read now without asking whose it is. To be asked once what is to be read
+    /// for has arrived.
+    var readsAreOpen: Bool { ownsAllItems.isSet && gates.areAllOpen(at: now) }
+
+    /// Whether a change of a key, or of another one like it, is under way, and may still be lost.
+    @inline(__always)
+    func mayBeUnsettled(_ key: Span<UInt8>) -> Bool {
+        guard let map else { return true }
+        return gates.mayBeUnsettled(hash: map.keyHash(key))
+    }
+
     /// Whether a read may be answered from this node's memory.
     func mayRead(_ key: Span<UInt8>, nodeSeconds: UInt32) -> Bool {
-        let bytes = key.withUnsafeBytes { Array($0) }
-        let (first, second) = configuration.owners(bytes)
-        guard first == me || second == me else { return false }
-        if let other = first == me ? second : first {
-            guard gates.isOpen(peer: other, isFirst: first == me, at: now) else { return false }
-        }
-        guard !gates.mayBeUnsettled(hash: bytes.withUnsafeBytes { SessionMap.hash($0, seed: seed) })
-        else { return false }
-        guard let head = map?.copyHead(of: key, now: nodeSeconds) else {
+        guard !mayBeUnsettled(key) else { return false }
+        let head = map?.copyHead(of: key, now: nodeSeconds)
+        if head == nil || !readsAreOpen {
+            let (first, second) = configuration.owners(key.withUnsafeBytes { Array($0) })
+            guard first == me || second == me else { return false }
+            if let other = first == me ? second : first {
+                guard gates.isOpen(peer: other, isFirst: first == me, at: now) else { return false }
+            }
             // What is not here may be at the other owner.
-            return first == me && !evicted.value.load(ordering: .relaxed)
+            if head == nil { return first == me && !evicted.value.load(ordering: .relaxed) }
         }
         // Of what is out of date one client is told to make it anew: whoever is in charge says who.
-        guard !head.isStale else { return false }
-        if !head.isProven, provesByReading(key, nodeSeconds: nodeSeconds) { noteProven(bytes) }
+        guard let head, !head.isStale else { return false }
+        if !head.isProven { proveByReading(key, nodeSeconds: nodeSeconds) }
         return true
     }
 
-    /// Whether an item on probation is old enough to be proven by the read that is about to be.
-    private func provesByReading(_ key: Span<UInt8>, nodeSeconds: UInt32) -> Bool {
-        guard let map, case .probation(_, let proofAge) = map.configuration.eviction else {
-            return false
-        }
-        var isOld = false
-        _ = map.peek(key, now: nodeSeconds) { isOld = $0.secondsSinceAccess > UInt32(proofAge) }
-        return isOld
+    /// An item on probation that is old enough is proven by the read that is about to be.
+    private func proveByReading(_ key: Span<UInt8>, nodeSeconds: UInt32) {
+        var isProven = false
+        _ = map?.peek(key, now: nodeSeconds) { isProven = provesByReading($0) }
+        if isProven { noteProven(key) }
+    }
+
+    /// Whether to read an item now is what proves it.
+    @inline(__always)
+    func provesByReading(_ hit: Hit) -> Bool {
+        !hit.isProven && hit.secondsSinceAccess > proofAge
     }
 
     /// What a client asks for; the outcome may be there at once.
@@ -155,6 +176,7 @@ final class Peers: @unchecked Sendable {
 
     /// Sends what workers' requests have led to: to be called at the end of a turn.
     func sendOwed() {
+        guard owes.load(ordering: .relaxed) else { return }
         lock.withLock { _ in sendAll() }
     }
 
@@ -258,7 +280,7 @@ final class Peers: @unchecked Sendable {
     func sendMore(_ link: PeerLink) {
         lock.withLock { _ in
             link.send()
-            mayOwe.insert(link.peer)
+            noteOwing(link.peer)
         }
     }
 
@@ -275,7 +297,8 @@ final class Peers: @unchecked Sendable {
     // MARK: Notes
 
     /// A read has proven an item here that its other owner takes for a bot's still: it is told.
-    func noteProven(_ key: [UInt8]) {
+    func noteProven(_ key: Span<UInt8>) {
+        let key = key.withUnsafeBytes { Array($0) }
         proven.withLock { keys in
             // What is not told is told with the next change.
             if keys.count < Self.provenCountMax { keys.append(key) }
@@ -359,15 +382,20 @@ final class Peers: @unchecked Sendable {
             guard let link = links[peer] else { return }
             counts.note(sent: frame)
             link.append(frame)
-            mayOwe.insert(peer)
+            noteOwing(peer)
         case .state(let peer, let statement):
             guard let link = statementLinks[peer] ?? links[peer] else { return }
             link.append(statement)
-            mayOwe.insert(peer)
+            noteOwing(peer)
         case .survey(let peer, let number):
             surveys.append((peer, number))
             attention.withLock { $0?.wake() }
         }
+    }
+
+    private func noteOwing(_ peer: Int) {
+        mayOwe.insert(peer)
+        owes.store(true, ordering: .relaxed)
     }
 
     private func sendAll() {
@@ -379,7 +407,8 @@ final class Peers: @unchecked Sendable {
                 if link.isStuck || link.isBroken { needsAttention = true }
             }
         }
-        mayOwe = []
+        mayOwe.removeAll(keepingCapacity: true)
+        owes.store(false, ordering: .relaxed)
         if needsAttention { attention.withLock { $0?.wake() } }
     }
 
@@ -387,21 +416,38 @@ final class Peers: @unchecked Sendable {
     private func publish() {
         guard let member else { return }
         var isEverybodyHere = true
+        var openUntil = UInt64.max
         for peer in configuration.members.indices where peer != me {
             let standing = member.standing(to: peer)
             if standing != .together { isEverybodyHere = false }
             if standing == .alone, standings[peer] == .together { counts.takeovers += 1 }
             standings[peer] = standing
             for isFirst in [false, true] {
-                gates.set(
-                    peer: peer, isFirst: isFirst,
-                    until: member.readableUntil(with: peer, isFirst: isFirst))
+                let time = member.readableUntil(with: peer, isFirst: isFirst)
+                gates.set(peer: peer, isFirst: isFirst, until: time)
+                openUntil = min(openUntil, time)
             }
         }
+        gates.setAll(until: openUntil)
         self.member?.store.isEverybodyHere = isEverybodyHere
     }
 
     // MARK: Surveys
+
+    /// Looks for items that this node does not own. Takes long: on a thread of its own.
+    func surveyOwnership() {
+        guard !isFront, let map, let context else { return }
+        var walk = ItemWalk()
+        var goesOn = true
+        var ownsAll = true
+        while goesOn, ownsAll {
+            goesOn = map.step(&walk, now: context.clock.now().seconds) { hit in
+                let owners = configuration.owners(hit.withKey { Array($0) })
+                if owners.first != me, owners.second != me { ownsAll = false }
+            }
+        }
+        if ownsAll { ownsAllItems.set() }
+    }
 
     private func isShared(_ key: [UInt8], with peer: Int) -> Bool {
         let (first, second) = configuration.owners(key)

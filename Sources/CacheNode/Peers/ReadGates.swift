@@ -8,7 +8,9 @@ final class ReadGates: Sendable {
 
     /// By member and whether this node is the first owner: until when, in microseconds of the boot-time clock.
     private let times: [Gate]
-    /// By the keys' hashes: how many changes are under way that are not at both owners.
+    /// The earliest of `times`: until then nobody has to ask whose a key is.
+    private let timeOfAll = Gate()
+    /// By the keys' hashes in the map: how many changes are under way that are not at both owners.
     private let unsettled: [Gate]
     private static let unsettledCount = 1_024
 
@@ -20,6 +22,10 @@ final class ReadGates: Sendable {
     func set(peer: Int, isFirst: Bool, until time: UInt64) {
         times[2 * peer + (isFirst ? 1 : 0)].value.store(time, ordering: .releasing)
     }
+
+    func setAll(until time: UInt64) { timeOfAll.value.store(time, ordering: .releasing) }
+
+    func areAllOpen(at now: UInt64) -> Bool { now < timeOfAll.value.load(ordering: .acquiring) }
 
     func isOpen(peer: Int, isFirst: Bool, at now: UInt64) -> Bool {
         now < times[2 * peer + (isFirst ? 1 : 0)].value.load(ordering: .acquiring)

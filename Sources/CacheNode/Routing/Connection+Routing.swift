@@ -4,11 +4,18 @@ import SessionMap
 /// Where the node is a member of a cluster: a command is carried out here, or somebody else is asked.
 extension Connection.Step {
     /// What comes of the command at the input's start.
+    ///
+    /// - Parameter readsAreOpen: see `Peers.readsAreOpen`.
     static func nextRouted(
         _ input: inout InputBuffer, _ output: inout OutputBuffer, _ executor: borrowing Executor,
-        _ peers: Peers, isBinary: Bool, isLogged: Bool, now: Moment
+        _ peers: Peers, readsAreOpen: Bool, isBinary: Bool, isLogged: Bool, now: Moment
     ) -> Self {
         guard !input.isEmpty else { return .ends(.needsInput) }
+        if readsAreOpen, !isBinary, !isLogged,
+            let step = readHere(&input, &output, executor, peers, now: now)
+        {
+            return step
+        }
         let shape = CommandShape.of(
             input.bytes.span, isBinary: isBinary,
             valueByteCountMax: executor.map.configuration.valueByteCountMax(keyByteCount: 1),

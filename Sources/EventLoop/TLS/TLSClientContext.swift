@@ -111,17 +111,12 @@ package final class TLSClientContext: @unchecked Sendable {
 
     /// Has the server's certificate be for this name or address, and asks for it by its name.
     private func expect(_ name: String, of session: OpaquePointer) -> Bool {
-        guard !Self.isAddress(name) else {
+        guard !HostAddresses.isNumeric(name) else {
             return !settings.verifiesServerName
                 || X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(session), name) == 1
         }
         guard tls_set_server_name(session, name) == 1 else { return false }
         return !settings.verifiesServerName || SSL_set1_host(session, name) == 1
-    }
-
-    private static func isAddress(_ name: String) -> Bool {
-        var bytes = [UInt8](repeating: 0, count: 16)
-        return inet_pton(AF_INET, name, &bytes) == 1 || inet_pton(AF_INET6, name, &bytes) == 1
     }
 }
 

@@ -34,6 +34,8 @@ package struct Hit {
     }
     package var wasFetched: Bool { has(ItemMark.fetched) }
     package var isStale: Bool { has(ItemMark.stale) }
+    /// Read back when it was old enough, so no flood of others evicts it.
+    package var isProven: Bool { has(ItemMark.proven) }
     /// Some client has been told already to make a new value.
     package var isClaimed: Bool { has(ItemMark.claimed) }
     package var hasEncodedKey: Bool { region[item, .hasEncodedKey] != 0 }
