@@ -71,7 +71,7 @@ let package = Package(
             dependencies: ["HashRing", .product(name: "Yams", package: "Yams")],
             swiftSettings: strict),
         .target(name: "SessionMap", swiftSettings: dataPath + quickMap),
-        .target(name: "Cluster", swiftSettings: strict + quickMap),
+        .target(name: "Cluster", swiftSettings: dataPath + quickMap),
         .target(
             name: "CacheNode",
             dependencies: [

@@ -1,6 +1,6 @@
 /// What follows from who is there, and as time goes by.
 extension Member {
-    mutating func carryOut(_ consequences: Pair.Consequences, _ peer: Int, now: UInt64) {
+    func carryOut(_ consequences: Pair.Consequences, _ peer: Int, now: UInt64) {
         if consequences.contains(.releases), let pair = pairs[peer] {
             // What it may have made without our knowing was made before.
             store.follow(clock: pair.peerClockMax(at: now))
@@ -15,40 +15,40 @@ extension Member {
     }
 
     /// A peer has been given up: what waits for it alone is done.
-    private mutating func release(_ peer: Int) {
-        for (number, replication) in operations.replications(to: peer) {
+    private func release(_ peer: Int) {
+        for (operation, replication) in operations.replications(to: peer) {
             store.released(replication.state)
-            finish(number, replication.outcome)
+            finish(operation, replication.outcome)
         }
     }
 
-    private mutating func rethink(now: UInt64) {
+    private func rethink(now: UInt64) {
         guard !operations.isEmpty else { return }
         for number in operations.numbers {
-            switch operations[number]?.progress {
-            case .parked: proceed(number, now: now)
+            guard let operation = operations[number] else { continue }
+            switch operation.progress {
+            case .parked: proceed(operation, now: now)
             case .forwarded(let target):
                 // As long as it is heard it may carry the request out, or has.
-                if !hears(target, at: now) { proceed(number, now: now) }
+                if !hears(target, at: now) { proceed(operation, now: now) }
             case .replicating(let replication):
                 // The peer is in charge now, and this change may be lost: it decides once more.
                 let standing = standing(to: replication.peer)
                 guard standing == .behind || standing == .unknown else { continue }
                 applied.forget(number)
-                store.settle(replication.state.key)
-                awakened += operations.takeQueue(of: replication.state.key)
-                operations.move(number, to: .parked)
-                operations.update(number) { $0.made = (replication.outcome, replication.state) }
-                proceed(number, now: now)
-            case .queued, nil: continue
+                settle(replication.state.key)
+                operations.move(operation, to: .parked)
+                operation.made = (replication.outcome, replication.state)
+                proceed(operation, now: now)
+            case .queued: continue
             }
         }
     }
 
     /// What waited until it is known who decides.
-    mutating func proceedParked(now: UInt64) { rethink(now: now) }
+    func proceedParked(now: UInt64) { rethink(now: now) }
 
-    mutating func state(to peer: Int, now: UInt64) {
+    func state(to peer: Int, now: UInt64) {
         if isFront || fronts.contains(peer) {
             // Nothing is promised by it: it only shows who is there, and whom that one hears.
             let statement = Statement(
@@ -64,7 +64,7 @@ extension Member {
     }
 
     /// To be called every few milliseconds.
-    package mutating func tick(now: UInt64) {
+    package func tick(now: UInt64) {
         heardMembers = []
         for (peer, pair) in pairs where pair.hears(at: now) { heardMembers.insert(peer) }
         for peer in pairs.keys.sorted() where !isFront {
@@ -84,7 +84,7 @@ extension Member {
         proceedAwakened(now: now)
     }
 
-    private mutating func attendOperations(now: UInt64) {
+    private func attendOperations(now: UInt64) {
         guard !operations.isEmpty else { return }
         for peer in operations.slowPeers(since: now - min(now, times.slowness)) {
             pairs[peer]?.noteSlow()
@@ -95,13 +95,11 @@ extension Member {
             // The store has it, and the peer may: the key is not settled until that has acknowledged it, or is
             // given up.
             guard case .replicating = operation.progress else {
-                _ = end(number)
+                _ = end(operation)
                 continue
             }
-            operations.update(number) {
-                $0.origin = .nobody
-                $0.deadline = .max
-            }
+            operation.origin = .nobody
+            operation.deadline = .max
         }
     }
 }

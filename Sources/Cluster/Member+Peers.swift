@@ -1,10 +1,10 @@
 /// What peers send.
 extension Member {
     /// The first that is to go over a new link, before anything has come by it.
-    package mutating func sayHello(to peer: Int, now: UInt64) { state(to: peer, now: now) }
+    package func sayHello(to peer: Int, now: UInt64) { state(to: peer, now: now) }
 
     /// A link is there, and the peer's first statement has come by it.
-    package mutating func linked(_ peer: Int, _ statement: Statement, now: UInt64) {
+    package func linked(_ peer: Int, _ statement: Statement, now: UInt64) {
         guard let consequences = pairs[peer]?.linked(statement, now: now) else { return }
         // It has nothing to compare.
         guard !isFront else { return proceedParked(now: now) }
@@ -14,7 +14,7 @@ extension Member {
         proceedAwakened(now: now)
     }
 
-    package mutating func unlinked(_ peer: Int, now: UInt64) {
+    package func unlinked(_ peer: Int, now: UInt64) {
         if fronts.remove(peer) != nil { return }
         guard let consequences = pairs[peer]?.unlinked(now: now) else { return }
         exchanges[peer]?.stop()
@@ -22,7 +22,7 @@ extension Member {
         proceedAwakened(now: now)
     }
 
-    package mutating func heard(_ peer: Int, _ statement: Statement, now: UInt64) {
+    package func heard(_ peer: Int, _ statement: Statement, now: UInt64) {
         guard let consequences = pairs[peer]?.hear(statement, now: now), !isFront else { return }
         store.follow(clock: statement.clock)
         carryOut(consequences, peer, now: now)
@@ -30,13 +30,13 @@ extension Member {
     }
 
     /// Somebody is there who owns nothing and passes on to this member.
-    package mutating func linkedFront(_ front: Int, now: UInt64) {
+    package func linkedFront(_ front: Int, now: UInt64) {
         fronts.insert(front)
         state(to: front, now: now)
     }
 
     /// A peer answers, and refuses a link.
-    package mutating func notePresent(_ peer: Int, now: UInt64) {
+    package func notePresent(_ peer: Int, now: UInt64) {
         pairs[peer]?.notePresent(now: now)
     }
 
@@ -46,31 +46,34 @@ extension Member {
     }
 
     /// What was not acknowledged before the link broke may not have come.
-    private mutating func sendAgain(_ peer: Int, now: UInt64) {
-        for (number, replication) in operations.replications(to: peer) {
-            operations.update(number) { $0.sentAt = now }
+    private func sendAgain(_ peer: Int, now: UInt64) {
+        for (operation, replication) in operations.replications(to: peer) {
+            operation.sentAt = now
             effects.append(
                 .send(
                     peer: peer,
                     .replicate(
-                        sequence: replication.sequence, number, carried(replication.outcome),
-                        replication.state)))
+                        sequence: replication.sequence, operation.request.number,
+                        carried(replication.outcome), replication.state)))
         }
     }
 
-    package mutating func receive(_ frame: PeerFrame, from peer: Int, now: UInt64) {
+    package func receive(_ frame: PeerFrame, from peer: Int, now: UInt64) {
         switch frame {
         case .forward(let request, let hops):
             begin(
                 Operation(
                     request, from: .peer(peer), hops: hops, deadline: now + Self.budget), now: now)
-        case .outcome(let number, let outcome): finish(number, outcome)
+        case .outcome(let number, let outcome):
+            if let operation = operations[number] { finish(operation, outcome) }
         case .decline(let number):
             // Until the next tick: by then the two may be of one mind.
-            guard operations[number]?.progress == .forwarded(to: peer) else { return }
-            operations.move(number, to: .parked)
+            guard let operation = operations[number],
+                operation.progress == .forwarded(to: peer)
+            else { return }
+            operations.move(operation, to: .parked)
             // It has not got what was evicted here either.
-            if operations[number]?.wasLacking == true { proceed(number, now: now) }
+            if operation.wasLacking { proceed(operation, now: now) }
         case .replicate(let sequence, let number, let outcome, let state):
             if let later = store.apply(state) {
                 effects.append(.send(peer: peer, .refuse(sequence: sequence, later)))
@@ -81,10 +84,10 @@ extension Member {
         case .inform(let number, let outcome, let state):
             if store.apply(state) == nil, let number { applied.remember(number, outcome) }
         case .acknowledge(let sequence):
-            guard let (number, replication) = operations.replication(sequence, by: peer) else {
+            guard let (operation, replication) = operations.replication(sequence, by: peer) else {
                 return
             }
-            finish(number, replication.outcome)
+            finish(operation, replication.outcome)
         case .refuse(let sequence, let stamp): refused(sequence, by: peer, stamp, now: now)
         case .barrier(let since):
             guard let consequences = pairs[peer]?.barrierCame(since, now: now) else { return }
@@ -95,44 +98,37 @@ extension Member {
     }
 
     /// The peer knows something later: the change is made anew, above that.
-    private mutating func refused(
+    private func refused(
         _ sequence: UInt32, by peer: Int, _ stamp: Stamp, now: UInt64
     ) {
-        guard let (number, replication) = operations.replication(sequence, by: peer) else { return }
+        guard let (operation, replication) = operations.replication(sequence, by: peer) else {
+            return
+        }
         guard let raised = store.raise(replication.state.key, above: stamp) else {
             // Nothing is left of it here: what the peer has is the later state.
-            return finish(number, replication.outcome)
+            return finish(operation, replication.outcome)
         }
-        let next = operations.nextSequence(peer)
-        operations.move(
-            number,
-            to: .replicating(
-                .init(peer: peer, sequence: next, outcome: replication.outcome, state: raised)))
-        operations.update(number) { $0.sentAt = now }
-        effects.append(
-            .send(
-                peer: peer,
-                .replicate(sequence: next, number, carried(replication.outcome), raised)))
+        replicate(operation, to: peer, replication.outcome, raised, now: now)
     }
 
     // MARK: Comparing
 
-    private mutating func compare(_ frame: PeerFrame, with peer: Int, now: UInt64) {
+    private func compare(_ frame: PeerFrame, with peer: Int, now: UInt64) {
         guard pairs[peer]?.isLinked == true else { return }
         follow(exchanges[peer]?.take(frame, store) ?? [], peer, now: now)
     }
 
-    mutating func startExchange(_ peer: Int, now: UInt64) {
+    func startExchange(_ peer: Int, now: UInt64) {
         follow(exchanges[peer]?.begin() ?? [], peer, now: now)
     }
 
     /// What was surveyed for an exchange with a peer.
-    package mutating func take(_ survey: Survey, for peer: Int, number: UInt32, now: UInt64) {
+    package func take(_ survey: Survey, for peer: Int, number: UInt32, now: UInt64) {
         follow(exchanges[peer]?.take(survey, number: number) ?? [], peer, now: now)
         proceedAwakened(now: now)
     }
 
-    private mutating func follow(_ steps: [Exchange.Step], _ peer: Int, now: UInt64) {
+    private func follow(_ steps: [Exchange.Step], _ peer: Int, now: UInt64) {
         for step in steps {
             switch step {
             case .send(let frame): effects.append(.send(peer: peer, frame))

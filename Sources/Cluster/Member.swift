@@ -11,7 +11,7 @@
 /// - Who asks is answered, or hung up on, within `budget`.
 ///
 /// Who decides about a request is here; what peers send, and what follows from who is there, has files of its own.
-package struct Member<Store: ReplicaStore> {
+package final class Member {
     /// Who asks, for whoever runs this member.
     package typealias Client = UInt64
 
@@ -35,11 +35,13 @@ package struct Member<Store: ReplicaStore> {
     let process: UInt64
     /// Those that pass on to this member, by numbers that are no member's.
     var fronts: Set<Int> = []
-    package var store: Store
+    package let store: any ReplicaStore
     let times: PairTimes
     /// The first owner of a key, and the second one, if there is one.
     private let owners: ([UInt8]) -> (first: Int, second: Int?)
     var effects: [Effect] = []
+    /// Of `effects`, how many were taken.
+    private var takenCount = 0
     var pairs: [Int: Pair] = [:]
     var exchanges: [Int: Exchange] = [:]
     var applied: AppliedOperations
@@ -57,7 +59,7 @@ package struct Member<Store: ReplicaStore> {
     ///   - process: a random number that is not 0.
     ///   - away: members that an earlier process of this one has outlived.
     package init(
-        me: Int, isFront: Bool = false, memberCount: Int, process: UInt64, store: Store,
+        me: Int, isFront: Bool = false, memberCount: Int, process: UInt64, store: any ReplicaStore,
         times: PairTimes = PairTimes(),
         away: MemberSet = [], appliedCountMax: Int = 65_536, now: UInt64,
         owners: @escaping ([UInt8]) -> (first: Int, second: Int?)
@@ -79,10 +81,15 @@ package struct Member<Store: ReplicaStore> {
         }
     }
 
-    /// What is to be done, in this order.
-    package mutating func takeEffects() -> [Effect] {
-        defer { effects.removeAll(keepingCapacity: true) }
-        return effects
+    /// What is to be done next; nil once that is all.
+    package func takeEffect() -> Effect? {
+        guard takenCount < effects.count else {
+            effects.removeAll(keepingCapacity: true)
+            takenCount = 0
+            return nil
+        }
+        takenCount += 1
+        return effects[takenCount - 1]
     }
 
     // MARK: For whoever looks at it
@@ -104,7 +111,7 @@ package struct Member<Store: ReplicaStore> {
     // MARK: Clients
 
     /// What a client asks for.
-    package mutating func ask(
+    package func ask(
         _ client: Client, key: [UInt8], isRead: Bool, command: [UInt8], now: UInt64
     ) {
         countOfOperations += 1
@@ -120,12 +127,12 @@ package struct Member<Store: ReplicaStore> {
             now: now)
     }
 
-    mutating func begin(_ operation: Operation, now: UInt64) {
+    func begin(_ operation: Operation, now: UInt64) {
         let number = operation.request.number
         if let outcome = applied[number] {
             // It has come another way, too. It may wait for the peer still, and answers then.
-            if case .replicating? = operations[number]?.progress {
-                operations.update(number) { $0.origin = operation.origin }
+            if let other = operations[number], case .replicating = other.progress {
+                other.origin = operation.origin
             } else {
                 answer(operation.origin, number, outcome)
             }
@@ -134,46 +141,45 @@ package struct Member<Store: ReplicaStore> {
         // It has come in a circle, as long as nobody knows who decides.
         guard operations[number] == nil else { return }
         operations.insert(operation)
-        proceed(number, now: now)
+        proceed(operation, now: now)
     }
 
     // MARK: Who decides
 
-    mutating func proceed(_ number: OperationNumber, now: UInt64) {
-        guard let operation = operations[number] else { return }
-        // Who was asked to carry it out has, and the change has come.
-        if let outcome = applied[number] { return finish(number, outcome) }
+    func proceed(_ operation: Operation, now: UInt64) {
         let request = operation.request
+        // Who was asked to carry it out has, and the change has come.
+        if let outcome = applied[request.number] { return finish(operation, outcome) }
         let (first, second) = owners(request.key)
         guard first == me || second == me else {
-            return pass(number, to: [first, second].compactMap(\.self), now: now)
+            return pass(operation, to: [first, second].compactMap(\.self), now: now)
         }
         guard let other = first == me ? second : first, let pair = pairs[other] else {
-            return perform(number, peer: nil, waits: false, now: now)
+            return perform(operation, peer: nil, waits: false, now: now)
         }
         switch pair.charge(isFirst: first == me, now: now) {
         case .mine(true)
         where request.isRead && operation.origin != .peer(other) && !operation.wasLacking
             && hears(other, at: now) && store.mayLack(request.key):
             // It was evicted here, and the other owner may have it still.
-            operations.update(number) { $0.wasLacking = true }
-            pass(number, to: [other], now: now)
-        case .mine(let waits): perform(number, peer: other, waits: waits, now: now)
+            operation.wasLacking = true
+            pass(operation, to: [other], now: now)
+        case .mine(let waits): perform(operation, peer: other, waits: waits, now: now)
         case .peers(true)
         where request.isRead && !operations.isUnsettled(request.key)
             && !store.changesByReading(request.key)
             // What is not here may be there; unless that is who asks.
             && (operation.origin == .peer(other) || store.stamp(of: request.key) != .none):
-            perform(number, peer: other, waits: false, now: now)
-        case .peers: pass(number, to: [other], now: now)
-        case .undecided: operations.move(number, to: .parked)
+            perform(operation, peer: other, waits: false, now: now)
+        case .peers: pass(operation, to: [other], now: now)
+        case .undecided: operations.move(operation, to: .parked)
         }
     }
 
     /// Sends a request on its way to one of these, the first that can be reached, or by way of somebody who can.
-    private mutating func pass(_ number: OperationNumber, to targets: [Int], now: UInt64) {
-        guard let operation = operations[number], operation.hops < Self.hopCountMax else {
-            return operations.move(number, to: .parked)
+    private func pass(_ operation: Operation, to targets: [Int], now: UInt64) {
+        guard operation.hops < Self.hopCountMax else {
+            return operations.move(operation, to: .parked)
         }
         var origin: Int?
         if case .peer(let peer) = operation.origin { origin = peer }
@@ -185,22 +191,23 @@ package struct Member<Store: ReplicaStore> {
                     && targets.contains { pairs[peer]?.peerHears($0) == true }
             } : heard.first { $0 != origin }
         guard let next else {
-            if let origin, heard == [origin] { return decline(number, to: origin) }
-            return operations.move(number, to: .parked)
+            if let origin, heard == [origin] { return decline(operation, to: origin) }
+            return operations.move(operation, to: .parked)
         }
-        operations.move(number, to: .forwarded(to: next))
-        operations.update(number) { $0.sentAt = now }
+        operations.move(operation, to: .forwarded(to: next))
+        operation.sentAt = now
         effects.append(.send(peer: next, .forward(operation.request, hops: operation.hops + 1)))
     }
 
     /// Who has sent it decides, as far as is known here: it goes back, and is forgotten.
-    private mutating func decline(_ number: OperationNumber, to peer: Int) {
+    private func decline(_ operation: Operation, to peer: Int) {
+        let number = operation.request.number
         _ = operations.remove(number)
         effects.append(.send(peer: peer, .decline(number)))
     }
 
     /// Lets the other owner of a key have this member's state of it, if it serves the key and has one.
-    package mutating func tell(_ key: [UInt8]) {
+    package func tell(_ key: [UInt8]) {
         let (first, second) = owners(key)
         guard first == me || second == me, let other = first == me ? second : first,
             pairs[other]?.isLinked == true,
@@ -212,41 +219,44 @@ package struct Member<Store: ReplicaStore> {
 
     // MARK: Carrying out
 
-    private mutating func perform(
-        _ number: OperationNumber, peer: Int?, waits: Bool, now: UInt64
-    ) {
-        guard let operation = operations[number] else { return }
-        let key = operation.request.key
-        if waits, operations.isUnsettled(key) {
+    private func perform(_ operation: Operation, peer: Int?, waits: Bool, now: UInt64) {
+        let request = operation.request
+        if waits, operations.isUnsettled(request.key) {
             // Behind what is under way: what it would see may still be lost.
-            return operations.queue(number, behind: key)
+            return operations.queue(operation, behind: request.key)
         }
-        let mayWait = waits && !operation.request.isRead
-        if mayWait { store.unsettle(key) }
+        let mayWait = waits && !request.isRead
+        if mayWait { store.unsettle(request.key) }
         let (outcome, changed) = carryOut(operation)
-        if !operation.request.isRead { applied.remember(number, outcome) }
+        if !request.isRead { applied.remember(request.number, outcome) }
         guard mayWait, let peer, let changed else {
-            if mayWait { store.settle(key) }
-            if let peer, let changed {
-                tell(peer, changed, of: operation, outcome, waits: waits)
-            }
-            return finish(number, outcome)
+            if mayWait { store.settle(request.key) }
+            if let peer, let changed { tell(peer, changed, of: operation, outcome) }
+            return finish(operation, outcome)
         }
+        replicate(operation, to: peer, outcome, changed, now: now)
+    }
+
+    /// Lets the peer have a change that is answered for once it is there.
+    func replicate(
+        _ operation: Operation, to peer: Int, _ outcome: Outcome, _ state: KeyState, now: UInt64
+    ) {
         let sequence = operations.nextSequence(peer)
         operations.move(
-            number,
+            operation,
             to: .replicating(
-                .init(peer: peer, sequence: sequence, outcome: outcome, state: changed)))
-        operations.update(number) { $0.sentAt = now }
+                .init(peer: peer, sequence: sequence, outcome: outcome, state: state)))
+        operation.sentAt = now
         effects.append(
             .send(
                 peer: peer,
-                .replicate(sequence: sequence, number, carried(outcome), changed)))
+                .replicate(
+                    sequence: sequence, operation.request.number, carried(outcome), state)))
     }
 
     /// A change that nobody waits for.
-    private mutating func tell(
-        _ peer: Int, _ changed: KeyState, of operation: Operation, _ outcome: Outcome, waits: Bool
+    private func tell(
+        _ peer: Int, _ changed: KeyState, of operation: Operation, _ outcome: Outcome
     ) {
         if operation.request.isRead {
             // A note on an item, no state of its own.
@@ -256,13 +266,10 @@ package struct Member<Store: ReplicaStore> {
         singleCopyCount += 1
         guard pairs[peer]?.tellsPeer == true else { return }
         effects.append(
-            .send(
-                peer: peer, .inform(operation.request.number, carried(outcome), changed)))
+            .send(peer: peer, .inform(operation.request.number, carried(outcome), changed)))
     }
 
-    private mutating func carryOut(
-        _ operation: Operation
-    ) -> (outcome: Outcome, changed: KeyState?) {
+    private func carryOut(_ operation: Operation) -> (outcome: Outcome, changed: KeyState?) {
         guard let made = operation.made, store.stamp(of: operation.request.key) == made.state.stamp
         else { return store.perform(operation.request) }
         // It was, and nothing has come since.
@@ -272,33 +279,39 @@ package struct Member<Store: ReplicaStore> {
     /// What a peer is told of an outcome: nothing of one that it would not remember.
     func carried(_ outcome: Outcome) -> Outcome? { outcome.isRemembered ? outcome : nil }
 
-    /// Takes it out of what is under way. What waited for its key goes on.
-    mutating func end(_ number: OperationNumber) -> Operation? {
-        guard let operation = operations.remove(number) else { return nil }
-        if case .replicating(let replication) = operation.progress {
-            store.settle(replication.state.key)
-            awakened += operations.takeQueue(of: replication.state.key)
-        }
-        return operation
+    /// Takes it out of what is under way. What waited for its key goes on. False if it was out already.
+    func end(_ operation: Operation) -> Bool {
+        let progress = operation.progress
+        guard operations.remove(operation.request.number) != nil else { return false }
+        if case .replicating(let replication) = progress { settle(replication.state.key) }
+        return true
+    }
+
+    func settle(_ key: [UInt8]) {
+        store.settle(key)
+        awakened += operations.takeQueue(of: key)
     }
 
     /// To be called at the end of whatever may have ended operations.
-    mutating func proceedAwakened(now: UInt64) {
+    func proceedAwakened(now: UInt64) {
         while !awakened.isEmpty {
             let numbers = awakened
             awakened = []
-            for number in numbers where operations[number]?.progress == .queued {
-                proceed(number, now: now)
+            for number in numbers {
+                guard let operation = operations[number], operation.progress == .queued else {
+                    continue
+                }
+                proceed(operation, now: now)
             }
         }
     }
 
-    mutating func finish(_ number: OperationNumber, _ outcome: Outcome) {
-        guard let operation = end(number) else { return }
-        answer(operation.origin, number, outcome)
+    func finish(_ operation: Operation, _ outcome: Outcome) {
+        guard end(operation) else { return }
+        answer(operation.origin, operation.request.number, outcome)
     }
 
-    private mutating func answer(
+    private func answer(
         _ origin: Operation.Origin, _ number: OperationNumber, _ outcome: Outcome
     ) {
         switch origin {

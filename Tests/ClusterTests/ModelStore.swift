@@ -2,7 +2,7 @@ import Cluster
 
 /// Copies in a dictionary: the rules of commands and of stamps, and nothing else. What the node's own store does
 /// with memory is tested with the node's own store.
-struct ModelStore: SimulatedStore {
+final class ModelStore: SimulatedStore {
     private(set) var states: [[UInt8]: KeyState] = [:]
     private var versions: VersionClock
     /// Microseconds since 2025, as this machine believes. Whoever runs it sets it.
@@ -21,13 +21,13 @@ struct ModelStore: SimulatedStore {
     }
 
     var clock: UInt64 { max(versions.lastMicroseconds, wall) }
-    mutating func follow(clock: UInt64) { versions.follow(microseconds: clock, now: wall) }
+    func follow(clock: UInt64) { versions.follow(microseconds: clock, now: wall) }
 
     private func item(_ key: [UInt8]) -> KeyState? {
         states[key].flatMap { $0.kind == .item ? $0 : nil }
     }
 
-    mutating func perform(_ request: Request) -> (outcome: Outcome, changed: KeyState?) {
+    func perform(_ request: Request) -> (outcome: Outcome, changed: KeyState?) {
         guard let command = ModelCommand(request.command) else { return (told(.miss), nil) }
         let old = item(request.key)
         switch command.verb {
@@ -50,7 +50,7 @@ struct ModelStore: SimulatedStore {
         ModelOutcome(result, value: value).outcome
     }
 
-    private mutating func store(
+    private func store(
         _ key: [UInt8], _ value: [UInt8]
     ) -> (outcome: Outcome, changed: KeyState?) {
         var state = next(key, isNew: item(key) == nil)
@@ -60,9 +60,9 @@ struct ModelStore: SimulatedStore {
     }
 
     /// What a new process does not know.
-    mutating func restart() { unsettled = [] }
+    func restart() { unsettled = [] }
 
-    mutating func lose() {
+    func lose() {
         states = [:]
         versions = VersionClock(member: UInt8(me))
         restart()
@@ -75,16 +75,16 @@ struct ModelStore: SimulatedStore {
         ModelOutcome(outcome)
     }
 
-    mutating func unsettle(_ key: [UInt8]) {
+    func unsettle(_ key: [UInt8]) {
         precondition(unsettled.insert(key).inserted, "a key that is unsettled twice")
     }
 
-    mutating func settle(_ key: [UInt8]) {
+    func settle(_ key: [UInt8]) {
         precondition(unsettled.remove(key) != nil, "a key that is settled already")
     }
 
     /// An empty state above what is known of the key.
-    private mutating func next(_ key: [UInt8], isNew: Bool, above: Stamp = .none) -> KeyState {
+    private func next(_ key: [UInt8], isNew: Bool, above: Stamp = .none) -> KeyState {
         let known = max(states[key]?.stamp ?? .none, above)
         let version = versions.make(above: known.version, now: wall)
         let birth =
@@ -92,7 +92,7 @@ struct ModelStore: SimulatedStore {
         return KeyState(key: key, stamp: Stamp(birth: birth, version: version), kind: .item)
     }
 
-    mutating func apply(_ state: KeyState) -> Stamp? {
+    func apply(_ state: KeyState) -> Stamp? {
         let known = states[state.key]?.stamp ?? .none
         guard state.stamp >= known else { return known }
         states[state.key] = state
@@ -104,7 +104,7 @@ struct ModelStore: SimulatedStore {
     func state(of key: [UInt8]) -> KeyState? { states[key] }
     func stamp(of key: [UInt8]) -> Stamp { states[key]?.stamp ?? .none }
 
-    mutating func raise(_ key: [UInt8], above stamp: Stamp) -> KeyState? {
+    func raise(_ key: [UInt8], above stamp: Stamp) -> KeyState? {
         guard var state = states[key] else { return nil }
         state.stamp = next(key, isNew: false, above: stamp).stamp
         states[key] = state

@@ -7,7 +7,7 @@ import SessionMap
 @testable import NodeStage
 
 /// The node's own store, over a real map, with commands of the text protocol.
-struct NodeSite: SimulatedStore {
+final class NodeSite: SimulatedStore {
     private let me: Int
     private let memberCount: Int
     private let owners: @Sendable ([UInt8]) -> (first: Int, second: Int?)
@@ -65,9 +65,9 @@ struct NodeSite: SimulatedStore {
         set { time.wall = newValue }
     }
 
-    mutating func restart() { store = Self.makeStore(node, me: me, time) }
+    func restart() { store = Self.makeStore(node, me: me, time) }
 
-    mutating func lose() {
+    func lose() {
         node = Self.makeNode(me: me, memberCount: memberCount, owners: owners)
         restart()
     }
@@ -126,21 +126,21 @@ struct NodeSite: SimulatedStore {
 
     // MARK: The store
 
-    mutating func perform(_ request: Request) -> (outcome: Outcome, changed: KeyState?) {
+    func perform(_ request: Request) -> (outcome: Outcome, changed: KeyState?) {
         store.perform(request)
     }
-    mutating func apply(_ state: KeyState) -> Stamp? { store.apply(state) }
-    mutating func released(_ state: KeyState) { store.released(state) }
+    func apply(_ state: KeyState) -> Stamp? { store.apply(state) }
+    func released(_ state: KeyState) { store.released(state) }
     func changesByReading(_ key: [UInt8]) -> Bool { store.changesByReading(key) }
     func mayLack(_ key: [UInt8]) -> Bool { store.mayLack(key) }
     func stamp(of key: [UInt8]) -> Stamp { store.stamp(of: key) }
     func state(of key: [UInt8]) -> KeyState? { store.state(of: key) }
-    mutating func raise(_ key: [UInt8], above stamp: Stamp) -> KeyState? {
+    func raise(_ key: [UInt8], above stamp: Stamp) -> KeyState? {
         store.raise(key, above: stamp)
     }
-    mutating func unsettle(_ key: [UInt8]) { store.unsettle(key) }
-    mutating func settle(_ key: [UInt8]) { store.settle(key) }
+    func unsettle(_ key: [UInt8]) { store.unsettle(key) }
+    func settle(_ key: [UInt8]) { store.settle(key) }
     var clock: UInt64 { store.clock }
-    mutating func follow(clock: UInt64) { store.follow(clock: clock) }
+    func follow(clock: UInt64) { store.follow(clock: clock) }
     func states(of found: SurveyedState) -> [KeyState] { store.states(of: found) }
 }

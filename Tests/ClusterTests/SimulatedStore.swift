@@ -10,9 +10,9 @@ protocol SimulatedStore: ReplicaStore {
     var wall: UInt64 { get set }
 
     /// The process ends, and another one begins with what is left of it.
-    mutating func restart()
+    func restart()
     /// The same, with nothing left.
-    mutating func lose()
+    func lose()
 
     func survey(sharedWith peer: Int) -> Survey
     /// All that a member should have like the other owner of its key.

@@ -44,8 +44,8 @@ final class Simulation<Store: SimulatedStore> {
     }
 
     private struct Site {
-        var member: Member<Store>?
-        var store: Store
+        var member: Member?
+        let store: Store
         var isStopped = false
         /// What came while it was stopped.
         var waiting: [Event] = []
@@ -171,8 +171,7 @@ final class Simulation<Store: SimulatedStore> {
     }
 
     private func flush(_ site: Int, isHello: Bool = false) {
-        guard let effects = sites[site].member?.takeEffects() else { return }
-        for effect in effects {
+        while let effect = sites[site].member?.takeEffect() {
             switch effect {
             case .reply(let client, let outcome): answered(client, outcome)
             case .hangUp(let client): answered(client, nil)
@@ -187,9 +186,7 @@ final class Simulation<Store: SimulatedStore> {
                     at: arrival)
             case .survey(let peer, let number):
                 // It takes time, and what is changed meanwhile may or may not be in it.
-                guard let survey = sites[site].member?.store.survey(sharedWith: peer) else {
-                    continue
-                }
+                let survey = sites[site].store.survey(sharedWith: peer)
                 queue.push(
                     .survey(
                         site, process: sites[site].processCount, peer: peer, number: number,
@@ -275,16 +272,15 @@ final class Simulation<Store: SimulatedStore> {
     }
 
     private func attend(
-        _ number: Int, _ event: Event, _ body: (inout Member<Store>) -> Void
+        _ number: Int, _ event: Event, _ body: (Member) -> Void
     ) {
-        guard sites[number].member != nil else { return }
+        guard let member = sites[number].member else { return }
         if sites[number].isStopped {
             if case .tick = event { return }
             return sites[number].waiting.append(event)
         }
-        let wall = now + sites[number].wallOffset
-        sites[number].member?.store.wall = wall
-        if sites[number].member != nil { body(&sites[number].member!) }
+        sites[number].store.wall = now + sites[number].wallOffset
+        body(member)
         flush(number)
         if case .tick = event { queue.push(.tick(number), at: now + 5_000) }
     }
@@ -308,7 +304,6 @@ final class Simulation<Store: SimulatedStore> {
             sites[victim].losesFile = profile.losesFiles && Bool.random(using: &generator)
             note("member \(victim) is killed\(sites[victim].losesFile ? ", its file lost" : "")")
             for client in asking { hungUp(client) }
-            if let store = sites[victim].member?.store { sites[victim].store = store }
             sites[victim].member = nil
             sites[victim].isStopped = false
             sites[victim].waiting = []
@@ -427,7 +422,7 @@ final class Simulation<Store: SimulatedStore> {
                 }
             }
         }
-        let contents = sites.map { $0.member?.store.contents ?? [:] }
+        let contents = sites.map { $0.member == nil ? [:] : $0.store.contents }
         for number in sites.indices {
             for (key, state) in contents[number] {
                 let (first, second) = owners(key)

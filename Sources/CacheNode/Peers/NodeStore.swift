@@ -6,7 +6,7 @@ import SessionMap
 ///
 /// Confined to whoever has the member's lock. Every change of an item of the map that is not an end by time or for
 /// room passes here, so what is found in the map stays true until the next change.
-struct NodeStore: ReplicaStore {
+final class NodeStore: ReplicaStore {
     private let map: SessionMap
     private let nodeClock: NodeClock
     private let wall: () -> UInt64
@@ -65,7 +65,7 @@ struct NodeStore: ReplicaStore {
 
     // MARK: Requests
 
-    mutating func perform(_ request: Request) -> (outcome: Outcome, changed: KeyState?) {
+    func perform(_ request: Request) -> (outcome: Outcome, changed: KeyState?) {
         let now = nodeClock.now()
         let key = request.key
         let before = map.copyHead(of: key.span, now: now.seconds)
@@ -110,16 +110,16 @@ struct NodeStore: ReplicaStore {
 
     /// As long as somebody may come back with an older state of a key, its later one leaves a tombstone when it
     /// expires or is evicted: else the older state would be the later one.
-    private mutating func remember(_ key: [UInt8], hash: UInt64, _ stamp: Stamp, now: Moment) {
+    private func remember(_ key: [UInt8], hash: UInt64, _ stamp: Stamp, now: Moment) {
         shadows.insert(key, hash: hash, stamp, now: now.seconds)
     }
 
-    mutating func released(_ state: KeyState) {
+    func released(_ state: KeyState) {
         guard state.kind == .item else { return }
         remember(state.key, hash: hash(state.key), state.stamp, now: nodeClock.now())
     }
 
-    private mutating func bury(_ end: KeyState, hash: UInt64, now: Moment) -> KeyState {
+    private func bury(_ end: KeyState, hash: UInt64, now: Moment) -> KeyState {
         tombstones.insert(end.key, hash: hash, end.stamp, now: now.seconds)
         return end
     }
@@ -171,7 +171,7 @@ struct NodeStore: ReplicaStore {
         return state
     }
 
-    mutating func apply(_ state: KeyState) -> Stamp? {
+    func apply(_ state: KeyState) -> Stamp? {
         let now = nodeClock.now()
         let head = map.copyHead(of: state.key.span, now: now.seconds)
         let hash = hash(state.key)
@@ -215,7 +215,7 @@ struct NodeStore: ReplicaStore {
             fraction: now.fraction)
     }
 
-    mutating func raise(_ key: [UInt8], above stamp: Stamp) -> KeyState? {
+    func raise(_ key: [UInt8], above stamp: Stamp) -> KeyState? {
         let now = nodeClock.now()
         let hash = hash(key)
         guard var state = state(of: key, now: now) ?? tombstone(hash) else { return nil }
@@ -238,16 +238,16 @@ struct NodeStore: ReplicaStore {
 
     // MARK: What may be read
 
-    mutating func unsettle(_ key: [UInt8]) { gates.unsettle(hash: map.keyHash(key.span)) }
-    mutating func settle(_ key: [UInt8]) { gates.settle(hash: map.keyHash(key.span)) }
+    func unsettle(_ key: [UInt8]) { gates.unsettle(hash: map.keyHash(key.span)) }
+    func settle(_ key: [UInt8]) { gates.settle(hash: map.keyHash(key.span)) }
 
     // MARK: Clocks
 
     var clock: UInt64 { max(versions.lastMicroseconds, wall()) }
-    mutating func follow(clock: UInt64) { versions.follow(microseconds: clock, now: wall()) }
+    func follow(clock: UInt64) { versions.follow(microseconds: clock, now: wall()) }
 
     /// To be called every second.
-    mutating func maintain() {
+    func maintain() {
         let now = nodeClock.now().seconds
         tombstones.expire(isEverybodyHere: isEverybodyHere, now: now)
         shadows.expire(isEverybodyHere: isEverybodyHere, now: now)

@@ -19,6 +19,8 @@ final class PeerLink: @unchecked Sendable {
     /// It takes no more at present; then somebody has to wait until it does.
     private(set) var isStuck = false
     private(set) var isBroken = false
+    /// Whether it is among those that send at the end of a turn.
+    var isOwing = false
     private var readable: DescriptorEvent?
     private var writable: DescriptorEvent?
     /// Whether the peer's first statement has come.

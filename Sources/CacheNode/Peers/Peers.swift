@@ -29,7 +29,8 @@ final class Peers: @unchecked Sendable {
     /// From which age on a read proves an item; without probation none does.
     private var proofAge = UInt32.max
     private let lock = Mutex(())
-    private var member: Member<NodeStore>?
+    private var member: Member?
+    private var store: NodeStore?
     private var links: [Int: PeerLink] = [:]
     /// Those that have nothing but statements.
     private var statementLinks: [Int: PeerLink] = [:]
@@ -37,14 +38,16 @@ final class Peers: @unchecked Sendable {
     private var countOfClients: UInt64 = 0
     /// The client whose request is being asked for, whom nobody has to wake up.
     private var asking: UInt64 = 0
-    private var mayOwe: Set<Int> = []
-    /// Whether there is anything in `mayOwe`, for who does not have the lock.
+    /// Those with something to send.
+    private var owing: [PeerLink] = []
+    /// Whether there are any, for who does not have the lock.
     private let owes = Atomic<Bool>(false)
     private var context: NodeContext?
+    private var clock: NodeClock?
     private var map: SessionMap?
     private var counts = PeerCounts()
-    /// As they were published last.
-    private var standings: [Int: Standing] = [:]
+    /// By member, as they were published last.
+    private var standings: [Standing]
     /// Wakes the peers' thread up for what only it may do.
     let attention = Mutex<WakeUp?>(nil)
     private let proven = Mutex<[[UInt8]]>([])
@@ -56,6 +59,7 @@ final class Peers: @unchecked Sendable {
         self.configuration = configuration
         me = configuration.me ?? Self.frontNumber
         gates = ReadGates(memberCount: configuration.members.count)
+        standings = .init(repeating: .unknown, count: configuration.members.count)
         process = UInt64.random(in: 1 ... .max)
         seed = Self.seed(of: configuration)
     }
@@ -70,6 +74,7 @@ final class Peers: @unchecked Sendable {
     /// Before any thread runs.
     func prepare(_ context: NodeContext, _ space: Space, listener: ListenerIdentity) {
         self.context = context
+        clock = context.clock
         map = space.map
         if case .probation(_, let age) = space.map.configuration.eviction { proofAge = UInt32(age) }
         if context.clock.secondsAway >= Tombstones.secondsMax {
@@ -88,6 +93,7 @@ final class Peers: @unchecked Sendable {
             tombstoneCountMax: space.configuration.memoryByteCount / 20 / Tombstones.byteCount,
             hasEvicted: { [evicted] in evicted.value.load(ordering: .relaxed) })
         let silence = UInt64(configuration.silenceMilliseconds) * 1_000
+        self.store = store
         member = Member(
             me: me, isFront: isFront, memberCount: configuration.members.count, process: process,
             store: store,
@@ -96,7 +102,7 @@ final class Peers: @unchecked Sendable {
     }
 
     /// Microseconds of the boot-time clock.
-    var now: UInt64 { (context?.clock.nanoseconds() ?? 0) / 1_000 }
+    var now: UInt64 { (clock?.nanoseconds() ?? 0) / 1_000 }
 
     // MARK: Workers
 
@@ -108,7 +114,7 @@ final class Peers: @unchecked Sendable {
     @inline(__always)
     func mayBeUnsettled(_ key: Span<UInt8>) -> Bool {
         guard let map else { return true }
-        return gates.mayBeUnsettled(hash: map.keyHash(key))
+        return gates.mayBeUnsettled(map.keyHash(key))
     }
 
     /// Whether a read may be answered from this node's memory.
@@ -194,7 +200,7 @@ final class Peers: @unchecked Sendable {
                 let old = links.updateValue(link, forKey: link.peer)
                 member?.sayHello(to: link.peer, now: now)
                 // The first message of a link, on the link itself.
-                for effect in member?.takeEffects() ?? [] {
+                while let effect = member?.takeEffect() {
                     if case .state(link.peer, let statement) = effect { link.append(statement) }
                 }
                 link.send()
@@ -228,10 +234,12 @@ final class Peers: @unchecked Sendable {
     func takeReceived(_ link: PeerLink) -> Bool {
         lock.withLock { _ in
             let now = now
+            var mayChangeStandings = false
             do {
                 while let message = try link.next() {
                     switch message {
                     case .statement(let statement):
+                        mayChangeStandings = true
                         if !link.isBegun, links[link.peer] === link, link.isFronts {
                             link.isBegun = true
                             member?.linkedFront(link.peer, now: now)
@@ -244,6 +252,7 @@ final class Peers: @unchecked Sendable {
                     case .frame(let frame):
                         guard link.isBegun, isPlausible(frame) else { return false }
                         counts.note(received: frame)
+                        mayChangeStandings = mayChangeStandings || frame.mayChangeStandings
                         member?.receive(frame, from: link.peer, now: now)
                     }
                     carryOutEffects()
@@ -253,7 +262,7 @@ final class Peers: @unchecked Sendable {
                     "closed the link to \(configuration.name(of: link.peer)): \(error)")
                 return false
             }
-            publish()
+            if mayChangeStandings { publish() }
             sendAll()
             return true
         }
@@ -280,7 +289,7 @@ final class Peers: @unchecked Sendable {
     func sendMore(_ link: PeerLink) {
         lock.withLock { _ in
             link.send()
-            noteOwing(link.peer)
+            noteOwing(link)
         }
     }
 
@@ -316,7 +325,7 @@ final class Peers: @unchecked Sendable {
 
     /// Every second.
     func maintain() {
-        lock.withLock { _ in member?.store.maintain() }
+        lock.withLock { _ in store?.maintain() }
     }
 
     private func finish() {
@@ -350,6 +359,7 @@ final class Peers: @unchecked Sendable {
     func end() {
         lock.withLock { _ in
             member = nil
+            store = nil
             map = nil
             context = nil
         }
@@ -365,12 +375,10 @@ final class Peers: @unchecked Sendable {
     // MARK: Effects
 
     private func carryOutEffects() {
-        while let effects = member?.takeEffects(), !effects.isEmpty {
-            for effect in effects { carryOut(effect) }
-        }
+        while let effect = member?.takeEffect() { carryOut(effect) }
     }
 
-    private func carryOut(_ effect: Member<NodeStore>.Effect) {
+    private func carryOut(_ effect: Member.Effect) {
         switch effect {
         case .reply(let client, let outcome):
             pending.removeValue(forKey: client)?
@@ -382,32 +390,33 @@ final class Peers: @unchecked Sendable {
             guard let link = links[peer] else { return }
             counts.note(sent: frame)
             link.append(frame)
-            noteOwing(peer)
+            noteOwing(link)
         case .state(let peer, let statement):
             guard let link = statementLinks[peer] ?? links[peer] else { return }
             link.append(statement)
-            noteOwing(peer)
+            noteOwing(link)
         case .survey(let peer, let number):
             surveys.append((peer, number))
             attention.withLock { $0?.wake() }
         }
     }
 
-    private func noteOwing(_ peer: Int) {
-        mayOwe.insert(peer)
+    private func noteOwing(_ link: PeerLink) {
+        guard !link.isOwing else { return }
+        link.isOwing = true
+        owing.append(link)
         owes.store(true, ordering: .relaxed)
     }
 
     private func sendAll() {
-        guard !mayOwe.isEmpty else { return }
+        guard !owing.isEmpty else { return }
         var needsAttention = false
-        for peer in mayOwe {
-            for link in [links[peer], statementLinks[peer]].compactMap(\.self) where !link.isEmpty {
-                link.send()
-                if link.isStuck || link.isBroken { needsAttention = true }
-            }
+        for link in owing {
+            link.isOwing = false
+            link.send()
+            if link.isStuck || link.isBroken { needsAttention = true }
         }
-        mayOwe.removeAll(keepingCapacity: true)
+        owing.removeAll(keepingCapacity: true)
         owes.store(false, ordering: .relaxed)
         if needsAttention { attention.withLock { $0?.wake() } }
     }
@@ -429,7 +438,7 @@ final class Peers: @unchecked Sendable {
             }
         }
         gates.setAll(until: openUntil)
-        self.member?.store.isEverybodyHere = isEverybodyHere
+        store?.isEverybodyHere = isEverybodyHere
     }
 
     // MARK: Surveys
@@ -457,7 +466,7 @@ final class Peers: @unchecked Sendable {
     /// Looks at everything that is owned together with a peer. Takes long: on a thread of its own.
     func survey(_ peer: Int, number: UInt32) {
         guard let map, let context else { return }
-        let tombstones = lock.withLock { _ in member?.store.allTombstones ?? [] }
+        let tombstones = lock.withLock { _ in store?.allTombstones ?? [] }
         let survey = NodeStore.survey(
             map, tombstones, seed: seed, now: context.clock.now().seconds
         ) { isShared($0, with: peer) }
@@ -469,7 +478,7 @@ final class Peers: @unchecked Sendable {
 
     // MARK: For operators
 
-    private func counts(of member: Member<NodeStore>?) -> PeerCounts {
+    private func counts(of member: Member?) -> PeerCounts {
         var counts = counts
         counts.singleCopies = member?.singleCopyCount ?? 0
         return counts
@@ -487,10 +496,20 @@ final class Peers: @unchecked Sendable {
                         isHeard: member?.hears(peer, at: now) ?? false,
                         isCatchingUp: member?.isCatchingUp(with: peer) ?? false)
                 },
-                counts: counts(of: member), storeCounts: member?.store.counts ?? .init(),
-                tombstoneCount: member?.store.tombstones.count ?? 0,
-                tombstonesDroppedEarly: member?.store.tombstones.droppedEarlyCount ?? 0,
+                counts: counts(of: member), storeCounts: store?.counts ?? .init(),
+                tombstoneCount: store?.tombstones.count ?? 0,
+                tombstonesDroppedEarly: store?.tombstones.droppedEarlyCount ?? 0,
                 operationCount: member?.operationCount ?? 0)
+        }
+    }
+}
+
+extension PeerFrame {
+    /// Whether it may be the last that two members waited for, to come together: clients' requests are not.
+    fileprivate var mayChangeStandings: Bool {
+        switch self {
+        case .forward, .outcome, .decline, .replicate, .acknowledge, .refuse, .inform: false
+        case .barrier, .compare, .digests, .list, .want, .exchanged: true
         }
     }
 }

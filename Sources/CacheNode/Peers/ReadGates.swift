@@ -12,6 +12,8 @@ final class ReadGates: Sendable {
     private let timeOfAll = Gate()
     /// By the keys' hashes in the map: how many changes are under way that are not at both owners.
     private let unsettled: [Gate]
+    /// The sum of `unsettled`: as long as it is 0 nobody has to hash a key.
+    private let unsettledSum = Gate()
     private static let unsettledCount = 1_024
 
     init(memberCount: Int) {
@@ -35,11 +37,19 @@ final class ReadGates: Sendable {
         unsettled[Int(hash % UInt64(Self.unsettledCount))]
     }
 
-    func unsettle(hash: UInt64) { counter(hash).value.add(1, ordering: .acquiringAndReleasing) }
-    func settle(hash: UInt64) { counter(hash).value.subtract(1, ordering: .acquiringAndReleasing) }
+    func unsettle(hash: UInt64) {
+        unsettledSum.value.add(1, ordering: .acquiringAndReleasing)
+        counter(hash).value.add(1, ordering: .acquiringAndReleasing)
+    }
 
-    /// Whether a key with this hash, or another one, may have a change that can still be lost.
-    func mayBeUnsettled(hash: UInt64) -> Bool {
-        counter(hash).value.load(ordering: .acquiring) != 0
+    func settle(hash: UInt64) {
+        counter(hash).value.subtract(1, ordering: .acquiringAndReleasing)
+        unsettledSum.value.subtract(1, ordering: .acquiringAndReleasing)
+    }
+
+    /// Whether the key with this hash, or another one, may have a change that can still be lost.
+    func mayBeUnsettled(_ hash: @autoclosure () -> UInt64) -> Bool {
+        unsettledSum.value.load(ordering: .acquiring) != 0
+            && counter(hash()).value.load(ordering: .acquiring) != 0
     }
 }

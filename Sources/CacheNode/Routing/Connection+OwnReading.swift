@@ -3,20 +3,20 @@ import SessionMap
 
 /// The most frequent command of all, where it costs hardly more than at a node by itself.
 extension Connection.Step {
-    /// `get` or `gets` of one key whose item is here, while all that is here may be read. Nil, and nothing is done, of
+    /// `get` or `gets` of one key whose item is here, while all that is here may be read. False, and nothing is done, of
     /// everything else.
     static func readHere(
         _ input: inout InputBuffer, _ output: inout OutputBuffer, _ executor: borrowing Executor,
         _ peers: Peers, now: Moment
-    ) -> Self? {
-        guard let newline = input.newline() else { return nil }
+    ) -> Bool {
+        guard let newline = input.newline() else { return false }
         let bytes = input.bytes
         let span = bytes.span
         guard let (range, showsCASUnique) = onlyKey(span.extracting(first: newline)) else {
-            return nil
+            return false
         }
         let key = span.extracting(range.range)
-        guard !peers.mayBeUnsettled(key) else { return nil }
+        guard !peers.mayBeUnsettled(key) else { return false }
         var isProven = false
         let pendingByteCount = output.pendingByteCount
         let found = executor.retrieveHere(key, now: now) { hit in
@@ -28,13 +28,13 @@ extension Connection.Step {
         }
         guard let found else {
             output.takeBack(output.pendingByteCount - pendingByteCount)
-            return nil
+            return false
         }
         if isProven { peers.noteProven(key) }
         if let pinned = found { output.append(block: pinned) }
         output.append(.end)
         input.use(newline + 1)
-        return .over
+        return true
     }
 
     /// The key of a line that is `get` or `gets`, a space and a key.

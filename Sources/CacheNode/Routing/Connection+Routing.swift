@@ -12,9 +12,9 @@ extension Connection.Step {
     ) -> Self {
         guard !input.isEmpty else { return .ends(.needsInput) }
         if readsAreOpen, !isBinary, !isLogged,
-            let step = readHere(&input, &output, executor, peers, now: now)
+            readHere(&input, &output, executor, peers, now: now)
         {
-            return step
+            return .over
         }
         let shape = CommandShape.of(
             input.bytes.span, isBinary: isBinary,

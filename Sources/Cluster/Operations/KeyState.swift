@@ -30,15 +30,15 @@ package struct KeyState: Equatable, Sendable {
 }
 
 /// One member's copies. The rules of commands are the store's; which member carries them out is not.
-package protocol ReplicaStore {
+package protocol ReplicaStore: AnyObject {
     /// Carries a request out. What it changes gets a stamp above everything that is known of the key.
-    mutating func perform(_ request: Request) -> (outcome: Outcome, changed: KeyState?)
+    func perform(_ request: Request) -> (outcome: Outcome, changed: KeyState?)
 
     /// Takes a state over if it is the later one. Nil if it was, or is there; else what is there.
-    mutating func apply(_ state: KeyState) -> Stamp?
+    func apply(_ state: KeyState) -> Stamp?
 
     /// A change was acknowledged without the other owner, who may come back.
-    mutating func released(_ state: KeyState)
+    func released(_ state: KeyState)
 
     /// Whether a read of this key is a change, which whoever decides has to make.
     func changesByReading(_ key: [UInt8]) -> Bool
@@ -52,23 +52,23 @@ package protocol ReplicaStore {
     func state(of key: [UInt8]) -> KeyState?
 
     /// Gives a key's present state a stamp above another.
-    mutating func raise(_ key: [UInt8], above stamp: Stamp) -> KeyState?
+    func raise(_ key: [UInt8], above stamp: Stamp) -> KeyState?
 
     /// From now on until `settle` a change of this key may be here that is not at both owners: whoever reads
     /// without asking the member must ask now.
-    mutating func unsettle(_ key: [UInt8])
-    mutating func settle(_ key: [UInt8])
+    func unsettle(_ key: [UInt8])
+    func settle(_ key: [UInt8])
 
     /// What its clock has come to, in microseconds since 2025, and never to fall behind this from now on.
     var clock: UInt64 { get }
-    mutating func follow(clock: UInt64)
+    func follow(clock: UInt64)
 
     /// The states of what a survey has found: one, as a rule, and none if it has gone.
     func states(of found: SurveyedState) -> [KeyState]
 }
 
 extension ReplicaStore {
-    package mutating func released(_ state: KeyState) {}
+    package func released(_ state: KeyState) {}
     package func changesByReading(_ key: [UInt8]) -> Bool { false }
     package func mayLack(_ key: [UInt8]) -> Bool { false }
 }

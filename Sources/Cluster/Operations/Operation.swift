@@ -1,5 +1,5 @@
 /// A request that is under way at one member.
-struct Operation {
+final class Operation {
     enum Origin: Equatable {
         case client(UInt64)
         case peer(Int)
@@ -49,14 +49,27 @@ struct Operation {
 /// Of the changes of one key one is under way at a time; what comes behind it waits in the order in which it came.
 struct Operations {
     private var all: [OperationNumber: Operation] = [:]
-    private var bySequence: [PeerSequence: OperationNumber] = [:]
-    private var byKey: [[UInt8]: OperationNumber] = [:]
-    private var queues: [[UInt8]: [OperationNumber]] = [:]
+    private var bySequence: [PeerSequence: Operation] = [:]
+    private var byKey: [Key: Operation] = [:]
+    private var queues: [Key: [OperationNumber]] = [:]
     private var sequences: [Int: UInt32] = [:]
 
     private struct PeerSequence: Hashable {
-        var peer: Int
-        var sequence: UInt32
+        let bits: UInt64
+
+        init(_ peer: Int, _ sequence: UInt32) { bits = UInt64(peer) << 32 | UInt64(sequence) }
+        var peer: Int { Int(bits >> 32) }
+        var sequence: UInt32 { UInt32(truncatingIfNeeded: bits) }
+    }
+
+    /// An array would be hashed byte by byte.
+    private struct Key: Hashable {
+        let bytes: [UInt8]
+
+        init(_ bytes: [UInt8]) { self.bytes = bytes }
+        func hash(into hasher: inout Hasher) {
+            bytes.withUnsafeBytes { hasher.combine(bytes: $0) }
+        }
     }
 
     subscript(_ number: OperationNumber) -> Operation? { all[number] }
@@ -66,20 +79,12 @@ struct Operations {
 
     mutating func insert(_ operation: Operation) { all[operation.request.number] = operation }
 
-    /// - Parameter body: changes all but the progress.
-    mutating func update(_ number: OperationNumber, _ body: (inout Operation) -> Void) {
-        guard var operation = all[number] else { return }
-        body(&operation)
-        all[number] = operation
-    }
-
-    mutating func move(_ number: OperationNumber, to progress: Operation.Progress) {
-        guard let operation = all[number] else { return }
+    mutating func move(_ operation: Operation, to progress: Operation.Progress) {
         leave(operation)
-        all[number]?.progress = progress
+        operation.progress = progress
         guard case .replicating(let replication) = progress else { return }
-        bySequence[PeerSequence(peer: replication.peer, sequence: replication.sequence)] = number
-        byKey[operation.request.key] = number
+        bySequence[PeerSequence(replication.peer, replication.sequence)] = operation
+        byKey[Key(operation.request.key)] = operation
     }
 
     mutating func remove(_ number: OperationNumber) -> Operation? {
@@ -90,26 +95,25 @@ struct Operations {
 
     private mutating func leave(_ operation: Operation) {
         guard case .replicating(let replication) = operation.progress else { return }
-        bySequence[PeerSequence(peer: replication.peer, sequence: replication.sequence)] = nil
-        if byKey[operation.request.key] == operation.request.number {
-            byKey[operation.request.key] = nil
-        }
+        bySequence[PeerSequence(replication.peer, replication.sequence)] = nil
+        let key = Key(operation.request.key)
+        if byKey[key] === operation { byKey[key] = nil }
     }
 
     // MARK: By key
 
     /// Whether a change of this key is not at the peer yet: a read would show what may still be lost.
-    func isUnsettled(_ key: [UInt8]) -> Bool { byKey[key] != nil }
+    func isUnsettled(_ key: [UInt8]) -> Bool { !byKey.isEmpty && byKey[Key(key)] != nil }
 
     /// Lets it wait until the key is settled.
-    mutating func queue(_ number: OperationNumber, behind key: [UInt8]) {
-        move(number, to: .queued)
-        queues[key, default: []].append(number)
+    mutating func queue(_ operation: Operation, behind key: [UInt8]) {
+        move(operation, to: .queued)
+        queues[Key(key), default: []].append(operation.request.number)
     }
 
     /// What waited for a key, in the order in which it came.
     mutating func takeQueue(of key: [UInt8]) -> [OperationNumber] {
-        queues.removeValue(forKey: key) ?? []
+        queues.isEmpty ? [] : queues.removeValue(forKey: Key(key)) ?? []
     }
 
     // MARK: By sequence
@@ -121,19 +125,19 @@ struct Operations {
 
     func replication(
         _ sequence: UInt32, by peer: Int
-    ) -> (number: OperationNumber, replication: Operation.Replication)? {
-        guard let number = bySequence[PeerSequence(peer: peer, sequence: sequence)],
-            case .replicating(let replication) = all[number]?.progress
+    ) -> (operation: Operation, replication: Operation.Replication)? {
+        guard let operation = bySequence[PeerSequence(peer, sequence)],
+            case .replicating(let replication) = operation.progress
         else { return nil }
-        return (number, replication)
+        return (operation, replication)
     }
 
     /// What waits for a peer, in the order in which it was sent.
     func replications(
         to peer: Int
-    ) -> [(number: OperationNumber, replication: Operation.Replication)] {
-        bySequence.filter { $0.key.peer == peer }.sorted { $0.key.sequence < $1.key.sequence }
-            .compactMap { replication($0.key.sequence, by: peer) }
+    ) -> [(operation: Operation, replication: Operation.Replication)] {
+        bySequence.keys.filter { $0.peer == peer }.sorted { $0.bits < $1.bits }
+            .compactMap { replication($0.sequence, by: peer) }
     }
 
     // MARK: All
@@ -148,8 +152,8 @@ struct Operations {
     /// The peers that have not acknowledged something that was sent before a moment.
     func slowPeers(since moment: UInt64) -> Set<Int> {
         var peers: Set<Int> = []
-        for number in byKey.values {
-            guard let operation = all[number], operation.sentAt < moment,
+        for operation in byKey.values {
+            guard operation.sentAt < moment,
                 case .replicating(let replication) = operation.progress
             else { continue }
             peers.insert(replication.peer)
