@@ -53,12 +53,12 @@ extension Member {
             // Nothing is promised by it: it only shows who is there, and whom that one hears.
             let statement = Statement(
                 process: process, time: now, standing: .unknown, hears: heardMembers,
-                clock: store.clock)
+                clock: store.clock, flushed: store.flushed)
             return effects.append(.state(peer: peer, statement))
         }
         guard
             let statement = pairs[peer]?.statement(
-                hears: heardMembers, clock: store.clock, now: now)
+                hears: heardMembers, clock: store.clock, flushed: store.flushed, now: now)
         else { return }
         effects.append(.state(peer: peer, statement))
     }
@@ -80,6 +80,7 @@ extension Member {
             for peer in pairs.keys.sorted() + fronts.sorted() { state(to: peer, now: now) }
         }
         attendOperations(now: now)
+        attendFlushes(now: now)
         rethink(now: now)
         proceedAwakened(now: now)
     }

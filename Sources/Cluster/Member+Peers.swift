@@ -5,6 +5,7 @@ extension Member {
 
     /// A link is there, and the peer's first statement has come by it.
     package func linked(_ peer: Int, _ statement: Statement, now: UInt64) {
+        flush(statement.flushed)
         guard let consequences = pairs[peer]?.linked(statement, now: now) else { return }
         // It has nothing to compare.
         guard !isFront else { return proceedParked(now: now) }
@@ -23,6 +24,7 @@ extension Member {
     }
 
     package func heard(_ peer: Int, _ statement: Statement, now: UInt64) {
+        flush(statement.flushed)
         guard let consequences = pairs[peer]?.hear(statement, now: now), !isFront else { return }
         store.follow(clock: statement.clock)
         carryOut(consequences, peer, now: now)
@@ -89,6 +91,9 @@ extension Member {
             }
             finish(operation, replication.outcome)
         case .refuse(let sequence, let stamp): refused(sequence, by: peer, stamp, now: now)
+        case .flush(let number, let stamp, let asked):
+            flush(number, stamp, by: peer, asked: asked, now: now)
+        case .flushed(let number, let clock): flushed(number, by: peer, clock, now: now)
         case .barrier(let since):
             guard let consequences = pairs[peer]?.barrierCame(since, now: now) else { return }
             carryOut(consequences, peer, now: now)

@@ -49,6 +49,9 @@ package final class Member {
     /// What waited for a key that is settled now.
     var awakened: [OperationNumber] = []
     private var countOfOperations: UInt64
+    var flushes: [OperationNumber: Flush] = [:]
+    /// When everything is to go, as a client has said that nobody waits for any more.
+    var flushesAt: UInt64?
     /// Changes that were acknowledged while the other owner was away.
     package private(set) var singleCopyCount: UInt64 = 0
     var statedAt: UInt64 = 0
@@ -114,17 +117,21 @@ package final class Member {
     package func ask(
         _ client: Client, key: [UInt8], isRead: Bool, command: [UInt8], now: UInt64
     ) {
-        countOfOperations += 1
-        // Of fronts there are many, and what tells them apart is their process.
-        let number = OperationNumber(
-            member: UInt8(truncatingIfNeeded: me),
-            worker: isFront ? UInt8(truncatingIfNeeded: process >> 32) : 0,
-            count: countOfOperations)
+        let number = nextNumber()
         begin(
             Operation(
                 Request(number: number, isRead: isRead, key: key, command: command),
                 from: .client(client), deadline: now + Self.budget),
             now: now)
+    }
+
+    func nextNumber() -> OperationNumber {
+        countOfOperations += 1
+        // Of fronts there are many, and what tells them apart is their process.
+        return OperationNumber(
+            member: UInt8(truncatingIfNeeded: me),
+            worker: isFront ? UInt8(truncatingIfNeeded: process >> 32) : 0,
+            count: countOfOperations)
     }
 
     func begin(_ operation: Operation, now: UInt64) {

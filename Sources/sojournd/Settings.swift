@@ -75,8 +75,6 @@ struct Settings {
         guard !command.disableCAS else {
             throw Refusal("-C does not go with peers, which tell copies apart by CAS uniques")
         }
-        // It would have to be everywhere at once.
-        node.isFlushAllowed = false
     }
 
     /// To look a name up takes files and sockets that a sandbox does not have.

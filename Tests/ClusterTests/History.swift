@@ -28,6 +28,22 @@ struct HistoryCheck {
         var value: [UInt8]?
     }
 
+    /// Of one key, in a cluster where everything was let go now and then.
+    ///
+    /// Members let go one after the other: what was told meanwhile says nothing. Who asked for it and was not answered
+    /// knows that it is over, or does not come to be, a second later.
+    init(_ entries: [HistoryEntry], flushes: [HistoryEntry]) {
+        let windows = flushes.map { $0.begin...($0.end ?? $0.begin + 1_000_000) }
+        self.init(
+            entries.map { entry in
+                let time = entry.begin...(entry.end ?? .max)
+                guard windows.contains(where: { $0.overlaps(time) }) else { return entry }
+                var entry = entry
+                entry.outcome = nil
+                return entry
+            } + flushes)
+    }
+
     init(_ entries: [HistoryEntry]) {
         // A read that was not answered says nothing.
         self.entries = entries.filter { $0.outcome != nil || $0.verb != .get }
@@ -79,6 +95,7 @@ struct HistoryCheck {
         case .append:
             guard let value else { return expect(.notStored, nil) }
             return expect(.stored, value + entry.value)
+        case .flush: return []
         case .delete: return value == nil ? expect(.notFound, nil) : expect(.deleted, nil)
         }
     }

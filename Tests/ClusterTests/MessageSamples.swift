@@ -3,7 +3,7 @@ import TestSupport
 
 /// Messages that say anything at all, as a seed repeats them.
 struct MessageSamples {
-    static let kindCount = 14
+    static let kindCount = 16
     var generator: SeededGenerator
 
     init(seed: UInt64) { generator = SeededGenerator(seed: seed) }
@@ -50,7 +50,7 @@ struct MessageSamples {
             process: number(), time: number() >> 2, echo: number() >> 2,
             standing: Standing.allCases.randomElement(using: &generator) ?? .unknown,
             isReady: isSo(), waitsSince: number() >> 2, hears: MemberSet(bits: number()),
-            clock: number() >> 2)
+            clock: number() >> 2, flushed: Stamp(birth: number(), version: number()))
     }
 
     mutating func listed() -> [ListedState] {
@@ -78,6 +78,12 @@ struct MessageSamples {
         case 10: .frame(.digests(round: number(), numbers()))
         case 11: .frame(.list(round: number(), range: number(), listed()))
         case 12: .frame(.want(round: number(), range: number(), hashes: numbers()))
+        case 13:
+            .frame(
+                .flush(
+                    operation(), Stamp(birth: number(), version: number()),
+                    asked: MemberSet(bits: number())))
+        case 14: .frame(.flushed(operation(), clock: number() >> 2))
         default: .frame(.exchanged(round: number()))
         }
     }

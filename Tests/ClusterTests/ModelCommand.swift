@@ -4,6 +4,8 @@ import Cluster
 struct ModelCommand: Equatable {
     enum Verb: UInt8 {
         case get, set, add, append, delete
+        /// Of all keys; the store is not asked.
+        case flush
     }
 
     var verb: Verb

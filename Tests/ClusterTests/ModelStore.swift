@@ -31,6 +31,7 @@ final class ModelStore: SimulatedStore {
         guard let command = ModelCommand(request.command) else { return (told(.miss), nil) }
         let old = item(request.key)
         switch command.verb {
+        case .flush: return (told(.miss), nil)
         case .get: return (told(old == nil ? .miss : .hit, old?.value ?? []), nil)
         case .set: return store(request.key, command.value)
         case .add: return old == nil ? store(request.key, command.value) : (told(.notStored), nil)
@@ -64,6 +65,7 @@ final class ModelStore: SimulatedStore {
 
     func lose() {
         states = [:]
+        flushed = .none
         versions = VersionClock(member: UInt8(me))
         restart()
     }
@@ -85,7 +87,7 @@ final class ModelStore: SimulatedStore {
 
     /// An empty state above what is known of the key.
     private func next(_ key: [UInt8], isNew: Bool, above: Stamp = .none) -> KeyState {
-        let known = max(states[key]?.stamp ?? .none, above)
+        let known = max(states[key]?.stamp ?? .none, above, flushed)
         let version = versions.make(above: known.version, now: wall)
         let birth =
             isNew ? VersionClock.birth(of: version, notBefore: known.birth) : known.birth
@@ -93,7 +95,7 @@ final class ModelStore: SimulatedStore {
     }
 
     func apply(_ state: KeyState) -> Stamp? {
-        let known = states[state.key]?.stamp ?? .none
+        let known = max(states[state.key]?.stamp ?? .none, flushed)
         guard state.stamp >= known else { return known }
         states[state.key] = state
         versions.follow(
@@ -109,6 +111,16 @@ final class ModelStore: SimulatedStore {
         state.stamp = next(key, isNew: false, above: stamp).stamp
         states[key] = state
         return state
+    }
+
+    // MARK: Flushing
+
+    private(set) var flushed = Stamp.none
+
+    func flush(_ stamp: Stamp) {
+        guard stamp > flushed else { return }
+        flushed = stamp
+        states = states.filter { $0.value.stamp > stamp }
     }
 
     // MARK: Comparing

@@ -100,13 +100,14 @@ final class NodeSite: SimulatedStore {
         let name = String(decoding: key, as: UTF8.self)
         let line =
             switch command.verb {
+            case .flush: "flush_all"
             case .get: "get \(name)"
             case .delete: "delete \(name)"
             case .set: "set \(name) 0 0 \(command.value.count)"
             case .add: "add \(name) 0 0 \(command.value.count)"
             case .append: "append \(name) 0 0 \(command.value.count)"
             }
-        let hasValue = command.verb != .get && command.verb != .delete
+        let hasValue = command.verb != .get && command.verb != .delete && command.verb != .flush
         return Array("\(line)\r\n".utf8) + (hasValue ? command.value + Array("\r\n".utf8) : [])
     }
 
@@ -138,6 +139,8 @@ final class NodeSite: SimulatedStore {
     func raise(_ key: [UInt8], above stamp: Stamp) -> KeyState? {
         store.raise(key, above: stamp)
     }
+    var flushed: Stamp { store.flushed }
+    func flush(_ stamp: Stamp) { store.flush(stamp) }
     func unsettle(_ key: [UInt8]) { store.unsettle(key) }
     func settle(_ key: [UInt8]) { store.settle(key) }
     var clock: UInt64 { store.clock }

@@ -14,6 +14,8 @@ struct SimulationProfile {
     var keyCount = 15
     /// Cuts a member off from all others: each side goes on by itself.
     var parts = false
+    /// Whether some clients let everything go.
+    var flushes = false
     /// Whether clients' words are to be checked: where each side goes on, they do not fit together.
     var checksHistory = true
 }
@@ -378,7 +380,8 @@ final class Simulation<Store: SimulatedStore> {
             107, UInt8(ascii: "A") + UInt8(Int.random(in: 0..<profile.keyCount, using: &generator)),
         ]
         let verbs: [ModelCommand.Verb] = [.get, .get, .get, .set, .set, .add, .delete, .append]
-        let verb = verbs.randomElement(using: &generator)!
+        var verb = verbs.randomElement(using: &generator)!
+        if profile.flushes, Int.random(in: 0..<60, using: &generator) == 0 { verb = .flush }
         let value = Array("\(clientCount).".utf8)
         asked[clientCount] = history.count
         history.append(
@@ -387,6 +390,7 @@ final class Simulation<Store: SimulatedStore> {
         note("client \(clientCount) asks \(number): \(verb) \(key[1]) \(clientCount)")
         let client = clientCount
         attend(number, .client(lane)) {
+            if verb == .flush { return $0.flushAll(client, now: self.now) }
             $0.ask(
                 client, key: key, isRead: verb == .get,
                 command: Store.command(ModelCommand(verb, value: value), key: key),
@@ -404,7 +408,10 @@ final class Simulation<Store: SimulatedStore> {
     private func answered(_ client: UInt64, _ outcome: Outcome?) {
         guard let place = asked.removeValue(forKey: client) else { return }
         history[place].end = now
-        history[place].outcome = outcome.flatMap { Store.outcome($0, of: history[place].verb) }
+        history[place].outcome = outcome.flatMap {
+            history[place].verb == .flush
+                ? ModelOutcome(.stored) : Store.outcome($0, of: history[place].verb)
+        }
         if outcome == nil { hangUps += 1 }
         longestWait = max(longestWait, now - history[place].begin)
         note("client \(client) is told \(outcome.map { "\($0.reply)" } ?? "nothing")")

@@ -7,7 +7,7 @@ import Testing
 /// `SOJOURN_SEED` on; a schedule that fails tells its seed, and with `SOJOURN_TRACE` all that happened in it.
 @Suite(.timeLimit(.minutes(10)))
 struct SimulationTests {
-    private static let count = UInt64(environment("SOJOURN_SCHEDULES").flatMap { Int($0) } ?? 60)
+    private static let count = UInt64(environment("SOJOURN_SCHEDULES").flatMap { Int($0) } ?? 250)
     private static let first = environment("SOJOURN_SEED").flatMap { UInt64($0) } ?? 0
 
     private static func environment(_ name: String) -> String? {
@@ -27,8 +27,10 @@ struct SimulationTests {
         if simulation.longestWait > 500_000 {
             return "somebody waited for \(simulation.longestWait) us"
         }
-        for (key, entries) in Dictionary(grouping: simulation.history, by: \.key) {
-            var check = HistoryCheck(entries)
+        let flushes = simulation.history.filter { $0.verb == .flush }
+        let others = simulation.history.filter { $0.verb != .flush }
+        for (key, entries) in Dictionary(grouping: others, by: \.key) {
+            var check = HistoryCheck(entries, flushes: flushes)
             if !check.holds() { return "what clients were told of key \(key[1]) cannot be" }
             if check.isUndecided { undecided += 1 }
         }
@@ -75,6 +77,14 @@ struct SimulationTests {
         profile.parts = true
         profile.checksHistory = false
         run("a partition", profile)
+    }
+
+    @Test("What was let go is gone everywhere, and what was stored afterwards is not")
+    func flushes() {
+        var profile = SimulationProfile()
+        profile.flushes = true
+        run("flushes", profile)
+        run("flushes, the node's store", profile, NodeSite.self)
     }
 
     @Test("With the node's own store, over its own map, the same holds")

@@ -36,7 +36,6 @@ struct MemberTests {
         let all = try front.connect().ask("get \(keys) none", until: "END\r\n")
         #expect(all.components(of: "VALUE ") == 20)
         for reader in asked {
-            #expect(try reader.ask("flush_all") == "CLIENT_ERROR flush_all not allowed\r\n")
         }
         #expect(try asked[0].ask("delete key:1") == "DELETED\r\n")
         for reader in asked { #expect(try reader.ask("get key:1") == "END\r\n") }
@@ -103,6 +102,79 @@ struct MemberTests {
             try cluster.waitUntilAllIsWell()
         }
         expectNobodyHurt(visitors, "stopped")
+    }
+
+    @Test(
+        "flush_all, whoever is asked in whichever protocol, lets everything go, for a dead member, too"
+    )
+    func flush() throws {
+        let cluster = try MemberCluster()
+        let front = try cluster.startFront()
+        func store(_ value: String) throws {
+            for number in 0..<30 {
+                #expect(
+                    try cluster.connect(number % 3).ask("set key:\(number) 0 0 1\r\n\(value)")
+                        == "STORED\r\n")
+            }
+        }
+        func found() throws -> Int {
+            var count = 0
+            for number in 0..<30 {
+                for member in 0..<3 where cluster.programs[member] != nil {
+                    let reply = try cluster.connect(member).ask("mg key:\(number)")
+                    #expect(["HD\r\n", "EN\r\n"].contains(reply))
+                    if reply == "HD\r\n" { count += 1 }
+                }
+            }
+            return count
+        }
+        try store("a")
+        #expect(try found() == 90)
+        #expect(try cluster.connect(1).ask("flush_all") == "OK\r\n")
+        #expect(try found() == 0)
+        // A packet, at a front; and while a member is dead, which has its file when it comes back.
+        try store("b")
+        cluster.kill(2)
+        let binary = try front.connect()
+        let packet: [UInt8] =
+            [0x80, 8] + Array(repeating: 0, count: 10) + [1, 2, 3, 4]
+            + Array(repeating: 0, count: 8)
+        try binary.send(packet)
+        try wait(for: "the answer") {
+            binary.receive(milliseconds: 100) && binary.received.count == 24
+        }
+        #expect(
+            Array(binary.received)
+                == [0x81, 8] + Array(repeating: 0, count: 10) + [1, 2, 3, 4]
+                + Array(repeating: 0, count: 8))
+        try cluster.start(2)
+        try cluster.waitUntilAllIsWell()
+        #expect(try found() == 0)
+        #expect(try cluster.counter("cmd_flush", of: 1) == "1")
+        // What is stored afterwards stays, also when everybody has restarted.
+        try store("c")
+        for member in 0..<3 {
+            cluster.kill(member)
+            try cluster.start(member)
+            try cluster.waitUntilAllIsWell()
+        }
+        #expect(try found() == 90)
+        // Later, and without a word.
+        let peer = try cluster.connect(0)
+        try peer.send("flush_all 2 noreply\r\nmn\r\n")
+        #expect(try peer.receive(until: "\r\n") == "MN\r\n")
+        #expect(try found() > 0)
+        try wait(for: "it to go") { try found() == 0 }
+    }
+
+    @Test("Where flush_all is not allowed it is not allowed in a cluster either")
+    func noFlush() throws {
+        let cluster = try MemberCluster(flags: ["-F"])
+        #expect(try cluster.connect(0).ask("set k 0 0 1\r\nv") == "STORED\r\n")
+        #expect(
+            try cluster.connect(1).ask("flush_all") == "CLIENT_ERROR flush_all not allowed\r\n")
+        #expect(
+            try cluster.connect(2).ask("get k", until: "END\r\n") == "VALUE k 0 1\r\nv\r\nEND\r\n")
     }
 
     @Test("Members with another secret, or another definition, do not become members, and say why")

@@ -30,6 +30,14 @@ extension Executor {
         return .reply(.ok)
     }
 
+    /// 0 is now.
+    func secondsUntilFlush(_ command: FlushCommand, now: Moment) -> UInt32 {
+        guard command.delay > 0 else { return 0 }
+        let deadline = rule.deadline(unsigned: command.delay, now: now)
+        // One second early, as memcached does it.
+        return deadline.seconds > now.seconds + 1 ? deadline.seconds - 1 - now.seconds : 0
+    }
+
     func setVerbosity(_ level: UInt32) -> Answer {
         context.switches.verbosity.store(Int(min(level, 5)), ordering: .relaxed)
         return .reply(.ok)

@@ -18,6 +18,11 @@ final class NodeStore: ReplicaStore {
     private(set) var tombstones: Tombstones
     /// Of items that are there, or were, while somebody was away: see `remember`. Apart, as each change makes one.
     private var shadows: Tombstones
+    /// See `ReplicaStore`. Kept in the map's memory, which may outlive the process.
+    private(set) var flushed: Stamp
+    /// What of the map's items may be above all versions that were made or followed here: those of an earlier process
+    /// until they were looked at.
+    private var versionAtStart = UInt64.max
     /// Whether items were evicted alive: what is not here may be at the other owner then.
     private let hasEvicted: () -> Bool
     private(set) var counts = Counts()
@@ -49,6 +54,8 @@ final class NodeStore: ReplicaStore {
         tombstones = Tombstones(countMax: tombstoneCountMax / 2)
         shadows = Tombstones(countMax: tombstoneCountMax / 2)
         self.hasEvicted = hasEvicted
+        let flushed = map.flushStamp
+        self.flushed = Stamp(birth: flushed.birth, version: flushed.version)
     }
 
     /// Unix time of the first of January 2025, in microseconds.
@@ -77,9 +84,10 @@ final class NodeStore: ReplicaStore {
             return (outcome, Self.differs(before, after) ? state(of: key, now: now) : nil)
         }
         let known = known(before, hash: hash)
+        let floor = max(known, flushed)
         let version = versions.make(
-            above: known.version, shard: map.shardNumber(of: key.span), now: wall())
-        let birth = VersionClock.birth(of: version, notBefore: known.birth)
+            above: floor.version, shard: map.shardNumber(of: key.span), now: wall())
+        let birth = VersionClock.birth(of: version, notBefore: floor.birth)
         map.setNextStamp(key.span, version: version, birth: birth)
         let outcome = Outcome(performer.perform(request.command, now: now))
         let after = map.copyHead(of: key.span, now: now.seconds)
@@ -96,11 +104,11 @@ final class NodeStore: ReplicaStore {
         // the later one of the same state.
         // Nor would somebody who is away ever hear of an end that has only moved.
         var state = state(of: key, now: now)
-        if after.stamp <= known,
+        if after.stamp <= floor,
             before?.stamp != after.stamp || !isEverybodyHere
                 || Self.differs(before?.merged(with: after), after)
         {
-            state = raise(key, above: known)
+            state = raise(key, above: floor)
         }
         if known != .none, !isEverybodyHere {
             remember(key, hash: hash, state?.stamp ?? after.stamp, now: now)
@@ -176,9 +184,11 @@ final class NodeStore: ReplicaStore {
         let head = map.copyHead(of: state.key.span, now: now.seconds)
         let hash = hash(state.key)
         let known = known(head, hash: hash)
-        guard state.stamp >= known, VersionClock.isPossible(state.stamp.version) else {
+        guard state.stamp >= known, state.stamp > flushed,
+            VersionClock.isPossible(state.stamp.version)
+        else {
             counts.older += 1
-            return known
+            return max(known, flushed)
         }
         versions.follow(
             microseconds: VersionClock.microseconds(of: state.stamp.version), now: wall())
@@ -235,6 +245,38 @@ final class NodeStore: ReplicaStore {
             .max { $0.stamp < $1.stamp }
         return latest.map { KeyState(key: $0.key, stamp: $0.stamp, kind: .tombstone) }
     }
+
+    // MARK: Flushing
+
+    func flush(_ stamp: Stamp) {
+        guard stamp > flushed else { return }
+        flushed = stamp
+        map.setFlushStamp(version: stamp.version, birth: stamp.birth)
+        tombstones.removeAll(before: stamp)
+        shadows.removeAll(before: stamp)
+        if max(VersionClock.last(of: versions.lastMicroseconds), versionAtStart) < stamp.version {
+            map.flush()
+        } else {
+            deleteAll(before: stamp)
+        }
+    }
+
+    /// One after the other, as some are to stay.
+    private func deleteAll(before stamp: Stamp) {
+        let now = nodeClock.now().seconds
+        var walk = ItemWalk()
+        var keys: [[UInt8]] = []
+        var goesOn = true
+        while goesOn {
+            goesOn = map.step(&walk, now: now) { hit in
+                if hit.copyHead.stamp < stamp { keys.append(hit.withKey { Array($0) }) }
+            }
+        }
+        for key in keys { _ = map.delete(key.span, now: now) }
+    }
+
+    /// All items that an earlier process has left have versions up to this one.
+    func noteVersionAtStart(_ version: UInt64) { versionAtStart = version }
 
     // MARK: What may be read
 

@@ -89,10 +89,10 @@ final class PeerThread: @unchecked Sendable {
 
     func run() {
         // Until it is over, or where it cannot be, each read looks for the key's owners.
-        let ownership = try? NodeThread { [peers] in peers.surveyOwnership() }
+        let survey = try? NodeThread { [peers] in peers.surveyItemsAtStart() }
         keepUp()
         loop.run()
-        ownership?.join()
+        survey?.join()
         listeners = []
         dialling = [:]
         greetings = [:]

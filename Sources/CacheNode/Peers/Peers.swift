@@ -166,6 +166,22 @@ final class Peers: @unchecked Sendable {
         return request
     }
 
+    /// Lets go of everything, wherever it is.
+    ///
+    /// - Parameter delay: in seconds.
+    func flushAll(after delay: UInt32, worker: WorkerRecord, ticket: Ticket) -> Pending {
+        let request = Pending(worker: worker, ticket: ticket)
+        lock.withLock { _ in
+            countOfClients += 1
+            pending[countOfClients] = request
+            asking = countOfClients
+            member?.flushAll(countOfClients, after: delay, now: now)
+            carryOutEffects()
+            asking = 0
+        }
+        return request
+    }
+
     /// Lets go of the item of a key, wherever it is: what was to take its place is refused.
     func forget(_ key: Span<UInt8>, worker: WorkerRecord) {
         let key = key.withUnsafeBytes { Array($0) }
@@ -443,18 +459,22 @@ final class Peers: @unchecked Sendable {
 
     // MARK: Surveys
 
-    /// Looks for items that this node does not own. Takes long: on a thread of its own.
-    func surveyOwnership() {
+    /// Looks at what an earlier process has left: whether this node owns all of it. Takes long: on a thread of its own.
+    func surveyItemsAtStart() {
         guard !isFront, let map, let context else { return }
         var walk = ItemWalk()
         var goesOn = true
         var ownsAll = true
-        while goesOn, ownsAll {
+        var version: UInt64 = 0
+        while goesOn {
             goesOn = map.step(&walk, now: context.clock.now().seconds) { hit in
+                version = max(version, hit.casUnique)
+                guard ownsAll else { return }
                 let owners = configuration.owners(hit.withKey { Array($0) })
                 if owners.first != me, owners.second != me { ownsAll = false }
             }
         }
+        lock.withLock { _ in store?.noteVersionAtStart(version) }
         if ownsAll { ownsAllItems.set() }
     }
 
@@ -509,6 +529,7 @@ extension PeerFrame {
     fileprivate var mayChangeStandings: Bool {
         switch self {
         case .forward, .outcome, .decline, .replicate, .acknowledge, .refuse, .inform: false
+        case .flush, .flushed: false
         case .barrier, .compare, .digests, .list, .want, .exchanged: true
         }
     }

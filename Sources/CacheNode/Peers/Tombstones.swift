@@ -50,9 +50,10 @@ struct Tombstones {
     /// The key has an item again.
     mutating func remove(hash: UInt64) { byHash[hash] = nil }
 
-    mutating func removeAll() {
-        byHash.removeAll()
-        order.removeAll()
+    /// Something else says as much of these.
+    mutating func removeAll(before stamp: Stamp) {
+        byHash = byHash.filter { $0.value.stamp > stamp }
+        order = order[first...].filter { byHash[$0.hash]?.madeSeconds == $0.madeSeconds }
         first = 0
     }
 

@@ -35,7 +35,8 @@ extension Connection.Step {
             if !keys.isRead || !mayRead(keys, input.bytes.span, peers, now: now) {
                 return route(keys, &input, &output, executor, peers)
             }
-        // It is not allowed where there are peers.
+        case .flush(let command) where executor.listener.isFlushAllowed:
+            return route(command, isBinary: isBinary, &input, &output, executor, peers, now: now)
         case .flush: break
         }
         return isBinary
@@ -119,6 +120,44 @@ extension Connection.Step {
         Waiting(
             ticket, until: executor.context.clock.nanoseconds() + seconds * 1_000_000_000,
             lookingAt: nil, command)
+    }
+
+    // MARK: All keys
+
+    private static func route(
+        _ command: FlushCommand, isBinary: Bool, _ input: inout InputBuffer,
+        _ output: inout OutputBuffer, _ executor: borrowing Executor, _ peers: Peers, now: Moment
+    ) -> Self {
+        executor.counters.add(.flushCommands)
+        let reply = reply(to: command, isBinary: isBinary, input.bytes)
+        input.use(command.byteCount)
+        let ticket = executor.worker.makeTicket(descriptor: executor.descriptor)
+        let pending = peers.flushAll(
+            after: executor.secondsUntilFlush(command, now: now), worker: executor.worker,
+            ticket: ticket)
+        switch pending.outcome {
+        case .reply:
+            reply.withUnsafeBytes { output.append($0) }
+            return .over
+        case .some(.none): return .leads(.closed(.error))
+        case nil:
+            return .waits(waiting(ticket, executor, RoutedCommand(pending, reply: reply)))
+        }
+    }
+
+    /// What its client is sent once it has been carried out.
+    private static func reply(
+        to command: FlushCommand, isBinary: Bool, _ input: UnsafeBufferPointer<UInt8>
+    ) -> [UInt8] {
+        if command.isQuiet { return [] }
+        guard isBinary else { return Array("OK\r\n".utf8) }
+        // A header without a mistake, and without anything behind it.
+        var reply = Array(input.prefix(BinaryHeader.byteCount))
+        for place in reply.indices where place != 1 && !(12..<16).contains(place) {
+            reply[place] = 0
+        }
+        reply[0] = BinaryHeader.replyMagic
+        return reply
     }
 
     // MARK: Several keys

@@ -3,8 +3,13 @@ import MemcacheProtocol
 /// A command whose outcome comes from the cluster: the reply is the client's as it is.
 final class RoutedCommand: AwaitingCommand {
     private let pending: Pending
+    /// What its client is sent, where that is not the outcome's own.
+    private let reply: [UInt8]?
 
-    init(_ pending: Pending) { self.pending = pending }
+    init(_ pending: Pending, reply: [UInt8]? = nil) {
+        self.pending = pending
+        self.reply = reply
+    }
 
     /// It is carried out, whoever waits for it.
     var needsPeer: Bool { false }
@@ -16,7 +21,7 @@ final class RoutedCommand: AwaitingCommand {
     ) -> AwaitingStep {
         switch pending.outcome {
         case .reply(let bytes):
-            bytes.withUnsafeBytes { output.append($0) }
+            (reply ?? bytes).withUnsafeBytes { output.append($0) }
             return .answered
         case nil where ending == .ready: return .waits(lookingAt: nil)
         // Whatever was said would be a lie: it may have been carried out.

@@ -28,6 +28,13 @@ extension PeerMessage {
             let (number, outcome, state) = try change(&reader)
             return .frame(.inform(number, outcome, state))
         case .barrier: return .frame(.barrier(since: try reader.takeMoment("beginning")))
+        case .flush:
+            let number = OperationNumber(bits: try reader.take())
+            let asked = MemberSet(bits: try reader.take())
+            return .frame(.flush(number, try Stamp(decoding: &reader), asked: asked))
+        case .flushed:
+            let number = OperationNumber(bits: try reader.take())
+            return .frame(.flushed(number, clock: try reader.takeMoment("clock")))
         case .compare: return .frame(.compare(round: round))
         case .digests: return .frame(.digests(round: round, try reader.takeNumbers()))
         case .list:

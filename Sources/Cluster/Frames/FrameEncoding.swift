@@ -8,6 +8,8 @@
 ///     acknowledge, compare, exchanged    nothing
 ///     refuse       stamp (12)
 ///     barrier      since (8)
+///     flush        number (8) · asked (8) · stamp (12), all 0: none
+///     flushed      number (8) · clock (8)
 ///     digests      each (8)
 ///     list         range (2) · 0 (2) · each: hash (8), stamp (12)
 ///     want         range (2) · 0 (2) · each: hash (8)
@@ -43,6 +45,8 @@ extension PeerFrame {
             FrameHeader(.refuse, bodyByteCount: count, sequence: sequence)
         case .inform: FrameHeader(.inform, bodyByteCount: count)
         case .barrier: FrameHeader(.barrier, bodyByteCount: count)
+        case .flush: FrameHeader(.flush, bodyByteCount: count)
+        case .flushed: FrameHeader(.flushed, bodyByteCount: count)
         case .compare(let round): FrameHeader(.compare, bodyByteCount: count, round: round)
         case .digests(let round, _): FrameHeader(.digests, bodyByteCount: count, round: round)
         case .list(let round, _, _): FrameHeader(.list, bodyByteCount: count, round: round)
@@ -61,6 +65,8 @@ extension PeerFrame {
             Self.changeByteCount + (Self.reply(of: outcome)?.count ?? 0) + state.byteCount
         case .acknowledge, .compare, .exchanged: 0
         case .refuse: Stamp.byteCount
+        case .flush: 16 + Stamp.byteCount
+        case .flushed: 16
         case .digests(_, let digests): 8 * digests.count
         case .list(_, _, let states): Self.rangeByteCount + ListedState.byteCount * states.count
         case .want(_, _, let hashes): Self.rangeByteCount + 8 * hashes.count
@@ -81,6 +87,13 @@ extension PeerFrame {
         case .acknowledge, .compare, .exchanged: break
         case .refuse(_, let stamp): stamp.encode(to: &writer)
         case .barrier(let since): writer.put(since)
+        case .flush(let number, let stamp, let asked):
+            writer.put(number.bits)
+            writer.put(asked.bits)
+            stamp.encode(to: &writer)
+        case .flushed(let number, let clock):
+            writer.put(number.bits)
+            writer.put(clock)
         case .digests(_, let digests): for digest in digests { writer.put(digest) }
         case .list(_, let range, let states):
             writer.put(range)

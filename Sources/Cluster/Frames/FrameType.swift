@@ -10,10 +10,12 @@ enum FrameType: UInt8 {
     case want = 12
     case exchanged = 13
     case barrier = 15
+    case flush = 17
     case decline = 18
     case refuse = 21
     case inform = 22
     case compare = 23
+    case flushed = 24
 
     /// For errors.
     var name: StaticString {
@@ -28,10 +30,12 @@ enum FrameType: UInt8 {
         case .want: "want"
         case .exchanged: "exchanged"
         case .barrier: "barrier"
+        case .flush: "flush"
         case .decline: "decline"
         case .refuse: "refuse"
         case .inform: "inform"
         case .compare: "compare"
+        case .flushed: "flushed"
         }
     }
 

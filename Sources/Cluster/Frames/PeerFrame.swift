@@ -14,6 +14,11 @@ package enum PeerFrame: Equatable, Sendable {
     case inform(OperationNumber?, Outcome?, KeyState)
     /// Everything that the sender did not wait for was sent before it.
     case barrier(since: UInt64)
+    /// Everything with an earlier stamp goes. Without a stamp: what the receiver's clock has come to is asked for.
+    /// Whom the sender has asked, too, is said, so that the receiver asks the others.
+    case flush(OperationNumber, Stamp, asked: MemberSet)
+    /// It has, and this is what the clock has come to.
+    case flushed(OperationNumber, clock: UInt64)
     /// All that both own is to be compared. The member with the lower number says which attempt it is; the other
     /// one only asks for one.
     case compare(round: UInt32)

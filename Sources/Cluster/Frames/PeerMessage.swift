@@ -22,9 +22,9 @@ package enum PeerMessage: Equatable, Sendable {
 /// The body of a statement:
 ///
 ///     process (8) · time (8) · echo (8) · waits since (8) · hears (8) · clock (8)
-///     standing · is ready · 0 (6)
+///     standing · is ready · 0 (2) · flushed (12)
 extension Statement {
-    private static let bodyByteCount = 56
+    private static let bodyByteCount = 64
 
     /// What it takes on the link, its header included.
     package var byteCount: Int { FrameHeader.byteCount + Self.bodyByteCount }
@@ -41,7 +41,7 @@ extension Statement {
             writer.put(standing.rawValue)
             writer.put(isReady ? 1 as UInt8 : 0)
             writer.put(0 as UInt16)
-            writer.put(0 as UInt32)
+            flushed.encode(to: &writer)
         }
     }
 
@@ -55,9 +55,9 @@ extension Statement {
         let standing: Standing = try reader.takeCase("standing")
         let isReady = try reader.takeBool("readiness")
         try reader.takeZero(UInt16.self)
-        try reader.takeZero(UInt32.self)
+        let flushed = try Stamp(decoding: &reader)
         self.init(
             process: process, time: time, echo: echo, standing: standing, isReady: isReady,
-            waitsSince: waitsSince, hears: hears, clock: clock)
+            waitsSince: waitsSince, hears: hears, clock: clock, flushed: flushed)
     }
 }

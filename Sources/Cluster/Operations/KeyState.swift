@@ -63,6 +63,12 @@ package protocol ReplicaStore: AnyObject {
     var clock: UInt64 { get }
     func follow(clock: UInt64)
 
+    /// Everything with an earlier stamp is gone: what `flush` was told last, `none` if it never was.
+    var flushed: Stamp { get }
+
+    /// Lets everything go that has an earlier stamp, and takes nothing with one from now on.
+    func flush(_ stamp: Stamp)
+
     /// The states of what a survey has found: one, as a rule, and none if it has gone.
     func states(of found: SurveyedState) -> [KeyState]
 }

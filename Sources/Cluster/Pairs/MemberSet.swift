@@ -11,6 +11,13 @@ package struct MemberSet: Hashable, Sendable {
     package mutating func remove(_ member: Int) { bits &= ~Self.bit(member) }
     package var isEmpty: Bool { bits == 0 }
 
+    package init(_ members: some Sequence<Int>) {
+        self.init()
+        for member in members { insert(member) }
+    }
+
+    package func union(_ other: MemberSet) -> MemberSet { MemberSet(bits: bits | other.bits) }
+
     private static func bit(_ member: Int) -> UInt64 {
         precondition((0..<memberCountMax).contains(member), "there are at most 64 members")
         return 1 << UInt64(member)

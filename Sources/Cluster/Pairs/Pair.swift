@@ -193,7 +193,10 @@ package struct Pair: Sendable {
     /// - Parameters:
     ///   - hears: whom this member hears.
     ///   - clock: its versions' clock.
-    package mutating func statement(hears: MemberSet, clock: UInt64, now: UInt64) -> Statement {
+    ///   - flushed: everything before it is gone.
+    package mutating func statement(
+        hears: MemberSet, clock: UInt64, flushed: Stamp = .none, now: UInt64
+    ) -> Statement {
         var echo: UInt64 = 0
         if !isSuspected(at: now), let stated, !isInCharge {
             echo = stated.time
@@ -201,7 +204,8 @@ package struct Pair: Sendable {
         }
         return Statement(
             process: process, time: now, echo: echo, standing: standing,
-            isReady: isCompared, waitsSince: waitsSince, hears: hears, clock: clock)
+            isReady: isCompared, waitsSince: waitsSince, hears: hears, clock: clock,
+            flushed: flushed)
     }
 
     /// Whether this member acts without its peer already: a promise not to would be none.

@@ -15,6 +15,12 @@ package struct Stamp: Hashable, Sendable {
         self.version = version
     }
 
+    /// Above all that was made up to this moment, in microseconds since 2025, whoever made it.
+    package init(endOf microseconds: UInt64) {
+        version = VersionClock.last(of: microseconds)
+        birth = VersionClock.birth(of: version)
+    }
+
     /// Before every other: of a key that nothing is known of.
     package static let none = Stamp(birth: 0, version: 0)
 }

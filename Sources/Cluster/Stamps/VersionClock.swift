@@ -44,6 +44,11 @@ package struct VersionClock: Sendable {
         microseconds(of: version) < lastOfAll
     }
 
+    /// The highest version of a microsecond.
+    package static func last(of microseconds: UInt64) -> UInt64 {
+        min(microseconds, lastOfAll - 1) << makerBitCount | (1 << makerBitCount - 1)
+    }
+
     package static func microseconds(of version: UInt64) -> UInt64 { version >> makerBitCount }
 
     /// The birth of what begins with this version, after something that was born at `earlier`.

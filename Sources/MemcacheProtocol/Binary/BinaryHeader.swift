@@ -13,6 +13,8 @@ public struct BinaryHeader: Equatable, Sendable {
     @inlinable public static var byteCount: Int { 24 }
     /// What a request begins with.
     @inlinable public static var requestMagic: UInt8 { 0x80 }
+    /// What a reply begins with.
+    @inlinable public static var replyMagic: UInt8 { 0x81 }
 
     public let opcode: UInt8
     public let keyByteCount: Int

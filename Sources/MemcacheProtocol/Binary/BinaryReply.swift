@@ -67,7 +67,7 @@ public struct BinaryReply: Equatable, Sendable {
     public func encode(to writer: inout ReplyWriter) {
         let body = UInt32(truncatingIfNeeded: extrasByteCount &+ keyByteCount &+ valueByteCount)
         writer.write(
-            bigEndian: 0x81 << 56 | UInt64(opcode) << 48
+            bigEndian: UInt64(BinaryHeader.replyMagic) << 56 | UInt64(opcode) << 48
                 | UInt64(UInt16(truncatingIfNeeded: keyByteCount)) << 32
                 | UInt64(UInt8(truncatingIfNeeded: extrasByteCount)) << 24
                 | UInt64(status.rawValue))

@@ -45,6 +45,21 @@ extension SessionMap {
         }
     }
 
+    /// Before which everything is gone, on all nodes; 0 if nobody has said so. Outlives the process, if the memory does.
+    package var flushStamp: (version: UInt64, birth: UInt32) {
+        guard let page else { return (0, 0) }
+        return (
+            page.load(fromByteOffset: ArenaHeader.flushStamp, as: UInt64.self),
+            page.load(fromByteOffset: ArenaHeader.flushStamp + 8, as: UInt32.self)
+        )
+    }
+
+    /// A death between the two stores leaves an earlier stamp.
+    package func setFlushStamp(version: UInt64, birth: UInt32) {
+        page?.storeBytes(of: version, toByteOffset: ArenaHeader.flushStamp, as: UInt64.self)
+        page?.storeBytes(of: birth, toByteOffset: ArenaHeader.flushStamp + 8, as: UInt32.self)
+    }
+
     /// Shows `body` each live item whose key has this hash: its own place in a map.
     package func visit(hash: UInt64, now: UInt32, _ body: (Hit) -> Void) {
         withShard(shardNumber(hash)) { shard in

@@ -44,6 +44,9 @@ package struct ArenaHeader: Equatable, Sendable {
     package var features: ArenaFeatures
     package var arenaID: [UInt64]
 
+    /// Where the flush stamp is.
+    static let flushStamp = 128
+
     private enum Offset {
         static let features = 80
         static let arenaID = 88

@@ -19,7 +19,7 @@ package final class SessionMap: @unchecked Sendable {
     private let locks: UnsafeMutablePointer<ShardLock>
     private let shards: UnsafeMutablePointer<Shard>
     /// The page in front of the regions, in memory that outlives the map.
-    private let page: UnsafeMutableRawPointer?
+    let page: UnsafeMutableRawPointer?
 
     /// A map in memory of its own, which goes with it.
     package init(_ configuration: MapConfiguration, now: UInt32) throws(MapError) {
