@@ -71,7 +71,9 @@ extension Member {
             let others = pairs.contains { other, pair in
                 other != peer && pair.hears(at: now) && pair.peerHears(peer)
             }
+            let wasUnknown = standing(to: peer) == .unknown
             if let consequences = pairs[peer]?.tick(othersHear: others, now: now) {
+                if wasUnknown, standing(to: peer) == .alone { counts.servedAlone += 1 }
                 carryOut(consequences, peer, now: now)
             }
         }
@@ -88,7 +90,7 @@ extension Member {
     private func attendOperations(now: UInt64) {
         guard !operations.isEmpty else { return }
         for peer in operations.slowPeers(since: now - min(now, times.slowness)) {
-            pairs[peer]?.noteSlow()
+            if pairs[peer]?.noteSlow() == true { counts.slowPeers += 1 }
         }
         for number in operations.overdue(at: now) {
             guard let operation = operations[number] else { continue }

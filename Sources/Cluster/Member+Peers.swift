@@ -73,7 +73,7 @@ extension Member {
             guard let operation = operations[number],
                 operation.progress == .forwarded(to: peer)
             else { return }
-            operations.move(operation, to: .parked)
+            park(operation)
             // It has not got what was evicted here either.
             if operation.wasLacking { proceed(operation, now: now) }
         case .replicate(let sequence, let number, let outcome, let state):
@@ -89,6 +89,7 @@ extension Member {
             guard let (operation, replication) = operations.replication(sequence, by: peer) else {
                 return
             }
+            counts.acknowledgements.note(microseconds: now - min(now, operation.sentAt))
             finish(operation, replication.outcome)
         case .refuse(let sequence, let stamp): refused(sequence, by: peer, stamp, now: now)
         case .flush(let number, let stamp, let asked):

@@ -52,8 +52,7 @@ package final class Member {
     var flushes: [OperationNumber: Flush] = [:]
     /// When everything is to go, as a client has said that nobody waits for any more.
     var flushesAt: UInt64?
-    /// Changes that were acknowledged while the other owner was away.
-    package private(set) var singleCopyCount: UInt64 = 0
+    package internal(set) var counts = MemberCounts()
     var statedAt: UInt64 = 0
     var heardMembers: MemberSet = []
 
@@ -170,6 +169,7 @@ package final class Member {
             && hears(other, at: now) && store.mayLack(request.key):
             // It was evicted here, and the other owner may have it still.
             operation.wasLacking = true
+            counts.checkedReads += 1
             pass(operation, to: [other], now: now)
         case .mine(let waits): perform(operation, peer: other, waits: waits, now: now)
         case .peers(true)
@@ -179,14 +179,14 @@ package final class Member {
             && (operation.origin == .peer(other) || store.stamp(of: request.key) != .none):
             perform(operation, peer: other, waits: false, now: now)
         case .peers: pass(operation, to: [other], now: now)
-        case .undecided: operations.move(operation, to: .parked)
+        case .undecided: park(operation)
         }
     }
 
     /// Sends a request on its way to one of these, the first that can be reached, or by way of somebody who can.
     private func pass(_ operation: Operation, to targets: [Int], now: UInt64) {
         guard operation.hops < Self.hopCountMax else {
-            return operations.move(operation, to: .parked)
+            return park(operation)
         }
         var origin: Int?
         if case .peer(let peer) = operation.origin { origin = peer }
@@ -199,11 +199,18 @@ package final class Member {
             } : heard.first { $0 != origin }
         guard let next else {
             if let origin, heard == [origin] { return decline(operation, to: origin) }
-            return operations.move(operation, to: .parked)
+            return park(operation)
         }
         operations.move(operation, to: .forwarded(to: next))
         operation.sentAt = now
         effects.append(.send(peer: next, .forward(operation.request, hops: operation.hops + 1)))
+    }
+
+    /// It waits until it is known who decides.
+    func park(_ operation: Operation) {
+        if !operation.hasParked { counts.parked += 1 }
+        operation.hasParked = true
+        operations.move(operation, to: .parked)
     }
 
     /// Who has sent it decides, as far as is known here: it goes back, and is forgotten.
@@ -270,7 +277,7 @@ package final class Member {
             guard pairs[peer]?.isLinked == true else { return }
             return effects.append(.send(peer: peer, .inform(nil, nil, changed)))
         }
-        singleCopyCount += 1
+        counts.singleCopies += 1
         guard pairs[peer]?.tellsPeer == true else { return }
         effects.append(
             .send(peer: peer, .inform(operation.request.number, carried(outcome), changed)))

@@ -50,7 +50,8 @@ struct MessageSamples {
             process: number(), time: number() >> 2, echo: number() >> 2,
             standing: Standing.allCases.randomElement(using: &generator) ?? .unknown,
             isReady: isSo(), waitsSince: number() >> 2, hears: MemberSet(bits: number()),
-            clock: number() >> 2, flushed: Stamp(birth: number(), version: number()))
+            clock: number() >> 2, clockLeadMilliseconds: number(),
+            flushed: Stamp(birth: number(), version: number()))
     }
 
     mutating func listed() -> [ListedState] {

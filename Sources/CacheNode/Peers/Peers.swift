@@ -46,6 +46,12 @@ final class Peers: @unchecked Sendable {
     private var clock: NodeClock?
     private var map: SessionMap?
     private var counts = PeerCounts()
+    /// Of the commands that waited for members.
+    private var waits = Durations()
+    private var clockSkews: [Int: Int] = [:]
+    /// Since when somebody else has something later, if anybody has.
+    private var isBehindSince: UInt64?
+    private var catchUpMilliseconds: UInt64 = 0
     /// By member, as they were published last.
     private var standings: [Standing]
     /// Wakes the peers' thread up for what only it may do.
@@ -153,7 +159,8 @@ final class Peers: @unchecked Sendable {
     func ask(
         key: [UInt8], isRead: Bool, command: [UInt8], worker: WorkerRecord, ticket: Ticket
     ) -> Pending {
-        let request = Pending(worker: worker, ticket: ticket)
+        let now = now
+        let request = Pending(worker: worker, ticket: ticket, askedAt: now)
         lock.withLock { _ in
             countOfClients += 1
             pending[countOfClients] = request
@@ -217,7 +224,10 @@ final class Peers: @unchecked Sendable {
                 member?.sayHello(to: link.peer, now: now)
                 // The first message of a link, on the link itself.
                 while let effect = member?.takeEffect() {
-                    if case .state(link.peer, let statement) = effect { link.append(statement) }
+                    if case .state(link.peer, var statement) = effect {
+                        noteWall(in: &statement)
+                        link.append(statement)
+                    }
                 }
                 link.send()
                 return old
@@ -256,6 +266,7 @@ final class Peers: @unchecked Sendable {
                     switch message {
                     case .statement(let statement):
                         mayChangeStandings = true
+                        if !link.isFronts { noteClock(of: link.peer, statement) }
                         if !link.isBegun, links[link.peer] === link, link.isFronts {
                             link.isBegun = true
                             member?.linkedFront(link.peer, now: now)
@@ -397,8 +408,9 @@ final class Peers: @unchecked Sendable {
     private func carryOut(_ effect: Member.Effect) {
         switch effect {
         case .reply(let client, let outcome):
-            pending.removeValue(forKey: client)?
-                .end(.reply(outcome.reply), isAwaited: client != asking)
+            guard let request = pending.removeValue(forKey: client) else { return }
+            if client != asking { waits.note(microseconds: now - min(now, request.askedAt)) }
+            request.end(.reply(outcome.reply), isAwaited: client != asking)
         case .hangUp(let client):
             counts.hangUps += 1
             pending.removeValue(forKey: client)?.end(.none, isAwaited: client != asking)
@@ -407,7 +419,8 @@ final class Peers: @unchecked Sendable {
             counts.note(sent: frame)
             link.append(frame)
             noteOwing(link)
-        case .state(let peer, let statement):
+        case .state(let peer, var statement):
+            noteWall(in: &statement)
             guard let link = statementLinks[peer] ?? links[peer] else { return }
             link.append(statement)
             noteOwing(link)
@@ -440,11 +453,12 @@ final class Peers: @unchecked Sendable {
     /// Lets workers know what they may read.
     private func publish() {
         guard let member else { return }
-        var isEverybodyHere = true
+        var (isEverybodyHere, isBehind) = (true, false)
         var openUntil = UInt64.max
         for peer in configuration.members.indices where peer != me {
             let standing = member.standing(to: peer)
             if standing != .together { isEverybodyHere = false }
+            if standing == .unknown || standing == .behind { isBehind = true }
             if standing == .alone, standings[peer] == .together { counts.takeovers += 1 }
             standings[peer] = standing
             for isFirst in [false, true] {
@@ -455,6 +469,27 @@ final class Peers: @unchecked Sendable {
         }
         gates.setAll(until: openUntil)
         store?.isEverybodyHere = isEverybodyHere
+        if isBehind {
+            isBehindSince = isBehindSince ?? now
+        } else if let since = isBehindSince {
+            catchUpMilliseconds = (now - since) / 1_000
+            isBehindSince = nil
+        }
+    }
+
+    // MARK: Clocks of machines, for operators
+
+    private var wall: UInt64 { clock.map { NodeStore.wall(of: $0) } ?? 0 }
+
+    private func noteWall(in statement: inout Statement) {
+        let wall = wall
+        let lead = (statement.clock - min(statement.clock, wall)) / 1_000
+        statement.clockLeadMilliseconds = UInt32(clamping: lead)
+    }
+
+    private func noteClock(of peer: Int, _ statement: Statement) {
+        let theirs = Int(statement.clock / 1_000) - Int(statement.clockLeadMilliseconds)
+        clockSkews[peer] = theirs - Int(wall / 1_000)
     }
 
     // MARK: Surveys
@@ -498,12 +533,6 @@ final class Peers: @unchecked Sendable {
 
     // MARK: For operators
 
-    private func counts(of member: Member?) -> PeerCounts {
-        var counts = counts
-        counts.singleCopies = member?.singleCopyCount ?? 0
-        return counts
-    }
-
     /// What is known of each other member.
     func view() -> PeersView {
         lock.withLock { _ in
@@ -514,9 +543,12 @@ final class Peers: @unchecked Sendable {
                         name: configuration.members[peer].name,
                         standing: member?.standing(to: peer) ?? .unknown,
                         isHeard: member?.hears(peer, at: now) ?? false,
-                        isCatchingUp: member?.isCatchingUp(with: peer) ?? false)
+                        isCatchingUp: member?.isCatchingUp(with: peer) ?? false,
+                        clockSkewMilliseconds: clockSkews[peer])
                 },
-                counts: counts(of: member), storeCounts: store?.counts ?? .init(),
+                isFront: isFront, counts: counts, memberCounts: member?.counts ?? .init(),
+                waits: waits, catchUpMilliseconds: catchUpMilliseconds,
+                storeCounts: store?.counts ?? .init(),
                 tombstoneCount: store?.tombstones.count ?? 0,
                 tombstonesDroppedEarly: store?.tombstones.droppedEarlyCount ?? 0,
                 operationCount: member?.operationCount ?? 0)

@@ -12,10 +12,13 @@ final class Pending: Sendable {
     private let result = Mutex<Result?>(nil)
     private let worker: WorkerRecord
     private let ticket: Ticket
+    /// Microseconds of the boot-time clock.
+    let askedAt: UInt64
 
-    init(worker: WorkerRecord, ticket: Ticket) {
+    init(worker: WorkerRecord, ticket: Ticket, askedAt: UInt64) {
         self.worker = worker
         self.ticket = ticket
+        self.askedAt = askedAt
     }
 
     /// What has come of it, once that is known.

@@ -4,26 +4,73 @@ import Cluster
 extension StatisticsReading {
     func addPeers(to list: inout StatisticsList) {
         guard let view = context.peers?.view() else { return }
+        addMembers(view, to: &list)
+        addCommands(view, to: &list)
+        addCopies(view, to: &list)
+        addReturns(view, to: &list)
+    }
+
+    private func addMembers(_ view: PeersView, to list: inout StatisticsList) {
         list.text(
-            "cluster_state", view.isServing ? "current" : "behind",
+            "cluster_state", view.stateName,
             "Whether the node answers from its memory, or passes on while it catches up")
-        let current = view.peers.count { $0.standing == .together }
-        list.gauge("members_current", current + 1, "Members that have the same, with this one")
+        let current = view.peers.count { view.isCurrent($0) }
+        list.gauge(
+            "members_current", current + (view.isFront ? 0 : 1),
+            "Members that have the same, with this one")
         list.gauge("members_away", view.peers.count - current, "Members that are not")
         for peer in view.peers {
-            list.text("member_\(peer.name)", peer.stateName, "What that member is to this one")
+            list.text(
+                "member_\(peer.name)", view.stateName(of: peer), "What that member is to this one")
         }
+        for peer in view.peers {
+            guard let skew = peer.clockSkewMilliseconds else { continue }
+            list.gauge(
+                "clock_skew_ms_\(peer.name)", skew,
+                "By how much that member's clock is ahead of this one's")
+        }
+        list.counter("takeovers", view.counts.takeovers, "Members that were given up")
+        list.counter(
+            "peer_slow", view.memberCounts.slowPeers,
+            "Members that did not acknowledge in time, though they talked")
+        list.counter(
+            "served_alone", view.memberCounts.servedAlone,
+            "Members that were not waited for any longer after the start")
+    }
+
+    private func addCommands(_ view: PeersView, to list: inout StatisticsList) {
         list.counter("cmd_forwarded", view.counts.forwarded, "Commands passed on to members")
+        list.counter("reads_foreign", view.counts.foreignReads, "Reads among these")
+        list.counter(
+            "reads_checked", view.memberCounts.checkedReads,
+            "Reads for which the other owner was asked, as the item may have been evicted here")
         list.counter(
             "cmd_forwarded_here", view.counts.forwardedHere, "Commands that members passed on")
         list.gauge("ops_under_way", view.operationCount, "Commands that wait for a member")
         list.counter(
+            "ops_parked", view.memberCounts.parked,
+            "Commands that waited until it was known who decides")
+        list.counter(
             "ops_unknown", view.counts.hangUps,
             "Connections closed because nobody knew what had come of a command")
-        list.counter("takeovers", view.counts.takeovers, "Members that were given up")
+        list.gauge(
+            "ops_us_p50", view.waits.percentile(50),
+            "How long half of the commands that waited for a member took at most, since the start")
+        list.gauge(
+            "ops_us_p99", view.waits.percentile(99),
+            "How long 99 of 100 commands that waited for a member took at most, since the start")
+    }
+
+    private func addCopies(_ view: PeersView, to list: inout StatisticsList) {
         list.counter("repl_sent", view.counts.replicated, "Changes that a member had to have first")
+        list.gauge(
+            "repl_us_p50", view.memberCounts.acknowledgements.percentile(50),
+            "How long half of the acknowledgements took at most, since the start")
+        list.gauge(
+            "repl_us_p99", view.memberCounts.acknowledgements.percentile(99),
+            "How long 99 of 100 acknowledgements took at most, since the start")
         list.counter(
-            "writes_single_copy", view.counts.singleCopies,
+            "writes_single_copy", view.memberCounts.singleCopies,
             "Changes that were acknowledged while the other owner was away")
         list.counter("repl_applied", view.storeCounts.applied, "States taken over from members")
         list.counter(
@@ -32,8 +79,16 @@ extension StatisticsReading {
             "repl_refused", view.storeCounts.refused, "States for which there was no memory")
         list.counter(
             "conflicts", view.counts.refused, "Changes that a member knew something later of")
+    }
+
+    private func addReturns(_ view: PeersView, to list: inout StatisticsList) {
         list.counter("catchup_sent", view.counts.informed, "States sent to members beside changes")
         list.counter("catchup_items", view.counts.informedHere, "The same, received")
+        list.counter(
+            "catchup_bytes", view.counts.informedHereByteCount, "Bytes of what was received so")
+        list.gauge(
+            "catchup_ms", view.catchUpMilliseconds,
+            "How long it took the last time until this node had the same as the others")
         list.gauge("tombstones", view.tombstoneCount, "Deletions that are remembered")
         list.counter(
             "tombstones_dropped_early", view.tombstonesDroppedEarly,
@@ -44,21 +99,27 @@ extension StatisticsReading {
     }
 }
 
+/// In an operator's words.
 extension PeersView {
-    /// Whether there is no other owner whose word is waited for.
-    var isServing: Bool {
-        peers.allSatisfy { $0.standing != .unknown && $0.standing != .behind }
+    fileprivate var stateName: String {
+        if isFront { return "front" }
+        // As long as there is another owner whose word is waited for.
+        let isServing = peers.allSatisfy { $0.standing != .unknown && $0.standing != .behind }
+        return isServing ? "current" : "behind"
     }
-}
 
-extension PeersView.Peer {
-    /// In an operator's words.
-    var stateName: String {
-        switch standing {
+    /// A front has nothing that could be the same: it reaches a member, or does not.
+    fileprivate func isCurrent(_ peer: Peer) -> Bool {
+        isFront ? peer.isHeard : peer.standing == .together
+    }
+
+    fileprivate func stateName(of peer: Peer) -> String {
+        if isFront { return peer.isHeard ? "current" : "away" }
+        return switch peer.standing {
         case .together: "current"
-        case .unknown: isHeard ? "joining" : "unknown"
+        case .unknown: peer.isHeard ? "joining" : "unknown"
         case .behind: "ahead"
-        case .alone: isHeard ? "catching_up" : "away"
+        case .alone: peer.isHeard ? "catching_up" : "away"
         case .divided: "cut_off"
         }
     }

@@ -22,9 +22,9 @@ package enum PeerMessage: Equatable, Sendable {
 /// The body of a statement:
 ///
 ///     process (8) · time (8) · echo (8) · waits since (8) · hears (8) · clock (8)
-///     standing · is ready · 0 (2) · flushed (12)
+///     standing · is ready · 0 (2) · clock's lead (4) · flushed (12)
 extension Statement {
-    private static let bodyByteCount = 64
+    private static let bodyByteCount = 68
 
     /// What it takes on the link, its header included.
     package var byteCount: Int { FrameHeader.byteCount + Self.bodyByteCount }
@@ -41,6 +41,7 @@ extension Statement {
             writer.put(standing.rawValue)
             writer.put(isReady ? 1 as UInt8 : 0)
             writer.put(0 as UInt16)
+            writer.put(clockLeadMilliseconds)
             flushed.encode(to: &writer)
         }
     }
@@ -55,9 +56,11 @@ extension Statement {
         let standing: Standing = try reader.takeCase("standing")
         let isReady = try reader.takeBool("readiness")
         try reader.takeZero(UInt16.self)
+        let lead = try reader.take(UInt32.self)
         let flushed = try Stamp(decoding: &reader)
         self.init(
             process: process, time: time, echo: echo, standing: standing, isReady: isReady,
-            waitsSince: waitsSince, hears: hears, clock: clock, flushed: flushed)
+            waitsSince: waitsSince, hears: hears, clock: clock, clockLeadMilliseconds: lead,
+            flushed: flushed)
     }
 }

@@ -30,6 +30,7 @@ final class Operation {
     var deadline: UInt64
     fileprivate(set) var progress = Progress.parked
     var sentAt: UInt64 = 0
+    var hasParked = false
     /// The other owner was asked for what was evicted here.
     var wasLacking = false
     /// What it made of the key when it was carried out here, if that is not at both owners.

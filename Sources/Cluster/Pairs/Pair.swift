@@ -178,8 +178,11 @@ package struct Pair: Sendable {
         isLinked && (isSlow || now > heardAt + 2 * times.silence)
     }
 
-    /// The peer has not acknowledged for too long, though it talks.
-    package mutating func noteSlow() { isSlow = true }
+    /// The peer has not acknowledged for too long, though it talks. True if that is new.
+    package mutating func noteSlow() -> Bool {
+        defer { isSlow = true }
+        return !isSlow
+    }
 
     /// Whether it is given up as soon as that is allowed: nothing is promised to it any more.
     private func isSuspected(at now: UInt64) -> Bool {

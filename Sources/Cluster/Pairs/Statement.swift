@@ -17,12 +17,15 @@ package struct Statement: Equatable, Sendable {
     package var hears: MemberSet
     /// The highest that the sender's versions have come to, in microseconds since 2025.
     package var clock: UInt64
+    /// By how much that is above what the sender's machine believes. For operators: nothing depends on it.
+    package var clockLeadMilliseconds: UInt32
     /// Everything before it is gone.
     package var flushed: Stamp
 
     package init(
         process: UInt64, time: UInt64, echo: UInt64 = 0, standing: Standing, isReady: Bool = false,
-        waitsSince: UInt64 = 0, hears: MemberSet = [], clock: UInt64 = 0, flushed: Stamp = .none
+        waitsSince: UInt64 = 0, hears: MemberSet = [], clock: UInt64 = 0,
+        clockLeadMilliseconds: UInt32 = 0, flushed: Stamp = .none
     ) {
         self.process = process
         self.time = time
@@ -32,6 +35,7 @@ package struct Statement: Equatable, Sendable {
         self.waitsSince = waitsSince
         self.hears = hears
         self.clock = clock
+        self.clockLeadMilliseconds = clockLeadMilliseconds
         self.flushed = flushed
     }
 }

@@ -1,0 +1,17 @@
+/// What a member has been through, for an operator.
+package struct MemberCounts: Sendable {
+    /// Changes that were acknowledged while the other owner was away.
+    package var singleCopies: UInt64 = 0
+    /// Requests that had to wait until it was known who decides.
+    package var parked: UInt64 = 0
+    /// Reads for which the other owner was asked, as the item may have been evicted here.
+    package var checkedReads: UInt64 = 0
+    /// How often a peer did not acknowledge in time, though it talked.
+    package var slowPeers: UInt64 = 0
+    /// How often a peer was not waited for any longer after the start.
+    package var servedAlone: UInt64 = 0
+    /// How long peers took to acknowledge changes.
+    package var acknowledgements = Durations()
+
+    package init() {}
+}
