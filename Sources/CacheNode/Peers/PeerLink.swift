@@ -25,6 +25,8 @@ final class PeerLink: @unchecked Sendable {
     private var writable: DescriptorEvent?
     /// Whether the peer's first statement has come.
     var isBegun = false
+    /// Whether something has come since `look`; nothing before the first look.
+    private var hasNews: Bool?
 
     /// A peer that takes nothing of so much is as good as gone.
     private static let outputByteCountMax = 256 << 20
@@ -111,6 +113,7 @@ final class PeerLink: @unchecked Sendable {
         withUnsafeTemporaryAllocation(byteCount: Self.inputByteCount, alignment: 16) { room in
             switch stream.read(into: room) {
             case .bytes(let count):
+                if hasNews == false { hasNews = true }
                 let bytes = UnsafeRawBufferPointer(rebasing: room[..<count])
                 reader.append(bytes.bytes)
             case .wouldBlock: break
@@ -118,6 +121,12 @@ final class PeerLink: @unchecked Sendable {
             }
         }
         return isOpen
+    }
+
+    /// Whether something has come since the last look; nothing at the first one.
+    func look() -> Bool? {
+        defer { hasNews = false }
+        return hasNews
     }
 
     func next() throws(FrameError) -> PeerMessage? { try reader.next() }

@@ -128,6 +128,9 @@ final class PeerThread: @unchecked Sendable {
             maintainedAt = now
             peers.maintain()
             for link in peers.deadLinks() { close(link, "nothing comes from it") }
+            for link in peers.muteLinks() {
+                close(link, "it says that it is there, and nothing else")
+            }
         }
         do {
             try tick?.start(

@@ -379,6 +379,18 @@ final class Peers: @unchecked Sendable {
         }
     }
 
+    /// To be called every second: links for frames by which nothing came since the last time, though the same
+    /// member's statements did. What is asked by one is never answered.
+    func muteLinks() -> [PeerLink] {
+        lock.withLock { _ in
+            statementLinks.compactMap { peer, statements in
+                let link = links[peer]
+                let (isTalking, isHeard) = (statements.look(), link?.look())
+                return isTalking == true && isHeard == false ? link : nil
+            }
+        }
+    }
+
     /// A member that answers, and refuses a link.
     func notePresent(_ peer: Int) { lock.withLock { _ in member?.notePresent(peer, now: now) } }
 
@@ -421,9 +433,12 @@ final class Peers: @unchecked Sendable {
             noteOwing(link)
         case .state(let peer, var statement):
             noteWall(in: &statement)
-            guard let link = statementLinks[peer] ?? links[peer] else { return }
-            link.append(statement)
-            noteOwing(link)
+            // By the frames' link, too, if nothing else goes by it: who hears nothing there knows that it is broken.
+            for link in [statementLinks[peer], links[peer]].compactMap(\.self)
+            where link === statementLinks[peer] || statementLinks[peer] == nil || link.isEmpty {
+                link.append(statement)
+                noteOwing(link)
+            }
         case .survey(let peer, let number):
             surveys.append((peer, number))
             attention.withLock { $0?.wake() }
