@@ -89,7 +89,7 @@ extension Member {
 
     private func attendOperations(now: UInt64) {
         guard !operations.isEmpty else { return }
-        for peer in operations.slowPeers(since: now - min(now, times.slowness)) {
+        for peer in operations.slowPeers(at: now, slowness: times.slowness) {
             if pairs[peer]?.noteSlow() == true { counts.slowPeers += 1 }
         }
         for number in operations.overdue(at: now) {

@@ -65,7 +65,8 @@ extension Member {
         case .forward(let request, let hops):
             begin(
                 Operation(
-                    request, from: .peer(peer), hops: hops, deadline: now + Self.budget), now: now)
+                    request, from: .peer(peer), hops: hops,
+                    deadline: now + Self.budget(byteCount: request.command.count)), now: now)
         case .outcome(let number, let outcome):
             if let operation = operations[number] { finish(operation, outcome) }
         case .decline(let number):

@@ -27,6 +27,12 @@ package final class Member {
 
     /// How long a client waits at most: some give up after half a second.
     package static var budget: UInt64 { 450_000 }
+
+    /// The same for a command of so many bytes: what is long takes longer on its way, twice at most.
+    static func budget(byteCount: Int) -> UInt64 {
+        budget + 2 * Operations.transferTime(byteCount: byteCount)
+    }
+
     private static var hopCountMax: UInt8 { 3 }
 
     package let me: Int
@@ -120,7 +126,7 @@ package final class Member {
         begin(
             Operation(
                 Request(number: number, isRead: isRead, key: key, command: command),
-                from: .client(client), deadline: now + Self.budget),
+                from: .client(client), deadline: now + Self.budget(byteCount: command.count)),
             now: now)
     }
 

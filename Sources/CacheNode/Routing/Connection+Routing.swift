@@ -108,7 +108,10 @@ extension Connection.Step {
             reply.withUnsafeBytes { output.append($0) }
             return .over
         case .some(.none): return .leads(.closed(.error))
-        case nil: return .waits(waiting(ticket, executor, RoutedCommand(pending)))
+        case nil:
+            // A long one takes longer on its way.
+            let seconds = 1 + UInt64(bytes.count >> 22)
+            return .waits(waiting(ticket, executor, RoutedCommand(pending), seconds: seconds))
         }
     }
 

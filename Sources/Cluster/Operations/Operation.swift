@@ -150,15 +150,28 @@ struct Operations {
         all.filter { now > $0.value.deadline }.map(\.key).sorted { $0.bits < $1.bits }
     }
 
-    /// The peers that have not acknowledged something that was sent before a moment.
-    func slowPeers(since moment: UInt64) -> Set<Int> {
-        var peers: Set<Int> = []
+    /// The peers that have not acknowledged something for too long. What is long, and what comes behind it, has
+    /// more time.
+    func slowPeers(at now: UInt64, slowness: UInt64) -> Set<Int> {
+        var oldest: [Int: UInt64] = [:]
+        var byteCounts: [Int: Int] = [:]
         for operation in byKey.values {
-            guard operation.sentAt < moment,
-                case .replicating(let replication) = operation.progress
-            else { continue }
-            peers.insert(replication.peer)
+            guard case .replicating(let replication) = operation.progress else { continue }
+            let peer = replication.peer
+            oldest[peer] = min(oldest[peer] ?? .max, operation.sentAt)
+            byteCounts[peer, default: 0] += replication.state.value.count
         }
-        return peers
+        return Set(
+            oldest.filter { peer, sentAt in
+                sentAt + slowness + Self.transferTime(byteCount: byteCounts[peer] ?? 0) < now
+            }.keys)
     }
+
+    /// What a slow network may take for so many bytes, in microseconds. Those of ordinary sessions count for nothing.
+    static func transferTime(byteCount: Int) -> UInt64 {
+        UInt64(max(0, byteCount - freeByteCount) / bytesPerMicrosecond)
+    }
+
+    private static let freeByteCount = 8 << 20
+    private static let bytesPerMicrosecond = 16
 }
