@@ -248,12 +248,14 @@ let package = Package(
         .testTarget(
             name: "EndToEndTests",
             dependencies: [
-                "HashRing", "RingBenchmark", "SessionClient", "TestSupport", "sojourn", "sojournd",
+                "Cluster", "ClusterFile", "EventLoop", "HashRing", "RingBenchmark", "SessionClient",
+                "TestSupport", "sojourn", "sojournd",
                 .product(name: "NIOCore", package: "swift-nio"),
             ],
             exclude: [
                 "SpymemcachedChecks.java", "autodiscovery_checks.py", "bmemcached_checks.py",
-                "checking.py", "dalli_checks.rb", "faulty_kernel.c", "intruder.c", "seen_mutex.c",
+                "checking.py", "dalli_checks.rb", "faulty_kernel.c", "intruder.c", "moved_clock.c",
+                "seen_mutex.c",
                 "memcached_class_checks.php",
                 "metamemcache_checks.py",
                 "php_checks.py", "pylibmc_binary_checks.py", "pylibmc_placement.py",

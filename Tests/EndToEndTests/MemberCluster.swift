@@ -1,7 +1,9 @@
+import ClusterFile
 import Glibc
+import HashRing
 import TestSupport
 
-/// Three nodes that keep each item on two of them, as processes that can be killed, stopped and started again.
+/// Three nodes, or two, that keep each item on two of them, as processes that can be killed, stopped and started again.
 final class MemberCluster {
     let directory: TemporaryDirectory
     let definition: String
@@ -10,43 +12,84 @@ final class MemberCluster {
     private(set) var programs: [Program?]
     private var memoryFiles: [String]
     private let flags: [String]
+    /// What members send each other goes by these, by who has dialled and who was dialled.
+    private(set) var relays: [Way: PeerRelay] = [:]
+
+    struct Way: Hashable {
+        var from: Int
+        var to: Int
+    }
 
     static let names = ["a", "b", "c"]
 
     /// - Parameters:
     ///   - peers: the definition's lines for it.
-    ///   - flags: each member's own.
-    init(peers: String = "peers: {}", flags: [String] = []) throws {
+    ///   - memory: each node's, in MiB.
+    ///   - flags: of all nodes, beside what the definition says.
+    ///   - isRelayed: whether what members send each other can be cut and held up.
+    init(
+        count: Int = 3, peers: String = "peers: {}", memory: Int = 16, flags: [String] = [],
+        isRelayed: Bool = false
+    ) throws {
         self.flags = flags
         directory = try TemporaryDirectory()
         // On the common address somebody else may take a port while its node is dead.
         let bytes = (0..<3).map { _ in Int.random(in: 1...254) }
         let host = "127.\(bytes[0]).\(bytes[1]).\(bytes[2])"
         self.host = host
-        ports = [21_001, 21_002, 21_003]
-        memoryFiles = Self.names.map { "/dev/shm/sojourn-\(getpid())-\(host)-\($0)" }
+        ports = Array([21_001, 21_002, 21_003].prefix(count))
+        memoryFiles = Self.names.prefix(count).map {
+            "/dev/shm/sojourn-\(getpid())-\(host)-\($0)"
+        }
         let lines = zip(Self.names, zip(ports, memoryFiles)).map {
-            "- {name: \($0), host: \(host), port: \($1.0), memory: 16, memory_file: \($1.1)}\n"
+            "- {name: \($0), host: \(host), port: \($1.0), memory: \(memory), "
+                + "memory_file: \($1.1)}\n"
         }
         definition = try directory.write(
             "name: shop\ncopies: 2\n\(peers)\nnodes:\n" + lines.joined(), to: "cluster.yaml")
-        programs = [nil, nil, nil]
-        for number in 0..<3 { try start(number) }
+        programs = ports.map { _ in nil }
+        if isRelayed { try relay() }
+        for number in ports.indices { try start(number) }
         try waitUntilAllIsWell()
     }
 
+    /// Who dials is told of the relay's port in its own definition.
+    private func relay() throws {
+        let text = contents(of: definition) ?? ""
+        for from in ports.indices {
+            var own = text
+            for to in 0..<from {
+                let relay = try PeerRelay(host: host, to: UInt16(ports[to] + 10_000))
+                relays[Way(from: from, to: to)] = relay
+                own = own.replacing(
+                    "port: \(ports[to]),", with: "port: \(ports[to]), peer_port: \(relay.port),")
+            }
+            _ = try directory.write(own, to: "cluster-\(Self.names[from]).yaml")
+        }
+    }
+
     deinit {
+        for relay in relays.values { relay.stop() }
         for program in programs { program?.end() }
         for file in memoryFiles { unlink(file) }
     }
 
     private static let user = getuid() == 0 ? ["-u", "root"] : []
 
-    func start(_ number: Int) throws {
+    /// - Parameters:
+    ///   - definition: another one than everybody's.
+    ///   - flags: beside those of all nodes.
+    func start(
+        _ number: Int, definition other: String? = nil, flags more: [String] = [],
+        environment: [String: String] = [:]
+    ) throws {
+        let own =
+            relays.isEmpty ? definition : "\(directory.path)/cluster-\(Self.names[number]).yaml"
         let program = try Program(
             try RunningNode.sojourndPath(),
-            Self.user + ["--cluster", definition, "--name", Self.names[number], "-t", "2", "-v"]
-                + flags)
+            Self.user + [
+                "--cluster", other ?? own, "--name", Self.names[number], "-t", "2", "-v",
+            ] + flags + more, environment: environment)
         programs[number] = program
         try wait(for: "node \(Self.names[number])") {
             guard !program.hasEnded else { throw Trouble("it does not start: \(program.errors)") }
@@ -81,14 +124,77 @@ final class MemberCluster {
             .map { String($0.dropFirst("STAT \(name) ".count)) }
     }
 
+    /// Every number of a node's statistics.
+    func counters(of number: Int) throws -> [String: Int] {
+        var counters: [String: Int] = [:]
+        for line in try connect(number).ask("stats", until: "END\r\n").split(separator: "\r\n") {
+            let words = line.split(separator: " ")
+            if words.count == 3, let value = Int(words[2]) { counters[String(words[1])] = value }
+        }
+        return counters
+    }
+
     /// Every member has what it should have, and knows it of the others.
     func waitUntilAllIsWell() throws {
         try wait(for: "all members to be current") {
-            for number in 0..<3 where try counter("members_current", of: number) != "3" {
+            for number in ports.indices
+            where try counter("members_current", of: number) != "\(ports.count)" {
                 return false
             }
             return true
         }
+    }
+
+    /// Waits until a member says of another one what it is.
+    func waitUntil(_ number: Int, calls other: Int, _ state: String) throws {
+        try wait(for: "\(Self.names[other]) to be \(state) to \(number)") {
+            try counter("member_\(Self.names[other])", of: number) == state
+        }
+    }
+
+    // MARK: Keys
+
+    /// Keys whose first and second owners are these.
+    func keys(_ count: Int, first: Int, second: Int, prefix: String = "key") throws -> [String] {
+        let read = try ClusterDefinition(contentsOf: definition)
+        let ring = try read.ring()
+        var keys: [String] = []
+        var number = 0
+        while keys.count < count {
+            let key = "\(prefix):\(number)"
+            if ring.indices(for: Array(key.utf8), count: 2) == [first, second] { keys.append(key) }
+            number += 1
+        }
+        return keys
+    }
+
+    func key(first: Int, second: Int, prefix: String = "key") throws -> String {
+        try keys(1, first: first, second: second, prefix: prefix)[0]
+    }
+
+    /// One command on a connection of its own, and its answer without the line's end; nil if there is none.
+    func ask(_ number: Int, _ command: String) throws -> String? {
+        let peer = try connect(number)
+        let isRetrieval = command.hasPrefix("get") || command.hasPrefix("gat")
+        guard let reply = try? peer.ask(command, until: isRetrieval ? "END\r\n" : "\r\n") else {
+            return nil
+        }
+        // The line's end is one character.
+        return String(reply.dropLast(isRetrieval ? 4 : 1))
+    }
+
+    func set(_ key: String, _ value: String, at number: Int, exptime: Int = 0) throws -> String? {
+        try ask(number, "set \(key) 0 \(exptime) \(value.utf8.count)\r\n\(value)")
+    }
+
+    /// A key's value; nil if it has none, or nobody tells.
+    func value(of key: String, at number: Int) throws -> String? {
+        try ask(number, "get \(key)")?.split(separator: "\r\n").dropFirst().first.map(String.init)
+    }
+
+    /// The same at all of these.
+    func values(of key: String, at numbers: [Int]) throws -> [String?] {
+        try numbers.map { try value(of: key, at: $0) }
     }
 }
 

@@ -1,0 +1,176 @@
+import Cluster
+import Testing
+
+/// What members count of themselves, where clocks have to go by and peers to fall silent.
+@Suite(.timeLimit(.minutes(10)))
+struct MemberCountTests {
+    /// Member 0 of two, and what its peer would send it.
+    private struct Stage {
+        let member: Member
+        var peer: Pair
+        var now: UInt64 = 10_000_000
+        let times = PairTimes()
+        private(set) var replies: [UInt64] = []
+        private(set) var hangUps: [UInt64] = []
+        private(set) var sent: [PeerFrame] = []
+
+        init() {
+            let owners: @Sendable ([UInt8]) -> (first: Int, second: Int?) = { _ in (0, 1) }
+            member = Member(
+                me: 0, memberCount: 2, process: 11,
+                store: ModelStore(me: 0, memberCount: 2, owners: owners), times: times, now: now,
+                owners: owners)
+            peer = Pair(me: 1, peer: 0, process: 22, times: times, now: now)
+        }
+
+        mutating func take() {
+            while let effect = member.takeEffect() {
+                switch effect {
+                case .reply(let client, _): replies.append(client)
+                case .hangUp(let client): hangUps.append(client)
+                case .send(_, let frame): sent.append(frame)
+                case .state(_, let statement):
+                    if peer.isLinked {
+                        _ = peer.hear(statement, now: now)
+                    } else {
+                        _ = peer.linked(statement, now: now)
+                    }
+                case .survey(let peer, let number):
+                    member.take(Survey([]), for: peer, number: number, now: now)
+                }
+            }
+        }
+
+        /// Lets so many microseconds go by, in which the peer says what it is, or nothing.
+        mutating func goOn(_ microseconds: UInt64, isHeard: Bool) {
+            let end = now + microseconds
+            while now < end {
+                now += 10_000
+                member.tick(now: now)
+                take()
+                guard isHeard else { continue }
+                _ = peer.tick(now: now)
+                member.heard(1, peer.statement(hears: [], clock: 0, now: now), now: now)
+                take()
+            }
+        }
+
+        mutating func comeTogether() {
+            member.linked(1, peer.statement(hears: [], clock: 0, now: now), now: now)
+            take()
+            goOn(100_000, isHeard: true)
+            // Nothing differs.
+            member.receive(
+                .digests(round: 1, Array(repeating: 0, count: Survey.rangeCount)), from: 1,
+                now: now)
+            member.receive(.exchanged(round: 1), from: 1, now: now)
+            take()
+            _ = peer.compared(now: now)
+            goOn(200_000, isHeard: true)
+            _ = peer.barrierCame(.max >> 2, now: now)
+            member.receive(.barrier(since: .max >> 2), from: 1, now: now)
+            goOn(200_000, isHeard: true)
+        }
+
+        mutating func ask(_ client: UInt64, _ verb: ModelCommand.Verb, value: [UInt8] = [1]) {
+            member.ask(
+                client, key: [107], isRead: verb == .get,
+                command: ModelCommand(verb, value: value).bytes, now: now)
+            take()
+        }
+
+        mutating func acknowledge() {
+            guard case .replicate(let sequence, _, _, _)? = sent.last else { return }
+            member.receive(.acknowledge(sequence: sequence), from: 1, now: now)
+            take()
+        }
+    }
+
+    @Test("A peer that is not waited for any longer after the start is counted once")
+    func servedAlone() {
+        var stage = Stage()
+        stage.goOn(stage.times.solitude, isHeard: false)
+        #expect(stage.member.counts.servedAlone == 0)
+        stage.goOn(20_000, isHeard: false)
+        #expect(stage.member.standing(to: 1) == .alone)
+        stage.goOn(stage.times.solitude, isHeard: false)
+        #expect(stage.member.counts.servedAlone == 1)
+    }
+
+    @Test(
+        "A request is parked once, however often it is looked at, and one with a fresh lease is not"
+    )
+    func parked() {
+        var stage = Stage()
+        stage.comeTogether()
+        #expect(stage.member.standing(to: 1) == .together)
+        stage.ask(1, .set)
+        #expect(stage.member.counts.parked == 0)
+        stage.acknowledge()
+        #expect(stage.replies == [1])
+        stage.goOn(stage.times.lease + 10_000, isHeard: false)
+        stage.ask(2, .set)
+        stage.ask(3, .get)
+        #expect(stage.member.counts.parked == 2)
+        stage.goOn(50_000, isHeard: false)
+        #expect(stage.member.counts.parked == 2 && stage.replies == [1])
+        stage.goOn(stage.times.silence, isHeard: false)
+        #expect(stage.replies == [1, 2, 3] && stage.member.counts.singleCopies == 1)
+        #expect(stage.member.counts.parked == 2 && stage.hangUps == [])
+    }
+
+    @Test("Acknowledgements have the time that they take, and a peer that sends none is slow, once")
+    func slow() {
+        var stage = Stage()
+        stage.comeTogether()
+        stage.ask(1, .set)
+        stage.goOn(100_000, isHeard: true)
+        #expect(stage.replies == [])
+        stage.acknowledge()
+        #expect(stage.replies == [1])
+        let taken = stage.member.counts.acknowledgements
+        #expect((100_000..<125_000).contains(taken.percentile(99)))
+        #expect(stage.member.counts.slowPeers == 0)
+        stage.ask(2, .set)
+        stage.goOn(2 * stage.times.silence, isHeard: true)
+        #expect(stage.member.counts.slowPeers == 1)
+        #expect(stage.replies == [1, 2])
+        stage.goOn(stage.times.silence, isHeard: true)
+        #expect(stage.member.counts.slowPeers == 1)
+    }
+
+    @Test("Who acknowledges a long change has the time that it takes on its way, and no more")
+    func long() {
+        var stage = Stage()
+        stage.comeTogether()
+        // 16 MiB more than counts for nothing, which take a second.
+        stage.ask(1, .set, value: [UInt8](repeating: 1, count: 24 << 20))
+        stage.goOn(1_000_000, isHeard: true)
+        #expect(stage.member.counts.slowPeers == 0 && stage.hangUps == [] && stage.replies == [])
+        stage.goOn(600_000, isHeard: true)
+        #expect(stage.member.counts.slowPeers == 1 && stage.replies == [1])
+    }
+
+    @Test("Percentiles are at least what was noted, and less than a quarter more")
+    func percentiles() {
+        var durations = Durations()
+        #expect(durations.percentile(50) == 0)
+        for microseconds in 1...1_000 as ClosedRange<UInt64> {
+            durations.note(microseconds: microseconds)
+        }
+        for percent in 1...100 as ClosedRange<UInt64> {
+            let exact = percent * 10
+            #expect((exact...exact * 5 / 4).contains(durations.percentile(percent)), "\(percent)")
+        }
+        for (noted, least) in [(0, 0), (3, 3), (4, 4), (5, 5), (1 << 20, 1 << 20)]
+            as [(UInt64, UInt64)]
+        {
+            var one = Durations()
+            one.note(microseconds: noted)
+            #expect((least...max(least, least * 5 / 4)).contains(one.percentile(100)))
+        }
+        var longest = Durations()
+        longest.note(microseconds: .max)
+        #expect(longest.percentile(1) > 500_000_000)
+    }
+}

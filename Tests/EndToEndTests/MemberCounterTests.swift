@@ -1,0 +1,297 @@
+import Cluster
+import Glibc
+import TestSupport
+import Testing
+
+/// What members count of one another: each counter moves by what it counts, and no other one does.
+@Suite(.timeLimit(.minutes(10)))
+struct MemberCounterTests {
+    /// Those of `stats` that stand still while nobody does anything.
+    private static let names = [
+        "members_current", "members_away", "takeovers", "peer_slow", "served_alone",
+        "cmd_forwarded", "reads_foreign", "reads_checked", "cmd_forwarded_here", "ops_under_way",
+        "ops_parked", "ops_unknown", "repl_sent", "writes_single_copy", "repl_applied",
+        "repl_older", "repl_refused", "conflicts", "catchup_sent", "catchup_items", "tombstones",
+        "tombstones_dropped_early", "tombstones_won",
+    ]
+    private static let durations = ["ops_us_p50", "ops_us_p99", "repl_us_p50", "repl_us_p99"]
+
+    /// The peers' counters of one node.
+    private func read(_ cluster: MemberCluster, _ number: Int) throws -> [String: Int] {
+        let all = try cluster.counters(of: number)
+        return try Dictionary(
+            uniqueKeysWithValues: Self.names.map {
+                ($0, try #require(all[$0], "\($0) of \(number)"))
+            })
+    }
+
+    /// What has changed at each node while something was done.
+    private func changes(
+        _ cluster: MemberCluster, _ body: () throws -> Void
+    ) throws -> [[String: Int]] {
+        let before = try cluster.ports.indices.map { try read(cluster, $0) }
+        try body()
+        return try cluster.ports.indices.map { number in
+            let after = try read(cluster, number)
+            return after.reduce(into: [:]) { changes, entry in
+                let change = entry.value - (before[number][entry.key] ?? 0)
+                if change != 0 { changes[entry.key] = change }
+            }
+        }
+    }
+
+    @Test("While all is well each command moves what it should, and nothing else")
+    func well() throws {
+        let cluster = try MemberCluster(flags: ["-o", "debugtime"])
+        let (first, second, third) = (0, 1, 2)
+        let key = try cluster.key(first: first, second: second)
+        func expect(
+            _ expected: [[String: Int]], _ answer: String, _ command: String, at number: Int
+        ) throws {
+            let changes = try changes(cluster) {
+                let told = try cluster.ask(number, command)
+                #expect(told == answer)
+            }
+            #expect(changes == expected, "\(command) at \(number)")
+        }
+        let set = "set \(key) 0 0 2\r\n10"
+        let value = "VALUE \(key) 0 2\r\n10\r\n"
+        // The first owner decides, and the second one has it, too, wherever a client asks.
+        try expect([["repl_sent": 1], ["repl_applied": 1], [:]], "STORED", set, at: first)
+        try expect(
+            [
+                ["repl_sent": 1, "cmd_forwarded_here": 1],
+                ["repl_applied": 1, "cmd_forwarded": 1], [:],
+            ], "STORED", set, at: second)
+        try expect(
+            [
+                ["repl_sent": 1, "cmd_forwarded_here": 1], ["repl_applied": 1],
+                ["cmd_forwarded": 1],
+            ], "STORED", set, at: third)
+        // Each owner reads what it has.
+        try expect([[:], [:], [:]], value, "get \(key)", at: first)
+        try expect([[:], [:], [:]], value, "get \(key)", at: second)
+        try expect(
+            [["cmd_forwarded_here": 1], [:], ["cmd_forwarded": 1, "reads_foreign": 1]], value,
+            "get \(key)", at: third)
+        // What changes nothing goes to nobody.
+        try expect([[:], [:], [:]], "NOT_STORED", "add \(key) 0 0 1\r\nx", at: first)
+        try expect(
+            [
+                ["repl_sent": 1, "tombstones": 1],
+                ["repl_applied": 1, "tombstones": 1, "tombstones_won": 1], [:],
+            ], "DELETED", "delete \(key)", at: first)
+        try expect([[:], [:], [:]], "NOT_FOUND", "delete \(key)", at: first)
+        try expect(
+            [["repl_sent": 1, "tombstones": -1], ["repl_applied": 1, "tombstones": -1], [:]],
+            "STORED", set, at: first)
+        for (number, names) in [(first, Self.durations), (third, Array(Self.durations.prefix(2)))] {
+            let all = try cluster.counters(of: number)
+            for name in names {
+                #expect((1..<450_000).contains(try #require(all[name])), "\(name)")
+            }
+        }
+        // Nothing waits at the second owner but what was asked of it itself; it waits for no acknowledgement.
+        #expect(try cluster.counters(of: second)["repl_us_p99"] == 0)
+
+        // One clock is set.
+        #expect(try cluster.ask(second, "debugtime 100") == "OK")
+        for (number, other, ahead) in [(first, "b", 100_000), (second, "a", -100_000)] {
+            try wait(for: "the clock to be seen") {
+                let skew = try cluster.counters(of: number)["clock_skew_ms_\(other)"] ?? 0
+                return abs(skew - ahead) < 30_000
+            }
+        }
+        #expect(abs(try #require(try cluster.counters(of: first)["clock_skew_ms_c"])) < 30_000)
+        let front = try cluster.startFront()
+        try wait(for: "the front to reach all members") {
+            try front.counter("members_current") == 3
+        }
+        #expect(try front.counter("members_away") == 0)
+        #expect(try front.connect().ask("stats", until: "END\r\n").contains("cluster_state front"))
+    }
+
+    @Test("A member that dies is counted as away, as given up, and by what is done without it")
+    func away() throws {
+        let cluster = try MemberCluster()
+        let (first, second, third) = (0, 1, 2)
+        let keys = try cluster.keys(4, first: first, second: third)
+        for key in keys.prefix(3) { #expect(try cluster.set(key, "old", at: first) == "STORED") }
+        let takeovers = try changes(cluster) {
+            cluster.kill(third)
+            for number in [first, second] {
+                try cluster.waitUntil(number, calls: third, "away")
+            }
+            // So that there is something to ask.
+            try cluster.start(third)
+            try cluster.waitUntilAllIsWell()
+        }
+        #expect(takeovers[first]["takeovers"] == 1)
+        #expect(takeovers[second]["takeovers"] == 1)
+        #expect(takeovers[first]["writes_single_copy"] == nil)
+
+        cluster.kill(third)
+        try cluster.waitUntil(first, calls: third, "away")
+        let before = try read(cluster, first)
+        #expect(try cluster.set(keys[0], "new", at: first) == "STORED")
+        #expect(try cluster.ask(second, "delete \(keys[1])") == "DELETED")
+        #expect(try cluster.set(keys[3], "other", at: second) == "STORED")
+        let after = try read(cluster, first)
+        #expect(after["writes_single_copy"] == (before["writes_single_copy"] ?? 0) + 3)
+        #expect(after["repl_sent"] == before["repl_sent"])
+        #expect(after["members_away"] == 1 && after["members_current"] == 2)
+
+        // What comes back asks for the three that it has not, and gives up the one that is deleted.
+        try cluster.start(third)
+        try cluster.waitUntilAllIsWell()
+        let returned = try cluster.counters(of: third)
+        #expect(try read(cluster, first)["catchup_sent"] == (after["catchup_sent"] ?? 0) + 3)
+        #expect(returned["catchup_items"] == 3)
+        #expect((3 * 40..<3 * 200).contains(returned["catchup_bytes"] ?? 0))
+        #expect(returned["repl_applied"] == 3)
+        #expect(returned["tombstones_won"] == 1)
+        #expect(returned["tombstones"] == 1)
+        #expect((1...60_000).contains(returned["catchup_ms"] ?? 0))
+        #expect(returned["served_alone"] == 0)
+    }
+
+    @Test(
+        "A member that talks and acknowledges nothing is slow; what waits for one is parked, or hung up on"
+    )
+    func slow() throws {
+        let cluster = try MemberCluster(peers: "peers: {timeout: 2000}", isRelayed: true)
+        let (first, third) = (0, 2)
+        let key = try cluster.key(first: first, second: third)
+        let relay = try #require(cluster.relays[.init(from: third, to: first)])
+        relay.set(.init(holdsFrames: true))
+        // It may talk as it likes.
+        let slow = try changes(cluster) {
+            #expect(try cluster.set(key, "1", at: first) == nil)
+            try wait(for: "the slow member to be given up") {
+                try cluster.counters(of: first)["peer_slow"] == 1
+            }
+            relay.set(.init())
+            try cluster.waitUntilAllIsWell()
+        }
+        #expect(slow[first]["peer_slow"] == 1)
+        #expect(slow[first]["ops_unknown"] == 1)
+        // The third one hears it still: nobody has taken its place.
+        #expect(slow[first]["takeovers"] == nil)
+        #expect(try cluster.value(of: key, at: third) == "1")
+
+        // Once it is silent for longer than a lease nobody knows who decides, and then the other one does.
+        var unanswered = 0
+        var rounds = 0
+        let parked = try changes(cluster) {
+            repeat {
+                rounds += 1
+                cluster.send(SIGSTOP, to: third)
+                try wait(for: "an answer without it") {
+                    if try cluster.set(key, "2", at: first) != nil {
+                        return try cluster.counter("member_c", of: first) != "current"
+                    }
+                    unanswered += 1
+                    return false
+                }
+                cluster.send(SIGCONT, to: third)
+                try cluster.waitUntilAllIsWell()
+                // Nobody may have asked in that second.
+            } while try cluster.counters(of: first)["ops_parked"] == 0 && rounds < 5
+        }
+        // Where the member itself was late, the connection was closed without it.
+        #expect((1...max(1, unanswered)).contains(parked[first]["ops_unknown"] ?? 0), "\(parked)")
+        #expect((1...unanswered + rounds).contains(parked[first]["ops_parked"] ?? 0))
+        #expect(try cluster.value(of: key, at: third) == "2")
+    }
+
+    @Test(
+        "Evictions and deletions beyond what is remembered are counted, and a miss is checked then")
+    func room() throws {
+        let cluster = try MemberCluster(memory: 2)
+        let (first, second) = (0, 1)
+        let peer = try cluster.connect(first)
+        let missing = try cluster.key(first: first, second: second, prefix: "missing")
+        let unchecked = try changes(cluster) {
+            let value = try cluster.value(of: missing, at: first)
+            #expect(value == nil)
+        }
+        #expect(unchecked == [[:], [:], [:]])
+        // More than 1,024 are remembered only where there is more memory.
+        let deleted = try cluster.keys(1_100, first: first, second: second, prefix: "gone")
+        let dropped = try changes(cluster) {
+            for part in stride(from: 0, to: deleted.count, by: 100) {
+                let keys = deleted[part..<part + 100]
+                let commands = keys.map { "set \($0) 0 0 1\r\nx\r\ndelete \($0)\r\n" }.joined()
+                try peer.send(commands + "mn\r\n")
+                let replies = try peer.receive(until: "MN\r\n")
+                #expect(replies == keys.map { _ in "STORED\r\nDELETED\r\n" }.joined() + "MN\r\n")
+            }
+        }
+        for number in [first, second] {
+            #expect(dropped[number]["tombstones"] == 1_024)
+            #expect(dropped[number]["tombstones_dropped_early"] == 1_100 - 1_024)
+        }
+        let value = String(repeating: "v", count: 50_000)
+        for key in try cluster.keys(80, first: first, second: second, prefix: "much") {
+            #expect(try peer.ask("set \(key) 0 0 50000\r\n\(value)") == "STORED\r\n")
+        }
+        #expect(try cluster.counters(of: first)["evictions"] ?? 0 > 0)
+        let checked = try changes(cluster) {
+            let value = try cluster.value(of: missing, at: first)
+            #expect(value == nil)
+        }
+        #expect(
+            checked == [
+                ["reads_checked": 1, "cmd_forwarded": 1, "reads_foreign": 1],
+                ["cmd_forwarded_here": 1], [:],
+            ])
+    }
+
+    @Test("What the other owner knows better is a conflict, and what it has no room for is refused")
+    func conflicts() throws {
+        let cluster = try MemberCluster(memory: 2, flags: ["-M"])
+        let (first, second) = (0, 1)
+        let key = try cluster.key(first: first, second: second)
+        #expect(try cluster.set(key, "old", at: first) == "STORED")
+        let unique = try #require(try cluster.ask(first, "gets \(key)")).split(separator: "\r\n")[0]
+        let version = try #require(UInt64(unique.split(separator: " ")[4]))
+        let impostor = try PeerImpostor(to: second, of: cluster)
+        #expect(impostor.welcome == .done)
+        try impostor.sendStatement(time: 1)
+        func tell(_ version: UInt64, _ key: String, _ value: [UInt8]) throws {
+            let state = KeyState(
+                key: Array(key.utf8), stamp: Stamp(birth: .max / 2, version: version),
+                kind: .item, clientFlags: 0, secondsLeft: nil, marks: 0, value: value)
+            try impostor.send(.frame(.inform(nil, nil, state)))
+        }
+        func waitUntil(_ name: String, is count: Int) throws {
+            try wait(for: "\(name) to be \(count)") {
+                try cluster.counters(of: second)[name] == count
+            }
+        }
+        let told = try changes(cluster) {
+            try tell(version + 1_000_000, key, [120])
+            try waitUntil("catchup_items", is: 1)
+            try tell(version + 500_000, key, [121])
+            try waitUntil("catchup_items", is: 2)
+        }
+        #expect(told == [[:], ["catchup_items": 2, "repl_applied": 1, "repl_older": 1], [:]])
+        let conflict = try changes(cluster) {
+            let told = try cluster.set(key, "new", at: first)
+            #expect(told == "STORED")
+        }
+        #expect(
+            conflict == [
+                ["repl_sent": 2, "conflicts": 1], ["repl_older": 1, "repl_applied": 1], [:],
+            ])
+        for number in 0..<3 { #expect(try cluster.value(of: key, at: number) == "new") }
+        // Without evictions the memory ends.
+        let refused = try changes(cluster) {
+            let value = [UInt8](repeating: 118, count: 500_000)
+            for number in 0..<6 { try tell(version, "other:\(number)", value) }
+            try waitUntil("catchup_items", is: 8)
+        }
+        #expect(refused[second]["repl_applied"] == 6)
+        #expect((2...5).contains(refused[second]["repl_refused"] ?? 0))
+    }
+}
