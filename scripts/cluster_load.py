@@ -1,84 +1,112 @@
 """What scripts/cluster-kill asks of a cluster: people who are logged in, and bots who never come back.
 
-Called with JSON: kind (people or bots), the places to ask, how many, a seed. Says "ready" when all people have logged
-in, waits for a line, and works until its standard input ends; then writes what it has seen as JSON and ends.
+Called with JSON: kind (people or bots), the places to ask, whether each key has one of them (is_list), how many, how
+many requests a second, a seed. Says "ready" when all people have logged in, waits for a line, and works until its standard
+input ends. Then people look once more, each of them, and it writes what it has seen as JSON and ends.
 
 A person knows what the cluster has said. A change that was not answered may still come, for as long as members try: for
 some seconds nothing is known of that session, whatever else is said of it.
 """
-import json, os, random, socket, sys, threading, time
+import collections, json, os, random, socket, sys, threading, time, zlib
 
+CONNECT_SECONDS = 1
 PATIENCE_SECONDS = 3
 DOUBT_SECONDS = 5
+# By a second visit of that age it is known that a session is no bot's.
+PROOF_SECONDS = 2.5
+SLOW_SECONDS = 0.2
 
 
-class Asker:
-    """One connection at a time, to a place of several; the next one is asked when it fails, as clients do."""
+class Places:
+    """A connection to each of several places. A request goes to one at random, and to the next one where that refuses,
+    as if all had one name; or, as by a list, to the one that has the key."""
 
-    def __init__(self, places, source):
-        self.places, self.source, self.peer = places, source, None
+    def __init__(self, places, source, is_list):
+        self.places, self.source, self.is_list = places, source, is_list
+        self.peers = {}
+        # Of the last request.
+        self.place = None
 
-    def ask(self, command, ends):
-        if self.peer is None:
-            self.connect()
-        self.peer.sendall(command)
+    def connection(self, key):
+        if self.is_list:
+            order = [self.places[zlib.crc32(key) % len(self.places)]]
+        else:
+            order = self.source.sample(self.places, len(self.places))
+        for number, place in enumerate(order):
+            self.place = place
+            try:
+                if place not in self.peers:
+                    peer = socket.create_connection(place, timeout=CONNECT_SECONDS)
+                    peer.settimeout(PATIENCE_SECONDS)
+                    self.peers[place] = peer
+                return self.peers[place]
+            except OSError:
+                if number == len(order) - 1:
+                    raise
+
+    def ask(self, key, command, is_whole):
+        peer = self.connection(key)
+        peer.sendall(command)
         reply = b""
-        while not reply.endswith(ends):
-            part = self.peer.recv(65536)
+        while not is_whole(reply):
+            part = peer.recv(65536)
             if not part:
                 raise OSError("closed")
             reply += part
         return reply
 
-    def connect(self):
-        places = self.source.sample(self.places, len(self.places))
-        for number, place in enumerate(places):
-            try:
-                self.peer = socket.create_connection(place, timeout=PATIENCE_SECONDS)
-                return
-            except OSError:
-                if number == len(places) - 1:
-                    raise
-
     def drop(self):
-        if self.peer:
-            self.peer.close()
-        self.peer = None
+        """After an error: nobody knows what else would come on that connection."""
+        if peer := self.peers.pop(self.place, None):
+            peer.close()
+
+
+def is_line(reply):
+    return reply.endswith(b"\r\n")
+
+
+def is_retrieval(reply):
+    return reply.endswith((b"END\r\n", b"ERROR\r\n"))
 
 
 class People:
     """Sessions that are read, written, renewed, ended and begun again, each by one person who comes by any place."""
 
-    def __init__(self, places, count, seed, value_bytes):
-        self.count, self.value_bytes = count, value_bytes
-        self.source = random.Random(seed)
-        self.asker = Asker(places, self.source)
-        self.name = f"session:{seed}"
+    def __init__(self, wish, places, source):
+        self.count, self.value_bytes, self.rate = wish["count"], wish["value_bytes"], wish["rate"]
+        self.source, self.places = source, places
+        self.name = f"session:{wish['seed']}".encode()
         # The number in the session; None: logged out; missing: not known.
         self.known = {}
         # Of whom a change was not answered, and when.
         self.doubted = {}
-        self.seen = {"requests": 0, "out": [], "back": [], "stale": [], "errors": 0, "longest": 0.0}
+        # Who has just logged in, and when he comes again.
+        self.new = collections.deque()
+        self.visited = set()
+        self.seen = {"requests": 0, "people": self.count, "visited": 0, "out": [], "back": [], "stale": [],
+                     "errors": [], "slow": []}
 
-    def value(self, number):
-        text = f"{number}:".encode()
-        return text + b"v" * (self.value_bytes - len(text))
+    def key(self, person):
+        return b"%s:%d" % (self.name, person)
 
     def login(self):
         for person in range(self.count):
             self.write(person, 0)
-        # By the second visit it is known that it is no bot's.
-        time.sleep(2.5)
+        time.sleep(PROOF_SECONDS)
         for person in range(self.count):
             self.read(person)
+        self.new.clear()
 
     def write(self, person, number):
-        value = self.value(number)
-        self.known.pop(person, None)
-        reply = self.asker.ask(b"set %s:%d 0 86400 %d\r\n%s\r\n" % (self.name.encode(), person, len(value), value),
-                               b"\r\n")
-        if reply == b"STORED\r\n":
-            self.learn(person, number)
+        text = b"%d:" % number
+        value = text + b"v" * (self.value_bytes - len(text))
+        if self.known.pop(person, None) is None:
+            self.new.append((time.monotonic() + PROOF_SECONDS, person))
+        key = self.key(person)
+        reply = self.places.ask(key, b"set %s 0 86400 %d\r\n%s\r\n" % (key, len(value), value), is_line)
+        if reply != b"STORED\r\n":
+            raise OSError(reply)
+        self.learn(person, number)
 
     def learn(self, person, state):
         if time.monotonic() > self.doubted.get(person, 0) + DOUBT_SECONDS:
@@ -86,12 +114,17 @@ class People:
 
     def logout(self, person):
         self.known.pop(person, None)
-        if self.asker.ask(b"delete %s:%d\r\n" % (self.name.encode(), person), b"\r\n") in (
-                b"DELETED\r\n", b"NOT_FOUND\r\n"):
-            self.learn(person, None)
+        key = self.key(person)
+        reply = self.places.ask(key, b"delete %s\r\n" % key, is_line)
+        if reply not in (b"DELETED\r\n", b"NOT_FOUND\r\n"):
+            raise OSError(reply)
+        self.learn(person, None)
 
     def read(self, person, verb=b"get"):
-        reply = self.asker.ask(b"%s %s:%d\r\n" % (verb, self.name.encode(), person), (b"END\r\n", b"ERROR\r\n"))
+        key = self.key(person)
+        reply = self.places.ask(key, b"%s %s\r\n" % (verb, key), is_retrieval)
+        if not reply.endswith(b"END\r\n"):
+            raise OSError(reply)
         if person not in self.known:
             return
         told = self.known[person]
@@ -99,45 +132,67 @@ class People:
         if found == told:
             return
         kind = "out" if found is None else "back" if told is None else "stale"
-        self.seen[kind].append([time.monotonic(), person, told, found])
+        self.seen[kind].append([time.monotonic(), person, told, found, self.places.place[0]])
         # Each is counted once.
         self.known.pop(person)
 
+    def visit(self, number):
+        """One request, by anybody; or by who has logged in some seconds ago, to prove it."""
+        if self.new and self.new[0][0] < time.monotonic():
+            person, choice = self.new.popleft()[1], 0.0
+        else:
+            person, choice = self.source.randrange(self.count), self.source.random()
+        self.visited.add(person)
+        try:
+            if choice < 0.65:
+                self.read(person)
+            elif choice < 0.75:
+                self.read(person, b"gat 86400")
+            elif choice < 0.97:
+                self.write(person, number)
+            else:
+                self.logout(person)
+        except OSError:
+            if choice >= 0.75:
+                self.known.pop(person, None)
+                self.doubted[person] = time.monotonic()
+            raise
+
+    def timed(self, work, *arguments):
+        begin = time.monotonic()
+        try:
+            work(*arguments)
+        except OSError:
+            self.seen["errors"].append([begin, time.monotonic()])
+            self.places.drop()
+        self.seen["requests"] += 1
+        if time.monotonic() - begin > SLOW_SECONDS:
+            self.seen["slow"].append([begin, time.monotonic()])
+
     def work(self, goes_on):
+        begin = time.monotonic()
         number = 0
         while goes_on():
+            early = begin + number / self.rate - time.monotonic()
+            if early > 0:
+                time.sleep(early)
             number += 1
-            person = self.source.randrange(self.count)
-            choice = self.source.random()
-            begin = time.monotonic()
-            try:
-                if choice < 0.65:
-                    self.read(person)
-                elif choice < 0.75:
-                    self.read(person, b"gat 86400")
-                elif choice < 0.97:
-                    self.write(person, number)
-                else:
-                    self.logout(person)
-            except OSError:
-                self.seen["errors"] += 1
-                self.asker.drop()
-                if choice >= 0.65:
-                    self.known.pop(person, None)
-                    self.doubted[person] = time.monotonic()
-            self.seen["requests"] += 1
-            self.seen["longest"] = max(self.seen["longest"], time.monotonic() - begin)
+            self.timed(self.visit, number)
+
+    def end(self):
+        """Everybody looks once more: also who was not asked since the last fault."""
+        for person in list(self.known):
+            self.timed(self.read, person)
+        self.seen["visited"] = len(self.visited)
 
 
 class Bots:
-    """Each gets a session, and never comes back."""
+    """Each gets a session, and never comes back. They come by twenties."""
 
-    def __init__(self, places, count, seed, value_bytes):
-        self.rate = count
-        self.source = random.Random(seed)
-        self.asker = Asker(places, self.source)
-        self.value = b"b" * value_bytes
-        self.seed = seed
+    def __init__(self, wish, places, source):
+        self.rate, self.seed = wish["rate"], wish["seed"]
+        self.places = places
+        self.value = b"b" * wish["value_bytes"]
         self.seen = {"requests": 0, "errors": 0}
 
     def login(self):
@@ -147,34 +202,29 @@ class Bots:
         begin = time.monotonic()
         while goes_on():
             number = self.seen["requests"]
-            late = number - (time.monotonic() - begin) * self.rate
-            if late > 0:
-                time.sleep(min(late / self.rate, 0.1))
+            early = begin + number / self.rate - time.monotonic()
+            if early > 0:
+                time.sleep(min(early, 0.1))
                 continue
             try:
-                # A cluster that does not come after them is a cluster under a flood.
-                commands = b"".join(
-                    b"set bot:%d:%d 0 1209600 %d\r\n%s\r\n" % (self.seed, number + place, len(self.value), self.value)
-                    for place in range(20))
-                if self.asker.peer is None:
-                    self.asker.connect()
-                self.asker.peer.sendall(commands)
-                reply = b""
-                while reply.count(b"\r\n") < 20:
-                    part = self.asker.peer.recv(65536)
-                    if not part:
-                        raise OSError("closed")
-                    reply += part
+                keys = [b"bot:%d:%d" % (self.seed, number + place) for place in range(20)]
+                self.places.ask(
+                    keys[0], b"".join(b"set %s 0 1209600 %d\r\n%s\r\n" % (key, len(self.value), self.value)
+                                      for key in keys), lambda reply: reply.count(b"\r\n") == 20)
             except OSError:
                 self.seen["errors"] += 1
-                self.asker.drop()
+                self.places.drop()
             self.seen["requests"] += 20
+
+    def end(self):
+        pass
 
 
 def main():
     wish = json.loads(sys.argv[1])
-    kind = {"people": People, "bots": Bots}[wish["kind"]]
-    load = kind([tuple(place) for place in wish["places"]], wish["count"], wish["seed"], wish["value_bytes"])
+    source = random.Random(wish["seed"])
+    places = Places([tuple(place) for place in wish["places"]], source, wish["is_list"])
+    load = {"people": People, "bots": Bots}[wish["kind"]](wish, places, source)
     load.login()
     print("ready", flush=True)
     sys.stdin.readline()
@@ -186,6 +236,7 @@ def main():
 
     threading.Thread(target=wait, daemon=True).start()
     load.work(lambda: not ended.is_set())
+    load.end()
     print(json.dumps(load.seen), flush=True)
     os._exit(0)
 

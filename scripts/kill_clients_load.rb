@@ -1,15 +1,15 @@
-# The client in Ruby for scripts/kill-clients: people who are logged in through Rack::Session::Dalli, and ask again and
-# again, each request on a connection of its own.
+# The client in Ruby for scripts/kill-clients and scripts/cluster-kill: people who are logged in through
+# Rack::Session::Dalli, and ask again and again, each request on a connection of its own.
 #
-# Called with a kind, the node's port and how long a client waits, in seconds. It speaks with the script as
-# kill_clients_load.py does: "ready", a line, and in the end each request as [begin, end, outcome].
+# It is called as kill_clients_load.py is, and speaks with the script as that does: "ready", a line, and in the end each
+# request as [begin, end, outcome].
 require "json"
 require "dalli"
 require "rack"
 require "rack/mock"
 require "rack/session/dalli"
 
-_, PORT, PATIENCE = ARGV
+_, SERVERS, PATIENCE, PAUSE = ARGV
 THREADS = 2
 PEOPLE = 10 # of each thread
 FINE, PASSING, LOGGED_OUT = 0, 1, 2
@@ -23,7 +23,7 @@ end
 
 def get(path, cookie = nil)
   application = Rack::Session::Dalli.new(
-    APPLICATION, memcache_server: "127.0.0.1:#{PORT}", socket_timeout: PATIENCE.to_i, socket_max_failures: 0,
+    APPLICATION, memcache_server: SERVERS.split(","), socket_timeout: PATIENCE.to_f, socket_max_failures: 0,
     serializer: Marshal, expire_after: 3_600)
   environment = Rack::MockRequest.env_for(path, cookie ? { "HTTP_COOKIE" => cookie } : {})
   _, headers, body = application.call(environment)
@@ -57,8 +57,8 @@ def work(number, people, requests)
     end
     requests << [start, seconds, outcome]
     people[who] = log_in("#{number}-#{who}") if outcome == LOGGED_OUT
-    # Think: this is about moments, not about speed.
-    sleep 0.002
+    # This is about moments, not about speed.
+    sleep PAUSE.to_f
   end
 end
 
