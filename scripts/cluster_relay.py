@@ -5,6 +5,7 @@ line of its standard input, "cut ONE OTHER" or "mend ONE OTHER", once more. What
 as on a network that loses everything; it arrives when the way is mended. Ends when its input does.
 """
 import os, selectors, socket, sys
+from socket import IPPROTO_TCP, TCP_NODELAY
 
 BUFFER_BYTES = 1 << 20
 selector = selectors.DefaultSelector()
@@ -60,6 +61,8 @@ class Half:
         self.waiting = b""
         self.events = 0
         socket.setblocking(False)
+        # As the members' own connections: what is passed on waits for nothing.
+        socket.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
 
     def watch(self):
         events = 0
