@@ -151,7 +151,9 @@ class Namespaces:
         if self.secret:
             self.run("umount", "/etc/hosts")
             os.unlink(self.secret)
-        for holder in self.holders:
+        for name, holder in zip(self.hosts, self.holders):
+            # It would go with its namespace, but later.
+            subprocess.run(["ip", "link", "delete", f"to-{name}"], stderr=subprocess.DEVNULL)
             holder.stdin.close()
             holder.wait()
 
