@@ -67,12 +67,19 @@ extension Member {
     package func tick(now: UInt64) {
         heardMembers = []
         for (peer, pair) in pairs where pair.hears(at: now) { heardMembers.insert(peer) }
+        let counted = pairs.values.filter(\.isCountedOn)
+        if counted.count > 1, !counted.contains(where: { $0.hears(at: now) }) {
+            isolatedUntil = now + times.silence
+        }
         for peer in pairs.keys.sorted() where !isFront {
             let others = pairs.contains { other, pair in
                 other != peer && pair.hears(at: now) && pair.peerHears(peer)
             }
             let wasUnknown = standing(to: peer) == .unknown
-            if let consequences = pairs[peer]?.tick(othersHear: others, now: now) {
+            let isIsolated = mayBeIsolated(from: peer, at: now)
+            if let consequences = pairs[peer]?.tick(
+                othersHear: others, isIsolated: isIsolated, now: now)
+            {
                 if wasUnknown, standing(to: peer) == .alone { counts.servedAlone += 1 }
                 carryOut(consequences, peer, now: now)
             }
@@ -85,6 +92,15 @@ extension Member {
         attendFlushes(now: now)
         rethink(now: now)
         proceedAwakened(now: now)
+    }
+
+    /// Whether this member is cut off rather than a peer that is silent: several are counted on, and none of the others was
+    /// heard after that one fell silent.
+    private func mayBeIsolated(from peer: Int, at now: UInt64) -> Bool {
+        guard now >= isolatedUntil, let silent = pairs[peer]?.heardAt else { return true }
+        let others = pairs.filter { $0.key != peer }.values
+        return others.contains(where: \.isCountedOn)
+            && !others.contains { $0.heardAt > silent + times.silence * 3 / 4 }
     }
 
     private func attendOperations(now: UInt64) {

@@ -61,6 +61,8 @@ package final class Member {
     package internal(set) var counts = MemberCounts()
     var statedAt: UInt64 = 0
     var heardMembers: MemberSet = []
+    /// Until then nobody is given up: all fell silent at once, and one that is heard again says nothing of the others.
+    var isolatedUntil: UInt64 = 0
 
     /// - Parameters:
     ///   - isFront: whether it owns nothing, and passes everything on.
@@ -197,12 +199,14 @@ package final class Member {
         var origin: Int?
         if case .peer(let peer) = operation.origin { origin = peer }
         let heard = targets.filter { hears($0, at: now) }
+        // Who hears nobody else has just been cut off, and waits until it knows what it has missed.
+        let ordered = heard.filter { pairs[$0]?.peerHearsOthers == true } + heard
         let next =
             heard.isEmpty
             ? pairs.keys.sorted().first { peer in
                 peer != origin && hears(peer, at: now)
                     && targets.contains { pairs[peer]?.peerHears($0) == true }
-            } : heard.first { $0 != origin }
+            } : ordered.first { $0 != origin }
         guard let next else {
             if let origin, heard == [origin] { return decline(operation, to: origin) }
             return park(operation)

@@ -146,6 +146,56 @@ struct PairTests {
         #expect(sides.first.charge(isFirst: true, now: sides.now) == .undecided)
     }
 
+    @Test(
+        "Who may be cut off itself serves nothing, and takes nobody's place before long; a peer that has ended is no such case"
+    )
+    func isolated() {
+        for hasEnded in [false, true] {
+            var sides = TwoSides()
+            sides.comeTogether()
+            if hasEnded { _ = sides.first.unlinked(now: sides.now) }
+            let silentSince = sides.now
+            while sides.now < silentSince + 2 * sides.times.silence {
+                sides.now += 5_000
+                _ = sides.first.tick(isIsolated: true, now: sides.now)
+            }
+            guard !hasEnded else {
+                #expect(sides.first.standing == .alone)
+                continue
+            }
+            #expect(sides.first.charge(isFirst: true, now: sides.now) == .undecided)
+            // That the link is closed for its silence changes nothing.
+            _ = sides.first.unlinked(now: sides.now)
+            _ = sides.first.tick(isIsolated: true, now: sides.now)
+            #expect(sides.first.charge(isFirst: true, now: sides.now) == .undecided)
+            var other = sides
+            // Another one is heard: it is the peer that is silent.
+            _ = other.first.tick(now: sides.now)
+            #expect(other.first.standing == .alone)
+            while sides.now <= silentSince + sides.times.solitude + 5_000 {
+                sides.now += 5_000
+                _ = sides.first.tick(isIsolated: true, now: sides.now)
+            }
+            #expect(sides.first.standing == .alone)
+        }
+    }
+
+    @Test("Who was cut off and is there again is behind whoever went on without it")
+    func reconnected() {
+        var sides = TwoSides()
+        sides.comeTogether()
+        for _ in 0..<200 {
+            sides.now += 5_000
+            _ = sides.first.tick(now: sides.now)
+            _ = sides.second.tick(isIsolated: true, now: sides.now)
+        }
+        #expect(sides.first.standing == .alone && sides.second.standing == .together)
+        sides.link()
+        #expect(sides.second.standing == .behind)
+        sides.compare()
+        #expect(sides.first.standing == .together && sides.second.standing == .together)
+    }
+
     @Test("Whoever knows nothing and finds nobody serves alone after a while")
     func solitude() {
         var sides = TwoSides()

@@ -8,6 +8,8 @@ struct SimulationProfile {
     var kills = true
     var stops = true
     var cuts = true
+    /// Cuts a member off from everybody, clients included.
+    var unplugs = true
     var losesFiles = true
     var faultCount = 4
     var requestCount = 400
@@ -49,6 +51,7 @@ final class Simulation<Store: SimulatedStore> {
         var member: Member?
         let store: Store
         var isStopped = false
+        var isUnplugged = false
         /// What came while it was stopped.
         var waiting: [Event] = []
         var processCount: UInt64 = 0
@@ -301,6 +304,7 @@ final class Simulation<Store: SimulatedStore> {
         if profile.stops { kinds += [1] }
         if profile.cuts { kinds += [2] }
         if profile.parts { kinds += [3] }
+        if profile.unplugs { kinds += [4] }
         switch kinds.randomElement(using: &generator) {
         case 0:
             sites[victim].losesFile = profile.losesFiles && Bool.random(using: &generator)
@@ -323,17 +327,22 @@ final class Simulation<Store: SimulatedStore> {
                 (victim + Int.random(in: 1..<sites.count, using: &generator)) % sites.count
             note("the link \(victim)-\(other) is cut")
             cut(victim, other)
-        default:
+        case 3:
             note("member \(victim) is cut off")
             for peer in sites.indices where peer != victim { cut(victim, peer) }
+        default:
+            note("member \(victim) is unplugged")
+            for client in asking { hungUp(client) }
+            sites[victim].isUnplugged = true
+            for peer in sites.indices where peer != victim { cut(victim, peer, silently: true) }
         }
         queue.push(.heal, at: now + UInt64(length))
     }
 
-    private func cut(_ first: Int, _ second: Int) {
+    private func cut(_ first: Int, _ second: Int, silently: Bool? = nil) {
         ways[first][second].isCut = true
         ways[second][first].isCut = true
-        breakLink(first, second, silently: Bool.random(using: &generator))
+        breakLink(first, second, silently: silently ?? Bool.random(using: &generator))
     }
 
     private func heal() {
@@ -345,6 +354,7 @@ final class Simulation<Store: SimulatedStore> {
                 connect(first, second)
             }
         }
+        for number in sites.indices { sites[number].isUnplugged = false }
         isFaulty = false
         healedAt = now
         guard faultsLeft > 0 else { return }
@@ -372,8 +382,8 @@ final class Simulation<Store: SimulatedStore> {
         queue.push(
             .client(lane),
             at: now + UInt64.random(in: 500...(isBusy ? 40_000 : 900_000), using: &generator))
-        // Not one that is dead: nobody would be asked.
-        let alive = sites.indices.filter { sites[$0].member != nil }
+        // Not one that is dead or unplugged: nobody would be asked.
+        let alive = sites.indices.filter { sites[$0].member != nil && !sites[$0].isUnplugged }
         guard let number = alive.randomElement(using: &generator) else { return }
         clientCount += 1
         let key: [UInt8] = [

@@ -61,6 +61,7 @@ struct SimulationTests {
         profile.memberCount = 2
         // Without a third one a cut is a partition: each side goes on.
         profile.cuts = false
+        profile.unplugs = false
         run("two members", profile)
     }
 

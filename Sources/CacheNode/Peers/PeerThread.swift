@@ -44,7 +44,8 @@ final class PeerThread: @unchecked Sendable {
     private static let dialEveryMilliseconds: UInt64 = 100
     /// What has waited in sockets for so long tells wrong times.
     private static let pauseMilliseconds: UInt64 = 3_000
-    private static let dialMilliseconds = 1_000
+    /// Members are near. What is lost is sent again after a second, and a new connection asks at once.
+    private static let dialMilliseconds = 250
     private static let greetingCountMax = 64
     private static let backlog: Int32 = 128
     private static let frontCountMax = 1_000

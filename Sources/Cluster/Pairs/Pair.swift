@@ -26,8 +26,10 @@ package struct Pair: Sendable {
     /// The peer's process, once it was heard.
     private var peerProcess: UInt64 = 0
     private(set) package var isLinked = false
+    /// The last link ended while the peer was heard: its process has ended, and this member is not what was cut off.
+    private var hasGone = false
     /// When anything was heard of the peer.
-    private var heardAt: UInt64 = 0
+    private(set) package var heardAt: UInt64 = 0
     /// The last statement of the peer's process.
     private var stated: Statement?
     /// Until then the peer will not take over from this member.
@@ -125,14 +127,25 @@ package struct Pair: Sendable {
 
     package func hears(at now: UInt64) -> Bool { isLinked && now < heardAt + times.silence }
 
+    /// Whether the peer serves, as far as is known.
+    package var isCountedOn: Bool { standing == .together && !hasGone }
+
     /// Whether the peer says that it hears another member.
     package func peerHears(_ member: Int) -> Bool { stated?.hears.contains(member) ?? false }
+
+    /// Whether the peer says that it hears anybody but this member: if not, it may be cut off from all others, or
+    /// has been until now.
+    package var peerHearsOthers: Bool {
+        guard let hears = stated?.hears else { return false }
+        return (0..<MemberSet.memberCountMax).contains { $0 != me && hears.contains($0) }
+    }
 
     // MARK: Links
 
     /// A link is there, and the peer has been heard on it.
     package mutating func linked(_ statement: Statement, now: UInt64) -> Consequences {
         isLinked = true
+        hasGone = false
         isCompared = false
         isSlow = false
         // What is under way on an earlier link does not come any more.
@@ -146,6 +159,7 @@ package struct Pair: Sendable {
 
     /// The link has gone: the peer's process ended, or the network took it.
     package mutating func unlinked(now: UInt64) -> Consequences {
+        if isLinked { hasGone = now <= heardAt + times.silence }
         isLinked = false
         isCompared = false
         return [.rethinks]
@@ -293,8 +307,12 @@ package struct Pair: Sendable {
 
     /// To be called every few milliseconds.
     ///
-    /// - Parameter others: whether a member that is heard says that it hears the peer.
-    package mutating func tick(othersHear others: Bool = false, now: UInt64) -> Consequences {
+    /// - Parameters:
+    ///   - others: whether a member that is heard says that it hears the peer.
+    ///   - isIsolated: whether this member may be cut off from all, rather than the peer.
+    package mutating func tick(
+        othersHear others: Bool = false, isIsolated: Bool = false, now: UInt64
+    ) -> Consequences {
         let gap = now - min(now, tickedAt)
         tickedAt = now
         // This process was stopped: that its peers were silent meanwhile says nothing about them.
@@ -302,6 +320,9 @@ package struct Pair: Sendable {
         switch standing {
         case .together:
             guard isSuspected(at: now), now >= promiseEnd else { return [] }
+            // All have fallen silent at once: this member is cut off, and the others go on without it. Who asks it as
+            // soon as it is reached again must not see what it had before.
+            if isIsolated, !hasGone, now <= heardAt + times.solitude { return [] }
             isOnProbation = isLinked
             return others ? change(to: .divided, now: now) : giveUp(now: now)
         case .divided:
