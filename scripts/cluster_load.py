@@ -7,7 +7,7 @@ input ends. Then people look once more, each of them, and it writes what it has 
 A person knows what the cluster has said. A change that was not answered may still come, for as long as members try: for
 some seconds nothing is known of that session, whatever else is said of it.
 """
-import collections, json, os, random, socket, sys, threading, time, zlib
+import collections, json, os, random, select, socket, sys, threading, time, zlib
 
 CONNECT_SECONDS = 1
 PATIENCE_SECONDS = 3
@@ -35,6 +35,9 @@ class Places:
         for number, place in enumerate(order):
             self.place = place
             try:
+                # One that has ended since it was used is made anew, as clients do.
+                if place in self.peers and select.select([self.peers[place]], [], [], 0)[0]:
+                    self.drop()
                 if place not in self.peers:
                     peer = socket.create_connection(place, timeout=CONNECT_SECONDS)
                     peer.settimeout(PATIENCE_SECONDS)

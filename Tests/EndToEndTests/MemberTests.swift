@@ -197,18 +197,25 @@ struct MemberTests {
         }
     }
 
-    @Test("scripts/cluster-kill finds nobody logged out behind a front, in a short run")
+    @Test(
+        "scripts/cluster-kill finds nobody logged out, behind a front and by a list of nodes, in a short run"
+    )
     func script() throws {
         let root = #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
         let result = try Program.run(
             "/usr/bin/env",
             [
-                "python3", "/\(root)/scripts/cluster-kill", "--short", "--rounds", "3", "--people",
-                "400", "--bots", "2000", "--seconds", "1", "--megabytes", "16", "--binary",
-                try RunningNode.sojourndPath(),
-            ], seconds: 120)
+                "python3", "/\(root)/scripts/cluster-kill", "--short", "--topology", "T1,T3",
+                "--rounds", "5", "--users", "400", "--rate", "300", "--bots", "5000", "--seconds",
+                "0.5", "--megabytes", "16", "--clients", "twemproxy,express-stream", "--binary",
+                try RunningNode.sojourndPath(), "--python", try Script.python(),
+            ], seconds: 180)
         #expect(result.exit == .status(0), "\(result.output)\(result.errors)")
-        #expect(result.output.contains("logged out 0, back after a logout 0, stale 0"))
+        let counts = "logged out 0, back after a logout 0, stale 0"
+        #expect(result.output.components(of: counts) == 2, "\(result.output)")
+        for row in ["T1: 5 rounds", "T3: 5 rounds", "twemproxy ", "express-stream "] {
+            #expect(result.output.contains(row), "\(row): \(result.output)")
+        }
     }
 
     @Test("What a member cannot do is refused at the start, in a line")
