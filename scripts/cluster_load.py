@@ -85,8 +85,10 @@ class People:
         self.doubted = {}
         # Who has just logged in, and when he comes again.
         self.new = collections.deque()
+        # Whose session nobody has read back when it was old enough: a flood may take it, on one node as on several.
+        self.unproven = {}
         self.visited = set()
-        self.seen = {"requests": 0, "people": self.count, "visited": 0, "out": [], "back": [], "stale": [],
+        self.seen = {"requests": 0, "people": self.count, "visited": 0, "early": 0, "out": [], "back": [], "stale": [],
                      "errors": [], "slow": []}
 
     def key(self, person):
@@ -105,6 +107,7 @@ class People:
         value = text + b"v" * (self.value_bytes - len(text))
         if self.known.pop(person, None) is None:
             self.new.append((time.monotonic() + PROOF_SECONDS, person))
+            self.unproven[person] = time.monotonic()
         key = self.key(person)
         reply = self.places.ask(key, b"set %s 0 86400 %d\r\n%s\r\n" % (key, len(value), value), is_line)
         if reply != b"STORED\r\n":
@@ -133,6 +136,12 @@ class People:
         told = self.known[person]
         found = None if reply == b"END\r\n" else int(reply.split(b"\r\n", 1)[1].split(b":", 1)[0])
         if found == told:
+            if time.monotonic() > self.unproven.get(person, 0) + PROOF_SECONDS:
+                self.unproven.pop(person, None)
+            return
+        if found is None and person in self.unproven:
+            self.seen["early"] += 1
+            self.known.pop(person)
             return
         kind = "out" if found is None else "back" if told is None else "stale"
         self.seen[kind].append([time.monotonic(), person, told, found, self.places.place[0]])
