@@ -100,7 +100,7 @@ extension Member {
         guard now >= isolatedUntil, let silent = pairs[peer]?.heardAt else { return true }
         let others = pairs.filter { $0.key != peer }.values
         return others.contains(where: \.isCountedOn)
-            && !others.contains { $0.heardAt > silent + times.silence * 3 / 4 }
+            && !others.contains { $0.heardAt > silent + times.silence / 2 }
     }
 
     private func attendOperations(now: UInt64) {

@@ -180,6 +180,18 @@ struct PairTests {
         }
     }
 
+    @Test("Who is heard and acknowledges nothing is given up, whoever else is silent")
+    func slow() {
+        var sides = TwoSides()
+        sides.comeTogether()
+        for _ in 0..<60 {
+            sides.talk(1)
+            sides.first.noteSlow()
+            _ = sides.first.tick(isIsolated: true, now: sides.now)
+        }
+        #expect(sides.first.standing == .alone)
+    }
+
     @Test("Who was cut off and is there again is behind whoever went on without it")
     func reconnected() {
         var sides = TwoSides()

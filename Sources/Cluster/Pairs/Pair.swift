@@ -203,6 +203,9 @@ package struct Pair: Sendable {
         !isLinked || isSlow || now > heardAt + times.silence
     }
 
+    /// Whether a statement or two have not come: who is only slow is not silent.
+    private func isSilent(at now: UInt64) -> Bool { now > heardAt + 2 * times.statement }
+
     // MARK: Statements
 
     /// What to tell the peer now. Promises not to take over for a lease, unless the peer is suspected.
@@ -322,7 +325,9 @@ package struct Pair: Sendable {
             guard isSuspected(at: now), now >= promiseEnd else { return [] }
             // All have fallen silent at once: this member is cut off, and the others go on without it. Who asks it as
             // soon as it is reached again must not see what it had before.
-            if isIsolated, !hasGone, now <= heardAt + times.solitude { return [] }
+            if isIsolated, !hasGone, isSilent(at: now), now <= heardAt + times.solitude {
+                return []
+            }
             isOnProbation = isLinked
             return others ? change(to: .divided, now: now) : giveUp(now: now)
         case .divided:
