@@ -184,7 +184,7 @@ struct PairTests {
     func slow() {
         var sides = TwoSides()
         sides.comeTogether()
-        for _ in 0..<60 {
+        for _ in 0..<120 {
             sides.talk(1)
             sides.first.noteSlow()
             _ = sides.first.tick(isIsolated: true, now: sides.now)
