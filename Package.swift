@@ -254,7 +254,8 @@ let package = Package(
             ],
             exclude: [
                 "SpymemcachedChecks.java", "autodiscovery_checks.py", "bmemcached_checks.py",
-                "checking.py", "dalli_checks.rb", "faulty_kernel.c", "intruder.c", "moved_clock.c",
+                "checking.py", "dalli_checks.rb", "faulty_kernel.c", "hanging.c", "intruder.c",
+                "moved_clock.c",
                 "seen_mutex.c",
                 "memcached_class_checks.php",
                 "metamemcache_checks.py",

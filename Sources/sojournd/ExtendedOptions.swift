@@ -7,6 +7,8 @@ struct ExtendedOptions {
     private var usesProbation = true
     private var probationPercent: Int?
     private var proofAgeSeconds: Int?
+    /// 0 is for ever.
+    private(set) var watchdogSeconds: Int?
     /// Those that say how locks are waited for, in the order in which they were given.
     private var lockOptions: [String] = []
     /// Those of TLS.
@@ -53,6 +55,7 @@ struct ExtendedOptions {
                 name, value, NodeConfiguration.probationPercentRange)
         case "proof_age":
             proofAgeSeconds = try Self.number(name, value, NodeConfiguration.proofAgeRange)
+        case "watchdog": watchdogSeconds = try Self.number(name, value, 0...3_600)
         case "idle_timeout", "output_timeout", "cluster_file", "damaged_file", "checksums":
             try readValue(name, value, &node)
         case "lock_keys", "lock_wait", "lock_waiters", "lock_waiters_all":

@@ -15,11 +15,14 @@ struct HandedOver {
     var superior = Superior.nobody
     /// Started by a supervisor, which has checked the command line, and has a PID file of its own.
     var isSupervised = false
+    /// How long this process may be silent before whoever started it kills it; nil if for ever.
+    var watchdogMilliseconds: Int?
 
     static let supervisorVariable = "SOJOURN_SUPERVISOR"
     /// Of this process only: nothing that it starts may take them for its own.
     static let variables = [
-        "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "NOTIFY_SOCKET", supervisorVariable,
+        "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "NOTIFY_SOCKET", "WATCHDOG_PID",
+        "WATCHDOG_USEC", supervisorVariable,
     ]
     static let firstDescriptor: Int32 = 3
 
@@ -30,6 +33,7 @@ struct HandedOver {
         if let text = Process.environment("NOTIFY_SOCKET") {
             handedOver.superior = Superior(notifySocket: text)
         }
+        handedOver.watchdogMilliseconds = watchdogMilliseconds()
         let parent = Process.environment(supervisorVariable).flatMap { Int32($0) }
         if let parent, parent == getppid() {
             handedOver.isSupervised = true
@@ -57,6 +61,16 @@ struct HandedOver {
                 status: Refusal.usage)
         }
         return handedOver
+    }
+
+    /// sd_watchdog_enabled(3). A supervisor names no process: it has not started it yet.
+    private static func watchdogMilliseconds() -> Int? {
+        if let process = Process.environment("WATCHDOG_PID"), process != String(getpid()) {
+            return nil
+        }
+        guard let text = Process.environment("WATCHDOG_USEC"), let count = Int(text), count > 0
+        else { return nil }
+        return max(1, count / 1_000)
     }
 
     private static func sockets(

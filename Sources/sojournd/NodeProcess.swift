@@ -44,8 +44,10 @@ struct NodeProcess {
     /// - Parameters:
     ///   - sockets: descriptors that are above all that the new process gets.
     ///   - names: of the sockets, as LISTEN_FDNAMES tells them.
+    ///   - watchdogMilliseconds: how long it may be silent; nil if for ever.
     static func start(
-        _ executable: String, _ arguments: [String], sockets: [Int32], names: [String]
+        _ executable: String, _ arguments: [String], sockets: [Int32], names: [String],
+        watchdogMilliseconds: Int?
     ) throws(Refusal) -> NodeProcess {
         var pair: [Int32] = [-1, -1]
         let type = Int32(SOCK_SEQPACKET.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
@@ -83,7 +85,7 @@ struct NodeProcess {
             Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP))
 
         var texts = ([executable] + arguments).map { strdup($0) }
-        var variables = environment(socketNames: names).map { strdup($0) }
+        var variables = environment(names, watchdogMilliseconds).map { strdup($0) }
         defer { for text in texts + variables { free(text) } }
         texts.append(nil)
         variables.append(nil)
@@ -102,11 +104,16 @@ struct NodeProcess {
     }
 
     /// This process's, but for what is meant for this process only.
-    private static func environment(socketNames names: [String]) -> [String] {
+    private static func environment(
+        _ names: [String], _ watchdogMilliseconds: Int?
+    ) -> [String] {
         var variables = [
             "LISTEN_FDS=\(names.count)", "LISTEN_FDNAMES=\(names.joined(separator: ":"))",
             "\(HandedOver.supervisorVariable)=\(getpid())",
         ]
+        if let watchdogMilliseconds {
+            variables.append("WATCHDOG_USEC=\(watchdogMilliseconds * 1_000)")
+        }
         var next = environ
         while let text = next.pointee {
             let variable = String(cString: text)

@@ -7,6 +7,8 @@ import Logging
 struct Settings {
     var node = NodeConfiguration()
     var supervises = false
+    /// How long a supervisor's node may be silent; nil if for ever.
+    var watchdogSeconds: Int? = 2
     var runsAsDaemon = false
     /// Lets go of its output when it serves. So does the node of a supervisor in the background.
     var detachesOutput = false
@@ -61,6 +63,9 @@ struct Settings {
             detaches ? Process.absolute($0) : $0
         }
         if node.isSandboxed { try checkSandboxedPeers() }
+        if let seconds = extended.watchdogSeconds {
+            watchdogSeconds = seconds > 0 ? seconds : nil
+        }
         for (flag, reason) in extended.withoutEffect { note(flag, reason) }
         try extended.tls.apply(to: &node, isEnabled: command.enableSSL)
         try extended.authentication.apply(

@@ -103,7 +103,7 @@ struct SojourndCommand: ParsableCommand {
         name: .customLong("supervise"),
         help: """
             Run the node as a process of its own, hold its listening sockets, and start it again when it \
-            dies: who connects meanwhile waits. SIGUSR2 replaces the node by a new one.
+            dies, or hangs (-o watchdog): who connects meanwhile waits. SIGUSR2 replaces the node by a new one.
             """)
     var supervise = false
 
@@ -268,7 +268,8 @@ struct SojourndCommand: ParsableCommand {
             too, see -X), no_lru_crawler (no dumps until \"lru_crawler enable\"), cluster_file=PATH \
             (the definition of the cluster, whose nodes \"config get cluster\" then names; read again \
             when it changes), sandbox (once it serves, the process opens no other files, starts no \
-            programs and connects to nobody), debugtime (for tests: clients may move the clock). \
+            programs and connects to nobody), watchdog=SECONDS (with --supervise: a node that is silent for so \
+            long is killed and started again, 0 is off, default 2), debugtime (for tests: clients may move the clock). \
             With -Z: ssl_chain_cert=PATH (the certificate, then its issuers', PEM), ssl_key=PATH (its \
             key, unless that is in ssl_chain_cert), ssl_keyformat=PEM or ssl_keyformat=DER, \
             ssl_ca_cert=PATH (who signs certificates of clients), ssl_verify_mode=0, 1, 2 or 3 (asks \

@@ -5,8 +5,9 @@ import Glibc
 /// supervisor. Both are told in systemd's words, one datagram each: sd_notify(3).
 enum Superior: Sendable {
     case nobody
-    /// NOTIFY_SOCKET: the path of a Unix socket, or an abstract address that begins with `@`.
-    case notifySocket(String)
+    /// NOTIFY_SOCKET: the path of a Unix socket, or an abstract address that begins with `@`. The descriptor is
+    /// kept: a node that has none left is busy, and no reason to kill it.
+    case notifySocket(String, descriptor: Int32)
     case supervisor(channel: Int32)
 
     /// A full queue is waited for so long: to lose `READY=1` would end the node.
@@ -14,7 +15,16 @@ enum Superior: Sendable {
 
     init(notifySocket address: String) {
         // Other kinds (vsock) are for virtual machines.
-        self = address.hasPrefix("/") || address.hasPrefix("@") ? .notifySocket(address) : .nobody
+        guard address.hasPrefix("/") || address.hasPrefix("@") else {
+            self = .nobody
+            return
+        }
+        let descriptor = socket(
+            AF_UNIX, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        var patience = timeval(tv_sec: Self.patienceSeconds, tv_usec: 0)
+        setsockopt(
+            descriptor, SOL_SOCKET, SO_SNDTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
+        self = .notifySocket(address, descriptor: descriptor)
     }
 
     /// - Returns: what went wrong, for the log.
@@ -25,16 +35,7 @@ enum Superior: Sendable {
         case .nobody: return nil
         case .supervisor(let channel):
             return Self.send(message, on: channel, to: nil)
-        case .notifySocket(let address):
-            // Not kept: this happens a few times in a node's life.
-            let descriptor = socket(
-                AF_UNIX, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-            guard descriptor >= 0 else { return Process.reason(errno) }
-            defer { close(descriptor) }
-            var patience = timeval(tv_sec: Self.patienceSeconds, tv_usec: 0)
-            setsockopt(
-                descriptor, SOL_SOCKET, SO_SNDTIMEO, &patience,
-                socklen_t(MemoryLayout<timeval>.size))
+        case .notifySocket(let address, let descriptor):
             return Self.send(message, on: descriptor, to: address)
         }
     }
@@ -43,9 +44,13 @@ enum Superior: Sendable {
         switch stage {
         case .reloading: tell("RELOADING=1", Self.monotonicMicroseconds())
         case .serving: tell("READY=1")
+        case .standing(let sentence): tell("STATUS=\(sentence)")
         case .stopping: tell("STOPPING=1")
         }
     }
+
+    /// That the process gets somewhere.
+    static let feed = "WATCHDOG=1"
 
     private static func send(_ message: String, on descriptor: Int32, to address: String?)
         -> String?

@@ -7,9 +7,9 @@ import Logging
 ///
 /// Goals: who connects while the node is not there waits in the backlog until it is, instead of being
 /// refused; a node that dies is started again at once, and one that does not get anywhere ever more
-/// slowly; as process 1 of a container, what ends there is reaped.
+/// slowly; one that hangs is killed, and so dies; as process 1 of a container, what ends there is reaped.
 ///
-/// Not goals: noticing a node that hangs; several nodes.
+/// Not goals: a node that hangs before it has served; several nodes.
 ///
 /// A node whose supervisor dies is killed by the kernel. It could go on, but unwatched, and its address
 /// and memory file would be taken when somebody starts the supervisor again. Its sessions are in the
@@ -29,6 +29,13 @@ final class Supervisor {
     private let loop: Loop
     private var signals: [SignalSource] = []
     private var pause: Timer?
+    private let watchdogMilliseconds: Int?
+    private let ownWatchdogMilliseconds: Int?
+    private var watch: Timer?
+    private var feeding: Timer?
+    /// Of a node that serves.
+    private var silence: Silence?
+    private var lookedAt = ContinuousClock.now
 
     private var node: NodeProcess?
     private var news: DescriptorEvent?
@@ -44,10 +51,12 @@ final class Supervisor {
     /// - Parameters:
     ///   - hasFiles: whether the node reads files with each start that may have become wrong ones.
     ///   - sockets: where the node listens, as long as this object is there.
+    ///   - watchdogSeconds: how long the node may be silent; nil if for ever.
+    ///   - ownWatchdogMilliseconds: the same of this process, for `superior`.
     ///   - ready: called once, when the node serves for the first time.
     init(
         arguments: [String], hasFiles: Bool, sockets: [SecuredSocket], superior: Superior,
-        logger: Logger,
+        watchdogSeconds: Int?, ownWatchdogMilliseconds: Int?, logger: Logger,
         ready: @escaping () -> Void
     ) throws {
         // By its path, not as what runs now: an upgrade replaces the file.
@@ -65,6 +74,8 @@ final class Supervisor {
         self.superior = superior
         self.logger = logger
         self.ready = ready
+        watchdogMilliseconds = watchdogSeconds.map { $0 * 1_000 }
+        self.ownWatchdogMilliseconds = ownWatchdogMilliseconds
         let lowest = NodeProcess.lowestDescriptor(forSockets: sockets.count)
         handedOver = try sockets.map { socket in
             let descriptor = fcntl(socket.socket.descriptor, F_DUPFD_CLOEXEC, lowest)
@@ -87,9 +98,14 @@ final class Supervisor {
         // One that came before the loop attended them.
         if StopSignals.haveCome { return 0 }
         pause = try Timer(loop: loop) { [unowned self] in startAgain() }
+        watch = try Timer(loop: loop) { [unowned self] in look() }
+        feeding = try Timer(loop: loop) { [unowned self] in feed() }
+        feed()
         try start()
         loop.run()
         pause = nil
+        watch = nil
+        feeding = nil
         news = nil
         signals.removeAll()
         return status
@@ -132,7 +148,8 @@ final class Supervisor {
 
     private func start() throws {
         let node = try NodeProcess.start(
-            executable, arguments, sockets: handedOver, names: sockets.map(\.security.rawValue))
+            executable, arguments, sockets: handedOver, names: sockets.map(\.security.rawValue),
+            watchdogMilliseconds: watchdogMilliseconds)
         self.node = node
         let news = try DescriptorEvent(
             loop: loop, descriptor: node.channel, interest: .readable
@@ -157,12 +174,22 @@ final class Supervisor {
             news?.disable()
             return
         }
+        take(message)
+    }
+
+    private func take(_ message: String) {
+        silence?.heard()
+        // It is this process that whoever started it watches.
+        guard message != Superior.feed else { return }
         let lines = message.split(separator: "\n")
         if lines.contains("READY=1"), node?.readySince == nil {
             node?.readySince = .now
             if !hasServed { ready() }
             hasServed = true
+            beginWatching()
         }
+        // It may take long to end.
+        if lines.contains("STOPPING=1") { silence = nil }
         // Who is told that it stops waits for the whole service to end.
         if !lines.contains("STOPPING=1") || isEnding { superior.tell(message) }
     }
@@ -181,6 +208,7 @@ final class Supervisor {
         let served = node?.readySince.map { ContinuousClock.now - $0 }
         node = nil
         news = nil
+        silence = nil
         close(last.channel)
         if isEnding { return finish(end.status) }
         if isReplacing, end == .status(0) {
@@ -198,6 +226,48 @@ final class Supervisor {
         case .status(Refusal.usage), .status(Refusal.noUser): finish(end.status)
         case .status(let status) where !hasServed: finish(status)
         case .status, .signal: later(afterServing: served, why: "the node (\(last.id)) \(end)")
+        }
+    }
+
+    // MARK: Watching
+
+    private func beginWatching() {
+        silence = watchdogMilliseconds.map { Silence(limitMilliseconds: $0) }
+        lookedAt = .now
+        lookAgain()
+    }
+
+    private func lookAgain() {
+        guard let silence else { return }
+        start(watch, afterMilliseconds: silence.tickMilliseconds)
+    }
+
+    private func look() {
+        // What it has told is here, whatever the loop does first.
+        while let message = node?.receive() { take(message) }
+        let now = ContinuousClock.now
+        let since = Int((now - lookedAt) / .milliseconds(1))
+        lookedAt = now
+        guard let node, let limit = watchdogMilliseconds, silence?.isTooLong(since: since) == true
+        else { return lookAgain() }
+        silence = nil
+        logger.error(
+            "the node (\(node.id)) has been silent for \(limit / 1_000) s: it hangs, and is killed")
+        // Of this a process dies that is stopped, too.
+        kill(node.id, SIGKILL)
+    }
+
+    private func feed() {
+        guard let ownWatchdogMilliseconds else { return }
+        superior.tell(Superior.feed)
+        start(feeding, afterMilliseconds: max(1, ownWatchdogMilliseconds / 4))
+    }
+
+    private func start(_ timer: Timer?, afterMilliseconds milliseconds: Int) {
+        do {
+            try timer?.start(afterMilliseconds: milliseconds)
+        } catch {
+            logger.critical("the watchdog's timer failed: \(error)")
         }
     }
 

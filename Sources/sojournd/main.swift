@@ -67,7 +67,8 @@ func supervise(
         hasFiles: settings.definedNode != nil || settings.node.tls != nil
             || settings.node.authentication != nil,
         sockets: try settings.node.makeSockets(),
-        superior: handedOver.superior, logger: logger, ready: ready)
+        superior: handedOver.superior, watchdogSeconds: settings.watchdogSeconds,
+        ownWatchdogMilliseconds: handedOver.watchdogMilliseconds, logger: logger, ready: ready)
     settings.writePIDFile(logger)
     defer { settings.removePIDFile() }
     return try supervisor.run()
@@ -79,6 +80,9 @@ func serve(
     var settings = settings
     let superior = handedOver.superior
     settings.node.follow = { superior.tell($0) }
+    settings.node.watchdog = handedOver.watchdogMilliseconds.map {
+        Watchdog(milliseconds: $0) { superior.tell(Superior.feed) }
+    }
     superior.tell("STATUS=Starting, \(settings.node.memoryByteCount >> 20) MB")
     if let file = settings.node.memoryFile { LostPages.attend(to: file) }
     let node = try Node(settings.node)

@@ -179,6 +179,25 @@ struct ActivationTests {
             return String(decoding: bytes.prefix(count), as: UTF8.self).split(separator: "\n")
         }
 
+        /// What has been told so far is forgotten.
+        func hearAll() {
+            var byte: UInt8 = 0
+            while recv(descriptor, &byte, 1, Int32(MSG_DONTWAIT.rawValue)) >= 0 {}
+        }
+
+        /// Whether a message that begins so comes within a time.
+        func hears(_ beginning: String, withinSeconds seconds: Int) -> Bool {
+            let end = ContinuousClock.now + .seconds(seconds)
+            var bytes = [UInt8](repeating: 0, count: 4_096)
+            while ContinuousClock.now < end {
+                let count = recv(descriptor, &bytes, bytes.count, Int32(MSG_DONTWAIT.rawValue))
+                let text = String(decoding: bytes.prefix(max(0, count)), as: UTF8.self)
+                if text.hasPrefix(beginning) { return true }
+                if count < 0 { usleep(5_000) }
+            }
+            return false
+        }
+
         /// The next message with a line that begins so.
         func next(_ beginning: String) throws -> [Substring] {
             while true {
@@ -227,6 +246,117 @@ struct ActivationTests {
         _ = try socket.next("READY=1")
         node.send(SIGTERM)
         #expect(try socket.next() == ["STOPPING=1"])
+    }
+
+    @Test("systemd's watchdog is fed while every thread gets somewhere, and not when one hangs")
+    func watchdog() throws {
+        let directory = try TemporaryDirectory()
+        let library = try PreloadedLibrary.make(of: "hanging")
+        let socket = try NotifySocket(directory.path + "/notify")
+        let portFile = directory.path + "/ports"
+        let node = try Program(
+            try RunningNode.sojourndPath(), Self.user + ["-p", "-1", "-t", "2", "-o", "sandbox"],
+            environment: [
+                "NOTIFY_SOCKET": directory.path + "/notify", "WATCHDOG_USEC": "1000000",
+                "LD_PRELOAD": library, "MEMCACHED_PORT_FILENAME": portFile,
+            ])
+        for _ in 0..<8 { _ = try socket.next("WATCHDOG=1") }
+        // Not only a thread that hangs, but a process that does.
+        try node.suspend()
+        socket.hearAll()
+        #expect(!socket.hears("WATCHDOG=1", withinSeconds: 2))
+        node.send(SIGCONT)
+        _ = try socket.next("WATCHDOG=1")
+        let words = try #require(contents(of: portFile)).split(whereSeparator: \.isWhitespace)
+        let port = try #require(words.last.flatMap { UInt16($0) })
+        let (one, other) = (try SocketPeer(.tcp(port: port)), try SocketPeer(.tcp(port: port)))
+        #expect(try one.ask("mn") == "MN\r\n" && other.ask("mn") == "MN\r\n")
+        try one.send("hang here\r\n")
+        #expect(try other.ask("mn") == "MN\r\n")
+        // One may have been on its way.
+        usleep(500_000)
+        socket.hearAll()
+        #expect(!socket.hears("WATCHDOG=1", withinSeconds: 2))
+    }
+
+    @Test("A supervisor feeds systemd's watchdog itself; that of another process is not fed")
+    func watchdogs() throws {
+        let directory = try TemporaryDirectory()
+        for (process, isFed) in [(nil, true), ("1", false)] {
+            for flags in [[], ["--supervise"]] {
+                let name = "/notify\(flags.count)\(process ?? "")"
+                let socket = try NotifySocket(directory.path + name)
+                var environment = [
+                    "NOTIFY_SOCKET": directory.path + name, "WATCHDOG_USEC": "400000",
+                ]
+                environment["WATCHDOG_PID"] = process
+                let node = try Program(
+                    try RunningNode.sojourndPath(), Self.user + ["-p", "-1"] + flags,
+                    environment: environment)
+                _ = try socket.next("READY=1")
+                #expect(socket.hears("WATCHDOG=1", withinSeconds: isFed ? 20 : 1) == isFed)
+                node.send(SIGTERM)
+                #expect(try node.waitForExit() == .status(0))
+            }
+        }
+    }
+
+    @Test(
+        "A member is ready when it answers, and its status and the probe tell when it is current")
+    func standing() throws {
+        let directory = try TemporaryDirectory()
+        let host = "127.\(Int.random(in: 1...254)).\(Int.random(in: 1...254)).3"
+        let definition = try directory.write(
+            "peers: {}\nnodes:\n"
+                + ["a", "b"].enumerated().map {
+                    "- {name: \($0.1), host: \(host), port: \(21_001 + $0.0)}\n"
+                }.joined(), to: "cluster.yaml")
+        let socket = try NotifySocket(directory.path + "/notify")
+        func start(_ name: String, _ flags: [String] = []) throws -> Program {
+            try Program(
+                try RunningNode.sojourndPath(),
+                Self.user + ["--cluster", definition, "--name", name] + flags,
+                environment: name == "a" ? ["NOTIFY_SOCKET": directory.path + "/notify"] : [:])
+        }
+        func probe(_ program: String) throws -> Program.Exit {
+            let folder = #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
+            return try Program.run(
+                "/\(folder)/cluster/container/\(program)", [host, "21001"]
+            ).exit
+        }
+        func status(_ seconds: String) throws -> Program.Exit {
+            try Program.run(
+                try RunningNode.builtProgram("sojourn"),
+                ["status", "--cluster", definition, "--until-current", seconds]
+            ).exit
+        }
+        let one = try start("a", ["--supervise"])
+        _ = try socket.next("READY=1")
+        #expect(
+            try socket.next("STATUS=catching").last
+                == "STATUS=catching up with b, and passing commands on meanwhile")
+        #expect(try probe("answers") == .status(0))
+        #expect(try probe("current") == .status(1))
+        #expect(try status("0") == .status(1))
+        let other = try start("b")
+        #expect(try socket.next("STATUS=current").last == "STATUS=current")
+        #expect(try probe("current") == .status(0))
+        #expect(try status("60") == .status(0))
+        let front = try RunningNode.sojournd(
+            ["--cluster", definition, "--front", "-l", "127.0.0.1"])
+        try wait(for: "the front") {
+            try front.connect().ask("stats", until: "END\r\n").contains("cluster_state current")
+        }
+        other.end()
+        #expect(try socket.next("STATUS=current, without").last == "STATUS=current, without b")
+        // It has what there is; but it must not go now.
+        #expect(try probe("current") == .status(0))
+        #expect(try status("0.5") == .status(1))
+        try wait(for: "the front's line") {
+            front.program.errors.contains("front: not there: b")
+        }
+        one.send(SIGTERM)
+        #expect(try one.waitForExit() == .status(0))
     }
 
     @Test("A service manager that has gone ends no node")

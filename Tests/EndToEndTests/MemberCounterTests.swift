@@ -108,7 +108,7 @@ struct MemberCounterTests {
             try front.counter("members_current") == 3
         }
         #expect(try front.counter("members_away") == 0)
-        #expect(try front.connect().ask("stats", until: "END\r\n").contains("cluster_state front"))
+        #expect(try front.connect().ask("stats", until: "END\r\n").contains("member_a linked"))
     }
 
     @Test("A member that dies is counted as away, as given up, and by what is done without it")

@@ -150,6 +150,91 @@ struct SuperviseTests {
         try wait(for: "the address to be free", seconds: 10) { (try? node.connect()) == nil }
     }
 
+    // MARK: Watching
+
+    private static let hanging = Result { try PreloadedLibrary.make(of: "hanging") }
+
+    private func isKilledForSilence(_ node: RunningNode, _ id: pid_t, seconds: Int = 2) -> Bool {
+        node.program.errors.contains(
+            "the node (\(id)) has been silent for \(seconds) s: it hangs, and is killed")
+    }
+
+    @Test("A node that is stopped is killed, and who has connected meanwhile finds the session")
+    func stopped() throws {
+        let directory = try TemporaryDirectory()
+        let node = try RunningNode.sojournd(["--supervise", "-e", directory.path + "/arena"])
+        let first = try child(of: node.program.processID)
+        #expect(try node.connect().ask("set session 0 0 2\r\nhi", until: "\r\n") == "STORED\r\n")
+        kill(first, SIGSTOP)
+        // By the backlog of the socket, which is the supervisor's.
+        let reply = try node.connect().ask("get session", until: "END\r\n")
+        #expect(reply == "VALUE session 0 2\r\nhi\r\nEND\r\n")
+        #expect(isKilledForSilence(node, first), "\(node.program.errors)")
+        #expect(
+            node.program.errors.contains(
+                "the node (\(first)) was killed by signal 9 (Killed); it is started again at once"))
+        #expect(try child(of: node.program.processID) != first)
+    }
+
+    @Test("A node of which one thread hangs is killed, in a sandbox, too")
+    func hung() throws {
+        let node = try RunningNode.sojournd(
+            ["--supervise", "-t", "2", "-o", "watchdog=1,sandbox"],
+            preparation: "export LD_PRELOAD=\(try Self.hanging.get())")
+        let first = try child(of: node.program.processID)
+        let page = try node.connect().ask("stats", until: "END\r\n")
+        #expect(page.contains("STAT watchdog_late "))
+        let (one, other) = (try node.connect(), try node.connect())
+        #expect(try one.ask("mn") == "MN\r\n" && other.ask("mn") == "MN\r\n")
+        try one.send("hang here\r\n")
+        // Connections go to the workers in turn.
+        #expect(try other.ask("mn") == "MN\r\n")
+        try wait(for: "the node to be killed") { isKilledForSilence(node, first, seconds: 1) }
+        #expect(try node.connect().ask("mn") == "MN\r\n")
+    }
+
+    @Test("A node that is as busy as it can be is not killed, nor one without a watchdog")
+    func busy() throws {
+        let node = try RunningNode.sojournd(["--supervise", "-t", "1", "-o", "watchdog=1"])
+        let first = try child(of: node.program.processID)
+        let peers = try (0..<8).map { _ in try node.connect() }
+        let batch = String(repeating: "get a b c d e f g h i j\r\n", count: 2_000)
+        let end = ContinuousClock.now + .seconds(4)
+        while ContinuousClock.now < end {
+            for peer in peers {
+                try peer.send(batch)
+                peer.received.removeAll()
+            }
+        }
+        #expect(children(of: node.program.processID) == [first], "\(node.program.errors)")
+        let unwatched = try RunningNode.sojournd(["--supervise", "-o", "watchdog=0"])
+        let other = try child(of: unwatched.program.processID)
+        kill(other, SIGSTOP)
+        sleep(4)
+        #expect(children(of: unwatched.program.processID) == [other])
+        kill(other, SIGCONT)
+        #expect(try unwatched.connect().ask("mn") == "MN\r\n")
+    }
+
+    @Test("A supervisor that was stopped with its node does not blame the node")
+    func machineStopped() throws {
+        let node = try RunningNode.sojournd(["--supervise", "-o", "watchdog=2"])
+        let first = try child(of: node.program.processID)
+        #expect(try node.connect().ask("mn") == "MN\r\n")
+        for _ in 0..<2 {
+            node.program.send(SIGSTOP)
+            kill(first, SIGSTOP)
+            sleep(4)
+            node.program.send(SIGCONT)
+            // The supervisor may well be the first to go on.
+            usleep(50_000)
+            kill(first, SIGCONT)
+            #expect(try node.connect().ask("mn") == "MN\r\n")
+            sleep(1)
+        }
+        #expect(children(of: node.program.processID) == [first], "\(node.program.errors)")
+    }
+
     private static let canBeFirst: Bool = {
         let result = try? Program.run("/usr/bin/unshare", ["--pid", "--fork", "/bin/true"])
         return result?.exit == .status(0)

@@ -11,6 +11,7 @@ final class PeerThread: @unchecked Sendable {
     private let context: NodeContext
     private let loop: Loop
     private let logger: Logger
+    let pulse = Pulse()
     private var listeners: [Listener] = []
     private var wakeUp: WakeUp?
     private var tick: Timer?
@@ -118,6 +119,7 @@ final class PeerThread: @unchecked Sendable {
     // MARK: As time goes by
 
     private func keepUp() {
+        pulse.beat()
         let isBusy = peers.tick()
         let now = peers.now / 1_000
         if now >= dialledAt + Self.dialEveryMilliseconds {

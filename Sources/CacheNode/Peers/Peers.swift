@@ -553,6 +553,7 @@ final class Peers: @unchecked Sendable {
         lock.withLock { _ in
             let now = now
             return PeersView(
+                isFront: isFront,
                 peers: configuration.members.indices.filter { $0 != me }.map { peer in
                     PeersView.Peer(
                         name: configuration.members[peer].name,
@@ -561,7 +562,7 @@ final class Peers: @unchecked Sendable {
                         isCatchingUp: member?.isCatchingUp(with: peer) ?? false,
                         clockSkewMilliseconds: clockSkews[peer])
                 },
-                isFront: isFront, counts: counts, memberCounts: member?.counts ?? .init(),
+                counts: counts, memberCounts: member?.counts ?? .init(),
                 waits: waits, catchUpMilliseconds: catchUpMilliseconds,
                 storeCounts: store?.counts ?? .init(),
                 tombstoneCount: store?.tombstones.count ?? 0,

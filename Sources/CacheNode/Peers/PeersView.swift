@@ -47,8 +47,9 @@ struct PeersView {
         let clockSkewMilliseconds: Int?
     }
 
-    let peers: [Peer]
+    /// It holds nothing, and is only told who is there.
     let isFront: Bool
+    let peers: [Peer]
     let counts: PeerCounts
     let memberCounts: MemberCounts
     /// How long commands have waited for members.
@@ -59,4 +60,48 @@ struct PeersView {
     let tombstoneCount: Int
     let tombstonesDroppedEarly: UInt64
     let operationCount: Int
+}
+
+extension PeersView {
+    /// Whether there is no other owner whose word is waited for; of a front, whether somebody is there who knows.
+    var isServing: Bool {
+        guard !isFront else { return peers.contains(where: \.isHeard) }
+        return peers.allSatisfy { $0.standing != .unknown && $0.standing != .behind }
+    }
+
+    /// Those that have not the same as this one; of a front, those that are not there.
+    var away: [Peer] { peers.filter { isFront ? !$0.isHeard : $0.standing != .together } }
+
+    /// The others, and this one, unless it is a front.
+    var currentCount: Int { peers.count - away.count + (isFront ? 0 : 1) }
+
+    /// For a service manager and the log.
+    var sentence: String {
+        func names(_ peers: [Peer]) -> String { peers.map(\.name).joined(separator: ", ") }
+        if isFront {
+            return away.isEmpty
+                ? "front: all members are there" : "front: not there: \(names(away))"
+        }
+        guard isServing else {
+            let waitedFor = peers.filter { $0.standing == .unknown || $0.standing == .behind }
+            return "catching up with \(names(waitedFor)), and passing commands on meanwhile"
+        }
+        return away.isEmpty ? "current" : "current, without \(names(away))"
+    }
+}
+
+extension PeersView.Peer {
+    /// In an operator's words.
+    var stateName: String {
+        switch standing {
+        case .together: "current"
+        case .unknown: isHeard ? "joining" : "unknown"
+        case .behind: "ahead"
+        case .alone: isHeard ? "catching_up" : "away"
+        case .divided: "cut_off"
+        }
+    }
+
+    /// All that a front knows.
+    var presence: String { isHeard ? "linked" : "away" }
 }

@@ -3,6 +3,7 @@ import Glibc
 import Logging
 import MemcacheProtocol
 import SessionMap
+import Synchronization
 
 /// A whole cache node: its space, the workers with their threads, and the accepting main thread.
 package final class Node {
@@ -17,6 +18,10 @@ package final class Node {
     private var signals: [SignalSource] = []
     private var stopRequest: WakeUp?
     private var tick: Timer?
+    private var feeding: Timer?
+    private var heartbeat: Heartbeat
+    /// As it was told last.
+    private var standing: String?
     private let cluster: ClusterFollower?
     private let peerThread: PeerThread?
 
@@ -56,6 +61,8 @@ package final class Node {
         }
         acceptor = Acceptor(context: context, workers: workers)
         peerThread = try Self.makePeerThread(context, space)
+        heartbeat = Heartbeat(
+            of: context.workers.map(\.pulse) + [peerThread?.pulse].compactMap(\.self))
     }
 
     private static func makePeerThread(
@@ -181,6 +188,7 @@ package final class Node {
         for space in context.spaces {
             threads.append(try NodeThread { space.preparer.run() })
         }
+        if let watchdog = configuration.watchdog { try beginFeeding(watchdog) }
         loop.run()
         configuration.follow(.stopping)
         stop()
@@ -189,6 +197,7 @@ package final class Node {
     /// Every second: expiry and the like, which each worker does for its share of the shards.
     private func keepUp() {
         for worker in workers { worker.requestMaintenance() }
+        tellStanding()
         do {
             try tick?.start(afterMilliseconds: Self.tickMilliseconds)
         } catch {
@@ -196,8 +205,39 @@ package final class Node {
         }
     }
 
+    // MARK: Telling
+
+    private func tellStanding() {
+        guard let sentence = context.peers?.view().sentence, sentence != standing else { return }
+        standing = sentence
+        context.logger.notice("\(sentence)")
+        configuration.follow(.standing(sentence))
+    }
+
+    /// On this thread, which accepts: if it hangs nobody is told either.
+    private func beginFeeding(_ watchdog: Watchdog) throws {
+        let feeding = try Timer(loop: loop) { [unowned self] in feed(watchdog) }
+        self.feeding = feeding
+        try feeding.start(afterMilliseconds: watchdog.feedingMilliseconds)
+    }
+
+    private func feed(_ watchdog: Watchdog) {
+        if heartbeat.haveAllComeAround() {
+            watchdog.feed()
+        } else {
+            context.withheldFeedCount.add(1, ordering: .relaxed)
+        }
+        for worker in workers { worker.requestTurn() }
+        do {
+            try feeding?.start(afterMilliseconds: watchdog.feedingMilliseconds)
+        } catch {
+            context.logger.critical("the watchdog's timer failed, it will end the node: \(error)")
+        }
+    }
+
     private func stop() {
         tick = nil
+        feeding = nil
         acceptor.stop()
         for worker in workers { worker.stop() }
         peerThread?.stop()

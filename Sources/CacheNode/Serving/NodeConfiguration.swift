@@ -83,6 +83,9 @@ package struct NodeConfiguration: Sendable {
     /// Is told what the node does, on the thread that runs it.
     package var follow: @Sendable (NodeStage) -> Void = { _ in }
 
+    /// Is fed as long as every thread of the node gets somewhere.
+    package var watchdog: Watchdog?
+
     /// Whether the node has been asked to stop, which the work of its start looks at now and then.
     package var shouldStop: @Sendable () -> Bool = { false }
 
@@ -103,6 +106,8 @@ package struct NodeConfiguration: Sendable {
         /// It reads again what it was started with; `serving` follows.
         case reloading
         case serving
+        /// What a member of a cluster is to the others has changed, in a sentence.
+        case standing(String)
         case stopping
     }
 

@@ -22,6 +22,9 @@ final class NodeContext: Sendable {
     let workers: [WorkerRecord]
     let acceptance = AcceptanceRecord()
     let watchers = Watchers()
+    let isWatched: Bool
+    /// How often whoever watches the process was told nothing, as a thread had not come around.
+    let withheldFeedCount = Atomic<UInt64>(0)
     /// What `config get cluster` answers.
     let cluster = Mutex<ClusterListing?>(nil)
     private let shutdownRequest: Mutex<@Sendable (ShutdownMode) -> Void> = Mutex { _ in }
@@ -35,6 +38,7 @@ final class NodeContext: Sendable {
         self.authentication = authentication
         peers = configuration.peers.map { Peers($0) }
         switches = NodeSwitches(configuration)
+        isWatched = configuration.watchdog != nil
         self.spaces = spaces
         self.clock = clock
         logger = configuration.logger
@@ -70,6 +74,7 @@ final class NodeContext: Sendable {
 final class WorkerRecord: Sendable {
     /// Its place among the node's, and among each space's counters.
     let number: Int
+    let pulse = Pulse()
     /// The worker's connections by descriptor, for `stats conns`.
     let connections = Mutex<[Int32: ConnectionRecord]>([:])
     /// Wakes the worker up for what its watchers are to be told.

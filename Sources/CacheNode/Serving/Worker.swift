@@ -10,7 +10,7 @@ import Synchronization
 /// Everything in it is confined to its thread, but for the queue of new connections and the record
 /// that others read, and by which they let go on what waits.
 ///
-/// `@unchecked Sendable`: other threads call `adopt`, `requestMaintenance` and `stop` only, which touch
+/// `@unchecked Sendable`: other threads call `adopt`, `requestMaintenance`, `requestTurn` and `stop` only, which touch
 /// `inbox` (a mutex) and the loop's wake-up (safe to call from anywhere).
 final class Worker: @unchecked Sendable {
     private let number: Int
@@ -83,6 +83,8 @@ final class Worker: @unchecked Sendable {
             readInbox()
             readResumptions()
             scheduleWatchers()
+            // Nobody may have anything to do: it has come around.
+            loop.requestEndOfTurn()
         }
         self.wakeUp = wakeUp
         record.attention.withLock { $0 = wakeUp }
@@ -142,6 +144,9 @@ final class Worker: @unchecked Sendable {
         inbox.withLock { $0.isMaintenanceDue = true }
         wakeUp?.wake()
     }
+
+    /// Has it come around, also when there is nothing to do.
+    func requestTurn() { wakeUp?.wake() }
 
     func stop() {
         inbox.withLock { $0.isStopping = true }
@@ -307,6 +312,7 @@ final class Worker: @unchecked Sendable {
     }
 
     private func finishTurn() {
+        record.pulse.beat()
         if received.count > 0 { runReceived() }
         turnMoment = nil
         if hasLocks { callNext() }

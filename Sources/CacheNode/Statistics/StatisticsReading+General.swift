@@ -23,6 +23,7 @@ extension StatisticsReading {
         addReclaiming(to: &list)
         addLocks(to: &list)
         addAuthentication(to: &list)
+        addWatchdog(to: &list)
     }
 
     private func addProcess(to list: inout StatisticsList) {
@@ -43,6 +44,13 @@ extension StatisticsReading {
         list.gauge(
             "rusage_system", Self.seconds(usage.ru_stime), digits: 6,
             "Processor seconds in the kernel, since the start")
+    }
+
+    private func addWatchdog(to list: inout StatisticsList) {
+        guard context.isWatched else { return }
+        list.counter(
+            "watchdog_late", context.withheldFeedCount.load(ordering: .relaxed),
+            "Times that the watchdog was told nothing, as a thread had not come around")
     }
 
     private static func seconds(_ time: timeval) -> Double {

@@ -12,16 +12,15 @@ extension StatisticsReading {
 
     private func addMembers(_ view: PeersView, to list: inout StatisticsList) {
         list.text(
-            "cluster_state", view.stateName,
+            "cluster_state", view.isServing ? "current" : "behind",
             "Whether the node answers from its memory, or passes on while it catches up")
-        let current = view.peers.count { view.isCurrent($0) }
         list.gauge(
-            "members_current", current + (view.isFront ? 0 : 1),
-            "Members that have the same, with this one")
-        list.gauge("members_away", view.peers.count - current, "Members that are not")
+            "members_current", view.currentCount, "Members that have the same, with this one")
+        list.gauge("members_away", view.away.count, "Members that are not")
         for peer in view.peers {
             list.text(
-                "member_\(peer.name)", view.stateName(of: peer), "What that member is to this one")
+                "member_\(peer.name)", view.isFront ? peer.presence : peer.stateName,
+                "What that member is to this one")
         }
         for peer in view.peers {
             guard let skew = peer.clockSkewMilliseconds else { continue }
@@ -96,31 +95,5 @@ extension StatisticsReading {
         list.counter(
             "tombstones_won", view.storeCounts.tombstonesWon,
             "Items that gave way to a deletion that a member knew of")
-    }
-}
-
-/// In an operator's words.
-extension PeersView {
-    fileprivate var stateName: String {
-        if isFront { return "front" }
-        // As long as there is another owner whose word is waited for.
-        let isServing = peers.allSatisfy { $0.standing != .unknown && $0.standing != .behind }
-        return isServing ? "current" : "behind"
-    }
-
-    /// A front has nothing that could be the same: it reaches a member, or does not.
-    fileprivate func isCurrent(_ peer: Peer) -> Bool {
-        isFront ? peer.isHeard : peer.standing == .together
-    }
-
-    fileprivate func stateName(of peer: Peer) -> String {
-        if isFront { return peer.isHeard ? "current" : "away" }
-        return switch peer.standing {
-        case .together: "current"
-        case .unknown: peer.isHeard ? "joining" : "unknown"
-        case .behind: "ahead"
-        case .alone: peer.isHeard ? "catching_up" : "away"
-        case .divided: "cut_off"
-        }
     }
 }

@@ -15,6 +15,13 @@ struct ClusterStatus: Sendable {
 
         var statistics: NodeStatistics? { try? outcome.get() }
 
+        /// Up and, where nodes keep copies, with all that every other one has.
+        var isCurrent: Bool {
+            guard let statistics else { return false }
+            guard let state = statistics["cluster_state"] else { return true }
+            return state == "current" && statistics.number("members_away") == 0
+        }
+
         func perSecond(_ name: String) -> Double? {
             statistics?.perSecond(name, since: earlier)
         }
@@ -25,6 +32,9 @@ struct ClusterStatus: Sendable {
     private let access: NodeAccess
 
     var downCount: Int { reports.count { $0.statistics == nil } }
+
+    /// Whether all are up and, where they keep copies, have the same.
+    var isCurrent: Bool { reports.allSatisfy(\.isCurrent) }
 
     /// Nodes that are asked at the same time. Each takes a socket.
     private static let concurrencyMax = 256

@@ -26,8 +26,10 @@ struct StatusCommand: AsyncParsableCommand {
               sojourn status --cluster cluster/cluster.yaml
               sojourn status --node 10.0.0.1 --node 10.0.0.2 --once || page-somebody
               sojourn status --cluster shop.yaml --json --interval 10 >> shop.json
+              sojourn status --cluster shop.yaml --until-current 60 && systemctl restart sojournd@b
 
-            Status: 0 when all nodes are up, 1 when one is down, 64 when the command line is wrong.
+            Status: 0 when all nodes are up (with --until-current: current), 1 when one is not, 64 when the \
+            command line is wrong.
             """)
 
     @OptionGroup var placement: PlacementOptions
@@ -50,7 +52,16 @@ struct StatusCommand: AsyncParsableCommand {
     @Flag(help: "For each look one line, an object in JSON, with the counters as numbers.")
     var json = false
 
+    @Option(
+        help: ArgumentHelp(
+            """
+            Wait until every node that is asked is up and, where nodes keep copies, has all that the others have; \
+            at most so long. Then the next one may be restarted.
+            """, valueName: "seconds"))
+    var untilCurrent: Double?
+
     func validate() throws {
+        if let untilCurrent { try check("until-current", untilCurrent, 0...86_400) }
         if let interval { try check("interval", interval, 0.1...86_400) }
         try check("timeout", timeout, 0.01...3_600)
     }
@@ -69,6 +80,15 @@ struct StatusCommand: AsyncParsableCommand {
         var status = await ClusterStatus(
             of: definition, only: only, shares: shares, access: try access.access(definition),
             seconds: timeout)
+        if let untilCurrent {
+            let end = ContinuousClock.now + .seconds(untilCurrent)
+            while !status.isCurrent, ContinuousClock.now < end {
+                try await Task.sleep(for: .seconds(interval ?? 0.2))
+                status = await status.next(seconds: timeout)
+            }
+            try show(status)
+            throw ExitCode(status.isCurrent ? 0 : 1)
+        }
         guard isRepeated else {
             if status.downCount < status.reports.count { try await Task.sleep(for: pause) }
             status = await status.next(seconds: timeout, leavesDown: true)
