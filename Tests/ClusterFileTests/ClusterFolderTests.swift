@@ -58,9 +58,20 @@ struct ClusterFolderTests {
         let file = try #require(try documents("container/compose.yaml").first)
         let services = try #require(file["services"]?.mapping)
         let definition = try definition("container/definition.yaml")
-        #expect(services.keys.compactMap(\.string) == definition.nodes.map(\.host))
+        #expect(services.keys.compactMap(\.string) == definition.nodes.map(\.host) + ["front"])
+        // What nodes and front have to know of one another is mounted where the definition says.
+        let secret = try #require(definition.peers?.secretFile)
+        let secrets = file["secrets"]?.mapping?.keys.compactMap(\.string) ?? []
+        #expect(secrets.map { "/run/secrets/\($0)" } == [secret])
+        for (_, service) in services {
+            #expect(service["secrets"]?.array().compactMap(\.string) == secrets)
+        }
+        let front = try #require(services["front"])
+        #expect(
+            front["command"]?.array().compactMap(\.string)
+                == ["--cluster", "/etc/sojourn/cluster.yaml", "--front"])
         let volumes = file["volumes"]?.mapping?.keys.compactMap(\.string) ?? []
-        for (name, service) in services {
+        for (name, service) in services where name.string != "front" {
             let name = name.string ?? ""
             let node = try #require(definition.members.first { $0.node.host == name })
             #expect(
@@ -85,8 +96,26 @@ struct ClusterFolderTests {
             start.hasSuffix(
                 "/sojournd --cluster /etc/sojourn/cluster.yaml --name %i -o sandbox"))
         #expect(!unit.contains { $0.hasPrefix("Environment") })
+        // One that hangs dies within 2 s, and is back at once; so is a front.
+        let front = try text("systemd/sojourn-front.service").split(separator: "\n")
+        #expect(
+            front.contains(
+                "ExecStart=/usr/local/bin/sojournd --cluster /etc/sojourn/cluster.yaml --front "
+                    + "-o sandbox"))
+        for line in [
+            "Type=notify", "WatchdogSec=2", "WatchdogSignal=SIGKILL", "Restart=always",
+            "RestartSec=0", "ExecReload=/bin/kill -HUP $MAINPID",
+        ] {
+            #expect(unit.contains(line[...]) && front.contains(line[...]), "\(line)")
+        }
+        // Both are confined in the same way.
+        func confinement(_ unit: [Substring]) -> ArraySlice<Substring> {
+            unit[(unit.firstIndex(of: "UMask=0077") ?? unit.endIndex)...]
+        }
+        #expect(confinement(unit).count > 25 && confinement(unit) == confinement(front))
         let definition = try definition("systemd/cluster.yaml")
         #expect(definition.members.count == 3)
+        #expect(definition.peers?.secretFile == "/etc/sojourn/peers.secret")
         for member in definition.members {
             // Below the tmpfs that comes with the unit.
             #expect(member.memoryFile == "/run/sojourn/\(member.node.name)")
@@ -110,6 +139,8 @@ struct ClusterFolderTests {
         let file = try #require(try documents("container/tls.yaml").first)
         let secrets = file["secrets"]?.mapping?.keys.compactMap(\.string) ?? []
         #expect(secrets.sorted() == ["ca.pem", "node.key", "node.pem", "users"])
+        let mounted = file["x-tls"]?["secrets"]?.array().compactMap(\.string) ?? []
+        #expect(mounted.sorted() == (secrets + ["peers.secret"]).sorted())
         let services = try #require(file["services"]?.mapping)
         let base = try #require(try documents("container/compose.yaml").first)
         #expect(
@@ -119,7 +150,7 @@ struct ClusterFolderTests {
             // What it replaces comes first.
             let command = service["command"]?.array().compactMap(\.string) ?? []
             let earlier = base["services"]?[name.string ?? ""]?["command"]?.array()
-            #expect(command.prefix(4) == earlier?.compactMap(\.string)[...])
+            #expect(command.prefix(earlier?.count ?? 0) == earlier?.compactMap(\.string)[...])
             #expect(command.contains("-Z"))
             #expect(paths(command).sorted() == secrets.sorted().map { "/run/secrets/\($0)" })
         }
@@ -160,6 +191,7 @@ struct ClusterFolderTests {
         for number in 0..<(set["spec"]?["replicas"]?.int ?? 0) {
             #expect(names.contains("\(name)-\(number).\(service)"))
         }
+        #expect(names.contains(service))
         let patch = try #require(try documents("kubernetes/tls-patch.yaml").first)
         let pod = try #require(patch["spec"]?["template"]?["spec"])
         let container = try #require(pod["containers"]?.array().first)
@@ -185,8 +217,12 @@ struct ClusterFolderTests {
             ])
         for probe in ["startupProbe", "readinessProbe", "livenessProbe"] {
             let command = container[probe]?["exec"]?["command"]?.array().compactMap(\.string) ?? []
-            #expect(command.first == "/usr/local/bin/answers")
-            #expect(arguments.contains("notls:\(command.dropFirst().joined(separator: ":"))"))
+            let isReadiness = probe == "readinessProbe"
+            #expect(command.first == "/usr/local/bin/\(isReadiness ? "current" : "answers")")
+            let place = command.dropFirst().prefix(2).joined(separator: ":")
+            #expect(arguments.contains("notls:\(place)"))
+            // Of more than a version it has to log in.
+            #expect(command.dropFirst(3) == (isReadiness ? ["\(users)/users"] : []))
         }
     }
 
@@ -197,7 +233,10 @@ struct ClusterFolderTests {
             .flatMap { $0.split(separator: " ").dropFirst().dropLast() }
         #expect(copied.contains("Package.swift") && copied.contains("Sources"))
         for path in copied { #expect(access("\(Self.folder)/../\(path)", R_OK) == 0, "\(path)") }
-        #expect(access("\(Self.folder)/container/answers", X_OK) == 0)
+        for program in ["answers", "current"] {
+            #expect(copied.contains("cluster/container/\(program)"))
+            #expect(access("\(Self.folder)/container/\(program)", X_OK) == 0)
+        }
     }
 
     /// The manifest's document of a kind.
@@ -251,7 +290,7 @@ struct ClusterFolderTests {
         let volume = pod["volumes"]?.array().first
         let map = try manifest("ConfigMap")["metadata"]?["name"]?.string
         #expect(volume?["configMap"]?["name"]?.string == map)
-        let mount = container["volumeMounts"]?.array().last
+        let mount = container["volumeMounts"]?.array().first { $0["name"] == volume?["name"] }
         #expect(mount?["name"]?.string == volume?["name"]?.string)
         #expect(mount?["mountPath"]?.string == "/etc/sojourn")
         let limit = container["resources"]?["limits"]?["memory"]?.string
@@ -266,7 +305,8 @@ struct ClusterFolderTests {
         let container = try #require(pod["containers"]?.array().first)
         for probe in ["startupProbe", "readinessProbe", "livenessProbe"] {
             let command = container[probe]?["exec"]?["command"]?.array().compactMap(\.string)
-            #expect(command == ["/usr/local/bin/answers"], "\(probe)")
+            let program = probe == "readinessProbe" ? "current" : "answers"
+            #expect(command == ["/usr/local/bin/\(program)"], "\(probe)")
         }
         let drain = container["lifecycle"]?["preStop"]?["exec"]?["command"]?.array()
         let drainSeconds = try #require(drain?.last?.string.flatMap { Int($0) })
@@ -282,5 +322,58 @@ struct ClusterFolderTests {
         #expect(port?["containerPort"]?.int == 11_211)
         let service = try manifest("Service")["spec"]?["ports"]?.array().first
         #expect(service?["targetPort"]?.string == port?["name"]?.string)
+    }
+
+    @Test("The manifest's nodes know a secret, and reach one another; others reach them as clients")
+    func kubernetesPeers() throws {
+        let set = try manifest("StatefulSet")
+        let pod = try #require(set["spec"]?["template"]?["spec"])
+        let container = try #require(pod["containers"]?.array().first)
+        let yaml = try #require(try manifest("ConfigMap")["data"]?["cluster.yaml"]?.string)
+        let definition = try ClusterDefinition(yaml: yaml, file: "cluster.yaml")
+        let path = try #require(definition.peers?.secretFile)
+        let volume = pod["volumes"]?.array().first { $0["name"]?.string == "peers" }
+        #expect(volume?["secret"]?["secretName"]?.string == "sojourn-peers")
+        #expect(volume?["secret"]?["defaultMode"]?.string == "0440")
+        let mount = container["volumeMounts"]?.array().first { $0["name"]?.string == "peers" }
+        #expect(mount?["mountPath"]?.string.map { $0 + "/secret" } == path)
+        #expect(try text("kubernetes/sojourn.yaml").contains("--from-literal \"secret=$("))
+        let ports = container["ports"]?.array() ?? []
+        let port = ports.first { $0["name"]?.string == "peers" }?["containerPort"]?.int
+        #expect(definition.members.allSatisfy { $0.peerPort == port })
+        // Who catches up is not ready, and has to be reached.
+        let service = try manifest("Service")
+        #expect(service["spec"]?["publishNotReadyAddresses"]?.bool == true)
+        #expect(set["spec"]?["podManagementPolicy"]?.string == "Parallel")
+        #expect(try manifest("PodDisruptionBudget")["spec"]?["maxUnavailable"]?.int == 1)
+        let rules = try manifest("NetworkPolicy")["spec"]?["ingress"]?.array() ?? []
+        func labels(_ node: Yams.Node?) -> [String: String] {
+            Dictionary(
+                (node?.mapping?.map { ($0.string ?? "", $1.string ?? "") }) ?? [],
+                uniquingKeysWith: { $1 })
+        }
+        func senders(to port: String) -> [[String: String]] {
+            rules.filter { $0["ports"]?.array().first?["port"]?.string == port }
+                .flatMap { $0["from"]?.array() ?? [] }
+                .map { labels($0["podSelector"]?["matchLabels"]) }
+        }
+        #expect(senders(to: "memcached") == [["sojourn-client": "true"]])
+        let own = labels(set["spec"]?["template"]?["metadata"]?["labels"])
+        // A front beside an application has the label that lets it in, and finds what it needs.
+        let patch = try #require(try documents("kubernetes/front-patch.yaml").first)
+        let template = try #require(patch["spec"]?["template"])
+        let front = labels(template["metadata"]?["labels"])
+        #expect(senders(to: "peers") == [own, front])
+        let sidecar = try #require(template["spec"]?["initContainers"]?.array().first)
+        #expect(sidecar["restartPolicy"]?.string == "Always")
+        #expect(
+            sidecar["args"]?.array().compactMap(\.string)
+                == ["--cluster", "/etc/sojourn/cluster.yaml", "--front"])
+        let mounts = sidecar["volumeMounts"]?.array().compactMap { $0["mountPath"]?.string }
+        #expect(mounts == ["/etc/sojourn", path.replacing("/secret", with: "")])
+        let volumes = template["spec"]?["volumes"]?.array() ?? []
+        let map = try manifest("ConfigMap")["metadata"]?["name"]
+        #expect(volumes.first?["configMap"]?["name"] == map)
+        #expect(volumes.last?["secret"]?["secretName"]?.string == "sojourn-peers")
     }
 }

@@ -150,6 +150,44 @@ struct ClusterProgramTests {
         #expect(security.exit == .status(0), "\(security.output.suffix(200))")
     }
 
+    @Test("systemd takes the unit of a front, and finds little that it leaves open")
+    func frontUnit() throws {
+        let analyze = try program("/usr/bin/systemd-analyze", package: "systemd")
+        let directory = try TemporaryDirectory()
+        let units = try ["sojourn-front.service", "sojourn-front.socket"].map { name in
+            let text = try #require(contents(of: Self.folder + "/systemd/" + name))
+            return try directory.write(
+                text.replacing("/usr/local/bin/sojournd", with: try RunningNode.sojourndPath()),
+                to: name)
+        }
+        let verify = try Program.run(analyze, ["verify", "--man=no"] + units)
+        #expect(verify.exit == .status(0) && verify.errors.isEmpty, "\(verify.errors)")
+        let security = try Program.run(
+            analyze, ["security", "--offline=true", "--threshold=20", "--no-pager", units[0]])
+        #expect(security.exit == .status(0), "\(security.output.suffix(200))")
+    }
+
+    @Test("The probe that a node is current takes one that keeps no copies, and logs in")
+    func probeOfCurrency() throws {
+        let current = Self.folder + "/container/current"
+        let directory = try TemporaryDirectory()
+        let node = try RunningNode.sojournd()
+        let place = ["127.0.0.1", String(try node.port)]
+        #expect(try Program.run(current, place).exit == .status(0))
+        let users = try directory.write("app:se:cret with\u{e9}\r\nother:x\n", to: "users")
+        chmod(users, 0o600)
+        let asking = try RunningNode.sojournd(["-Y", users])
+        let locked = ["127.0.0.1", String(try asking.port)]
+        #expect(try Program.run(current, locked + [users]).exit == .status(0))
+        #expect(try Program.run(current, locked).exit == .status(1))
+        let wrong = try directory.write("app:wrong", to: "wrong")
+        #expect(try Program.run(current, locked + [wrong]).exit == .status(1))
+        node.program.send(SIGSTOP)
+        #expect(try Program.run(current, place).exit != .status(0))
+        node.program.end()
+        #expect(try Program.run(current, place).exit != .status(0))
+    }
+
     @Test("A container's probe believes a node that is full, which answers that")
     func probeOfFullNode() throws {
         let answers = Self.folder + "/container/answers"

@@ -72,9 +72,7 @@ final class PeerThread: @unchecked Sendable {
         guard let me = configuration.me else { return }
         let own = configuration.members[me]
         do {
-            for socket in try ListeningSocket.tcp(
-                host: own.host, port: own.port, backlog: Self.backlog)
-            {
+            for socket in try sockets(at: own) {
                 listeners.append(
                     try Listener(loop: loop, socket: socket) { [unowned self] in
                         accept($0)
@@ -86,6 +84,19 @@ final class PeerThread: @unchecked Sendable {
             throw NodeError(error)
         } catch {
             throw NodeError(message: "cannot listen for members: \(error)")
+        }
+    }
+
+    /// Where this member is. A container may start before anybody knows its name.
+    private func sockets(
+        at own: PeerConfiguration.Address
+    ) throws(SocketError) -> [ListeningSocket] {
+        do {
+            return try ListeningSocket.tcp(host: own.host, port: own.port, backlog: Self.backlog)
+        } catch .unresolvable(let name, let reason) where configuration.secret != nil {
+            logger.warning(
+                "listens for members on all addresses: nobody knows \(name) yet (\(reason))")
+            return try ListeningSocket.tcp(host: nil, port: own.port, backlog: Self.backlog)
         }
     }
 
