@@ -182,7 +182,7 @@ struct ActivationTests {
         /// What has been told so far is forgotten.
         func hearAll() {
             var byte: UInt8 = 0
-            while recv(descriptor, &byte, 1, Int32(MSG_DONTWAIT.rawValue)) >= 0 {}
+            while recv(descriptor, &byte, 1, Int32(MSG_DONTWAIT)) >= 0 {}
         }
 
         /// Whether a message that begins so comes within a time.
@@ -190,7 +190,7 @@ struct ActivationTests {
             let end = ContinuousClock.now + .seconds(seconds)
             var bytes = [UInt8](repeating: 0, count: 4_096)
             while ContinuousClock.now < end {
-                let count = recv(descriptor, &bytes, bytes.count, Int32(MSG_DONTWAIT.rawValue))
+                let count = recv(descriptor, &bytes, bytes.count, Int32(MSG_DONTWAIT))
                 let text = String(decoding: bytes.prefix(max(0, count)), as: UTF8.self)
                 if text.hasPrefix(beginning) { return true }
                 if count < 0 { usleep(5_000) }
