@@ -12,10 +12,10 @@ struct Silence {
 
     /// Whether it is too long by now.
     ///
-    /// - Parameter since: the milliseconds since the look before. One that comes late was held up itself, and so may
-    ///   the node have been, with the whole machine: what is beyond two looks counts for nothing.
+    /// - Parameter since: the milliseconds since the look before. If this one comes late, it was held up itself, and so
+    ///   may the node have been, by the whole machine: that time counts for nothing.
     mutating func isTooLong(since: Int) -> Bool {
-        milliseconds += max(0, min(since, 2 * tickMilliseconds))
+        if since <= 2 * tickMilliseconds { milliseconds += max(0, since) }
         return milliseconds >= limitMilliseconds
     }
 }
