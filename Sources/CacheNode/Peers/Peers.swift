@@ -159,34 +159,35 @@ final class Peers: @unchecked Sendable {
     func ask(
         key: [UInt8], isRead: Bool, command: [UInt8], worker: WorkerRecord, ticket: Ticket
     ) -> Pending {
-        let now = now
-        let request = Pending(worker: worker, ticket: ticket, askedAt: now)
-        lock.withLock { _ in
-            countOfClients += 1
-            pending[countOfClients] = request
-            asking = countOfClients
-            member?.ask(
-                countOfClients, key: key, isRead: isRead, command: command, now: now)
-            carryOutEffects()
-            asking = 0
+        ask(worker: worker, ticket: ticket) { member, client, now in
+            member.ask(client, key: key, isRead: isRead, command: command, now: now)
         }
-        return request
     }
 
     /// Lets go of everything, wherever it is.
     ///
     /// - Parameter delay: in seconds.
     func flushAll(after delay: UInt32, worker: WorkerRecord, ticket: Ticket) -> Pending {
-        let request = Pending(worker: worker, ticket: ticket)
+        ask(worker: worker, ticket: ticket) { member, client, now in
+            member.flushAll(client, after: delay, now: now)
+        }
+    }
+
+    private func ask(
+        worker: WorkerRecord, ticket: Ticket, _ body: (Member, Member.Client, UInt64) -> Void
+    ) -> Pending {
         lock.withLock { _ in
+            let now = now
+            let request = Pending(worker: worker, ticket: ticket, askedAt: now)
+            guard let member else { return request }
             countOfClients += 1
             pending[countOfClients] = request
             asking = countOfClients
-            member?.flushAll(countOfClients, after: delay, now: now)
+            body(member, countOfClients, now)
             carryOutEffects()
             asking = 0
+            return request
         }
-        return request
     }
 
     /// Lets go of the item of a key, wherever it is: what was to take its place is refused.
