@@ -5,6 +5,7 @@ extension Member {
             // What it may have made without our knowing was made before.
             store.follow(clock: pair.peerClockMax(at: now))
             release(peer)
+            raiseUntold(peer)
         }
         if consequences.contains(.compares) { startExchange(peer, now: now) }
         if consequences.contains(.sendsBarrier), let since = pairs[peer]?.waitsSince {
@@ -31,6 +32,10 @@ extension Member {
             case .forwarded(let target):
                 // As long as it is heard it may carry the request out, or has.
                 if !hears(target, at: now) { proceed(operation, now: now) }
+            case .fetching(let peer):
+                guard !hears(peer, at: now) else { continue }
+                operation.hasFetched = true
+                proceed(operation, now: now)
             case .replicating(let replication):
                 // The peer is in charge now, and this change may be lost: it decides once more.
                 let standing = standing(to: replication.peer)
@@ -90,6 +95,7 @@ extension Member {
         }
         attendOperations(now: now)
         attendFlushes(now: now)
+        attendNotes(now: now)
         rethink(now: now)
         proceedAwakened(now: now)
     }

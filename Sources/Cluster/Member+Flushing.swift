@@ -5,7 +5,7 @@
 ///
 /// The stamp must be above all that was answered before the flush was asked for, so whoever was asked looks for the
 /// latest clock first. It must not be above what is answered afterwards, so nobody is told before all have it, and
-/// make later ones.
+/// make later ones. What is changed while a flush is under way may stay.
 struct Flush {
     /// Whom it is for: a client, a member that does not hear everybody whom this one hears, or nobody.
     let origin: Operation.Origin

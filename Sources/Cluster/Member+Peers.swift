@@ -75,8 +75,16 @@ extension Member {
                 operation.progress == .forwarded(to: peer)
             else { return }
             park(operation)
-            // It has not got what was evicted here either.
-            if operation.wasLacking { proceed(operation, now: now) }
+        case .fetch(let number, let key):
+            effects.append(.send(peer: peer, .fetched(number, store.state(of: key))))
+        case .fetched(let number, let state):
+            guard let operation = operations[number],
+                operation.progress == .fetching(from: peer)
+            else { return }
+            if let state, store.apply(state) == nil { counts.faultedIn += 1 }
+            operation.hasFetched = true
+            proceed(operation, now: now)
+        case .notes(let notes): take(notes)
         case .replicate(let sequence, let number, let outcome, let state):
             if let later = store.apply(state) {
                 effects.append(.send(peer: peer, .refuse(sequence: sequence, later)))

@@ -55,6 +55,9 @@ package final class Member {
     /// What waited for a key that is settled now.
     var awakened: [OperationNumber] = []
     private var countOfOperations: UInt64
+    /// By peer.
+    var notes: [Int: Notes] = [:]
+    var notedAt: UInt64 = 0
     var flushes: [OperationNumber: Flush] = [:]
     /// When everything is to go, as a client has said that nobody waits for any more.
     var flushesAt: UInt64?
@@ -173,12 +176,12 @@ package final class Member {
         }
         switch pair.charge(isFirst: first == me, now: now) {
         case .mine(true)
-        where request.isRead && operation.origin != .peer(other) && !operation.wasLacking
-            && hears(other, at: now) && store.mayLack(request.key):
-            // It was evicted here, and the other owner may have it still.
-            operation.wasLacking = true
-            counts.checkedReads += 1
-            pass(operation, to: [other], now: now)
+        where !operation.hasFetched && hears(other, at: now)
+            && store.mayLack(whatIsNeededBy: request):
+            counts.fetches += 1
+            operations.move(operation, to: .fetching(from: other))
+            operation.sentAt = now
+            effects.append(.send(peer: other, .fetch(request.number, key: request.key)))
         case .mine(let waits): perform(operation, peer: other, waits: waits, now: now)
         case .peers(true)
         where request.isRead && !operations.isUnsettled(request.key)
@@ -230,15 +233,11 @@ package final class Member {
         effects.append(.send(peer: peer, .decline(number)))
     }
 
-    /// Lets the other owner of a key have this member's state of it, if it serves the key and has one.
-    package func tell(_ key: [UInt8]) {
+    /// Lets the other owner of a key have a note of it, before long.
+    package func note(_ key: [UInt8]) {
         let (first, second) = owners(key)
-        guard first == me || second == me, let other = first == me ? second : first,
-            pairs[other]?.isLinked == true,
-            standing(to: other) == .together || standing(to: other) == .alone,
-            !operations.isUnsettled(key), let state = store.state(of: key)
-        else { return }
-        effects.append(.send(peer: other, .inform(nil, nil, state)))
+        guard first == me || second == me, let other = first == me ? second : first else { return }
+        notes[other, default: Notes()].add(key)
     }
 
     // MARK: Carrying out
@@ -251,14 +250,20 @@ package final class Member {
         }
         let mayWait = waits && !request.isRead
         if mayWait { store.unsettle(request.key) }
-        let (outcome, changed) = carryOut(operation)
+        let (outcome, change) = carryOut(operation)
         if !request.isRead { applied.remember(request.number, outcome) }
-        guard mayWait, let peer, let changed else {
-            if mayWait { store.settle(request.key) }
-            if let peer, let changed { tell(peer, changed, of: operation, outcome) }
-            return finish(operation, outcome)
+        if mayWait, let peer, case .state(let changed) = change {
+            return replicate(operation, to: peer, outcome, changed, now: now)
         }
-        replicate(operation, to: peer, outcome, changed, now: now)
+        if mayWait { store.settle(request.key) }
+        if let peer {
+            switch change {
+            case .none: break
+            case .note: notes[peer, default: Notes()].add(request.key)
+            case .state(let changed): tell(peer, changed, of: operation, outcome)
+            }
+        }
+        finish(operation, outcome)
     }
 
     /// Lets the peer have a change that is answered for once it is there.
@@ -293,11 +298,11 @@ package final class Member {
             .send(peer: peer, .inform(operation.request.number, carried(outcome), changed)))
     }
 
-    private func carryOut(_ operation: Operation) -> (outcome: Outcome, changed: KeyState?) {
+    private func carryOut(_ operation: Operation) -> (outcome: Outcome, change: Change) {
         guard let made = operation.made, store.stamp(of: operation.request.key) == made.state.stamp
         else { return store.perform(operation.request) }
         // It was, and nothing has come since.
-        return (made.outcome, made.state)
+        return (made.outcome, .state(made.state))
     }
 
     /// What a peer is told of an outcome: nothing of one that it would not remember.

@@ -4,8 +4,12 @@ package struct MemberCounts: Sendable {
     package var singleCopies: UInt64 = 0
     /// Requests that had to wait until it was known who decides.
     package var parked: UInt64 = 0
-    /// Reads for which the other owner was asked, as the item may have been evicted here.
-    package var checkedReads: UInt64 = 0
+    /// Requests for which the other owner was asked, as the item may have been evicted here, and how often it was there.
+    package var fetches: UInt64 = 0
+    package var faultedIn: UInt64 = 0
+    /// Notes on items that were read, or are to live longer.
+    package var notesSent: UInt64 = 0
+    package var notesApplied: UInt64 = 0
     /// How often a peer did not acknowledge in time, though it talked.
     package var slowPeers: UInt64 = 0
     /// How often a peer was not waited for any longer after the start.

@@ -30,10 +30,16 @@ struct HistoryCheck {
 
     /// Of one key, in a cluster where everything was let go now and then.
     ///
-    /// Members let go one after the other: what was told meanwhile says nothing. Who asked for it and was not answered
-    /// knows that it is over, or does not come to be, a second later.
+    /// Members let go one after the other: what was told meanwhile says nothing, and a key that was changed meanwhile may
+    /// stay. Who asked for it and was not answered knows that it is over, or does not come to be, a second later.
     init(_ entries: [HistoryEntry], flushes: [HistoryEntry]) {
         let windows = flushes.map { $0.begin...($0.end ?? $0.begin + 1_000_000) }
+        let changes = entries.filter { $0.verb != .get }.map { $0.begin...($0.end ?? .max) }
+        let flushes = zip(flushes, windows).map { flush, window in
+            var flush = flush
+            if changes.contains(where: { $0.overlaps(window) }) { flush.outcome = nil }
+            return flush
+        }
         self.init(
             entries.map { entry in
                 let time = entry.begin...(entry.end ?? .max)

@@ -3,7 +3,7 @@ import TestSupport
 
 /// Messages that say anything at all, as a seed repeats them.
 struct MessageSamples {
-    static let kindCount = 16
+    static let kindCount = 19
     var generator: SeededGenerator
 
     init(seed: UInt64) { generator = SeededGenerator(seed: seed) }
@@ -85,6 +85,16 @@ struct MessageSamples {
                     operation(), Stamp(birth: number(), version: number()),
                     asked: MemberSet(bits: number())))
         case 14: .frame(.flushed(operation(), clock: number() >> 2))
+        case 15:
+            .frame(
+                .notes(
+                    numbers().map {
+                        Note(
+                            key: bytes(1...40), stamp: Stamp(birth: number(), version: $0),
+                            secondsLeft: isSo() ? nil : number() >> 1, marks: number())
+                    }))
+        case 16: .frame(.fetch(operation(), key: bytes(1...40)))
+        case 17: .frame(.fetched(operation(), isSo() ? state() : nil))
         default: .frame(.exchanged(round: number()))
         }
     }

@@ -27,23 +27,23 @@ final class ModelStore: SimulatedStore {
         states[key].flatMap { $0.kind == .item ? $0 : nil }
     }
 
-    func perform(_ request: Request) -> (outcome: Outcome, changed: KeyState?) {
-        guard let command = ModelCommand(request.command) else { return (told(.miss), nil) }
+    func perform(_ request: Request) -> (outcome: Outcome, change: Change) {
+        guard let command = ModelCommand(request.command) else { return (told(.miss), .none) }
         let old = item(request.key)
         switch command.verb {
-        case .flush: return (told(.miss), nil)
-        case .get: return (told(old == nil ? .miss : .hit, old?.value ?? []), nil)
+        case .flush: return (told(.miss), .none)
+        case .get: return (told(old == nil ? .miss : .hit, old?.value ?? []), .none)
         case .set: return store(request.key, command.value)
-        case .add: return old == nil ? store(request.key, command.value) : (told(.notStored), nil)
+        case .add: return old == nil ? store(request.key, command.value) : (told(.notStored), .none)
         case .append:
-            guard let old else { return (told(.notStored), nil) }
+            guard let old else { return (told(.notStored), .none) }
             return store(request.key, old.value + command.value)
         case .delete:
-            guard old != nil else { return (told(.notFound), nil) }
+            guard old != nil else { return (told(.notFound), .none) }
             var state = next(request.key, isNew: true)
             state.kind = .tombstone
             states[request.key] = state
-            return (told(.deleted), state)
+            return (told(.deleted), .state(state))
         }
     }
 
@@ -53,11 +53,11 @@ final class ModelStore: SimulatedStore {
 
     private func store(
         _ key: [UInt8], _ value: [UInt8]
-    ) -> (outcome: Outcome, changed: KeyState?) {
+    ) -> (outcome: Outcome, change: Change) {
         var state = next(key, isNew: item(key) == nil)
         state.value = value
         states[key] = state
-        return (told(.stored), state)
+        return (told(.stored), .state(state))
     }
 
     /// What a new process does not know.

@@ -127,13 +127,17 @@ final class NodeSite: SimulatedStore {
 
     // MARK: The store
 
-    func perform(_ request: Request) -> (outcome: Outcome, changed: KeyState?) {
+    func perform(_ request: Request) -> (outcome: Outcome, change: Change) {
         store.perform(request)
     }
     func apply(_ state: KeyState) -> Stamp? { store.apply(state) }
     func released(_ state: KeyState) { store.released(state) }
     func changesByReading(_ key: [UInt8]) -> Bool { store.changesByReading(key) }
-    func mayLack(_ key: [UInt8]) -> Bool { store.mayLack(key) }
+    func mayLack(whatIsNeededBy request: Request) -> Bool {
+        store.mayLack(whatIsNeededBy: request)
+    }
+    func note(of key: [UInt8]) -> Note? { store.note(of: key) }
+    func apply(_ note: Note) { store.apply(note) }
     func stamp(of key: [UInt8]) -> Stamp { store.stamp(of: key) }
     func state(of key: [UInt8]) -> KeyState? { store.state(of: key) }
     func raise(_ key: [UInt8], above stamp: Stamp) -> KeyState? {

@@ -186,7 +186,7 @@ struct PairTests {
         sides.comeTogether()
         for _ in 0..<120 {
             sides.talk(1)
-            sides.first.noteSlow()
+            _ = sides.first.noteSlow()
             _ = sides.first.tick(isIsolated: true, now: sides.now)
         }
         #expect(sides.first.standing == .alone)

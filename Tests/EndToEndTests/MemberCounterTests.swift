@@ -9,7 +9,8 @@ struct MemberCounterTests {
     /// Those of `stats` that stand still while nobody does anything.
     private static let names = [
         "members_current", "members_away", "takeovers", "peer_slow", "served_alone",
-        "cmd_forwarded", "reads_foreign", "reads_checked", "cmd_forwarded_here", "ops_under_way",
+        "cmd_forwarded", "reads_foreign", "reads_checked", "reads_faulted_in", "notes_sent",
+        "notes_applied", "cmd_forwarded_here", "ops_under_way",
         "ops_parked", "ops_unknown", "repl_sent", "writes_single_copy", "repl_applied",
         "repl_older", "repl_refused", "conflicts", "catchup_sent", "catchup_items", "tombstones",
         "tombstones_dropped_early", "tombstones_won",
@@ -240,11 +241,77 @@ struct MemberCounterTests {
             let value = try cluster.value(of: missing, at: first)
             #expect(value == nil)
         }
-        #expect(
-            checked == [
-                ["reads_checked": 1, "cmd_forwarded": 1, "reads_foreign": 1],
-                ["cmd_forwarded_here": 1], [:],
-            ])
+        #expect(checked == [["reads_checked": 1], [:], [:]])
+    }
+
+    @Test(
+        "What was evicted at its first owner is changed, renewed and deleted as the other one has it"
+    )
+    func faultIn() throws {
+        let cluster = try MemberCluster(memory: 2)
+        let (first, second, third) = (0, 1, 2)
+        let keys = try cluster.keys(6, first: first, second: second, prefix: "there")
+        for key in keys { #expect(try cluster.set(key, "10", at: first) == "STORED") }
+        let peer = try cluster.connect(first)
+        let value = String(repeating: "v", count: 50_000)
+        for key in try cluster.keys(80, first: first, second: third, prefix: "much") {
+            #expect(try peer.ask("set \(key) 0 0 50000\r\n\(value)") == "STORED\r\n")
+        }
+        #expect(try cluster.counters(of: second)["evictions"] == 0)
+        let done = try changes(cluster) {
+            let replies = try [
+                cluster.ask(first, "incr \(keys[0]) 1"), cluster.ask(third, "touch \(keys[1]) 100"),
+                cluster.ask(first, "append \(keys[2]) 0 0 1\r\nx"),
+                cluster.ask(first, "delete \(keys[3])"),
+                cluster.ask(first, "add \(keys[4]) 0 0 1\r\nx"),
+                cluster.value(of: keys[5], at: first),
+            ]
+            #expect(replies == ["11", "TOUCHED", "STORED", "DELETED", "NOT_STORED", "10"])
+        }
+        #expect(done[first]["reads_checked"] == 6)
+        #expect(done[first]["reads_faulted_in"] == 6)
+        for member in 0..<3 {
+            let values = try keys.map { try cluster.value(of: $0, at: member) }
+            #expect(values == ["11", "10", "10x", nil, "10", "10"])
+        }
+    }
+
+    @Test(
+        "What is renewed at either owner lives as long at the other, without anybody's waiting for it"
+    )
+    func notes() throws {
+        let cluster = try MemberCluster()
+        let (first, second, third) = (0, 1, 2)
+        let keys = try cluster.keys(4, first: first, second: second)
+        for key in keys { #expect(try cluster.set(key, "s", at: first, exptime: 60) == "STORED") }
+        let renewed = try changes(cluster) {
+            let replies = try [
+                cluster.ask(first, "gat 1000 \(keys[0])"),
+                cluster.ask(second, "gats 1000 \(keys[1])"),
+                cluster.ask(third, "touch \(keys[2]) 1000"),
+                cluster.ask(second, "mg \(keys[3]) T1000"),
+            ]
+            #expect(replies.map { $0?.prefix(5) } == ["VALUE", "VALUE", "TOUCH", "HD"])
+            try wait(for: "the notes to come") {
+                try keys.allSatisfy { key in
+                    try [first, second].allSatisfy { number in
+                        let line = try #require(try cluster.ask(number, "mg \(key) t"))
+                        return (990...1_000).contains(Int(line.dropFirst("HD t".count)) ?? 0)
+                    }
+                }
+            }
+        }
+        #expect(renewed.allSatisfy { $0["repl_sent"] == nil })
+        #expect(renewed[first]["notes_sent"] == 3 && renewed[second]["notes_applied"] == 3)
+        #expect(renewed[second]["notes_sent"] == 1 && renewed[first]["notes_applied"] == 1)
+        // A shorter life is a change like any other.
+        let shortened = try changes(cluster) {
+            let reply = try cluster.ask(first, "gat 30 \(keys[0])")
+            #expect(reply?.hasPrefix("VALUE") == true)
+        }
+        #expect(shortened[first]["repl_sent"] == 1)
+        let left = try cluster.ask(second, "mg \(keys[0]) t")
+        #expect(left == "HD t30" || left == "HD t29")
     }
 
     @Test("What the other owner knows better is a conflict, and what it has no room for is refused")

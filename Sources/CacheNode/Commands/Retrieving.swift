@@ -44,7 +44,7 @@ extension Executor {
     /// Reads an item that is here, if `show` makes use of it: nil, and nothing is counted, otherwise.
     @inline(__always)
     func retrieveHere(
-        _ key: Span<UInt8>, now: Moment, _ show: (Hit) -> HitUse?
+        _ key: Span<UInt8>, isTouch: Bool, now: Moment, _ show: (Hit) -> HitUse?
     ) -> PinnedValue?? {
         var isUsed = false
         let result = map.retrieve(key, now: now.seconds, fraction: now.fraction) { hit in
@@ -53,7 +53,7 @@ extension Executor {
             return use
         }
         guard isUsed, case .hit = result.outcome else { return nil }
-        count(.hit, isTouch: false)
+        count(.hit, isTouch: isTouch)
         notePrefix(.get(isHit: true), key: key)
         noteRetrieved(key, .hit, now: now)
         return .some(result.pinned)

@@ -72,7 +72,7 @@ final class NodeStore: ReplicaStore {
 
     // MARK: Requests
 
-    func perform(_ request: Request) -> (outcome: Outcome, changed: KeyState?) {
+    func perform(_ request: Request) -> (outcome: Outcome, change: Change) {
         let now = nodeClock.now()
         let key = request.key
         let before = map.copyHead(of: key.span, now: now.seconds)
@@ -81,7 +81,7 @@ final class NodeStore: ReplicaStore {
             let outcome = Outcome(performer.perform(request.command, now: now))
             // It may have been proven by it, or its right to be made anew given away.
             let after = map.copyHead(of: key.span, now: now.seconds)
-            return (outcome, Self.differs(before, after) ? state(of: key, now: now) : nil)
+            return (outcome, change(before, after, of: key, now: now))
         }
         let known = known(before, hash: hash)
         let floor = max(known, flushed)
@@ -95,10 +95,13 @@ final class NodeStore: ReplicaStore {
             key: key, stamp: Stamp(birth: birth, version: version), kind: .tombstone)
         if before == nil, after == nil, hasEvicted(), Self.isDeletion(request.command) {
             // It may be at the other owner.
-            return (outcome, bury(end, hash: hash, now: now))
+            return (outcome, .state(bury(end, hash: hash, now: now)))
         }
-        guard Self.differs(before, after) else { return (outcome, nil) }
-        guard let after else { return (outcome, bury(end, hash: hash, now: now)) }
+        guard Self.differs(before, after) else { return (outcome, .none) }
+        guard let after else { return (outcome, .state(bury(end, hash: hash, now: now))) }
+        if let before, isEverybodyHere, Self.isNote(before, after, now: now) {
+            return (outcome, .note)
+        }
         tombstones.remove(hash: hash)
         // The client may have wished for a lower version than was there; and an earlier end would lose against
         // the later one of the same state.
@@ -113,7 +116,51 @@ final class NodeStore: ReplicaStore {
         if known != .none, !isEverybodyHere {
             remember(key, hash: hash, state?.stamp ?? after.stamp, now: now)
         }
-        return (outcome, state ?? bury(end, hash: hash, now: now))
+        return (outcome, .state(state ?? bury(end, hash: hash, now: now)))
+    }
+
+    /// What has come of a read.
+    private func change(
+        _ before: CopyHead?, _ after: CopyHead?, of key: [UInt8], now: Moment
+    ) -> Change {
+        guard Self.differs(before, after) else { return .none }
+        if let before, let after, Self.isNote(before, after, now: now) { return .note }
+        return state(of: key, now: now).map { .state($0) } ?? .none
+    }
+
+    /// So long an item has to live without it that its renewal may be told later.
+    static let secondsWithoutRenewal: UInt32 = 5
+
+    /// Whether an item only lives longer, or was proven, and can wait to be told.
+    private static func isNote(_ before: CopyHead, _ after: CopyHead, now: Moment) -> Bool {
+        guard before.stamp == after.stamp, !after.isStale, !before.isStale else { return false }
+        var merged = before.merged(with: after)
+        merged.marks &= CopyHead.sharedMarks
+        var shared = after
+        shared.marks &= CopyHead.sharedMarks
+        return merged == shared
+            && (before.deadline.secondsLeft(at: now.seconds) ?? .max) >= secondsWithoutRenewal
+    }
+
+    func note(of key: [UInt8]) -> Note? {
+        var note: Note?
+        _ = map.peek(key.span, now: nodeClock.now().seconds) { hit in
+            let head = hit.copyHead
+            note = Note(
+                key: key, stamp: head.stamp, secondsLeft: hit.secondsLeft,
+                marks: UInt8(truncatingIfNeeded: head.marks & CopyHead.sharedMarks))
+        }
+        return note
+    }
+
+    func apply(_ note: Note) {
+        let now = nodeClock.now()
+        map.renew(
+            note.key.span,
+            CopyHead(
+                version: note.stamp.version, birth: note.stamp.birth, clientFlags: 0,
+                deadline: note.secondsLeft.map { .at(UInt64(now.seconds) + UInt64($0)) } ?? .never,
+                marks: UInt32(note.marks)), now: now.seconds, fraction: now.fraction)
     }
 
     /// As long as somebody may come back with an older state of a key, its later one leaves a tombstone when it
@@ -146,9 +193,20 @@ final class NodeStore: ReplicaStore {
         map.copyHead(of: key.span, now: nodeClock.now().seconds)?.isStale == true
     }
 
-    func mayLack(_ key: [UInt8]) -> Bool {
-        hasEvicted() && map.copyHead(of: key.span, now: nodeClock.now().seconds) == nil
-            && tombstones[hash(key)] == nil
+    func mayLack(whatIsNeededBy request: Request) -> Bool {
+        hasEvicted() && !Self.stores(request.command)
+            && map.copyHead(of: request.key.span, now: nodeClock.now().seconds) == nil
+            && tombstones[hash(request.key)] == nil
+    }
+
+    /// `set`, which takes the place of whatever there is.
+    private static func stores(_ command: [UInt8]) -> Bool {
+        guard command.first == BinaryHeader.requestMagic else {
+            return command.starts(with: "set ".utf8)
+        }
+        // Unless it is for one CAS unique alone.
+        return command.count >= BinaryHeader.byteCount && (command[1] == 0x01 || command[1] == 0x11)
+            && command[16..<24].allSatisfy { $0 == 0 }
     }
 
     /// Whether there is something to tell: that it was read is not.

@@ -56,9 +56,9 @@ final class Peers: @unchecked Sendable {
     private var standings: [Standing]
     /// Wakes the peers' thread up for what only it may do.
     let attention = Mutex<WakeUp?>(nil)
-    private let proven = Mutex<[[UInt8]]>([])
-    private static let provenCountMax = 10_000
-    private static let provenPerTurn = 100
+    /// Keys of items that were proven, or renewed, without the member's being asked.
+    private let noted = Mutex<[[UInt8]]>([])
+    private static let notedCountMax = 10_000
     private var surveys: [(peer: Int, number: UInt32)] = []
 
     init(_ configuration: PeerConfiguration) {
@@ -146,13 +146,13 @@ final class Peers: @unchecked Sendable {
     private func proveByReading(_ key: Span<UInt8>, nodeSeconds: UInt32) {
         var isProven = false
         _ = map?.peek(key, now: nodeSeconds) { isProven = provesByReading($0) }
-        if isProven { noteProven(key) }
+        if isProven { _ = note(key) }
     }
 
     /// Whether to read an item now is what proves it.
     @inline(__always)
     func provesByReading(_ hit: Hit) -> Bool {
-        !hit.isProven && hit.secondsSinceAccess > proofAge
+        !hit.isProven && hit.secondsSinceAccess >= proofAge
     }
 
     /// What a client asks for; the outcome may be there at once.
@@ -325,7 +325,7 @@ final class Peers: @unchecked Sendable {
     func tick() -> Bool {
         lock.withLock { _ in
             member?.tick(now: now)
-            tellProven()
+            takeNotes()
             finish()
             return (member?.operationCount ?? 0) > 0
         }
@@ -333,22 +333,23 @@ final class Peers: @unchecked Sendable {
 
     // MARK: Notes
 
-    /// A read has proven an item here that its other owner takes for a bot's still: it is told.
-    func noteProven(_ key: Span<UInt8>) {
+    /// A read here has proven an item, or lets it live longer: its other owner is told before long. False if too many
+    /// wait to be told.
+    func note(_ key: Span<UInt8>) -> Bool {
         let key = key.withUnsafeBytes { Array($0) }
-        proven.withLock { keys in
-            // What is not told is told with the next change.
-            if keys.count < Self.provenCountMax { keys.append(key) }
+        return noted.withLock { keys in
+            guard keys.count < Self.notedCountMax else { return false }
+            keys.append(key)
+            return true
         }
     }
 
-    private func tellProven() {
-        let keys = proven.withLock { keys in
-            let count = min(keys.count, Self.provenPerTurn)
-            defer { keys.removeFirst(count) }
-            return keys.prefix(count)
+    private func takeNotes() {
+        let keys = noted.withLock { keys in
+            defer { keys = [] }
+            return keys
         }
-        for key in keys { member?.tell(key) }
+        for key in keys { member?.note(key) }
     }
 
     /// Every second.
@@ -483,7 +484,7 @@ final class Peers: @unchecked Sendable {
                 openUntil = min(openUntil, time)
             }
         }
-        gates.setAll(until: openUntil)
+        gates.setAll(until: openUntil, isEverybodyHere: isEverybodyHere)
         store?.isEverybodyHere = isEverybodyHere
         if isBehind {
             isBehindSince = isBehindSince ?? now
@@ -578,7 +579,7 @@ extension PeerFrame {
     fileprivate var mayChangeStandings: Bool {
         switch self {
         case .forward, .outcome, .decline, .replicate, .acknowledge, .refuse, .inform: false
-        case .flush, .flushed: false
+        case .flush, .flushed, .notes, .fetch, .fetched: false
         case .barrier, .compare, .digests, .list, .want, .exchanged: true
         }
     }

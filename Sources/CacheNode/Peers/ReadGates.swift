@@ -10,6 +10,7 @@ final class ReadGates: Sendable {
     private let times: [Gate]
     /// The earliest of `times`: until then nobody has to ask whose a key is.
     private let timeOfAll = Gate()
+    private let nobodyIsAway = Gate()
     /// By the keys' hashes in the map: how many changes are under way that are not at both owners.
     private let unsettled: [Gate]
     /// The sum of `unsettled`: as long as it is 0 nobody has to hash a key.
@@ -25,7 +26,13 @@ final class ReadGates: Sendable {
         times[2 * peer + (isFirst ? 1 : 0)].value.store(time, ordering: .releasing)
     }
 
-    func setAll(until time: UInt64) { timeOfAll.value.store(time, ordering: .releasing) }
+    func setAll(until time: UInt64, isEverybodyHere: Bool) {
+        timeOfAll.value.store(time, ordering: .releasing)
+        nobodyIsAway.value.store(isEverybodyHere ? 1 : 0, ordering: .releasing)
+    }
+
+    /// Whether no member is away, who would have to hear of each change of its own.
+    var isEverybodyHere: Bool { nobodyIsAway.value.load(ordering: .acquiring) != 0 }
 
     func areAllOpen(at now: UInt64) -> Bool { now < timeOfAll.value.load(ordering: .acquiring) }
 

@@ -1,10 +1,12 @@
 import MemcacheProtocol
 import SessionMap
 
-/// The most frequent command of all, where it costs hardly more than at a node by itself.
+/// The most frequent commands of all, where they cost hardly more than at a node by itself.
 extension Connection.Step {
-    /// `get` or `gets` of one key whose item is here, while all that is here may be read. False, and nothing is done, of
-    /// everything else.
+    /// `get`, `gets`, `gat` or `gats` of one key whose item is here, while all that is here may be read. False, and
+    /// nothing is done, of everything else.
+    ///
+    /// Both owners of a key may let it live longer: the later end counts, and the other one has a note of it.
     static func readHere(
         _ input: inout InputBuffer, _ output: inout OutputBuffer, _ executor: borrowing Executor,
         _ peers: Peers, now: Moment
@@ -12,44 +14,78 @@ extension Connection.Step {
         guard let newline = input.newline() else { return false }
         let bytes = input.bytes
         let span = bytes.span
-        guard let (range, showsCASUnique) = onlyKey(span.extracting(first: newline)) else {
-            return false
-        }
-        let key = span.extracting(range.range)
+        guard let line = OwnRead(span.extracting(first: newline)) else { return false }
+        let key = span.extracting(line.key.range)
         guard !peers.mayBeUnsettled(key) else { return false }
-        var isProven = false
+        let deadline = line.exptime.map { executor.rule.deadline($0, now: now) }
+        if deadline != nil, !peers.gates.isEverybodyHere { return false }
+        var isNoted = false
         let pendingByteCount = output.pendingByteCount
-        let found = executor.retrieveHere(key, now: now) { hit in
+        let found = executor.retrieveHere(key, isTouch: deadline != nil, now: now) { hit in
             guard !hit.isStale else { return nil }
-            isProven = peers.provesByReading(hit)
             var use = HitUse()
-            use.pinsValue = output.append(hit, key: key, showsCASUnique: showsCASUnique)
+            if let deadline, deadline != hit.deadline {
+                guard Self.isRenewal(deadline, of: hit, now: now) else { return nil }
+                use.deadline = deadline
+                isNoted = true
+            } else {
+                isNoted = peers.provesByReading(hit)
+            }
+            // Where too many notes wait it is a change like any other.
+            if isNoted, !peers.note(key), use.deadline != nil { return nil }
+            use.pinsValue = output.append(hit, key: key, showsCASUnique: line.showsCASUnique)
             return use
         }
         guard let found else {
             output.takeBack(output.pendingByteCount - pendingByteCount)
             return false
         }
-        if isProven { peers.noteProven(key) }
         if let pinned = found { output.append(block: pinned) }
         output.append(.end)
         input.use(newline + 1)
         return true
     }
 
-    /// The key of a line that is `get` or `gets`, a space and a key.
+    /// Whether an item would live longer, and long enough without it.
     @inline(__always)
-    private static func onlyKey(_ line: Span<UInt8>) -> (key: ByteRange, showsCASUnique: Bool)? {
-        guard line.count > 5, line[0] == UInt8(ascii: "g"), line[1] == UInt8(ascii: "e"),
-            line[2] == UInt8(ascii: "t")
-        else { return nil }
-        let showsCASUnique = line[3] == UInt8(ascii: "s")
-        let start = showsCASUnique ? 5 : 4
-        guard line[start - 1] == UInt8(ascii: " ") else { return nil }
+    private static func isRenewal(_ deadline: Deadline, of hit: Hit, now: Moment) -> Bool {
+        guard let left = hit.secondsLeft, left >= NodeStore.secondsWithoutRenewal else {
+            return false
+        }
+        guard let later = deadline.secondsLeft(at: now.seconds) else { return true }
+        return later > left
+    }
+}
+
+/// A line that is `get` or `gets` and a key, or `gat` or `gats`, an exptime and a key.
+private struct OwnRead {
+    let key: ByteRange
+    let exptime: Int32?
+    let showsCASUnique: Bool
+
+    @inline(__always)
+    init?(_ line: Span<UInt8>) {
+        guard line.count > 5, line[0] == UInt8(ascii: "g"), line[2] == UInt8(ascii: "t") else {
+            return nil
+        }
         let end = line[line.count - 1] == UInt8(ascii: "\r") ? line.count - 1 : line.count
-        guard let key = nextWord(in: line.extracting(first: end), from: start),
-            key.start == start, key.end == end, key.count <= ProtocolLimits.keyByteCountMax
+        let words = line.extracting(first: end)
+        showsCASUnique = line[3] == UInt8(ascii: "s")
+        var start = showsCASUnique ? 5 : 4
+        guard line[start - 1] == UInt8(ascii: " ") else { return nil }
+        switch line[1] {
+        case UInt8(ascii: "e"): exptime = nil
+        case UInt8(ascii: "a"):
+            guard let word = nextWord(in: words, from: start), word.start == start,
+                let seconds = line.signed32(at: word)
+            else { return nil }
+            exptime = seconds
+            start = word.end + 1
+        default: return nil
+        }
+        guard let key = nextWord(in: words, from: start), key.start == start, key.end == end,
+            key.count <= ProtocolLimits.keyByteCountMax
         else { return nil }
-        return (key, showsCASUnique)
+        self.key = key
     }
 }

@@ -41,8 +41,15 @@ extension StatisticsReading {
         list.counter("cmd_forwarded", view.counts.forwarded, "Commands passed on to members")
         list.counter("reads_foreign", view.counts.foreignReads, "Reads among these")
         list.counter(
-            "reads_checked", view.memberCounts.checkedReads,
-            "Reads for which the other owner was asked, as the item may have been evicted here")
+            "reads_checked", view.memberCounts.fetches,
+            "Commands for which the other owner was asked, as the item may have been evicted here")
+        list.counter(
+            "reads_faulted_in", view.memberCounts.faultedIn,
+            "Items that were there, and were taken over")
+        list.counter(
+            "notes_sent", view.memberCounts.notesSent,
+            "Notes to members on items that were renewed, or proven by a read")
+        list.counter("notes_applied", view.memberCounts.notesApplied, "Notes that members sent")
         list.counter(
             "cmd_forwarded_here", view.counts.forwardedHere, "Commands that members passed on")
         list.gauge("ops_under_way", view.operationCount, "Commands that wait for a member")

@@ -13,6 +13,8 @@ struct ByteReader {
 
     private var leftByteCount: Int { bytes.count - position }
 
+    var isAtEnd: Bool { leftByteCount == 0 }
+
     @inline(__always)
     private func require(_ byteCount: Int) throws(FrameError) {
         guard byteCount <= leftByteCount else {

@@ -28,6 +28,16 @@ extension PeerMessage {
             let (number, outcome, state) = try change(&reader)
             return .frame(.inform(number, outcome, state))
         case .barrier: return .frame(.barrier(since: try reader.takeMoment("beginning")))
+        case .notes: return .frame(.notes(try notes(&reader)))
+        case .fetch:
+            let number = OperationNumber(bits: try reader.take())
+            let keyByteCount = try KeyState.takeKeyByteCount(&reader)
+            let key = try reader.take(byteCount: keyByteCount)
+            return .frame(.fetch(number, key: key))
+        case .fetched:
+            let number = OperationNumber(bits: try reader.take())
+            return .frame(
+                .fetched(number, reader.isAtEnd ? nil : try KeyState(decoding: &reader)))
         case .flush:
             let number = OperationNumber(bits: try reader.take())
             let asked = MemberSet(bits: try reader.take())
@@ -81,6 +91,12 @@ extension PeerMessage {
         }
         let number = hasNumber ? OperationNumber(bits: bits) : nil
         return (number, outcome, try KeyState(decoding: &reader))
+    }
+
+    private static func notes(_ reader: inout ByteReader) throws(FrameError) -> [Note] {
+        var notes: [Note] = []
+        while !reader.isAtEnd { notes.append(try Note(decoding: &reader)) }
+        return notes
     }
 
     private static func range(_ reader: inout ByteReader) throws(FrameError) -> UInt16 {

@@ -8,6 +8,9 @@
 ///     acknowledge, compare, exchanged    nothing
 ///     refuse       stamp (12)
 ///     barrier      since (8)
+///     notes        each: stamp (12) · seconds left (4), all ones: never · key's length · marks · 0 (2) · key
+///     fetch        number (8) · key's length · key
+///     fetched      number (8) · state, or nothing
 ///     flush        number (8) · asked (8) · stamp (12), all 0: none
 ///     flushed      number (8) · clock (8)
 ///     digests      each (8)
@@ -45,6 +48,9 @@ extension PeerFrame {
             FrameHeader(.refuse, bodyByteCount: count, sequence: sequence)
         case .inform: FrameHeader(.inform, bodyByteCount: count)
         case .barrier: FrameHeader(.barrier, bodyByteCount: count)
+        case .notes: FrameHeader(.notes, bodyByteCount: count)
+        case .fetch: FrameHeader(.fetch, bodyByteCount: count)
+        case .fetched: FrameHeader(.fetched, bodyByteCount: count)
         case .flush: FrameHeader(.flush, bodyByteCount: count)
         case .flushed: FrameHeader(.flushed, bodyByteCount: count)
         case .compare(let round): FrameHeader(.compare, bodyByteCount: count, round: round)
@@ -65,6 +71,9 @@ extension PeerFrame {
             Self.changeByteCount + (Self.reply(of: outcome)?.count ?? 0) + state.byteCount
         case .acknowledge, .compare, .exchanged: 0
         case .refuse: Stamp.byteCount
+        case .notes(let notes): notes.reduce(0) { $0 + $1.byteCount }
+        case .fetch(_, let key): 9 + key.count
+        case .fetched(_, let state): 8 + (state?.byteCount ?? 0)
         case .flush: 16 + Stamp.byteCount
         case .flushed: 16
         case .digests(_, let digests): 8 * digests.count
@@ -87,6 +96,14 @@ extension PeerFrame {
         case .acknowledge, .compare, .exchanged: break
         case .refuse(_, let stamp): stamp.encode(to: &writer)
         case .barrier(let since): writer.put(since)
+        case .notes(let notes): for note in notes { note.encode(to: &writer) }
+        case .fetch(let number, let key):
+            writer.put(number.bits)
+            KeyState.putByteCount(of: key, to: &writer)
+            writer.put(key)
+        case .fetched(let number, let state):
+            writer.put(number.bits)
+            state?.encode(to: &writer)
         case .flush(let number, let stamp, let asked):
             writer.put(number.bits)
             writer.put(asked.bits)

@@ -5,6 +5,7 @@ enum FrameType: UInt8 {
     case outcome = 6
     case replicate = 7
     case acknowledge = 8
+    case notes = 9
     case digests = 10
     case list = 11
     case want = 12
@@ -16,6 +17,8 @@ enum FrameType: UInt8 {
     case inform = 22
     case compare = 23
     case flushed = 24
+    case fetch = 25
+    case fetched = 26
 
     /// For errors.
     var name: StaticString {
@@ -25,6 +28,7 @@ enum FrameType: UInt8 {
         case .outcome: "outcome"
         case .replicate: "replicate"
         case .acknowledge: "acknowledge"
+        case .notes: "notes"
         case .digests: "digests"
         case .list: "list"
         case .want: "want"
@@ -36,6 +40,8 @@ enum FrameType: UInt8 {
         case .inform: "inform"
         case .compare: "compare"
         case .flushed: "flushed"
+        case .fetch: "fetch"
+        case .fetched: "fetched"
         }
     }
 

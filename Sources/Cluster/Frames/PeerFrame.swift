@@ -12,6 +12,11 @@ package enum PeerFrame: Equatable, Sendable {
     case refuse(sequence: UInt32, Stamp)
     /// A change that nobody waits for.
     case inform(OperationNumber?, Outcome?, KeyState)
+    /// On states that both have.
+    case notes([Note])
+    /// What the receiver has of a key is asked for.
+    case fetch(OperationNumber, key: [UInt8])
+    case fetched(OperationNumber, KeyState?)
     /// Everything that the sender did not wait for was sent before it.
     case barrier(since: UInt64)
     /// Everything with an earlier stamp goes. Without a stamp: what the receiver's clock has come to is asked for.

@@ -28,6 +28,32 @@ extension ListedState {
     }
 }
 
+extension Note {
+    private static let fixedByteCount = Stamp.byteCount + 8
+
+    var byteCount: Int { Self.fixedByteCount + key.count }
+
+    init(decoding reader: inout ByteReader) throws(FrameError) {
+        let stamp = try Stamp(decoding: &reader)
+        let secondsLeft = try reader.take(UInt32.self)
+        let keyByteCount = try KeyState.takeKeyByteCount(&reader)
+        let marks = try reader.take(UInt8.self)
+        try reader.takeZero(UInt16.self)
+        self.init(
+            key: try reader.take(byteCount: keyByteCount), stamp: stamp,
+            secondsLeft: KeyState.secondsLeft(of: secondsLeft), marks: marks)
+    }
+
+    func encode(to writer: inout ByteWriter) {
+        stamp.encode(to: &writer)
+        writer.put(KeyState.bytes(ofSecondsLeft: secondsLeft))
+        KeyState.putByteCount(of: key, to: &writer)
+        writer.put(marks)
+        writer.put(0 as UInt16)
+        writer.put(key)
+    }
+}
+
 /// A key's state in a frame:
 ///
 ///     stamp (12) · seconds left (4), all ones: never · client flags (4) · value's length (4)
@@ -52,14 +78,13 @@ extension KeyState {
         let key = try reader.take(byteCount: keyByteCount)
         self.init(
             key: key, stamp: stamp, kind: kind, clientFlags: clientFlags,
-            secondsLeft: secondsLeft == Self.never ? nil : secondsLeft, marks: marks,
+            secondsLeft: Self.secondsLeft(of: secondsLeft), marks: marks,
             value: try reader.take(byteCount: valueByteCount))
     }
 
     func encode(to writer: inout ByteWriter) {
         stamp.encode(to: &writer)
-        // As many seconds as mean never are one second less: 136 years.
-        writer.put(secondsLeft.map { min($0, Self.never - 1) } ?? Self.never)
+        writer.put(Self.bytes(ofSecondsLeft: secondsLeft))
         writer.put(clientFlags)
         writer.put(UInt32(value.count))
         Self.putByteCount(of: key, to: &writer)
@@ -68,6 +93,13 @@ extension KeyState {
         writer.put(0 as UInt8)
         writer.put(key)
         writer.put(value)
+    }
+
+    static func secondsLeft(of bytes: UInt32) -> UInt32? { bytes == never ? nil : bytes }
+
+    /// As many seconds as mean never are one second less: 136 years.
+    static func bytes(ofSecondsLeft seconds: UInt32?) -> UInt32 {
+        seconds.map { min($0, never - 1) } ?? never
     }
 
     static func takeKeyByteCount(_ reader: inout ByteReader) throws(FrameError) -> Int {

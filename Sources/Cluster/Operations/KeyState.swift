@@ -29,10 +29,18 @@ package struct KeyState: Equatable, Sendable {
     }
 }
 
+/// What a request has made of a key.
+package enum Change: Equatable, Sendable {
+    case none
+    case state(KeyState)
+    /// The same state as before, which is to live longer, or was proven: see `Note`.
+    case note
+}
+
 /// One member's copies. The rules of commands are the store's; which member carries them out is not.
 package protocol ReplicaStore: AnyObject {
     /// Carries a request out. What it changes gets a stamp above everything that is known of the key.
-    func perform(_ request: Request) -> (outcome: Outcome, changed: KeyState?)
+    func perform(_ request: Request) -> (outcome: Outcome, change: Change)
 
     /// Takes a state over if it is the later one. Nil if it was, or is there; else what is there.
     func apply(_ state: KeyState) -> Stamp?
@@ -43,13 +51,18 @@ package protocol ReplicaStore: AnyObject {
     /// Whether a read of this key is a change, which whoever decides has to make.
     func changesByReading(_ key: [UInt8]) -> Bool
 
-    /// Whether a key that is not here may be at the other owner: it was evicted.
-    func mayLack(_ key: [UInt8]) -> Bool
+    /// Whether a request depends on what may be at the other owner alone: it was evicted here.
+    func mayLack(whatIsNeededBy request: Request) -> Bool
 
     /// Of what is known of a key, `none` of nothing.
     func stamp(of key: [UInt8]) -> Stamp
 
     func state(of key: [UInt8]) -> KeyState?
+
+    func note(of key: [UInt8]) -> Note?
+
+    /// Lets a state that is here live longer, if that is what a note says.
+    func apply(_ note: Note)
 
     /// Gives a key's present state a stamp above another.
     func raise(_ key: [UInt8], above stamp: Stamp) -> KeyState?
@@ -76,5 +89,7 @@ package protocol ReplicaStore: AnyObject {
 extension ReplicaStore {
     package func released(_ state: KeyState) {}
     package func changesByReading(_ key: [UInt8]) -> Bool { false }
-    package func mayLack(_ key: [UInt8]) -> Bool { false }
+    package func mayLack(whatIsNeededBy request: Request) -> Bool { false }
+    package func note(of key: [UInt8]) -> Note? { nil }
+    package func apply(_ note: Note) {}
 }

@@ -13,6 +13,8 @@ final class Operation {
         /// Until what is under way for its key is over.
         case queued
         case forwarded(to: Int)
+        /// What it needs may be at the other owner alone.
+        case fetching(from: Int)
         /// Carried out here; the peer has to have it, too.
         case replicating(Replication)
     }
@@ -31,8 +33,8 @@ final class Operation {
     fileprivate(set) var progress = Progress.parked
     var sentAt: UInt64 = 0
     var hasParked = false
-    /// The other owner was asked for what was evicted here.
-    var wasLacking = false
+    /// The other owner was asked for what may have been evicted here.
+    var hasFetched = false
     /// What it made of the key when it was carried out here, if that is not at both owners.
     var made: (outcome: Outcome, state: KeyState)?
 

@@ -45,6 +45,15 @@ extension SessionMap {
         }
     }
 
+    /// Lets the item of a key live longer, or be proven, if that is what another copy of the very same state has come to:
+    /// somebody has read it there.
+    package func renew(_ key: Span<UInt8>, _ head: CopyHead, now: UInt32, fraction: UInt32) {
+        let hash = hash.hash(key)
+        withShard(shardNumber(hash)) {
+            $0.renew(key, hash: hash, head, now: now, fraction: fraction)
+        }
+    }
+
     /// Before which everything is gone, on all nodes; 0 if nobody has said so. Outlives the process, if the memory does.
     package var flushStamp: (version: UInt64, birth: UInt32) {
         guard let page else { return (0, 0) }
@@ -108,6 +117,24 @@ extension Shard {
             value: value, replacing: old, now: now)
         if item == nil { _ = refuseForMemory(key, tag: tag, dropsOld: true) }
         return item != nil
+    }
+}
+
+extension Shard {
+    mutating func renew(
+        _ key: Span<UInt8>, hash: UInt64, _ head: CopyHead, now: UInt32, fraction: UInt32
+    ) {
+        enter(now: now, fraction: fraction)
+        guard let found = items.findLive(key, tag: Items.tag(hash), now: now, &memory),
+            found.outcome == .hit
+        else { return }
+        let own = look(at: found.item, now: now).copyHead
+        guard own.version == head.version, own.birth == head.birth else { return }
+        let merged = own.merged(with: head)
+        if merged.deadline != own.deadline {
+            items.apply(.touched(merged.deadline), to: found.item)
+        }
+        items.noteReadElsewhere(found.item, isProven: merged.isProven, time: time(now))
     }
 }
 

@@ -177,12 +177,25 @@ struct EvictionQueues {
     mutating func noteHit(_ item: Item, time: MapTime) {
         if keepsCreation(item) {
             guard isOldEnough(item, time: time) else { return probationary.bump(item) }
-            let unitCount = region.chainSize(item.head).unitCount
-            remove(item, unitCount: unitCount, isFlushed: false)
-            region.setMarks(
-                item, region[item, .marks] | ItemMark.proven, accessed: time.seconds)
-            insert(item, unitCount: unitCount)
+            prove(item, time: time)
         } else if policy == .lru || region[item, .accessed] != time.seconds & 0xFF_FFFF {
+            bump(item)
+            region[item, .accessed] = time.seconds
+        }
+    }
+
+    private mutating func prove(_ item: Item, time: MapTime) {
+        let unitCount = region.chainSize(item.head).unitCount
+        remove(item, unitCount: unitCount, isFlushed: false)
+        region.setMarks(item, region[item, .marks] | ItemMark.proven, accessed: time.seconds)
+        insert(item, unitCount: unitCount)
+    }
+
+    /// Takes note of a read of another copy of an item, which may have proven it.
+    mutating func noteReadElsewhere(_ item: Item, isProven: Bool, time: MapTime) {
+        if keepsCreation(item) {
+            if isProven, policy != .lru { prove(item, time: time) }
+        } else {
             bump(item)
             region[item, .accessed] = time.seconds
         }

@@ -233,6 +233,12 @@ struct Items: ~Copyable {
         note(.marks, item)
     }
 
+    /// Takes note of an access to another copy.
+    mutating func noteReadElsewhere(_ item: Item, isProven: Bool, time: MapTime) {
+        queues.noteReadElsewhere(item, isProven: isProven, time: time)
+        note(.marks, item)
+    }
+
     /// Takes note of an access that is no hit: the item is the last to go in its queue.
     @inline(__always)
     mutating func bump(_ item: Item) { queues.bump(item) }
