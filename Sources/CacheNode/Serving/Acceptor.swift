@@ -13,6 +13,8 @@ final class Acceptor {
     private var listeners: [Listener] = []
     private var retry: Timer?
     private var resumption: WakeUp?
+    private var countOfAccepted = 0
+    private static let acceptedPerTurn = 16
     private var nextWorker = 0
     private var pausedSince: ContinuousClock.Instant?
     /// Whether peers on other machines can connect.
@@ -76,6 +78,9 @@ final class Acceptor {
         context.acceptance.openCount.add(1, ordering: .relaxed)
         workers[nextWorker].adopt(descriptor, listener: listener)
         nextWorker = (nextWorker + 1) % workers.count
+        countOfAccepted &+= 1
+        // On a processor that it shares with a worker a crowd would be let in before anybody is served.
+        if countOfAccepted % Self.acceptedPerTurn == 0 { sched_yield() }
         if context.rules.connectionLimitRule == .wait, isFull { pauseUntilPlace() }
     }
 

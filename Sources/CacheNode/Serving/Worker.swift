@@ -61,6 +61,7 @@ final class Worker: @unchecked Sendable {
         var isStopping = false
     }
 
+    private static let arrivalsPerTurn = 16
     /// Items that one turn of maintenance may move before connections get their turn again.
     private static let itemsPerTurn = 256
     /// Each holds a block of input, and what is in the caches must not be gone when it is executed.
@@ -156,14 +157,17 @@ final class Worker: @unchecked Sendable {
     // MARK: Connections
 
     private func readInbox() {
-        let (arrivals, isMaintenanceDue, isStopping) = inbox.withLock { inbox in
-            defer {
-                inbox.arrivals.removeAll(keepingCapacity: true)
-                inbox.isMaintenanceDue = false
-            }
-            return (inbox.arrivals, inbox.isMaintenanceDue, inbox.isStopping)
+        let (arrivals, hasMore, isMaintenanceDue, isStopping) = inbox.withLock { inbox in
+            let arrivals = Array(inbox.arrivals.prefix(Self.arrivalsPerTurn))
+            inbox.arrivals.removeFirst(arrivals.count)
+            defer { inbox.isMaintenanceDue = false }
+            return (
+                arrivals, !inbox.arrivals.isEmpty, inbox.isMaintenanceDue, inbox.isStopping
+            )
         }
         for arrival in arrivals { receive(arrival) }
+        // Those who are here already get their turn first.
+        if hasMore { wakeUp?.wake() }
         if isMaintenanceDue { maintain() }
         if isStopping {
             answerWaits()
