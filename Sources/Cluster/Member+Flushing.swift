@@ -10,8 +10,10 @@ struct Flush {
     /// Whom it is for: a client, a member that does not hear everybody whom this one hears, or nobody.
     let origin: Operation.Origin
     let deadline: UInt64
-    /// Members that have not answered.
-    var unanswered: Set<Int> = []
+    /// Those whom somebody else asks.
+    var asked: MemberSet = []
+    /// Members that have not answered; nil until all are heard who may live.
+    var unanswered: Set<Int>?
     /// The latest that anybody's clock has come to.
     var clock: UInt64 = 0
     /// Once it is known, or somebody else's.
@@ -32,39 +34,43 @@ extension Member {
     }
 
     private func beginFlush(for origin: Operation.Origin, now: UInt64) {
-        ask(Flush(origin: origin, deadline: now + Self.budget), now: now)
+        ask(nextNumber(), Flush(origin: origin, deadline: now + Self.budget), now: now)
     }
 
-    /// Asks all that are heard for their clocks, or to let go.
-    private func ask(_ flush: Flush, now: UInt64) {
-        let peers = Set(pairs.keys.filter { hears($0, at: now) })
-        var asked = MemberSet(peers)
-        if !isFront { asked.insert(me) }
-        ask(peers, asked: asked, nextNumber(), flush, now: now)
-    }
-
-    /// - Parameter asked: these, and whom others ask.
-    private func ask(
-        _ peers: Set<Int>, asked: MemberSet, _ number: OperationNumber, _ flush: Flush, now: UInt64
-    ) {
+    /// Asks for the clocks, or to let go, as soon as it is known whom.
+    private func ask(_ number: OperationNumber, _ flush: Flush, now: UInt64) {
+        var flush = flush
+        flush.unanswered = addressees(notIn: flush.asked, now: now)
         flushes[number] = flush
-        flushes[number]?.unanswered = peers
+        guard let peers = flush.unanswered else { return }
+        var asked = flush.asked.union(MemberSet(peers))
+        if !isFront { asked.insert(me) }
         for peer in peers.sorted() {
             effects.append(.send(peer: peer, .flush(number, flush.stamp ?? .none, asked: asked)))
         }
         goOn(number, now: now)
     }
 
+    /// Those who are heard; nil as long as somebody is not who has not been given up. A front gives nobody up, and asks
+    /// whom it reaches to ask the others.
+    private func addressees(notIn asked: MemberSet, now: UInt64) -> Set<Int>? {
+        var heard: Set<Int> = []
+        for (peer, pair) in pairs where !asked.contains(peer) {
+            if pair.hears(at: now) {
+                heard.insert(peer)
+            } else if !isFront, !pair.isInCharge {
+                return nil
+            }
+        }
+        return isFront && heard.isEmpty ? nil : heard
+    }
+
     private func goOn(_ number: OperationNumber, now: UInt64) {
-        guard var flush = flushes[number], flush.unanswered.isEmpty, now <= flush.deadline else {
-            return
-        }
-        if case .peer(let peer) = flush.origin {
-            flushes[number] = nil
-            return answer(peer, number, flush.clock)
-        }
+        guard var flush = flushes[number], flush.unanswered?.isEmpty == true, now <= flush.deadline
+        else { return }
+        flushes[number] = nil
+        if case .peer(let peer) = flush.origin { return answer(peer, number, flush.clock) }
         guard flush.stamp == nil else {
-            flushes[number] = nil
             if case .client(let client) = flush.origin {
                 effects.append(.reply(client, Outcome([])))
             }
@@ -73,8 +79,7 @@ extension Member {
         let stamp = Stamp(endOf: max(flush.clock, store.clock) + Flush.distance)
         flush.stamp = stamp
         self.flush(stamp)
-        flushes[number] = nil
-        ask(flush, now: now)
+        ask(nextNumber(), flush, now: now)
     }
 
     private func answer(_ peer: Int, _ number: OperationNumber, _ clock: UInt64) {
@@ -87,17 +92,19 @@ extension Member {
     ) {
         flush(stamp)
         guard flushes[number] == nil else { return answer(peer, number, 0) }
-        let others = Set(
-            pairs.keys.filter { $0 != peer && hears($0, at: now) && !asked.contains($0) })
+        var asked = asked
+        if pairs[peer] != nil { asked.insert(peer) }
         ask(
-            others, asked: asked.union(MemberSet(others)), number,
-            Flush(origin: .peer(peer), deadline: now + Self.budget, stamp: stamp), now: now)
+            number,
+            Flush(
+                origin: .peer(peer), deadline: now + Self.budget, asked: asked, stamp: stamp),
+            now: now)
     }
 
     /// A member has answered.
     func flushed(_ number: OperationNumber, by peer: Int, _ clock: UInt64, now: UInt64) {
         guard var flush = flushes[number] else { return }
-        flush.unanswered.remove(peer)
+        flush.unanswered?.remove(peer)
         flush.clock = max(clock, flush.clock)
         flushes[number] = flush
         goOn(number, now: now)
@@ -122,16 +129,13 @@ extension Member {
                 if case .client(let client) = flush.origin { effects.append(.hangUp(client)) }
                 continue
             }
-            guard let gone = flush.unanswered.first(where: { !hears($0, at: now) }) else {
-                continue
-            }
+            // Others may hear who is not heard any more. Who has died hears of it when it comes back.
+            guard flush.unanswered?.allSatisfy({ hears($0, at: now) }) != true else { continue }
+            flushes[number] = nil
             if case .peer = flush.origin {
-                flushes[number]?.unanswered.remove(gone)
-                goOn(number, now: now)
+                ask(number, flush, now: now)
             } else {
-                // Others may hear who is not heard here. Who has died hears of it when it comes back.
-                flushes[number] = nil
-                ask(flush, now: now)
+                ask(nextNumber(), flush, now: now)
             }
         }
     }

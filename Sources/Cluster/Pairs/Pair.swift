@@ -229,7 +229,7 @@ package struct Pair: Sendable {
     }
 
     /// Whether this member acts without its peer already: a promise not to would be none.
-    private var isInCharge: Bool { standing == .alone || standing == .divided }
+    package var isInCharge: Bool { standing == .alone || standing == .divided }
 
     /// What the peer has said. Older than what is known, or of an earlier process: nothing follows.
     package mutating func hear(_ statement: Statement, now: UInt64) -> Consequences {
