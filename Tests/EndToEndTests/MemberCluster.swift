@@ -71,7 +71,10 @@ final class MemberCluster {
     deinit {
         for relay in relays.values { relay.stop() }
         for program in programs { program?.end() }
-        for file in memoryFiles { unlink(file) }
+        for file in memoryFiles {
+            unlink(file)
+            unlink(file + ".deletions")
+        }
     }
 
     private static let user = getuid() == 0 ? ["-u", "root"] : []

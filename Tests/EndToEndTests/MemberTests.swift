@@ -167,6 +167,26 @@ struct MemberTests {
         try wait(for: "it to go") { try found() == 0 }
     }
 
+    @Test(
+        "Who logged out while a member was away stays out, though everybody else has restarted meanwhile"
+    )
+    func restartedWitness() throws {
+        let cluster = try MemberCluster()
+        let keys = try cluster.keys(20, first: 0, second: 2)
+        for key in keys { #expect(try cluster.set(key, "in", at: 0) == "STORED") }
+        cluster.kill(2)
+        try wait(for: "the member to be given up") {
+            try cluster.counter("member_c", of: 0) == "away"
+        }
+        for key in keys { #expect(try cluster.ask(0, "delete \(key)") == "DELETED") }
+        for number in 0..<2 { cluster.kill(number) }
+        for number in 0..<3 { try cluster.start(number) }
+        try cluster.waitUntilAllIsWell()
+        for key in keys {
+            for number in 0..<3 { #expect(try cluster.ask(number, "get \(key)") == "") }
+        }
+    }
+
     @Test("Where flush_all is not allowed it is not allowed in a cluster either")
     func noFlush() throws {
         let cluster = try MemberCluster(flags: ["-F"])

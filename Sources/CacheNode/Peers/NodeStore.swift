@@ -23,6 +23,9 @@ final class NodeStore: ReplicaStore {
     /// What of the map's items may be above all versions that were made or followed here: those of an earlier process
     /// until they were looked at.
     private var versionAtStart = UInt64.max
+    /// There where the map's memory outlives the process.
+    private let log: DeletionLog?
+    private let logFailed: () -> Void
     /// Whether items were evicted alive: what is not here may be at the other owner then.
     private let hasEvicted: () -> Bool
     private(set) var counts = Counts()
@@ -42,7 +45,8 @@ final class NodeStore: ReplicaStore {
     init(
         member: UInt8, map: SessionMap, clock: NodeClock, wall: @escaping () -> UInt64,
         performer: Performer, gates: ReadGates,
-        seed: UInt64, tombstoneCountMax: Int, hasEvicted: @escaping () -> Bool
+        seed: UInt64, tombstoneCountMax: Int, log: DeletionLog? = nil,
+        logFailed: @escaping () -> Void = {}, hasEvicted: @escaping () -> Bool
     ) {
         self.map = map
         nodeClock = clock
@@ -56,6 +60,9 @@ final class NodeStore: ReplicaStore {
         self.hasEvicted = hasEvicted
         let flushed = map.flushStamp
         self.flushed = Stamp(birth: flushed.birth, version: flushed.version)
+        self.log = log
+        self.logFailed = logFailed
+        readLog()
     }
 
     /// Unix time of the first of January 2025, in microseconds.
@@ -167,6 +174,7 @@ final class NodeStore: ReplicaStore {
     /// expires or is evicted: else the older state would be the later one.
     private func remember(_ key: [UInt8], hash: UInt64, _ stamp: Stamp, now: Moment) {
         shadows.insert(key, hash: hash, stamp, now: now.seconds)
+        write(.change, key, stamp, now: now)
     }
 
     func released(_ state: KeyState) {
@@ -175,8 +183,45 @@ final class NodeStore: ReplicaStore {
     }
 
     private func bury(_ end: KeyState, hash: UInt64, now: Moment) -> KeyState {
-        tombstones.insert(end.key, hash: hash, end.stamp, now: now.seconds)
+        insertTombstone(end.key, hash: hash, end.stamp, now: now)
         return end
+    }
+
+    private func insertTombstone(_ key: [UInt8], hash: UInt64, _ stamp: Stamp, now: Moment) {
+        tombstones.insert(key, hash: hash, stamp, now: now.seconds)
+        write(.deletion, key, stamp, now: now)
+    }
+
+    /// So that the next process knows of it.
+    private func write(
+        _ kind: DeletionLog.Entry.Kind, _ key: [UInt8], _ stamp: Stamp, now: Moment
+    ) {
+        guard let log, !log.isBroken else { return }
+        let new = Tombstones.Tombstone(key: key, stamp: stamp, madeSeconds: now.seconds)
+        guard log.hasRoom(for: new) else {
+            // It is among them.
+            log.rewrite(
+                tombstones.all.map { .init(kind: .deletion, tombstone: $0) }
+                    + shadows.all.map { .init(kind: .change, tombstone: $0) })
+            return
+        }
+        log.append(.init(kind: kind, tombstone: new))
+        if log.isBroken { logFailed() }
+    }
+
+    /// What an earlier process has left.
+    private func readLog() {
+        let now = nodeClock.now().seconds
+        for entry in log?.load() ?? [] {
+            let old = entry.tombstone
+            let made = min(old.madeSeconds, now)
+            guard old.stamp > flushed, made + Tombstones.secondsMax >= now else { continue }
+            switch entry.kind {
+            case .deletion:
+                tombstones.insert(old.key, hash: hash(old.key), old.stamp, now: made)
+            case .change: shadows.insert(old.key, hash: hash(old.key), old.stamp, now: made)
+            }
+        }
     }
 
     /// `delete`, `md`, or a binary deletion.
@@ -259,7 +304,7 @@ final class NodeStore: ReplicaStore {
                 counts.tombstonesWon += 1
                 _ = map.delete(state.key.span, now: now.seconds)
             }
-            tombstones.insert(state.key, hash: hash, state.stamp, now: now.seconds)
+            insertTombstone(state.key, hash: hash, state.stamp, now: now)
         case .item:
             let new = state.head(now: now.seconds)
             if let head, head.stamp == state.stamp {
@@ -292,7 +337,7 @@ final class NodeStore: ReplicaStore {
             now: wall())
         state.stamp = Stamp(birth: max(stamp.birth, state.stamp.birth), version: version)
         switch state.kind {
-        case .tombstone: tombstones.insert(key, hash: hash, state.stamp, now: now.seconds)
+        case .tombstone: insertTombstone(key, hash: hash, state.stamp, now: now)
         case .item: _ = adopt(state, state.head(now: now.seconds), now: now)
         }
         return state

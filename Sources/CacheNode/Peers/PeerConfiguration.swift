@@ -42,6 +42,13 @@ package struct PeerConfiguration: Sendable {
 }
 
 extension PeerConfiguration {
+    /// FNV-1a of the cluster's name.
+    var clusterHash: UInt64 {
+        clusterName.utf8.reduce(0xCBF2_9CE4_8422_2325) {
+            ($0 ^ UInt64($1)) &* 0x0000_0100_0000_01B3
+        }
+    }
+
     /// Those that this node dials: members dial those with lower numbers, and a front dials all.
     package var dialled: ArraySlice<Address> { members.prefix(me ?? members.count) }
 

@@ -275,15 +275,10 @@ final class PeerThread: @unchecked Sendable {
         Greeting(
             purpose: purpose, role: peers.isFront ? .front : .member, from: UInt8(peers.me),
             to: UInt8(peer),
-            cluster: Self.hash(configuration.clusterName),
+            cluster: configuration.clusterHash,
             definition: configuration.definitionHash, process: peers.process,
             itemByteCountMax: UInt64(context.spaces[0].configuration.itemByteCountMax),
             nonce: MessageAuthentication.nonce(byteCount: Greeting.nonceByteCount))
-    }
-
-    /// FNV-1a.
-    private static func hash(_ text: String) -> UInt64 {
-        text.utf8.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x0000_0100_0000_01B3 }
     }
 
     private var seal: GreetingProof.Seal {

@@ -97,6 +97,14 @@ final class Peers: @unchecked Sendable {
             performer: Performer(context: context, listener: listener, worker: worker),
             gates: gates, seed: seed,
             tombstoneCountMax: space.configuration.memoryByteCount / 20 / Tombstones.byteCount,
+            log: log(of: space, context),
+            logFailed: { [logger = context.logger] in
+                logger.error(
+                    """
+                    cannot write down what is deleted: a restart while another node is away may \
+                    bring it back
+                    """)
+            },
             hasEvicted: { [evicted] in evicted.value.load(ordering: .relaxed) })
         let silence = UInt64(configuration.silenceMilliseconds) * 1_000
         self.store = store
@@ -105,6 +113,19 @@ final class Peers: @unchecked Sendable {
             store: store,
             times: PairTimes(silence: silence), now: now, owners: configuration.owners)
         publish()
+    }
+
+    /// None where items do not outlive the process either.
+    private func log(of space: Space, _ context: NodeContext) -> DeletionLog? {
+        guard !isFront, let path = space.configuration.memoryFile else { return nil }
+        do {
+            return try DeletionLog(
+                path + ".deletions", cluster: configuration.clusterHash,
+                halfByteCount: space.configuration.memoryByteCount / 40)
+        } catch {
+            context.logger.error("what is deleted is not written down: \(error)")
+            return nil
+        }
     }
 
     /// Microseconds of the boot-time clock.

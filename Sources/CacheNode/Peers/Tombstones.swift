@@ -2,10 +2,10 @@ import Cluster
 
 /// What is remembered of deleted keys, as long as somebody may still have what was deleted.
 ///
-/// Kept beside the map, so no flood of items pushes them out, and nobody takes them for items. They do not outlive
-/// the process: both owners of a key have each.
+/// Kept beside the map, so no flood of items pushes them out, and nobody takes them for items. `DeletionLog` keeps them
+/// for the next process.
 struct Tombstones {
-    struct Tombstone {
+    struct Tombstone: Equatable {
         let key: [UInt8]
         let stamp: Stamp
         let madeSeconds: UInt32
