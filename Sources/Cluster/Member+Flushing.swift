@@ -110,9 +110,9 @@ extension Member {
         goOn(number, now: now)
     }
 
-    /// Lets everything go that has an earlier stamp.
+    /// Lets everything go that has an earlier stamp, unless nothing could be later.
     func flush(_ stamp: Stamp) {
-        guard stamp > store.flushed else { return }
+        guard stamp > store.flushed, VersionClock.isPossible(stamp.version) else { return }
         store.follow(clock: VersionClock.microseconds(of: stamp.version))
         store.flush(stamp)
     }

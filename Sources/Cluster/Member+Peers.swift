@@ -119,8 +119,11 @@ extension Member {
         guard let (operation, replication) = operations.replication(sequence, by: peer) else {
             return
         }
-        guard let raised = store.raise(replication.state.key, above: stamp) else {
-            // Nothing is left of it here: what the peer has is the later state.
+        guard let raised = store.raise(replication.state.key, above: stamp), raised.stamp > stamp,
+            VersionClock.isPossible(raised.stamp.version)
+        else {
+            // Nothing is left of it here, or nothing can be above: what the peer has is the later state. It would
+            // refuse again and again.
             return finish(operation, replication.outcome)
         }
         replicate(operation, to: peer, replication.outcome, raised, now: now)

@@ -54,7 +54,7 @@ package final class Member {
     var operations = Operations()
     /// What waited for a key that is settled now.
     var awakened: [OperationNumber] = []
-    private var countOfOperations: UInt64
+    private(set) var countOfOperations: UInt64
     /// By peer.
     var notes: [Int: Notes] = [:]
     var notedAt: UInt64 = 0
@@ -148,11 +148,12 @@ package final class Member {
         let number = operation.request.number
         if let outcome = applied[number] {
             // It has come another way, too. It may wait for the peer still, and answers then.
-            if let other = operations[number], case .replicating = other.progress {
-                other.origin = operation.origin
-            } else {
-                answer(operation.origin, number, outcome)
+            guard let other = operations[number], case .replicating = other.progress else {
+                return answer(operation.origin, number, outcome)
             }
+            // A client of this member's own has nobody else to tell it.
+            if case .client = other.origin { return }
+            other.origin = operation.origin
             return
         }
         // It has come in a circle, as long as nobody knows who decides.

@@ -1,0 +1,109 @@
+import Cluster
+import Testing
+
+/// Member 1, the first owner of every key, once member 0 serves beside it.
+private final class Together {
+    let member: Member
+    private let now: UInt64 = 10_000_000
+
+    init() {
+        let owners: @Sendable ([UInt8]) -> (first: Int, second: Int?) = { _ in (1, 0) }
+        member = Member(
+            me: 1, memberCount: 2, process: 1,
+            store: ModelStore(me: 1, memberCount: 2, owners: owners), now: now, owners: owners)
+        hear(.unknown, time: 1, isFirst: true)
+        receive(.compare(round: 1))
+        for case .survey(let peer, let number) in effects() {
+            member.take(Survey([]), for: peer, number: number, now: now)
+        }
+        receive(.exchanged(round: 1))
+        hear(.together, time: 2, isFirst: false)
+        _ = effects()
+    }
+
+    private func hear(_ standing: Standing, time: UInt64, isFirst: Bool) {
+        let statement = Statement(
+            process: 2, time: time, echo: now, standing: standing, isReady: true, waitsSince: 5)
+        if isFirst {
+            member.linked(0, statement, now: now)
+        } else {
+            member.heard(0, statement, now: now)
+        }
+    }
+
+    /// What is to be done, all of it.
+    func effects() -> [Member.Effect] {
+        var effects: [Member.Effect] = []
+        while let effect = member.takeEffect() { effects.append(effect) }
+        return effects
+    }
+
+    func receive(_ frame: PeerFrame) { member.receive(frame, from: 0, now: now) }
+
+    /// What the other owner is to acknowledge.
+    func set(by client: UInt64) throws -> (sequence: UInt32, request: Request) {
+        let command = ModelCommand(.set, value: [1]).bytes
+        member.ask(client, key: [7], isRead: false, command: command, now: now)
+        for case .send(0, .replicate(let sequence, let number, _, _)) in effects() {
+            return (
+                sequence, Request(number: number, isRead: false, key: [7], command: command)
+            )
+        }
+        throw NothingSent()
+    }
+
+    private struct NothingSent: Error {}
+}
+
+@Suite(.timeLimit(.minutes(10)))
+struct MemberTests {
+    @Test("A client is answered, though its command has come back by way of others meanwhile")
+    func circle() throws {
+        for comesBack in [false, true] {
+            let together = Together()
+            let (sequence, request) = try together.set(by: 9)
+            if comesBack { together.receive(.forward(request, hops: 2)) }
+            #expect(together.effects() == [])
+            together.receive(.acknowledge(sequence: sequence))
+            let outcome = ModelOutcome(.stored).outcome
+            #expect(together.effects() == [.reply(9, outcome)])
+        }
+    }
+
+    @Test("What a peer refuses goes to it again with a later stamp, unless there is none")
+    func refusals() throws {
+        let end = VersionClock.last(of: .max)
+        for version in [1 << 40, end - 1 << 14, end, .max] as [UInt64] {
+            let together = Together()
+            let (sequence, _) = try together.set(by: 9)
+            together.receive(
+                .refuse(sequence: sequence, Stamp(birth: .max, version: version)))
+            let effects = together.effects()
+            if version < end {
+                guard case .send(0, .replicate(sequence + 1, _, _, let state)) = effects.first
+                else {
+                    Issue.record("\(effects)")
+                    continue
+                }
+                #expect(state.stamp > Stamp(birth: .max, version: version))
+            } else {
+                #expect(effects == [.reply(9, ModelOutcome(.stored).outcome)])
+            }
+        }
+    }
+
+    @Test("Nobody lets everything go by a stamp that nothing can be later than")
+    func lastFlush() {
+        let together = Together()
+        let number = OperationNumber(member: 0, worker: 0, count: 1)
+        let stamps = [Stamp(endOf: 1), Stamp(birth: .max, version: .max)]
+        for stamp in stamps {
+            together.receive(.flush(number, stamp, asked: [0, 1]))
+            #expect(together.member.store.flushed == stamps[0])
+            #expect(
+                together.effects().contains {
+                    if case .send(0, .flushed(number, _)) = $0 { true } else { false }
+                })
+        }
+    }
+}
