@@ -183,9 +183,8 @@ let package = Package(
         .target(
             name: "FuzzBodies",
             dependencies: [
-                "CacheNode", "ClusterFile", "EventLoop", "HashRing", "MemcacheProtocol",
-                "NodeStage",
-                "SessionClient", "SessionMap", "TestSupport",
+                "CacheNode", "Cluster", "ClusterFile", "EventLoop", "HashRing", "MemcacheProtocol",
+                "NodeStage", "SessionClient", "SessionMap", "TestSupport",
                 .product(name: "NIOCore", package: "swift-nio"),
             ],
             path: "Tests/FuzzBodies", exclude: ["Corpus"], swiftSettings: strict),
@@ -197,7 +196,9 @@ let package = Package(
             linkerSettings: [.unsafeFlags(["-use-ld=lld"], .when(traits: ["Fuzzing"]))]),
         .testTarget(
             name: "FuzzTests",
-            dependencies: ["FuzzBodies", "MemcacheProtocol", "NodeStage", "TestSupport"],
+            dependencies: [
+                "Cluster", "FuzzBodies", "MemcacheProtocol", "NodeStage", "TestSupport",
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "ArchitectureTests", dependencies: ["TestSupport"], swiftSettings: strict),

@@ -31,7 +31,7 @@
         /// All of them.
         package static let all: [FuzzBody] = [
             line, conversation, packets, login, tls, map, recovery, waiting, reply, configuration,
-            definition,
+            definition, frames, greeting,
         ]
 
         package static func named(_ name: String) -> FuzzBody? { all.first { $0.name == name } }
@@ -135,6 +135,18 @@
                     of: input, from: { Array(randomDefinition(using: &$0).utf8) }, using: &generator
                 )
             })
+
+        /// What members send each other, once they know each other.
+        static let frames = FuzzBody(
+            "frames", byteCountMax: 4_096, check: checkFrames,
+            random: { randomFrames(using: &$0) },
+            mutate: { mutateFrames(of: $0, using: &$1) })
+
+        /// What somebody says who wants to be known as a member.
+        static let greeting = FuzzBody(
+            "greeting", byteCountMax: 320, check: checkGreeting,
+            random: { randomGreeting(using: &$0) },
+            mutate: { mutateGreeting(of: $0, using: &$1) })
     }
 
     func randomBytes(_ count: Int, using generator: inout SeededGenerator) -> [UInt8] {

@@ -299,7 +299,7 @@ final class Peers: @unchecked Sendable {
                             member?.heard(link.peer, statement, now: now)
                         }
                     case .frame(let frame):
-                        guard link.isBegun, isPlausible(frame) else { return false }
+                        guard link.isBegun, frame.isPlausible else { return false }
                         counts.note(received: frame)
                         mayChangeStandings = mayChangeStandings || frame.mayChangeStandings
                         member?.receive(frame, from: link.peer, now: now)
@@ -314,23 +314,6 @@ final class Peers: @unchecked Sendable {
             if mayChangeStandings { publish() }
             sendAll()
             return true
-        }
-    }
-
-    /// Whether a command that was passed on is one, about its key: nothing else may be carried out.
-    private func isPlausible(_ frame: PeerFrame) -> Bool {
-        guard case .forward(let request, _) = frame else { return true }
-        let command = request.command
-        let shape = CommandShape.of(
-            command.span, isBinary: command.first == BinaryHeader.requestMagic,
-            valueByteCountMax: .max)
-        switch shape {
-        case .keyed(let keyed):
-            return keyed.byteCount == command.count && keyed.isRead == request.isRead
-                && keyed.withKey(in: command.span) {
-                    $0.withUnsafeBytes { request.key.elementsEqual($0) }
-                }
-        case .unknown, .local, .several, .flush: return false
         }
     }
 

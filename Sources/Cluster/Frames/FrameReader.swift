@@ -18,6 +18,9 @@ package struct FrameReader {
     /// What has come, and was not taken yet.
     package var waitingByteCount: Int { buffer.count - start }
 
+    /// For tests: what there is memory for.
+    package var capacity: Int { buffer.capacity }
+
     /// Takes over what has come. `next` is to be called until it gives nothing, or it becomes more and more.
     package mutating func append(_ bytes: RawSpan) {
         // Nothing of it can be understood any more.
