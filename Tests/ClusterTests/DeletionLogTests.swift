@@ -16,8 +16,15 @@ struct DeletionLogTests {
         path = directory.path + "/arena.deletions"
     }
 
-    private func open(cluster: UInt64 = 7) throws -> DeletionLog {
-        try DeletionLog(path, cluster: cluster, halfByteCount: 0)
+    private func open(cluster: UInt64 = 7, arena: UInt64 = 1) throws -> DeletionLog {
+        try DeletionLog(path, cluster: cluster, arenaID: [arena, 2], halfByteCount: 0)
+    }
+
+    /// A process that writes these, and ends.
+    private func write(_ entries: [DeletionLog.Entry]) throws {
+        let log = try open()
+        _ = log.load()
+        for entry in entries { log.append(entry) }
     }
 
     private func entry(
@@ -51,9 +58,7 @@ struct DeletionLogTests {
 
     @Test("Another cluster's deletions are none, and a file of other bytes is an empty one")
     func foreign() throws {
-        let log = try open()
-        #expect(log.load().isEmpty)
-        log.append(entry(1))
+        try write([entry(1)])
         #expect(try open(cluster: 8).load().isEmpty)
         _ = try directory.write(String(repeating: "x", count: 1 << 20), to: "arena.deletions")
         chmod(path, 0o600)
@@ -62,9 +67,7 @@ struct DeletionLogTests {
 
     @Test("An entry that was cut, or changed, ends what is read, and nothing else is lost")
     func cut() throws {
-        let log = try open()
-        _ = log.load()
-        for number in 0..<10 { log.append(entry(number)) }
+        try write((0..<10).map { entry($0) })
         let whole = try #require(bytes(of: path))
         let byteCount = 28 + entry(0).tombstone.key.count
         // Of the half that was written: the first, empty start has used the other one.
@@ -72,13 +75,22 @@ struct DeletionLogTests {
         for (place, count) in [(start, 9), (start - byteCount, 8), (start - 28, 9)] {
             var damaged = whole
             damaged[place] ^= 1
-            try write(damaged)
+            try overwrite(damaged)
             #expect(try open().load() == (0..<count).map { entry($0) })
         }
     }
 
     @Test("When it is full what still counts goes on in the other half, the oldest last")
     func full() throws {
+        let count = try fill()
+        let kept = try open().load()
+        #expect(kept.last == entry(count - 1))
+        #expect((count / 2..<count).contains(kept.count))
+        #expect(kept == (count - kept.count..<count).map { entry($0) })
+    }
+
+    /// Returns how many entries were written, when it was full and begun anew.
+    private func fill() throws -> Int {
         let log = try open()
         _ = log.load()
         var count = 0
@@ -88,10 +100,13 @@ struct DeletionLogTests {
         }
         log.rewrite((0..<count).map { entry($0) })
         #expect(log.hasRoom(for: entry(count).tombstone))
-        let kept = try open().load()
-        #expect(kept.last == entry(count - 1))
-        #expect((count / 2..<count).contains(kept.count))
-        #expect(kept == (count - kept.count..<count).map { entry($0) })
+        return count
+    }
+
+    @Test("With another memory file only deletions count: what was changed may be nowhere here")
+    func otherArena() throws {
+        try write([entry(1), entry(2, .change), entry(3)])
+        #expect(try open(arena: 9).load() == [entry(1), entry(3)])
     }
 
     private func bytes(of path: String) -> [UInt8]? {
@@ -102,7 +117,7 @@ struct DeletionLogTests {
         }
     }
 
-    private func write(_ bytes: [UInt8]) throws {
+    private func overwrite(_ bytes: [UInt8]) throws {
         let file = try #require(fopen(path, "w"))
         defer { fclose(file) }
         #expect(fwrite(bytes, 1, bytes.count, file) == bytes.count)

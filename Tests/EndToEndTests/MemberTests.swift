@@ -187,6 +187,27 @@ struct MemberTests {
         }
     }
 
+    @Test(
+        "A member that has lost its memory file, and nothing else, gets everything from the others")
+    func lostFile() throws {
+        let cluster = try MemberCluster()
+        let keys = try cluster.keys(20, first: 0, second: 2)
+        for key in keys { #expect(try cluster.set(key, "old", at: 0) == "STORED") }
+        // Changes that are remembered for who is away.
+        cluster.kill(1)
+        try wait(for: "the member to be given up") {
+            try cluster.counter("member_b", of: 0) == "away"
+        }
+        for key in keys { #expect(try cluster.set(key, "in", at: 0) == "STORED") }
+        try cluster.start(1)
+        try cluster.waitUntilAllIsWell()
+        cluster.kill(2, losesFile: true)
+        try cluster.start(2)
+        try cluster.waitUntilAllIsWell()
+        cluster.kill(0)
+        for key in keys { #expect(try cluster.value(of: key, at: 2) == "in") }
+    }
+
     @Test("Where flush_all is not allowed it is not allowed in a cluster either")
     func noFlush() throws {
         let cluster = try MemberCluster(flags: ["-F"])

@@ -8,14 +8,14 @@ import SessionMap
 /// The file has two halves. One is written to its end; then all that still counts goes to the other one, whose header
 /// is written last. A death at any moment leaves one that can be read, to its first entry that does not fit together.
 ///
-///     header   magic (8) · generation (8) · cluster (8)
+///     header   magic (8) · generation (8) · cluster (8) · arena ID (16)
 ///     entry    check (8), over the rest and the generation · entry's length (2) · kind · key's length
 ///              made (4) · birth (4) · version (8) · key
 final class DeletionLog {
     struct Entry: Equatable {
         enum Kind: UInt8 {
             case deletion = 1
-            /// See `NodeStore.remember`.
+            /// See `NodeStore.remember`. Of the arena's own items: without them it means nothing.
             case change = 2
         }
 
@@ -25,6 +25,7 @@ final class DeletionLog {
 
     private let file: LockedFile
     private let cluster: UInt64
+    private let arenaID: [UInt64]
     private let halfByteCount: Int
     private var generation: UInt64 = 0
     /// Of the half that is written to.
@@ -33,14 +34,20 @@ final class DeletionLog {
     private(set) var isBroken = false
 
     private static let magic: UInt64 = 0x534A_4445_4C45_5431
-    private static let headerByteCount = 24
+    private static let headerByteCount = 40
     private static let entryByteCount = 28
     static let halfByteCountMin = 256 << 10
 
-    /// - Parameter cluster: another cluster's deletions mean nothing.
-    init(_ path: String, cluster: UInt64, halfByteCount: Int) throws(NodeError) {
+    /// - Parameters:
+    ///   - cluster: another cluster's deletions mean nothing.
+    ///   - arenaID: that of the memory file, two numbers.
+    init(
+        _ path: String, cluster: UInt64, arenaID: [UInt64], halfByteCount: Int
+    ) throws(NodeError) {
+        precondition(arenaID.count == 2)
         file = try LockedFile.ours(path)
         self.cluster = cluster
+        self.arenaID = arenaID
         self.halfByteCount = max(halfByteCount, Self.halfByteCountMin)
     }
 
@@ -59,7 +66,8 @@ final class DeletionLog {
                 Self.word(half, 8) > generation
             else { continue }
             generation = Self.word(half, 8)
-            found = entries(half)
+            let isSameArena = [Self.word(half, 24), Self.word(half, 32)] == arenaID
+            found = entries(half).filter { isSameArena || $0.kind == .deletion }
         }
         // Goes on in the other half: what comes behind the last entry here may be of any kind.
         rewrite(found)
@@ -139,7 +147,7 @@ final class DeletionLog {
         position = byteCount
         guard write(body, at: start + Self.headerByteCount) else { return }
         var header: [UInt8] = []
-        for word in [Self.magic, generation, cluster] { Self.append(word, to: &header) }
+        for word in [Self.magic, generation, cluster] + arenaID { Self.append(word, to: &header) }
         _ = write(header, at: start)
     }
 

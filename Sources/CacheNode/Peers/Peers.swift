@@ -120,7 +120,7 @@ final class Peers: @unchecked Sendable {
         guard !isFront, let path = space.configuration.memoryFile else { return nil }
         do {
             return try DeletionLog(
-                path + ".deletions", cluster: configuration.clusterHash,
+                path + ".deletions", cluster: configuration.clusterHash, arenaID: space.map.arenaID,
                 halfByteCount: space.configuration.memoryByteCount / 40)
         } catch {
             context.logger.error("what is deleted is not written down: \(error)")

@@ -54,6 +54,14 @@ extension SessionMap {
         }
     }
 
+    /// Of the memory that the items are in: two numbers, 0 if it does not outlive the process.
+    package var arenaID: [UInt64] {
+        guard let page else { return [0, 0] }
+        return [0, 8].map {
+            page.load(fromByteOffset: ArenaHeader.arenaIDOffset + $0, as: UInt64.self)
+        }
+    }
+
     /// Before which everything is gone, on all nodes; 0 if nobody has said so. Outlives the process, if the memory does.
     package var flushStamp: (version: UInt64, birth: UInt32) {
         guard let page else { return (0, 0) }

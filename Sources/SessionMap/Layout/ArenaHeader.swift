@@ -44,12 +44,13 @@ package struct ArenaHeader: Equatable, Sendable {
     package var features: ArenaFeatures
     package var arenaID: [UInt64]
 
+    static let arenaIDOffset = 88
     /// Where the flush stamp is.
     static let flushStamp = 128
 
     private enum Offset {
         static let features = 80
-        static let arenaID = 88
+        static let arenaID = arenaIDOffset
         static let check = 104
     }
 
