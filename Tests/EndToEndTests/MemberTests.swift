@@ -35,8 +35,6 @@ struct MemberTests {
         let keys = (0..<20).map { "key:\($0)" }.joined(separator: " ")
         let all = try front.connect().ask("get \(keys) none", until: "END\r\n")
         #expect(all.components(of: "VALUE ") == 20)
-        for reader in asked {
-        }
         #expect(try asked[0].ask("delete key:1") == "DELETED\r\n")
         for reader in asked { #expect(try reader.ask("get key:1") == "END\r\n") }
     }
