@@ -126,6 +126,12 @@ struct LoadTests {
         #expect(outcome.number("requests") == 2_000)
         #expect(outcome.number("operations", "get", "hits") == 2_000)
         #expect(outcome.output.contains("CPU time per request of the server: "))
+        // Of several, each has to be there.
+        let other = try LoadTool.run(
+            port: node.port,
+            ["--server-pid", "\(node.program.processID)", "--server-pid", "4000000"])
+        #expect(other.exit == .status(1))
+        #expect(other.errors.contains("there is no process 4000000"))
     }
 
     @Test("An open loop charges a server that stalls with every request that was due meanwhile")

@@ -42,8 +42,8 @@ package struct LoadPlan: Sendable {
     package var tls: TLSClientContext?
     /// What is sent on each connection before any request, and is answered STORED.
     package var login: [UInt8]?
-    /// The server's process, whose CPU time is to be told.
-    package var serverProcessID: Int32?
+    /// The servers' processes, whose CPU time is to be told.
+    package var serverProcessIDs: [Int32] = []
 
     package init() {}
 

@@ -19,7 +19,7 @@ package final class LoadRun {
     }
 
     package func run() throws -> LoadResult {
-        if let id = plan.serverProcessID { _ = try ProcessClocks(of: id) }
+        _ = try serverClocks()
         try connect()
         for thread in threads { thread.phase = .fill }
         let running = try threads.map { try RunningThread($0, gate) }
@@ -40,7 +40,7 @@ package final class LoadRun {
     private func measure() throws -> LoadResult {
         for thread in threads { thread.tally.sentByteCount = 0 }
         for thread in threads { thread.tally.receivedByteCount = 0 }
-        let clocks = try plan.serverProcessID.map { try ProcessClocks(of: $0) }
+        let clocks = try serverClocks()
         let own = ProcessTimes.ofThisProcess()
         let start = monotonicNanoseconds()
         for thread in threads { thread.tally.start = start }
@@ -60,11 +60,18 @@ package final class LoadRun {
                 "\(unsent) requests were due and found no connection to be sent on")
         }
         // A server that has gone has used what nobody knows.
-        let serverTimes = plan.serverProcessID.flatMap { try? ProcessClocks(of: $0) }
-            .flatMap { now in clocks.map { now.times(since: $0) } }
+        let serverTimes = (try? serverClocks()).flatMap { now in
+            clocks.flatMap { now?.times(since: $0) }
+        }
         return LoadResult(
             plan: plan, tally: tally, seconds: seconds, ownTimes: ownTimes,
             serverTimes: serverTimes)
+    }
+
+    /// Those of all servers' processes together; nil when none was asked for.
+    private func serverClocks() throws(LoadError) -> ProcessClocks? {
+        guard !plan.serverProcessIDs.isEmpty else { return nil }
+        return try ProcessClocks(of: plan.serverProcessIDs)
     }
 
     // MARK: Connections
@@ -184,7 +191,7 @@ package struct LoadResult {
     package let seconds: Double
     /// CPU time of the load itself.
     package let ownTimes: ProcessTimes
-    /// CPU time of the server's process, when it was asked for.
+    /// CPU time of the servers' processes, when they were asked for.
     package let serverTimes: ProcessTimes?
 
     package var faultCount: Int {

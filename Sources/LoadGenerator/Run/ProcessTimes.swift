@@ -24,14 +24,18 @@ package struct ProcessTimes: Sendable, Equatable {
     }
 }
 
-/// The CPU clocks of a process as the kernel keeps them: the sum to the nanosecond, how it splits
+/// The CPU clocks of some processes as the kernel keeps them: the sum to the nanosecond, how it splits
 /// into user and system by what a timer's interrupt met.
 struct ProcessClocks {
     private var nanoseconds: UInt64 = 0
     private var userTicks: UInt64 = 0
     private var systemTicks: UInt64 = 0
 
-    init(of processID: Int32) throws(LoadError) {
+    init(of processIDs: [Int32]) throws(LoadError) {
+        for processID in processIDs { try add(processID) }
+    }
+
+    private mutating func add(_ processID: Int32) throws(LoadError) {
         guard let stat = contents(of: "/proc/\(processID)/stat"),
             let name = stat.lastIndex(of: ")")
         else { throw .noProcess(processID) }
@@ -40,8 +44,8 @@ struct ProcessClocks {
         guard words.count > 12, let user = UInt64(words[11]), let system = UInt64(words[12]) else {
             throw .noProcess(processID)
         }
-        userTicks = user
-        systemTicks = system
+        userTicks += user
+        systemTicks += system
         for task in names(in: "/proc/\(processID)/task") {
             let clocks = contents(of: "/proc/\(processID)/task/\(task)/schedstat")
             let first = clocks?.split(separator: " ").first
@@ -49,7 +53,7 @@ struct ProcessClocks {
         }
     }
 
-    /// What the process has used since `earlier`.
+    /// What the processes have used since `earlier`.
     func times(since earlier: ProcessClocks) -> ProcessTimes {
         let user = Double(userTicks - earlier.userTicks)
         let system = Double(systemTicks - earlier.systemTicks)

@@ -110,14 +110,15 @@ struct OutputOptions: ParsableArguments {
     @Flag(help: "A line every second on stderr, even if it is not a terminal.")
     var progress = false
     @Option(
+        name: .customLong("server-pid"),
         help: ArgumentHelp(
-            "The server's process on this machine, to tell its CPU time per request.",
-            valueName: "pid"))
-    var serverPid: Int32?
+            "The server's process on this machine, to tell its CPU time per request; of several, all "
+                + "together.", valueName: "pid"))
+    var serverPids: [Int32] = []
 
     func apply(to plan: inout LoadPlan) throws {
-        if let serverPid { try check("server-pid", serverPid, 1...Int32.max) }
-        plan.serverProcessID = serverPid
+        for pid in serverPids { try check("server-pid", pid, 1...Int32.max) }
+        plan.serverProcessIDs = serverPids
     }
 }
 
