@@ -80,4 +80,31 @@ struct MeasuringScriptTests {
         #expect(result.exit == .status(1))
         #expect(result.errors.contains("its process has ended, status 0"))
     }
+
+    @Test("Each part of the benchmark of nodes that keep copies tells its figures, in a short run")
+    func clusterBench() throws {
+        let program = try RunningNode.sojourndPath()
+        let programs = "/" + program.split(separator: "/").dropLast().joined(separator: "/")
+        let result = try Program.run(
+            "/usr/bin/python3",
+            [
+                Self.root + "/scripts/cluster-bench", "--short", "--programs", programs, "--only",
+                "single,writes,front,redis,replicas,item,stalls,returns", "--python",
+                try Script.debianPython(),
+            ], environment: ["PYTHONDONTWRITEBYTECODE": "1"], seconds: 300)
+        #expect(result.exit == .status(0), "\(result.output)\(result.errors)")
+        for row in [
+            "single: left out: ", "\nset, 50 connections ", "\nset, 1 connection, 16 at a time ",
+            "\ngat, 1 connection, 1,000 sessions ", "\nbeside a node by itself ",
+            "\nbeside nutcracker and memcached ", "\nset, CPU time ", "\na member ",
+            "\nkill -9 ", "\nSIGSTOP, 1 s ", "\nits link is cut, 1 s ", "\nSIGSTOP   ",
+            "\n  current after ", "\n  p99 ",
+        ] {
+            #expect(result.output.contains(row), "\(row): \(result.output)")
+        }
+        // The tests need no redis-server.
+        #expect(
+            result.output.contains("\n1 connection, p50 ")
+                || result.output.contains("redis: left out: there is no redis-server here"))
+    }
 }
