@@ -152,7 +152,7 @@ def seconds_to_current(cluster, name):
 
 def bench_returns(options, binary, sojourn):
     short_return(options, binary, sojourn)
-    empty_return(options, binary)
+    empty_return(options, binary, sojourn)
 
 
 def short_return(options, binary, sojourn):
@@ -200,7 +200,7 @@ def percentile(latencies, share):
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))] * 1e3
 
 
-def empty_return(options, binary):
+def empty_return(options, binary, sojourn):
     megabytes = 32 if options.short else 1024
     quiet = 1 if options.short else 10
     say(f"A member of -m {megabytes} that was full of sessions of 1 KB and has lost its memory file, in a cluster of three that "
@@ -210,7 +210,10 @@ def empty_return(options, binary):
     with three_members(Loopback(), binary, megabytes) as cluster:
         # Each session is on two of three. What is full, evicts.
         items = int(3 * (megabytes << 20) / 2 / 1_150)
-        Filler(cluster.members["a"]).fill([1_000] * items, exptime=86_400)
+        subprocess.run(
+            [sojourn, "load", "--cluster", cluster.definition("a"), "--key-prefix", "session:", "--keys", str(items),
+             "--value-bytes", "1000", "--ttl", "86400", "--connections", "48", "--requests", "48", "--warm-up", "0"],
+            check=True, stdout=subprocess.DEVNULL)
         stats = cluster.members["b"].stats()
         say(f"  {items:,} sessions; member b has {int(stats['bytes']) >> 20:,} MB, evictions {stats['evictions']}")
         places = [(cluster.network.hosts[name], PORT) for name in "ac"]
