@@ -3,7 +3,7 @@ import contextlib, glob, os, re, statistics, subprocess, tempfile
 
 from bench_memory import Filler
 from bench_speed import Echo, interval
-from cluster_bench_servers import KEYS, NAME, Asker, Members, Proxy, Redis, cpu_seconds, load, requests_of
+from cluster_bench_servers import KEYS, NAME, Asker, Disturbed, Members, Proxy, Redis, cpu_seconds, load, requests_of
 from support import Node, say, wait_until
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -39,12 +39,25 @@ class Costs:
         """What each case returns, part by part. The first part warms up, and each begins with another case."""
         found = {name: [] for name in cases}
         names = list(cases)
-        for part in range(self.parts + 1):
-            for place in range(len(names)):
-                name = names[(place + part) % len(names)]
-                value = cases[name]()
-                if part:
+        part, disturbed = 0, 0
+        while part <= self.parts:
+            turn = names[part % len(names):] + names[:part % len(names)]
+            try:
+                values = {name: cases[name]() for name in turn}
+            except Disturbed:
+                # All of its cases once more: they are compared with each other.
+                disturbed += 1
+                if disturbed > self.parts + 3:
+                    raise SystemExit(f"{NAME}: most measurements are disturbed: connections are closed, or nothing is "
+                                     "answered")
+                continue
+            if part:
+                for name, value in values.items():
                     found[name].append(value)
+            part += 1
+        if disturbed:
+            say(f"  disturbed, and repeated: {disturbed} of the next one's parts, whose connections were closed or in which "
+                "nothing was answered")
         return found
 
 

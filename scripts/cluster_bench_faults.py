@@ -11,7 +11,15 @@ PATIENCE_SECONDS = 5
 
 
 class Loopback(Relays):
-    """Members that reach each other straight, where no link is cut."""
+    """Members that reach each other straight, where no link is cut. `apart`, one of them, has a core of its own, as on a
+    machine of its own; all others, and this script, share another one."""
+
+    def __init__(self, apart=None):
+        super().__init__()
+        cores = sorted(os.sched_getaffinity(0))
+        if apart and len(cores) > 1:
+            os.sched_setaffinity(0, cores[-1:])
+            self.prefix = {name: ["taskset", "-c", str(cores[0])] if name == apart else [] for name in NAMES}
 
     def start(self):
         self.dialled = {}
@@ -207,7 +215,8 @@ def empty_return(options, binary, sojourn):
         "asks on:")
     say("seconds from its start until all are current, and p99 in ms of 1,000 requests a second (a tenth of them sets) to the "
         "other two")
-    with three_members(Loopback(), binary, megabytes) as cluster:
+    cores = os.sched_getaffinity(0)
+    with three_members(Loopback(None if options.no_pinning else "b"), binary, megabytes) as cluster:
         # Each session is on two of three. What is full, evicts.
         items = int(3 * (megabytes << 20) / 2 / 1_150)
         subprocess.run(
@@ -243,4 +252,5 @@ def empty_return(options, binary, sojourn):
             f"aimed at <= 2" + ("" if ratio <= 2 else " missed"))
         say(f"  p50 {percentile(before, 0.5):.2f} ms before, {percentile(during, 0.5):.2f} meanwhile; slowest "
             f"{max(during) * 1e3:.0f} ms; errors {sum(one[2] for one in seen)}")
+    os.sched_setaffinity(0, cores)
     say()

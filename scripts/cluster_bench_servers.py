@@ -19,8 +19,8 @@ def free_ports(count):
 class Process(Node):
     """A server that is started by any command; `command_for_port` makes it for a free port."""
 
-    def __init__(self, command_for_port, port=None):
-        self.start_command(lambda free: command_for_port(port or free))
+    def __init__(self, command_for_port, port=None, log=subprocess.DEVNULL):
+        self.start_command(lambda free: command_for_port(port or free), log)
         self.port = port or self.port
 
 
@@ -77,14 +77,15 @@ class Members:
             for name, port, peer_port, weight in zip("ab", ports, ports[2:], (79 if is_uneven else 1, 1)):
                 page.write(f"- {{name: {name}, host: 127.0.0.1, port: {port}, peer_port: {peer_port}, memory: 64, "
                            f"weight: {weight}}}\n")
+        self.log = open(f"{folder}/log", "w+")
         self.nodes = [
             Process(lambda port: [*prefix, *(before_a if name == "a" else []), binary, "--cluster", file, "--name",
-                                  name, "-t", "1", *USER], port)
+                                  name, "-t", "1", "-v", *USER], port, self.log)
             for name, port in zip("ab", ports)]
         if has_front:
             self.nodes.append(Process(lambda port: [
-                *prefix, binary, "--cluster", file, "--front", "-l", "127.0.0.1", "-p", str(port), "-t", "1", *USER],
-                ports[4]))
+                *prefix, binary, "--cluster", file, "--front", "-l", "127.0.0.1", "-p", str(port), "-t", "1", "-v",
+                *USER], ports[4], self.log))
 
     def __enter__(self):
         for node in self.nodes:
@@ -96,11 +97,15 @@ class Members:
                 self.nodes[2].stats().get(f"member_{name}") == "linked" for name in "ab"))
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, error, *_):
+        if error:
+            self.log.seek(0)
+            sys.stderr.write("what the members say:\n" + "".join(self.log.readlines()[-30:]))
         for node in self.nodes:
             node.process.terminate()
         for node in self.nodes:
             node.process.wait()
+        self.log.close()
 
 
 def cpu_seconds(nodes):
@@ -155,6 +160,10 @@ def requests_of(verb, value):
     return [{"get": b"get %s\r\n", "gat": b"gat 3600 %s\r\n"}[verb] % key for key in KEYS], hits.__getitem__
 
 
+class Disturbed(Exception):
+    """A measurement that says nothing: a member was late, and connections were closed; or nothing was asked in its time."""
+
+
 def load(sojourn, prefix, node, watched, seconds, args):
     """What `sojourn load` has found at a node; CPU time is that of all who are watched, per request."""
     with tempfile.NamedTemporaryFile("r") as result:
@@ -163,6 +172,12 @@ def load(sojourn, prefix, node, watched, seconds, args):
         command = [*prefix, sojourn, "load", "--server", f"127.0.0.1:{node.port}", "--key-prefix", "session:", *keys,
                    "--duration", str(seconds), "--warm-up", str(seconds / 4), "--json", result.name, *pids, *args]
         done = subprocess.run(command, capture_output=True, text=True)
+        # What is wrong, not missing, ends the benchmark.
+        if done.returncode and "a server closed a connection" in done.stdout + done.stderr and "wrong" not in done.stdout:
+            raise Disturbed
         if done.returncode:
             raise SystemExit(f"{NAME}: {' '.join(command)}: status {done.returncode}\n{done.stdout}{done.stderr}")
-        return json.load(result)
+        found = json.load(result)
+        if not found["requests"] or not found["serverCPU"]["total"]:
+            raise Disturbed
+        return found
