@@ -39,6 +39,14 @@ class Watchers:
         if self.pipe.recv() != "ready":
             raise SystemExit(f"{NAME}: the watchers do not start")
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        """It also holds open what ends others when this script closes it."""
+        self.process.kill()
+        self.process.join()
+
     def results(self):
         """(begin, end, is an error) of each request."""
         self.pipe.send("end")
@@ -139,11 +147,11 @@ def bench_stalls(options, binary):
                                   ("its link is cut, 1 s", "alone 1" if is_apart else "pair 1", 500)):
             longest, errors = [], 0
             for trial in range(trials):
-                watchers = Watchers([("127.0.0.1", front.port)], 8, 2_000, 1_000, 0.5)
-                time.sleep(0.3)
-                fault = Fault(kind, NAMES[trial % 3], NAMES[(trial + 1) % 3])
-                cluster.hurt(fault)
-                seen = [one for one in watchers.results() if one[1] >= fault.begin]
+                with Watchers([("127.0.0.1", front.port)], 8, 2_000, 1_000, 0.5) as watchers:
+                    time.sleep(0.3)
+                    fault = Fault(kind, NAMES[trial % 3], NAMES[(trial + 1) % 3])
+                    cluster.hurt(fault)
+                    seen = [one for one in watchers.results() if one[1] >= fault.begin]
                 longest.append(max(end - begin for begin, end, _ in seen) * 1e3)
                 errors += sum(is_error for *_, is_error in seen)
             # Every one of them is what a client waits.
@@ -226,22 +234,22 @@ def empty_return(options, binary, sojourn):
         stats = cluster.members["b"].stats()
         say(f"  {items:,} sessions; member b has {int(stats['bytes']) >> 20:,} MB, evictions {stats['evictions']}")
         places = [(cluster.network.hosts[name], PORT) for name in "ac"]
-        watchers = Watchers(places, 8, 1_000, items, 0.1)
-        # The watchers' own first requests are no one's latency.
-        time.sleep(1)
-        quiet_begin = time.monotonic()
-        time.sleep(quiet)
-        quiet_end = time.monotonic()
-        member = cluster.members["b"]
-        member.process.kill()
-        member.process.wait()
-        os.unlink(f"{cluster.folder}/memory-b")
-        time.sleep(1)
-        begin = time.monotonic()
-        cluster.start("b")
-        seconds_to_current(cluster, "b")
-        end = time.monotonic()
-        seen = watchers.results()
+        with Watchers(places, 8, 1_000, items, 0.1) as watchers:
+            # The watchers' own first requests are no one's latency.
+            time.sleep(1)
+            quiet_begin = time.monotonic()
+            time.sleep(quiet)
+            quiet_end = time.monotonic()
+            member = cluster.members["b"]
+            member.process.kill()
+            member.process.wait()
+            os.unlink(f"{cluster.folder}/memory-b")
+            time.sleep(1)
+            begin = time.monotonic()
+            cluster.start("b")
+            seconds_to_current(cluster, "b")
+            end = time.monotonic()
+            seen = watchers.results()
         before = [later - first for first, later, _ in seen if quiet_begin <= first and later < quiet_end]
         during = [later - first for first, later, _ in seen if begin <= first <= end]
         ratio = percentile(during, 0.99) / percentile(before, 0.99)
