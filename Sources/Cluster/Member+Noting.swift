@@ -27,7 +27,8 @@ extension Member {
     /// A peer that may not have been told has been given up: so that it is told when it comes back, these states become
     /// later ones.
     func raiseUntold(_ peer: Int) {
-        for key in notes[peer]?.takeUntold() ?? [] where !operations.isUnsettled(key) {
+        for key in notes[peer]?.takeUntold() ?? []
+        where !operations.isUnsettled(key) && store.note(of: key) != nil {
             _ = store.raise(key, above: .none)
         }
     }

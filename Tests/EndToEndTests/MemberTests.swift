@@ -248,7 +248,7 @@ struct MemberTests {
                 "--rounds", "5", "--users", "400", "--rate", "300", "--bots", "5000", "--seconds",
                 "0.5", "--megabytes", "16", "--clients", "twemproxy,express-stream", "--binary",
                 try RunningNode.sojourndPath(), "--python", try Script.python(),
-            ], seconds: 180)
+            ], seconds: 400)
         #expect(result.exit == .status(0), "\(result.output)\(result.errors)")
         let counts = "logged out 0, back after a logout 0, stale 0"
         #expect(result.output.components(of: counts) == 2, "\(result.output)")

@@ -331,7 +331,11 @@ final class NodeStore: ReplicaStore {
     func raise(_ key: [UInt8], above stamp: Stamp) -> KeyState? {
         let now = nodeClock.now()
         let hash = hash(key)
-        guard var state = state(of: key, now: now) ?? tombstone(hash) else { return nil }
+        // Of what was changed and has gone since, the other owner may have the last copy.
+        let deletion = tombstones[hash].map {
+            KeyState(key: $0.key, stamp: $0.stamp, kind: .tombstone)
+        }
+        guard var state = state(of: key, now: now) ?? deletion else { return nil }
         let version = versions.make(
             above: max(stamp.version, state.stamp.version), shard: map.shardNumber(of: key.span),
             now: wall())

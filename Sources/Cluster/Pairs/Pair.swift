@@ -273,7 +273,9 @@ package struct Pair: Sendable {
         case (.behind, .unknown), (.behind, .behind): return change(to: .unknown, now: now)
         // It has stopped waiting for this member.
         case (.together, .alone) where !peer.isReady: return change(to: .behind, now: now)
-        case (.together, .divided) where !peer.isReady: return change(to: .divided, now: now)
+        // What it has said may be old by now, and it in charge of all: this member has done nothing without it, and
+        // begins nothing before both have compared.
+        case (.together, .divided) where !peer.isReady: return change(to: .behind, now: now)
         // It has given up what was agreed on, and serves nothing. While it is ready it only has not heard yet.
         case (.together, .unknown) where !peer.isReady: return change(to: .alone, now: now)
         case (.together, .behind) where !peer.isReady: return change(to: .alone, now: now)
