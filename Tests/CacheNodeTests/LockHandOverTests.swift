@@ -71,10 +71,11 @@ struct LockHandOverTests {
 
     @Test("A lock whose holder never deletes it is there in the second in which it expires")
     func expiry() throws {
-        let bench = try WorkerBench(workerCount: 2) { $0.locks.waitMilliseconds = 3_000 }
+        let bench = try WorkerBench(workerCount: 2) { $0.locks.waitMilliseconds = 10_000 }
         let holder = try bench.connect(to: 0)
         let waiters = try (0..<2).map { try bench.connect(to: $0) }
-        #expect(holder.ask("add lock.a 0 1 1\r\n1\r\n") == "STORED\r\n")
+        // Of three seconds two are left at least: both must be there before it expires.
+        #expect(holder.ask("add lock.a 0 3 1\r\n1\r\n") == "STORED\r\n")
         // Nobody maintains anything here. The second one has the first one's lock to expire.
         waiters[0].send("add lock.a 0 1 1\r\n1\r\n")
         try waits(1, bench)

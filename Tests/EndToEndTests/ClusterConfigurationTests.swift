@@ -187,6 +187,8 @@ struct ClusterConfigurationTests {
             try wait(for: "the last change") { try ask(node).nodes.contains("e|e|") }
             // On a busy machine a state may have stayed for longer.
             guard longest < .milliseconds(400) else { continue }
+            // The log comes after it.
+            try wait(for: "the log") { node.program.errors.contains("again:") }
             let lines = node.program.errors.split(separator: "\n")
             #expect(lines.count { $0.contains("again:") } == 1, "\(lines)")
             #expect(try ask(node).version > before.version)
