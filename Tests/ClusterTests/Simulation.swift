@@ -29,6 +29,9 @@ final class Simulation<Store: SimulatedStore> {
     private struct Way {
         var session = 0
         var isCut = false
+        /// It was cut without a word: changes do not come until there is another link, and statements late.
+        var isBroken = false
+        var held: [Statement] = []
         var lastArrival: UInt64 = 0
         var lastStatementArrival: UInt64 = 0
     }
@@ -139,9 +142,9 @@ final class Simulation<Store: SimulatedStore> {
     }
 
     /// Both learn of a link once it is there.
-    private func connect(_ first: Int, _ second: Int) {
+    private func connect(_ first: Int, _ second: Int, within most: UInt64 = 20_000) {
         queue.push(
-            .link(min(first, second), max(first, second)), at: now + delay(upTo: 20_000))
+            .link(min(first, second), max(first, second)), at: now + delay(upTo: most))
     }
 
     private func delay(upTo most: UInt64 = 1_000) -> UInt64 {
@@ -156,6 +159,8 @@ final class Simulation<Store: SimulatedStore> {
         else { return }
         for (from, to) in [(first, second), (second, first)] {
             ways[from][to].session += 1
+            ways[from][to].isBroken = false
+            ways[from][to].held = []
             ways[from][to].lastArrival = now
             ways[from][to].lastStatementArrival = now
         }
@@ -168,8 +173,12 @@ final class Simulation<Store: SimulatedStore> {
 
     private func breakLink(_ first: Int, _ second: Int, silently: Bool) {
         for (from, to) in [(first, second), (second, first)] {
+            guard !silently else {
+                ways[from][to].isBroken = true
+                continue
+            }
             ways[from][to].session += 1
-            guard !silently, sites[to].member != nil else { continue }
+            guard sites[to].member != nil else { continue }
             queue.push(
                 .broken(at: to, peer: from, session: ways[from][to].session), at: now + delay())
         }
@@ -184,7 +193,7 @@ final class Simulation<Store: SimulatedStore> {
                 note("\(site) -> \(peer): \(brief(frame))")
                 let arrival = max(ways[site][peer].lastArrival, now + delay())
                 ways[site][peer].lastArrival = arrival
-                guard !ways[site][peer].isCut else { continue }
+                guard !ways[site][peer].isCut, !ways[site][peer].isBroken else { continue }
                 queue.push(
                     .frame(
                         from: site, to: peer, session: ways[site][peer].session, frame),
@@ -201,7 +210,11 @@ final class Simulation<Store: SimulatedStore> {
                 ways[site][peer].lastStatementArrival = arrival
                 // A link begins with it.
                 if isHello { ways[site][peer].lastArrival = arrival }
-                guard !ways[site][peer].isCut else { continue }
+                guard !ways[site][peer].isCut else {
+                    // A connection that outlives a cut brings it afterwards.
+                    if ways[site][peer].isBroken { ways[site][peer].held.append(statement) }
+                    continue
+                }
                 queue.push(
                     .statement(
                         from: site, to: peer, session: ways[site][peer].session, statement,
@@ -244,10 +257,14 @@ final class Simulation<Store: SimulatedStore> {
         switch event {
         case .tick(let number): attend(number, event) { $0.tick(now: self.now) }
         case .frame(let from, let to, let session, let frame):
-            guard ways[from][to].session == session else { return }
+            guard ways[from][to].session == session, !ways[from][to].isBroken else { return }
             attend(to, event) { $0.receive(frame, from: from, now: self.now) }
         case .statement(let from, let to, let session, let statement, let isFirst):
             guard ways[from][to].session == session else { return }
+            guard !ways[from][to].isCut else {
+                if ways[from][to].isBroken { ways[from][to].held.append(statement) }
+                return
+            }
             attend(to, event) {
                 if isFirst {
                     $0.linked(from, statement, now: self.now)
@@ -351,7 +368,10 @@ final class Simulation<Store: SimulatedStore> {
             for second in sites.indices where first < second && ways[first][second].isCut {
                 ways[first][second].isCut = false
                 ways[second][first].isCut = false
-                connect(first, second)
+                bringLate(first, second)
+                bringLate(second, first)
+                // Somebody has to notice first, and to dial.
+                connect(first, second, within: 300_000)
             }
         }
         for number in sites.indices { sites[number].isUnplugged = false }
@@ -360,6 +380,19 @@ final class Simulation<Store: SimulatedStore> {
         guard faultsLeft > 0 else { return }
         // Long enough for all to be together again.
         queue.push(.fault, at: now + 4_500_000)
+    }
+
+    /// What was said during a cut, in its order.
+    private func bringLate(_ from: Int, _ to: Int) {
+        var arrival = now
+        for statement in ways[from][to].held {
+            arrival += delay(upTo: 200)
+            queue.push(
+                .statement(
+                    from: from, to: to, session: ways[from][to].session, statement, isFirst: false),
+                at: arrival)
+        }
+        ways[from][to].held = []
     }
 
     private func resume(_ number: Int) {
