@@ -250,7 +250,7 @@ struct MemberTests {
                 try RunningNode.sojourndPath(), "--python", try Script.python(),
             ], seconds: 400)
         #expect(result.exit == .status(0), "\(result.output)\(result.errors)")
-        let counts = "logged out 0, back after a logout 0, stale 0"
+        let counts = "logged out 0, back after a logout 0"
         #expect(result.output.components(of: counts) == 2, "\(result.output)")
         for row in ["T1: 5 rounds", "T3: 5 rounds", "twemproxy ", "express-stream "] {
             #expect(result.output.contains(row), "\(row): \(result.output)")
