@@ -198,21 +198,24 @@ final class NodeStore: ReplicaStore {
     ) {
         guard let log, !log.isBroken else { return }
         let new = Tombstones.Tombstone(key: key, stamp: stamp, madeSeconds: now.seconds)
-        guard log.hasRoom(for: new) else {
+        if log.hasRoom(for: new) {
+            log.append(.init(kind: kind, tombstone: new))
+        } else {
             // It is among them.
             log.rewrite(
                 tombstones.all.map { .init(kind: .deletion, tombstone: $0) }
                     + shadows.all.map { .init(kind: .change, tombstone: $0) })
-            return
         }
-        log.append(.init(kind: kind, tombstone: new))
         if log.isBroken { logFailed() }
     }
 
     /// What an earlier process has left.
     private func readLog() {
+        guard let log else { return }
         let now = nodeClock.now().seconds
-        for entry in log?.load() ?? [] {
+        let entries = log.load()
+        if log.isBroken { logFailed() }
+        for entry in entries {
             let old = entry.tombstone
             let made = min(old.madeSeconds, now)
             guard old.stamp > flushed, made + Tombstones.secondsMax >= now else { continue }
