@@ -23,8 +23,8 @@ final class Worker: @unchecked Sendable {
     private var received = SocketQueue()
     /// Those whose replies wait for the end of the turn; of `sockets`.
     private var owing = SocketQueue()
-    /// Closed in this turn. Until its end they are there for whoever is in the middle of one of them,
-    /// so that nobody needs to retain them.
+    /// Closed in this turn, and those whose turn to go has not come yet. Until the end of a turn they are there
+    /// for whoever is in the middle of one of them, so that nobody needs to retain them.
     private var closed: [ClientSocket] = []
     /// The moment of this turn of the loop, once it was asked for.
     private var turnMoment: Moment?
@@ -62,6 +62,7 @@ final class Worker: @unchecked Sendable {
     }
 
     private static let arrivalsPerTurn = 16
+    private static let buriedPerTurn = 16
     /// Items that one turn of maintenance may move before connections get their turn again.
     private static let itemsPerTurn = 256
     /// Each holds a block of input, and what is in the caches must not be gone when it is executed.
@@ -123,7 +124,7 @@ final class Worker: @unchecked Sendable {
         watching.removeAll()
         limited.removeAll()
         sockets.removeAll()
-        bury()
+        bury(atMost: closed.count)
         wakeUp = nil
         watchTimer = nil
         waits?.close()
@@ -255,10 +256,13 @@ final class Worker: @unchecked Sendable {
         loop.requestEndOfTurn()
     }
 
-    /// Lets go of closed sockets; their descriptors close with them.
-    private func bury() {
-        for _ in closed { context.acceptance.noteClosed() }
-        closed.removeAll()
+    /// Lets go of closed sockets, at most so many; their descriptors close with them. When a crowd leaves at
+    /// once, those who stay get their turns between.
+    private func bury(atMost countMax: Int = buriedPerTurn) {
+        let count = min(closed.count, countMax)
+        for _ in 0..<count { context.acceptance.noteClosed() }
+        closed.removeLast(count)
+        if !closed.isEmpty { wakeUp?.wake() }
     }
 
     /// Called by a connection whose peer does not take all that it is sent.
