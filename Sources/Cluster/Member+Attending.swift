@@ -5,7 +5,6 @@ extension Member {
             // What it may have made without our knowing was made before.
             store.follow(clock: pair.peerClockMax(at: now))
             release(peer)
-            raiseUntold(peer)
         }
         if consequences.contains(.compares) { startExchange(peer, now: now) }
         if consequences.contains(.sendsBarrier), let since = pairs[peer]?.waitsSince {
@@ -100,13 +99,14 @@ extension Member {
         proceedAwakened(now: now)
     }
 
-    /// Whether this member is cut off rather than a peer that is silent: several are counted on, and none of the others was
-    /// heard after that one fell silent.
-    private func mayBeIsolated(from peer: Int, at now: UInt64) -> Bool {
+    /// Whether this member is cut off rather than a peer that is silent: several are counted on, and none of the others has
+    /// answered after that one fell silent. Nil if no other is counted on: those that went on without this member say nothing
+    /// of the peer.
+    private func mayBeIsolated(from peer: Int, at now: UInt64) -> Bool? {
         guard now >= isolatedUntil, let silent = pairs[peer]?.heardAt else { return true }
-        let others = pairs.filter { $0.key != peer }.values
-        return others.contains(where: \.isCountedOn)
-            && !others.contains { $0.heardAt > silent + times.silence / 2 }
+        let others = pairs.filter { $0.key != peer && $0.value.isCountedOn }.values
+        guard !others.isEmpty else { return nil }
+        return !others.contains { $0.answeredAt > silent + times.silence * 3 / 4 }
     }
 
     private func attendOperations(now: UInt64) {

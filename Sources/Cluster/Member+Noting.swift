@@ -5,9 +5,12 @@ extension Member {
     /// Once a second, or when there are many.
     func attendNotes(now: UInt64) {
         let isTime = now >= notedAt + Self.interval
-        if isTime { notedAt = now }
+        if isTime {
+            notedAt = now
+            for peer in notes.keys { notes[peer]?.settle() }
+        }
         for peer in notes.keys.sorted() where isTime || notes[peer]?.areMany == true {
-            // They wait for somebody who is away: whoever gives it up makes new states of them.
+            // For somebody who is away they wait.
             guard pairs[peer]?.isLinked == true, let keys = notes[peer]?.send() else { continue }
             for start in stride(from: 0, to: keys.count, by: Notes.countMax) {
                 let some = keys[start..<min(keys.count, start + Notes.countMax)]
@@ -24,12 +27,11 @@ extension Member {
         for note in notes { store.apply(note) }
     }
 
-    /// A peer that may not have been told has been given up: so that it is told when it comes back, these states become
-    /// later ones.
-    func raiseUntold(_ peer: Int) {
-        for key in notes[peer]?.takeUntold() ?? []
-        where !operations.isUnsettled(key) && store.note(of: key) != nil {
-            _ = store.raise(key, above: .none)
-        }
+    func note(_ key: [UInt8], for peer: Int) {
+        guard notes[peer, default: Notes()].add(key) == false else { return }
+        // Only of somebody who is away for long are there so many. Who is in charge meanwhile makes a later state of it,
+        // which goes with all others when the peer comes back.
+        guard pairs[peer]?.isInCharge == true, !operations.isUnsettled(key) else { return }
+        _ = store.raise(key, above: .none)
     }
 }

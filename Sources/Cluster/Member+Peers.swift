@@ -19,6 +19,7 @@ extension Member {
         if fronts.remove(peer) != nil { return }
         guard let consequences = pairs[peer]?.unlinked(now: now) else { return }
         exchanges[peer]?.stop()
+        notes[peer]?.takeBack()
         carryOut(consequences, peer, now: now)
         proceedAwakened(now: now)
     }

@@ -238,7 +238,7 @@ package final class Member {
     package func note(_ key: [UInt8]) {
         let (first, second) = owners(key)
         guard first == me || second == me, let other = first == me ? second : first else { return }
-        notes[other, default: Notes()].add(key)
+        note(key, for: other)
     }
 
     // MARK: Carrying out
@@ -260,7 +260,7 @@ package final class Member {
         if let peer {
             switch change {
             case .none: break
-            case .note: notes[peer, default: Notes()].add(request.key)
+            case .note: note(request.key, for: peer)
             case .state(let changed): tell(peer, changed, of: operation, outcome)
             }
         }

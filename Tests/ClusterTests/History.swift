@@ -34,7 +34,7 @@ struct HistoryCheck {
     /// stay. Who asked for it and was not answered knows that it is over, or does not come to be, a second later.
     init(_ entries: [HistoryEntry], flushes: [HistoryEntry]) {
         let windows = flushes.map { $0.begin...($0.end ?? $0.begin + 1_000_000) }
-        let changes = entries.filter { $0.verb != .get }.map { $0.begin...($0.end ?? .max) }
+        let changes = entries.filter { !$0.verb.isRead }.map { $0.begin...($0.end ?? .max) }
         let flushes = zip(flushes, windows).map { flush, window in
             var flush = flush
             if changes.contains(where: { $0.overlaps(window) }) { flush.outcome = nil }
@@ -52,7 +52,7 @@ struct HistoryCheck {
 
     init(_ entries: [HistoryEntry]) {
         // A read that was not answered says nothing.
-        self.entries = entries.filter { $0.outcome != nil || $0.verb != .get }
+        self.entries = entries.filter { $0.outcome != nil || !$0.verb.isRead }
             .sorted { $0.begin < $1.begin }
     }
 
@@ -93,7 +93,7 @@ struct HistoryCheck {
             told == nil || told == result ? value ?? [] : nil
         }
         switch entry.verb {
-        case .get:
+        case .get, .renew:
             guard let value else { return told == .miss ? [] : nil }
             return told == .hit && entry.outcome?.value == value ? value : nil
         case .set: return expect(.stored, entry.value)

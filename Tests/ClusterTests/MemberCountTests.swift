@@ -4,91 +4,9 @@ import Testing
 /// What members count of themselves, where clocks have to go by and peers to fall silent.
 @Suite(.timeLimit(.minutes(10)))
 struct MemberCountTests {
-    /// Member 0 of two, and what its peer would send it.
-    private struct Stage {
-        let member: Member
-        var peer: Pair
-        var now: UInt64 = 10_000_000
-        let times = PairTimes()
-        private(set) var replies: [UInt64] = []
-        private(set) var hangUps: [UInt64] = []
-        private(set) var sent: [PeerFrame] = []
-
-        init() {
-            let owners: @Sendable ([UInt8]) -> (first: Int, second: Int?) = { _ in (0, 1) }
-            member = Member(
-                me: 0, memberCount: 2, process: 11,
-                store: ModelStore(me: 0, memberCount: 2, owners: owners), times: times, now: now,
-                owners: owners)
-            peer = Pair(me: 1, peer: 0, process: 22, times: times, now: now)
-        }
-
-        mutating func take() {
-            while let effect = member.takeEffect() {
-                switch effect {
-                case .reply(let client, _): replies.append(client)
-                case .hangUp(let client): hangUps.append(client)
-                case .send(_, let frame): sent.append(frame)
-                case .state(_, let statement):
-                    if peer.isLinked {
-                        _ = peer.hear(statement, now: now)
-                    } else {
-                        _ = peer.linked(statement, now: now)
-                    }
-                case .survey(let peer, let number):
-                    member.take(Survey([]), for: peer, number: number, now: now)
-                }
-            }
-        }
-
-        /// Lets so many microseconds go by, in which the peer says what it is, or nothing.
-        mutating func goOn(_ microseconds: UInt64, isHeard: Bool) {
-            let end = now + microseconds
-            while now < end {
-                now += 10_000
-                member.tick(now: now)
-                take()
-                guard isHeard else { continue }
-                _ = peer.tick(now: now)
-                member.heard(1, peer.statement(hears: [], clock: 0, now: now), now: now)
-                take()
-            }
-        }
-
-        mutating func comeTogether() {
-            member.linked(1, peer.statement(hears: [], clock: 0, now: now), now: now)
-            take()
-            goOn(100_000, isHeard: true)
-            // Nothing differs.
-            member.receive(
-                .digests(round: 1, Array(repeating: 0, count: Survey.rangeCount)), from: 1,
-                now: now)
-            member.receive(.exchanged(round: 1), from: 1, now: now)
-            take()
-            _ = peer.compared(now: now)
-            goOn(200_000, isHeard: true)
-            _ = peer.barrierCame(.max >> 2, now: now)
-            member.receive(.barrier(since: .max >> 2), from: 1, now: now)
-            goOn(200_000, isHeard: true)
-        }
-
-        mutating func ask(_ client: UInt64, _ verb: ModelCommand.Verb, value: [UInt8] = [1]) {
-            member.ask(
-                client, key: [107], isRead: verb == .get,
-                command: ModelCommand(verb, value: value).bytes, now: now)
-            take()
-        }
-
-        mutating func acknowledge() {
-            guard case .replicate(let sequence, _, _, _)? = sent.last else { return }
-            member.receive(.acknowledge(sequence: sequence), from: 1, now: now)
-            take()
-        }
-    }
-
     @Test("A peer that is not waited for any longer after the start is counted once")
     func servedAlone() {
-        var stage = Stage()
+        var stage = MemberStage()
         stage.goOn(stage.times.solitude, isHeard: false)
         #expect(stage.member.counts.servedAlone == 0)
         stage.goOn(20_000, isHeard: false)
@@ -101,7 +19,7 @@ struct MemberCountTests {
         "A request is parked once, however often it is looked at, and one with a fresh lease is not"
     )
     func parked() {
-        var stage = Stage()
+        var stage = MemberStage()
         stage.comeTogether()
         #expect(stage.member.standing(to: 1) == .together)
         stage.ask(1, .set)
@@ -121,7 +39,7 @@ struct MemberCountTests {
 
     @Test("Acknowledgements have the time that they take, and a peer that sends none is slow, once")
     func slow() {
-        var stage = Stage()
+        var stage = MemberStage()
         stage.comeTogether()
         stage.ask(1, .set)
         stage.goOn(100_000, isHeard: true)
@@ -141,7 +59,7 @@ struct MemberCountTests {
 
     @Test("Who acknowledges a long change has the time that it takes on its way, and no more")
     func long() {
-        var stage = Stage()
+        var stage = MemberStage()
         stage.comeTogether()
         // 16 MiB more than counts for nothing, which take a second.
         stage.ask(1, .set, value: [UInt8](repeating: 1, count: 24 << 20))

@@ -4,8 +4,12 @@ import Cluster
 struct ModelCommand: Equatable {
     enum Verb: UInt8 {
         case get, set, add, append, delete
+        /// A read that lets the item live longer.
+        case renew
         /// Of all keys; the store is not asked.
         case flush
+
+        var isRead: Bool { self == .get || self == .renew }
     }
 
     var verb: Verb

@@ -33,6 +33,8 @@ final class ModelStore: SimulatedStore {
         switch command.verb {
         case .flush: return (told(.miss), .none)
         case .get: return (told(old == nil ? .miss : .hit, old?.value ?? []), .none)
+        case .renew:
+            return (told(old == nil ? .miss : .hit, old?.value ?? []), old == nil ? .none : .note)
         case .set: return store(request.key, command.value)
         case .add: return old == nil ? store(request.key, command.value) : (told(.notStored), .none)
         case .append:
@@ -105,6 +107,11 @@ final class ModelStore: SimulatedStore {
 
     func state(of key: [UInt8]) -> KeyState? { states[key] }
     func stamp(of key: [UInt8]) -> Stamp { states[key]?.stamp ?? .none }
+
+    // How long an item lives is nothing to the model: that a note has gone on its way is.
+    func note(of key: [UInt8]) -> Note? {
+        item(key).map { Note(key: key, stamp: $0.stamp, secondsLeft: nil, marks: 0) }
+    }
 
     func raise(_ key: [UInt8], above stamp: Stamp) -> KeyState? {
         guard var state = states[key] else { return nil }

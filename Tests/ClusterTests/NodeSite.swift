@@ -102,12 +102,13 @@ final class NodeSite: SimulatedStore {
             switch command.verb {
             case .flush: "flush_all"
             case .get: "get \(name)"
+            case .renew: "gat 0 \(name)"
             case .delete: "delete \(name)"
             case .set: "set \(name) 0 0 \(command.value.count)"
             case .add: "add \(name) 0 0 \(command.value.count)"
             case .append: "append \(name) 0 0 \(command.value.count)"
             }
-        let hasValue = command.verb != .get && command.verb != .delete && command.verb != .flush
+        let hasValue = [.set, .add, .append].contains(command.verb)
         return Array("\(line)\r\n".utf8) + (hasValue ? command.value + Array("\r\n".utf8) : [])
     }
 

@@ -180,6 +180,36 @@ struct PairTests {
         }
     }
 
+    @Test(
+        "What was said before a cut and comes after it tells nothing of the present: nobody's place is taken before the peer is heard"
+    )
+    func late() {
+        for others in [false, true] {
+            var sides = TwoSides()
+            sides.comeTogether()
+            let late = sides.second.statement(hears: [], clock: 0, now: sides.now)
+            func tick(_ microseconds: UInt64, isIsolated: Bool?, others: Bool = false) {
+                let end = sides.now + microseconds
+                while sides.now < end {
+                    sides.now += 5_000
+                    _ = sides.first.tick(
+                        othersHear: others, isIsolated: isIsolated, now: sides.now)
+                }
+            }
+            tick(1_000_000, isIsolated: true)
+            _ = sides.first.hear(late, now: sides.now)
+            tick(20_000, isIsolated: true)
+            _ = sides.first.unlinked(now: sides.now)
+            // Others are there again, and have gone on without this member.
+            tick(sides.times.silence, isIsolated: nil, others: others)
+            #expect(sides.first.charge(isFirst: true, now: sides.now) == .undecided)
+            tick(4 * sides.times.silence, isIsolated: nil, others: others)
+            #expect(
+                sides.first.charge(isFirst: true, now: sides.now)
+                    == (others ? .peers(readsHere: false) : .undecided))
+        }
+    }
+
     @Test("Who is heard and acknowledges nothing is given up, whoever else is silent")
     func slow() {
         var sides = TwoSides()

@@ -12,7 +12,7 @@ struct SimulationProfile {
     var unplugs = true
     var losesFiles = true
     var faultCount = 4
-    var requestCount = 400
+    var requestCount = 500
     var keyCount = 15
     /// Cuts a member off from all others: each side goes on by itself.
     var parts = false
@@ -29,6 +29,8 @@ final class Simulation<Store: SimulatedStore> {
     private struct Way {
         var session = 0
         var isCut = false
+        /// Whether there is a connection, as far as either end can know.
+        var isOpen = false
         /// It was cut without a word: changes do not come until there is another link, and statements late.
         var isBroken = false
         var held: [Statement] = []
@@ -42,6 +44,8 @@ final class Simulation<Store: SimulatedStore> {
         case survey(Int, process: UInt64, peer: Int, number: UInt32, Survey)
         case statement(from: Int, to: Int, session: Int, Statement, isFirst: Bool)
         case link(Int, Int)
+        /// Both ends have heard nothing for long.
+        case death(Int, Int, session: Int)
         case broken(at: Int, peer: Int, session: Int)
         case client(Int)
         case fault
@@ -159,6 +163,7 @@ final class Simulation<Store: SimulatedStore> {
         else { return }
         for (from, to) in [(first, second), (second, first)] {
             ways[from][to].session += 1
+            ways[from][to].isOpen = true
             ways[from][to].isBroken = false
             ways[from][to].held = []
             ways[from][to].lastArrival = now
@@ -178,6 +183,8 @@ final class Simulation<Store: SimulatedStore> {
                 continue
             }
             ways[from][to].session += 1
+            ways[from][to].isOpen = false
+            ways[from][to].held = []
             guard sites[to].member != nil else { continue }
             queue.push(
                 .broken(at: to, peer: from, session: ways[from][to].session), at: now + delay())
@@ -193,7 +200,8 @@ final class Simulation<Store: SimulatedStore> {
                 note("\(site) -> \(peer): \(brief(frame))")
                 let arrival = max(ways[site][peer].lastArrival, now + delay())
                 ways[site][peer].lastArrival = arrival
-                guard !ways[site][peer].isCut, !ways[site][peer].isBroken else { continue }
+                let way = ways[site][peer]
+                guard way.isOpen, !way.isCut, !way.isBroken else { continue }
                 queue.push(
                     .frame(
                         from: site, to: peer, session: ways[site][peer].session, frame),
@@ -210,6 +218,7 @@ final class Simulation<Store: SimulatedStore> {
                 ways[site][peer].lastStatementArrival = arrival
                 // A link begins with it.
                 if isHello { ways[site][peer].lastArrival = arrival }
+                guard ways[site][peer].isOpen else { continue }
                 guard !ways[site][peer].isCut else {
                     // A connection that outlives a cut brings it afterwards.
                     if ways[site][peer].isBroken { ways[site][peer].held.append(statement) }
@@ -276,6 +285,10 @@ final class Simulation<Store: SimulatedStore> {
             guard sites[site].processCount == process else { return }
             attend(site, event) { $0.take(survey, for: peer, number: number, now: self.now) }
         case .link(let first, let second): link(first, second)
+        case .death(let first, let second, let session):
+            guard ways[first][second].session == session, ways[first][second].isCut else { return }
+            note("both ends close the link \(first)-\(second)")
+            breakLink(first, second, silently: false)
         case .broken(let number, let peer, let session):
             // Unless there is another one by now.
             guard ways[peer][number].session == session else { return }
@@ -302,7 +315,11 @@ final class Simulation<Store: SimulatedStore> {
             return sites[number].waiting.append(event)
         }
         sites[number].store.wall = now + sites[number].wallOffset
+        let before = wantsTrace ? sites.indices.map(member.standing) : []
         body(member)
+        for (peer, standing) in before.enumerated() where member.standing(to: peer) != standing {
+            note("\(number) is \(member.standing(to: peer)) to \(peer), was \(standing)")
+        }
         flush(number)
         if case .tick = event { queue.push(.tick(number), at: now + 5_000) }
     }
@@ -332,6 +349,8 @@ final class Simulation<Store: SimulatedStore> {
             sites[victim].waiting = []
             for peer in sites.indices where peer != victim {
                 breakLink(victim, peer, silently: Bool.random(using: &generator))
+                ways[victim][peer].isOpen = false
+                ways[peer][victim].isOpen = false
             }
             queue.push(.restart(victim), at: now + UInt64(length))
         case 1:
@@ -360,6 +379,9 @@ final class Simulation<Store: SimulatedStore> {
         ways[first][second].isCut = true
         ways[second][first].isCut = true
         breakLink(first, second, silently: silently ?? Bool.random(using: &generator))
+        queue.push(
+            .death(first, second, session: ways[first][second].session),
+            at: now + 2 * PairTimes().silence + delay(upTo: 50_000))
     }
 
     private func heal() {
@@ -370,8 +392,11 @@ final class Simulation<Store: SimulatedStore> {
                 ways[second][first].isCut = false
                 bringLate(first, second)
                 bringLate(second, first)
-                // Somebody has to notice first, and to dial.
-                connect(first, second, within: 300_000)
+                // Somebody has to notice first, and to dial; a machine's first try may have been lost, and the next
+                // one comes a second later.
+                connect(
+                    first, second,
+                    within: [300_000, 1_500_000].randomElement(using: &generator) ?? 0)
             }
         }
         for number in sites.indices { sites[number].isUnplugged = false }
@@ -411,7 +436,7 @@ final class Simulation<Store: SimulatedStore> {
         guard requestsLeft > 0 else { return }
         requestsLeft -= 1
         // Most of them around a fault, where it matters.
-        let isBusy = isFaulty || now < healedAt + 400_000
+        let isBusy = isFaulty || now < healedAt + 1_500_000
         queue.push(
             .client(lane),
             at: now + UInt64.random(in: 500...(isBusy ? 40_000 : 900_000), using: &generator))
@@ -422,7 +447,9 @@ final class Simulation<Store: SimulatedStore> {
         let key: [UInt8] = [
             107, UInt8(ascii: "A") + UInt8(Int.random(in: 0..<profile.keyCount, using: &generator)),
         ]
-        let verbs: [ModelCommand.Verb] = [.get, .get, .get, .set, .set, .add, .delete, .append]
+        let verbs: [ModelCommand.Verb] = [
+            .get, .get, .get, .renew, .set, .set, .add, .delete, .append,
+        ]
         var verb = verbs.randomElement(using: &generator)!
         if profile.flushes, Int.random(in: 0..<60, using: &generator) == 0 { verb = .flush }
         let value = Array("\(clientCount).".utf8)

@@ -19,30 +19,47 @@ package struct Note: Equatable, Sendable {
 
 /// Keys of which a peer is to be told, together.
 struct Notes: Sendable {
-    private(set) var waiting: [[UInt8]] = []
-    /// Those of the last time: it may not have come.
-    private(set) var sent: [[UInt8]] = []
+    private var waiting: [[UInt8]] = []
+    /// Those of this second and of the one before: they may not have come.
+    private var sent: [[UInt8]] = []
+    private var sentBefore: [[UInt8]] = []
+    /// So many different ones wait that there is no place for more.
+    private var isFull = false
 
     /// So many go by one frame.
     static let countMax = 256
 
     /// Of somebody who is away, so many are kept.
-    private static let waitingCountMax = 65_536
+    static let waitingCountMax = 65_536
 
-    mutating func add(_ key: [UInt8]) {
-        if waiting.count < Self.waitingCountMax { waiting.append(key) }
+    /// False if there is no place for it.
+    mutating func add(_ key: [UInt8]) -> Bool {
+        guard !isFull else { return false }
+        waiting.append(key)
+        if waiting.count == Self.waitingCountMax {
+            // The same session is renewed again and again.
+            waiting = Array(Set(waiting))
+            isFull = waiting.count > Self.waitingCountMax * 3 / 4
+        }
+        return true
     }
+
     var areMany: Bool { waiting.count >= Self.countMax }
 
+    /// What waits.
     mutating func send() -> [[UInt8]] {
-        sent = waiting
-        waiting = []
-        return sent
+        defer { (waiting, isFull) = ([], false) }
+        sent += waiting
+        return waiting
     }
 
-    /// All that the peer may not have been told.
-    mutating func takeUntold() -> [[UInt8]] {
-        defer { (waiting, sent) = ([], []) }
-        return sent + waiting
+    /// To be called every second: what was sent before the last time has come.
+    mutating func settle() { (sentBefore, sent) = (sent, []) }
+
+    /// The link has ended: all that may not have come waits again.
+    mutating func takeBack() {
+        let untold = sentBefore + sent
+        (sentBefore, sent) = ([], [])
+        for key in untold where !isFull { _ = add(key) }
     }
 }

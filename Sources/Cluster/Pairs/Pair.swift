@@ -26,10 +26,15 @@ package struct Pair: Sendable {
     /// The peer's process, once it was heard.
     private var peerProcess: UInt64 = 0
     private(set) package var isLinked = false
-    /// The last link ended while the peer was heard: its process has ended, and this member is not what was cut off.
+    /// The last link ended while the peer was there: its process has ended, and this member is not what was cut off.
     private var hasGone = false
-    /// When anything was heard of the peer.
+    /// This member is what was cut off, and the peer may have gone on without it.
+    private var isCutOff = false
+    /// When anything was heard of the peer. It may have been under way for long.
     private(set) package var heardAt: UInt64 = 0
+    /// By what time, on this member's clock, the peer has heard it last and answered as one that waits for it: so late it
+    /// was there, and reached this member.
+    private(set) package var answeredAt: UInt64 = 0
     /// The last statement of the peer's process.
     private var stated: Statement?
     /// Until then the peer will not take over from this member.
@@ -159,7 +164,8 @@ package struct Pair: Sendable {
 
     /// The link has gone: the peer's process ended, or the network took it.
     package mutating func unlinked(now: UInt64) -> Consequences {
-        if isLinked { hasGone = now <= heardAt + times.silence }
+        // Not when it was heard: a connection that outlives a cut brings what was said before it.
+        if isLinked { hasGone = now <= answeredAt + times.silence }
         isLinked = false
         isCompared = false
         return [.rethinks]
@@ -237,13 +243,18 @@ package struct Pair: Sendable {
         if statement.process != peerProcess {
             if peerProcess != 0 { consequences.formUnion(peerProcessDied(now: now)) }
             peerProcess = statement.process
+            answeredAt = 0
             stated = nil
             barrier = 0
         }
         guard stated == nil || statement.time > stated?.time ?? 0 else { return consequences }
         stated = statement
         heardAt = now
-        if statement.echo != 0 { leaseEnd = max(leaseEnd, statement.echo + times.lease) }
+        if statement.echo != 0 {
+            answeredAt = max(answeredAt, statement.echo)
+            leaseEnd = max(leaseEnd, statement.echo + times.lease)
+        }
+        if now < leaseEnd { isCutOff = false }
         return consequences.union(settle(now: now))
     }
 
@@ -314,9 +325,9 @@ package struct Pair: Sendable {
     ///
     /// - Parameters:
     ///   - others: whether a member that is heard says that it hears the peer.
-    ///   - isIsolated: whether this member may be cut off from all, rather than the peer.
+    ///   - isIsolated: whether this member may be cut off from all, rather than the peer; nil if nothing tells.
     package mutating func tick(
-        othersHear others: Bool = false, isIsolated: Bool = false, now: UInt64
+        othersHear others: Bool = false, isIsolated: Bool? = false, now: UInt64
     ) -> Consequences {
         let gap = now - min(now, tickedAt)
         tickedAt = now
@@ -326,9 +337,19 @@ package struct Pair: Sendable {
         case .together:
             guard isSuspected(at: now), now >= promiseEnd else { return [] }
             // All have fallen silent at once: this member is cut off, and the others go on without it. Who asks it as
-            // soon as it is reached again must not see what it had before.
-            if isIsolated, !hasGone, isSilent(at: now), now <= heardAt + times.solitude {
-                return []
+            // soon as it is reached again must not see what it had before. That holds until the peer is heard again: the
+            // others may be there long before.
+            switch isIsolated {
+            case true?: isCutOff = isCutOff || !hasGone && isSilent(at: now)
+            case false?: isCutOff = false
+            case nil: break
+            }
+            if isCutOff {
+                // What those say who are not heard any more either is not believed.
+                if others, now > heardAt + 2 * times.silence {
+                    return change(to: .behind, now: now)
+                }
+                if now <= heardAt + times.solitude { return [] }
             }
             isOnProbation = isLinked
             return others ? change(to: .divided, now: now) : giveUp(now: now)
@@ -366,6 +387,7 @@ package struct Pair: Sendable {
             }
         }
         standing = new
+        isCutOff = false
         since = now
         leaseEnd = new == .together ? leaseEnd : 0
         return consequences
