@@ -56,7 +56,8 @@ extension Member {
         if isFront || fronts.contains(peer) {
             // Nothing is promised by it: it only shows who is there, and whom that one hears.
             let statement = Statement(
-                process: process, time: now, standing: .unknown, hears: heardMembers,
+                process: process, time: now, standing: .unknown, isReady: isServing,
+                hears: heardMembers,
                 clock: store.clock, flushed: store.flushed)
             return effects.append(.state(peer: peer, statement))
         }
@@ -65,6 +66,11 @@ extension Member {
                 hears: heardMembers, clock: store.clock, flushed: store.flushed, now: now)
         else { return }
         effects.append(.state(peer: peer, statement))
+    }
+
+    /// Whether this member knows of all keys that it owns what the others know.
+    private var isServing: Bool {
+        !isFront && pairs.values.allSatisfy { $0.standing != .unknown && $0.standing != .behind }
     }
 
     /// To be called every few milliseconds.
@@ -79,6 +85,7 @@ extension Member {
             let others = pairs.contains { other, pair in
                 other != peer && pair.hears(at: now) && pair.peerHears(peer)
             }
+            pairs[peer]?.noteClock(store.clock, now: now)
             let wasUnknown = standing(to: peer) == .unknown
             let isIsolated = mayBeIsolated(from: peer, at: now)
             if let consequences = pairs[peer]?.tick(
@@ -92,6 +99,7 @@ extension Member {
             statedAt = now
             for peer in pairs.keys.sorted() + fronts.sorted() { state(to: peer, now: now) }
         }
+        store.isComparing = exchanges.values.contains(where: \.isOn)
         attendOperations(now: now)
         attendFlushes(now: now)
         attendNotes(now: now)

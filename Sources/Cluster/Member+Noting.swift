@@ -22,9 +22,16 @@ extension Member {
         }
     }
 
-    func take(_ notes: [Note]) {
+    func take(_ notes: [Note], of peer: Int) {
         counts.notesApplied += UInt64(notes.count)
-        for note in notes { store.apply(note) }
+        for note in notes {
+            if store.lacks(note) {
+                // It was evicted here before anybody knew that it is worth keeping.
+                effects.append(.send(peer: peer, .fetch(nextNumber(), key: note.key)))
+            } else {
+                store.apply(note)
+            }
+        }
     }
 
     func note(_ key: [UInt8], for peer: Int) {

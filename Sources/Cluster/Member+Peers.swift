@@ -79,13 +79,18 @@ extension Member {
         case .fetch(let number, let key):
             effects.append(.send(peer: peer, .fetched(number, store.state(of: key))))
         case .fetched(let number, let state):
+            let isNew = state.map { store.apply($0) == nil } ?? false
             guard let operation = operations[number],
                 operation.progress == .fetching(from: peer)
-            else { return }
-            if let state, store.apply(state) == nil { counts.faultedIn += 1 }
+            else {
+                // Because of a note; or too late, and then it does no harm.
+                if isNew { counts.notesRepaired += 1 }
+                return
+            }
+            if isNew { counts.faultedIn += 1 }
             operation.hasFetched = true
             proceed(operation, now: now)
-        case .notes(let notes): take(notes)
+        case .notes(let notes): take(notes, of: peer)
         case .replicate(let sequence, let number, let outcome, let state):
             if let later = store.apply(state) {
                 effects.append(.send(peer: peer, .refuse(sequence: sequence, later)))
@@ -93,6 +98,8 @@ extension Member {
                 applied.remember(number, outcome)
                 effects.append(.send(peer: peer, .acknowledge(sequence: sequence)))
             }
+        case .inform(_, _, let state) where mayHaveBeenDeleted(state, of: peer):
+            effects.append(.send(peer: peer, .inform(nil, nil, store.end(state))))
         case .inform(let number, let outcome, let state):
             if store.apply(state) == nil, let number { applied.remember(number, outcome) }
         case .acknowledge(let sequence):
@@ -111,6 +118,18 @@ extension Member {
         case .compare, .digests, .list, .want, .exchanged: compare(frame, with: peer, now: now)
         }
         proceedAwakened(now: now)
+    }
+
+    /// Whether a state of a peer that has been away is not known here, because it was deleted meanwhile, and the deletion
+    /// forgotten: for want of room, or after a day. What is new since the two parted was never here.
+    private func mayHaveBeenDeleted(_ state: KeyState, of peer: Int) -> Bool {
+        let forgotten = store.forgotten
+        guard forgotten != 0, state.kind == .item, let pair = pairs[peer], pair.isInCharge,
+            forgotten > pair.agreedUntil
+        else { return false }
+        let parted = pair.agreedUntil == 0 ? forgotten : pair.agreedUntil
+        return VersionClock.microseconds(of: state.stamp.version) <= parted
+            && store.stamp(of: state.key) == .none
     }
 
     /// The peer knows something later: the change is made anew, above that.
@@ -134,10 +153,12 @@ extension Member {
 
     private func compare(_ frame: PeerFrame, with peer: Int, now: UInt64) {
         guard pairs[peer]?.isLinked == true else { return }
+        if case .compare = frame { store.isComparing = true }
         follow(exchanges[peer]?.take(frame, store) ?? [], peer, now: now)
     }
 
     func startExchange(_ peer: Int, now: UInt64) {
+        store.isComparing = true
         follow(exchanges[peer]?.begin() ?? [], peer, now: now)
     }
 

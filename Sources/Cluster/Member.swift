@@ -204,7 +204,9 @@ package final class Member {
         if case .peer(let peer) = operation.origin { origin = peer }
         let heard = targets.filter { hears($0, at: now) }
         // Who hears nobody else has just been cut off, and waits until it knows what it has missed.
-        let ordered = heard.filter { pairs[$0]?.peerHearsOthers == true } + heard
+        let hearing = heard.filter { pairs[$0]?.peerHearsOthers == true }
+        let ordered =
+            hearing.filter { pairs[$0]?.peerServes(isFront: isFront) == true } + hearing + heard
         let next =
             heard.isEmpty
             ? pairs.keys.sorted().first { peer in

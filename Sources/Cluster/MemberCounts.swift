@@ -10,6 +10,8 @@ package struct MemberCounts: Sendable {
     /// Notes on items that were read, or are to live longer.
     package var notesSent: UInt64 = 0
     package var notesApplied: UInt64 = 0
+    /// Of those, items that had been evicted here and were fetched.
+    package var notesRepaired: UInt64 = 0
     /// How often a peer did not acknowledge in time, though it talked.
     package var slowPeers: UInt64 = 0
     /// How often a peer was not waited for any longer after the start.

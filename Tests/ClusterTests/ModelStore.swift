@@ -113,6 +113,16 @@ final class ModelStore: SimulatedStore {
         item(key).map { Note(key: key, stamp: $0.stamp, secondsLeft: nil, marks: 0) }
     }
 
+    var isComparing = false
+    /// It forgets no deletion.
+    let forgotten: UInt64 = 0
+    func end(_ state: KeyState) -> KeyState {
+        var end = next(state.key, isNew: true, above: state.stamp)
+        end.kind = .tombstone
+        states[state.key] = end
+        return end
+    }
+
     func raise(_ key: [UInt8], above stamp: Stamp) -> KeyState? {
         guard var state = states[key] else { return nil }
         state.stamp = next(key, isNew: false, above: stamp).stamp

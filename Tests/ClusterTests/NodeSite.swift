@@ -7,7 +7,10 @@ import SessionMap
 @testable import NodeStage
 
 /// The node's own store, over a real map, with commands of the text protocol.
-final class NodeSite: SimulatedStore {
+class NodeSite: SimulatedStore {
+    /// Of deletions that are remembered, and of changes as many.
+    class var tombstoneCountMax: Int { 10_000 }
+
     private let me: Int
     private let memberCount: Int
     private let owners: @Sendable ([UInt8]) -> (first: Int, second: Int?)
@@ -22,7 +25,7 @@ final class NodeSite: SimulatedStore {
 
     private static let seed: UInt64 = 17
 
-    init(
+    required init(
         me: Int, memberCount: Int,
         owners: @escaping @Sendable ([UInt8]) -> (first: Int, second: Int?)
     ) {
@@ -56,7 +59,7 @@ final class NodeSite: SimulatedStore {
             member: UInt8(me), map: node.map, clock: node.context.clock, wall: { time.wall },
             performer: Performer(
                 context: node.context, listener: node.listener, worker: node.worker),
-            gates: ReadGates(memberCount: 1), seed: seed, tombstoneCountMax: 10_000,
+            gates: ReadGates(memberCount: 1), seed: seed, tombstoneCountMax: tombstoneCountMax,
             hasEvicted: { false })
     }
 
@@ -141,6 +144,13 @@ final class NodeSite: SimulatedStore {
     func apply(_ note: Note) { store.apply(note) }
     func stamp(of key: [UInt8]) -> Stamp { store.stamp(of: key) }
     func state(of key: [UInt8]) -> KeyState? { store.state(of: key) }
+    var isComparing: Bool {
+        get { store.isComparing }
+        set { store.isComparing = newValue }
+    }
+    func lacks(_ note: Note) -> Bool { store.lacks(note) }
+    var forgotten: UInt64 { store.forgotten }
+    func end(_ state: KeyState) -> KeyState { store.end(state) }
     func raise(_ key: [UInt8], above stamp: Stamp) -> KeyState? {
         store.raise(key, above: stamp)
     }
@@ -151,4 +161,9 @@ final class NodeSite: SimulatedStore {
     var clock: UInt64 { store.clock }
     func follow(clock: UInt64) { store.follow(clock: clock) }
     func states(of found: SurveyedState) -> [KeyState] { store.states(of: found) }
+}
+
+/// It forgets deletions almost at once.
+final class ForgetfulNodeSite: NodeSite {
+    override class var tombstoneCountMax: Int { 6 }
 }

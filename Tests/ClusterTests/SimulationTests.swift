@@ -91,6 +91,9 @@ struct SimulationTests {
     @Test("With the node's own store, over its own map, the same holds")
     func real() { run("the node's store", SimulationProfile(), NodeSite.self) }
 
+    @Test("Where deletions are forgotten for want of room what was deleted stays deleted, too")
+    func forgetful() { run("forgetful", SimulationProfile(), ForgetfulNodeSite.self) }
+
     @Test("With the node's own store after a partition all have the same again")
     func realPartition() {
         var profile = SimulationProfile()

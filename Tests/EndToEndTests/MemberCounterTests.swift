@@ -10,10 +10,10 @@ struct MemberCounterTests {
     private static let names = [
         "members_current", "members_away", "takeovers", "peer_slow", "served_alone",
         "cmd_forwarded", "reads_foreign", "reads_checked", "reads_faulted_in", "notes_sent",
-        "notes_applied", "cmd_forwarded_here", "ops_under_way",
+        "notes_applied", "notes_repaired", "cmd_forwarded_here", "ops_under_way",
         "ops_parked", "ops_unknown", "repl_sent", "writes_single_copy", "repl_applied",
         "repl_older", "repl_refused", "conflicts", "catchup_sent", "catchup_items", "tombstones",
-        "tombstones_dropped_early", "tombstones_won",
+        "tombstones_dropped_early", "tombstones_won", "tombstones_assumed",
     ]
     private static let durations = ["ops_us_p50", "ops_us_p99", "repl_us_p50", "repl_us_p99"]
 

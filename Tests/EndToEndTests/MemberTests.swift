@@ -186,6 +186,39 @@ struct MemberTests {
     }
 
     @Test(
+        "More users log out while a member is away than the others remember: none is back with it, and nobody else is out"
+    )
+    func forgottenDeletions() throws {
+        let cluster = try MemberCluster()
+        let all = try cluster.keys(3_200, first: 0, second: 2)
+        let (gone, kept, new) = (all[..<3_000], all[3_000..<3_100], all[3_100...])
+        func tell(_ commands: some Sequence<String>) throws {
+            let peer = try cluster.connect(0)
+            try peer.send(commands.joined() + "mn\r\n")
+            #expect(try peer.receive(until: "\r\n") == "MN\r\n")
+        }
+        func found(_ keys: some Sequence<String>, at number: Int) throws -> Int {
+            let peer = try cluster.connect(number)
+            try peer.send(keys.map { "mg \($0)\r\n" }.joined() + "mn\r\n")
+            return try peer.receive(until: "MN\r\n").split(separator: "\r\n").count { $0 == "HD" }
+        }
+        try tell((gone + kept).map { "set \($0) 0 0 2 noreply\r\nin\r\n" })
+        cluster.kill(2)
+        try cluster.waitUntil(0, calls: 2, "away")
+        try tell(gone.map { "delete \($0) noreply\r\n" })
+        try tell(new.map { "set \($0) 0 0 2 noreply\r\nin\r\n" })
+        try cluster.start(2)
+        try cluster.waitUntilAllIsWell()
+        for number in 0..<3 {
+            #expect(try found(gone, at: number) == 0)
+            #expect(try found(kept, at: number) == 100)
+            #expect(try found(new, at: number) == 100)
+        }
+        let counters = try cluster.counters(of: 0)
+        #expect(counters["tombstones_assumed"] ?? 0 > 0)
+    }
+
+    @Test(
         "A member that has lost its memory file, and nothing else, gets everything from the others")
     func lostFile() throws {
         let cluster = try MemberCluster()

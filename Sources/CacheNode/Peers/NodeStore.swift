@@ -30,7 +30,22 @@ final class NodeStore: ReplicaStore {
     private let hasEvicted: () -> Bool
     private(set) var counts = Counts()
     /// Whether no member is away, who may come back with something older.
-    var isEverybodyHere = false
+    var isEverybodyHere = false {
+        didSet {
+            tombstones.isEverybodyHere = isEverybodyHere
+            shadows.isEverybodyHere = isEverybodyHere
+            if isEverybodyHere, forgotten != 0 { forget(until: 0) }
+        }
+    }
+    /// See `ReplicaStore`.
+    var isComparing = false {
+        didSet {
+            tombstones.isHeld = isComparing
+            shadows.isHeld = isComparing
+        }
+    }
+    /// See `ReplicaStore`. Kept in the map's memory, which may outlive the process.
+    private(set) var forgotten: UInt64
 
     struct Counts {
         /// States that a peer sent: taken over, and not later than what was there.
@@ -40,6 +55,8 @@ final class NodeStore: ReplicaStore {
         var refused: UInt64 = 0
         /// Items that gave way to a deletion that a peer knew of.
         var tombstonesWon: UInt64 = 0
+        /// Items of members that were away, which may have been deleted meanwhile.
+        var tombstonesAssumed: UInt64 = 0
     }
 
     init(
@@ -57,6 +74,7 @@ final class NodeStore: ReplicaStore {
         versions = VersionClock(member: member)
         tombstones = Tombstones(countMax: tombstoneCountMax / 2)
         shadows = Tombstones(countMax: tombstoneCountMax / 2)
+        forgotten = map.deletionsForgottenUntil
         self.hasEvicted = hasEvicted
         let flushed = map.flushStamp
         self.flushed = Stamp(birth: flushed.birth, version: flushed.version)
@@ -170,10 +188,15 @@ final class NodeStore: ReplicaStore {
                 marks: UInt32(note.marks)), now: now.seconds, fraction: now.fraction)
     }
 
+    func lacks(_ note: Note) -> Bool {
+        CopyHead.isProven(marks: UInt32(note.marks)) && stamp(of: note.key) == .none
+    }
+
     /// As long as somebody may come back with an older state of a key, its later one leaves a tombstone when it
     /// expires or is evicted: else the older state would be the later one.
     private func remember(_ key: [UInt8], hash: UInt64, _ stamp: Stamp, now: Moment) {
         shadows.insert(key, hash: hash, stamp, now: now.seconds)
+        noteForgotten()
         write(.change, key, stamp, now: now)
     }
 
@@ -189,7 +212,31 @@ final class NodeStore: ReplicaStore {
 
     private func insertTombstone(_ key: [UInt8], hash: UInt64, _ stamp: Stamp, now: Moment) {
         tombstones.insert(key, hash: hash, stamp, now: now.seconds)
+        noteForgotten()
         write(.deletion, key, stamp, now: now)
+    }
+
+    private func noteForgotten() {
+        let latest = max(tombstones.latestForgotten.version, shadows.latestForgotten.version)
+        let time = VersionClock.microseconds(of: latest)
+        if !isEverybodyHere, time > forgotten { forget(until: time) }
+    }
+
+    private func forget(until time: UInt64) {
+        forgotten = time == 0 ? 0 : max(forgotten, time)
+        map.setDeletionsForgotten(until: forgotten)
+    }
+
+    func end(_ state: KeyState) -> KeyState {
+        let now = nodeClock.now()
+        counts.tombstonesAssumed += 1
+        let version = versions.make(
+            above: state.stamp.version, shard: map.shardNumber(of: state.key.span), now: wall())
+        let stamp = Stamp(
+            birth: VersionClock.birth(of: version, notBefore: state.stamp.birth), version: version)
+        return bury(
+            KeyState(key: state.key, stamp: stamp, kind: .tombstone), hash: hash(state.key),
+            now: now)
     }
 
     /// So that the next process knows of it.
@@ -218,7 +265,11 @@ final class NodeStore: ReplicaStore {
         for entry in entries {
             let old = entry.tombstone
             let made = min(old.madeSeconds, now)
-            guard old.stamp > flushed, made + Tombstones.secondsMax >= now else { continue }
+            guard old.stamp > flushed else { continue }
+            guard made + Tombstones.secondsMax >= now else {
+                forget(until: VersionClock.microseconds(of: old.stamp.version))
+                continue
+            }
             switch entry.kind {
             case .deletion:
                 tombstones.insert(old.key, hash: hash(old.key), old.stamp, now: made)
@@ -401,8 +452,9 @@ final class NodeStore: ReplicaStore {
     /// To be called every second.
     func maintain() {
         let now = nodeClock.now().seconds
-        tombstones.expire(isEverybodyHere: isEverybodyHere, now: now)
-        shadows.expire(isEverybodyHere: isEverybodyHere, now: now)
+        tombstones.expire(now: now)
+        shadows.expire(now: now)
+        noteForgotten()
     }
 
     // MARK: Surveys

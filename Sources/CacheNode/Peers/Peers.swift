@@ -96,7 +96,8 @@ final class Peers: @unchecked Sendable {
             wall: { [clock = context.clock] in NodeStore.wall(of: clock) },
             performer: Performer(context: context, listener: listener, worker: worker),
             gates: gates, seed: seed,
-            tombstoneCountMax: space.configuration.memoryByteCount / 20 / Tombstones.byteCount,
+            tombstoneCountMax: max(
+                2_048, space.configuration.memoryByteCount / 20 / Tombstones.byteCount),
             log: log(of: space, context),
             logFailed: { [logger = context.logger] in
                 logger.error(

@@ -19,6 +19,12 @@ struct Tombstones {
     private let countMax: Int
     /// Those that were dropped before their time, for want of room.
     private(set) var droppedEarlyCount: UInt64 = 0
+    /// The latest of those that were dropped while somebody was away who may have what was deleted.
+    private(set) var latestForgotten = Stamp.none
+    /// Whether no member is away.
+    var isEverybodyHere = false {
+        didSet { if isEverybodyHere { latestForgotten = .none } }
+    }
 
     /// What one takes, the allocator's own included.
     static let byteCount = 160
@@ -27,7 +33,10 @@ struct Tombstones {
     static let secondsMax: UInt32 = 24 * 3_600
     private static let countPerTurn = 5_000
 
-    init(countMax: Int) { self.countMax = max(countMax, 1_024) }
+    /// Nothing is dropped meanwhile: somebody compares what there is.
+    var isHeld = false
+
+    init(countMax: Int) { self.countMax = countMax }
 
     var count: Int { byHash.count }
 
@@ -41,7 +50,7 @@ struct Tombstones {
             order = order[first...].filter { byHash[$0.hash]?.madeSeconds == $0.madeSeconds }
             first = 0
         }
-        while byHash.count > countMax {
+        while byHash.count > countMax, !isHeld {
             dropOldest()
             droppedEarlyCount += 1
         }
@@ -58,9 +67,9 @@ struct Tombstones {
     }
 
     /// Drops those whose time is over. To be called now and then.
-    mutating func expire(isEverybodyHere: Bool, now: UInt32) {
+    mutating func expire(now: UInt32) {
         let age = isEverybodyHere ? Self.secondsWhileWell : Self.secondsMax
-        for _ in 0..<Self.countPerTurn {
+        for _ in 0..<Self.countPerTurn where !isHeld {
             guard first < order.count, order[first].madeSeconds + age < now else { return }
             dropOldest()
         }
@@ -71,7 +80,10 @@ struct Tombstones {
         let (hash, madeSeconds) = order[first]
         first += 1
         // It may have been replaced by a later one, which has a place of its own.
-        if byHash[hash]?.madeSeconds == madeSeconds { byHash[hash] = nil }
+        if let tombstone = byHash[hash], tombstone.madeSeconds == madeSeconds {
+            byHash[hash] = nil
+            if !isEverybodyHere { latestForgotten = max(latestForgotten, tombstone.stamp) }
+        }
         if first > 4_096, first * 2 > order.count {
             order.removeFirst(first)
             first = 0

@@ -51,6 +51,9 @@ extension StatisticsReading {
             "Notes to members on items that were renewed, or proven by a read")
         list.counter("notes_applied", view.memberCounts.notesApplied, "Notes that members sent")
         list.counter(
+            "notes_repaired", view.memberCounts.notesRepaired,
+            "Items fetched after a note, as they had been evicted here before they were proven")
+        list.counter(
             "cmd_forwarded_here", view.counts.forwardedHere, "Commands that members passed on")
         list.gauge("ops_under_way", view.operationCount, "Commands that wait for a member")
         list.counter(
@@ -102,5 +105,9 @@ extension StatisticsReading {
         list.counter(
             "tombstones_won", view.storeCounts.tombstonesWon,
             "Items that gave way to a deletion that a member knew of")
+        list.counter(
+            "tombstones_assumed", view.storeCounts.tombstonesAssumed,
+            "Items that a member brought back when deletions had been forgotten, and that may have been deleted"
+        )
     }
 }

@@ -64,6 +64,9 @@ package protocol ReplicaStore: AnyObject {
     /// Lets a state that is here live longer, if that is what a note says.
     func apply(_ note: Note)
 
+    /// Whether what a note is about is not here, and is to be here as long as it is at the other owner.
+    func lacks(_ note: Note) -> Bool
+
     /// Gives a key's present state a stamp above another.
     func raise(_ key: [UInt8], above stamp: Stamp) -> KeyState?
 
@@ -82,6 +85,16 @@ package protocol ReplicaStore: AnyObject {
     /// Lets everything go that has an earlier stamp, and takes nothing with one from now on.
     func flush(_ stamp: Stamp)
 
+    /// By when deletions were made that are not remembered any more, though somebody was away who may have what was
+    /// deleted; 0 for none. On the clock of versions.
+    var forgotten: UInt64 { get }
+
+    /// A deletion of what somebody else has, and may have been deleted here: it is here from now on.
+    func end(_ state: KeyState) -> KeyState
+
+    /// Whether this member compares what it has with another one: what was surveyed is not forgotten meanwhile.
+    var isComparing: Bool { get set }
+
     /// The states of what a survey has found: one, as a rule, and none if it has gone.
     func states(of found: SurveyedState) -> [KeyState]
 }
@@ -92,4 +105,5 @@ extension ReplicaStore {
     package func mayLack(whatIsNeededBy request: Request) -> Bool { false }
     package func note(of key: [UInt8]) -> Note? { nil }
     package func apply(_ note: Note) {}
+    package func lacks(_ note: Note) -> Bool { false }
 }

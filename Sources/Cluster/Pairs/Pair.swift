@@ -41,6 +41,8 @@ package struct Pair: Sendable {
     private var leaseEnd: UInt64 = 0
     /// Until then this member will not take over from its peer.
     private var promiseEnd: UInt64 = 0
+    /// Until when, on the clock of versions, both have had the same; 0 if this process has not seen it.
+    private(set) package var agreedUntil: UInt64 = 0
     /// It has not acknowledged for too long.
     private var isSlow = false
     /// Whether all was compared since the link is there.
@@ -138,6 +140,13 @@ package struct Pair: Sendable {
     /// Whether the peer says that it hears another member.
     package func peerHears(_ member: Int) -> Bool { stated?.hears.contains(member) ?? false }
 
+    /// Whether the peer says that it serves, to this member or, where that owns nothing, at all: who has just started,
+    /// or catches up, would ask others.
+    package func peerServes(isFront: Bool) -> Bool {
+        guard let stated else { return false }
+        return isFront ? stated.isReady : stated.standing != .unknown && stated.standing != .behind
+    }
+
     /// Whether the peer says that it hears anybody but this member: if not, it may be cut off from all others, or
     /// has been until now.
     package var peerHearsOthers: Bool {
@@ -226,7 +235,8 @@ package struct Pair: Sendable {
         var echo: UInt64 = 0
         if !isSuspected(at: now), let stated, !isInCharge {
             echo = stated.time
-            promiseEnd = max(promiseEnd, now + times.lease + times.margin)
+            // The lease that this makes is counted from when the peer has sent what is echoed, which was before.
+            promiseEnd = max(promiseEnd, heardAt + times.lease + times.margin)
         }
         return Statement(
             process: process, time: now, echo: echo, standing: standing,
@@ -391,6 +401,12 @@ package struct Pair: Sendable {
         since = now
         leaseEnd = new == .together ? leaseEnd : 0
         return consequences
+    }
+
+    /// To be called every few milliseconds, with the clock of versions.
+    package mutating func noteClock(_ clock: UInt64, now: UInt64) {
+        // Not for as long as it takes to give it up: it may go on alone by then.
+        if standing == .together, now < leaseEnd { agreedUntil = max(agreedUntil, clock) }
     }
 
     /// Microseconds since 2025 that no version of the peer can be above, unless its clock was set.

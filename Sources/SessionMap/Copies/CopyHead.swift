@@ -22,7 +22,9 @@ package struct CopyHead: Equatable, Sendable {
     /// Its value is out of date, as a client has said.
     package var isStale: Bool { marks & ItemMark.stale != 0 }
 
-    package var isProven: Bool { marks & ItemMark.proven != 0 }
+    package var isProven: Bool { Self.isProven(marks: marks) }
+
+    package static func isProven(marks: UInt32) -> Bool { marks & ItemMark.proven != 0 }
 
     /// The same state, seen at two nodes: the later deadline, and proven if it is at either.
     package func merged(with other: CopyHead) -> CopyHead {

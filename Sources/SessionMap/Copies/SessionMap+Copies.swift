@@ -77,6 +77,16 @@ extension SessionMap {
         page?.storeBytes(of: birth, toByteOffset: ArenaHeader.flushStamp + 8, as: UInt32.self)
     }
 
+    /// By when deletions were made that are not remembered any more, though a node is away that may not know of them:
+    /// the clock of versions, 0 for none. Outlives the process, if the memory does.
+    package var deletionsForgottenUntil: UInt64 {
+        page?.load(fromByteOffset: ArenaHeader.floor, as: UInt64.self) ?? 0
+    }
+
+    package func setDeletionsForgotten(until time: UInt64) {
+        page?.storeBytes(of: time, toByteOffset: ArenaHeader.floor, as: UInt64.self)
+    }
+
     /// Shows `body` each live item whose key has this hash: its own place in a map.
     package func visit(hash: UInt64, now: UInt32, _ body: (Hit) -> Void) {
         withShard(shardNumber(hash)) { shard in

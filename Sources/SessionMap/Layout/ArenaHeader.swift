@@ -18,7 +18,7 @@
 /// What several nodes will need; 0 as long as there is only one:
 ///
 ///     byte 128  flush stamp: version (64) · birth (32) · 0 (32)
-///     byte 144  floor: when tombstones were last dropped early (64)
+///     byte 144  floor: until when deletions were made that were forgotten early (64)
 ///     byte 152  the last moment at which the node was current (64)
 ///     byte 160  0 (256)
 ///     byte 192  when each member left: 64 times member (64) · clock (64)
@@ -47,6 +47,8 @@ package struct ArenaHeader: Equatable, Sendable {
     static let arenaIDOffset = 88
     /// Where the flush stamp is.
     static let flushStamp = 128
+    /// Where it is until when deletions were forgotten.
+    static let floor = 144
 
     private enum Offset {
         static let features = 80
