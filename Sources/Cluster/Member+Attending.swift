@@ -18,6 +18,8 @@ extension Member {
     private func release(_ peer: Int) {
         for (operation, replication) in operations.replications(to: peer) {
             store.released(replication.state)
+            // That a read has proven it is no later state, which would be found by comparing.
+            note(replication.state.key, for: peer)
             finish(operation, replication.outcome)
         }
     }

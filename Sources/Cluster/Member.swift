@@ -251,7 +251,7 @@ package final class Member {
             // Behind what is under way: what it would see may still be lost.
             return operations.queue(operation, behind: request.key)
         }
-        let mayWait = waits && !request.isRead
+        let mayWait = waits && (!request.isRead || store.changesByReading(request.key))
         if mayWait { store.unsettle(request.key) }
         let (outcome, change) = carryOut(operation)
         if !request.isRead { applied.remember(request.number, outcome) }
@@ -291,7 +291,8 @@ package final class Member {
         _ peer: Int, _ changed: KeyState, of operation: Operation, _ outcome: Outcome
     ) {
         if operation.request.isRead {
-            // A note on an item, no state of its own.
+            // No state of its own, so nothing that would be found by comparing: who is away is told when it is back.
+            note(operation.request.key, for: peer)
             guard pairs[peer]?.isLinked == true else { return }
             return effects.append(.send(peer: peer, .inform(nil, nil, changed)))
         }

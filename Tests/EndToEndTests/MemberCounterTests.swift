@@ -277,6 +277,45 @@ struct MemberCounterTests {
     }
 
     @Test(
+        "A session that bots have pushed out at one owner, and its user has come back to, is at both owners again"
+    )
+    func repairs() throws {
+        let cluster = try MemberCluster(memory: 2)
+        let (first, second, third) = (0, 1, 2)
+        let keys = try cluster.keys(6, first: first, second: second, prefix: "there")
+        for key in keys { #expect(try cluster.set(key, "in", at: first) == "STORED") }
+        let peer = try cluster.connect(second)
+        let value = String(repeating: "v", count: 50_000)
+        for key in try cluster.keys(80, first: second, second: third, prefix: "bot") {
+            #expect(try peer.ask("set \(key) 0 0 50000\r\n\(value)") == "STORED\r\n")
+        }
+        // Only by what came after them: the first owner has them all.
+        #expect(try cluster.counters(of: first)["evictions"] == 0)
+        #expect(try cluster.counters(of: second)["evictions"] ?? 0 > keys.count)
+        // Old enough for a read to prove them.
+        usleep(2_200_000)
+        let told = try changes(cluster) {
+            let values = try keys.map { try cluster.value(of: $0, at: first) }
+            #expect(values == keys.map { _ in "in" })
+        }
+        // Before the users were answered.
+        #expect(told[first]["repl_sent"] == keys.count && told[first]["notes_sent"] == nil)
+        #expect(told[second]["repl_applied"] == keys.count)
+        // Once: what is proven stays so.
+        let again = try changes(cluster) {
+            let values = try keys.map { try cluster.value(of: $0, at: first) }
+            #expect(values == keys.map { _ in "in" })
+        }
+        #expect(again == [[:], [:], [:]])
+        cluster.kill(first, losesFile: true)
+        for key in keys {
+            try wait(for: "the other owner to be in charge") {
+                try cluster.value(of: key, at: second) == "in"
+            }
+        }
+    }
+
+    @Test(
         "What is renewed at either owner lives as long at the other, without anybody's waiting for it"
     )
     func notes() throws {

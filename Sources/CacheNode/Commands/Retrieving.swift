@@ -48,7 +48,7 @@ extension Executor {
     ) -> PinnedValue?? {
         var isUsed = false
         let result = map.retrieve(key, now: now.seconds, fraction: now.fraction) { hit in
-            guard let use = show(hit) else { return .copied }
+            guard let use = show(hit) else { return .none }
             isUsed = true
             return use
         }

@@ -26,6 +26,8 @@ final class NodeStore: ReplicaStore {
     /// There where the map's memory outlives the process.
     private let log: DeletionLog?
     private let logFailed: () -> Void
+    /// Whether to read an item now proves it.
+    private let provesByReading: (Hit) -> Bool
     /// Whether items were evicted alive: what is not here may be at the other owner then.
     private let hasEvicted: () -> Bool
     private(set) var counts = Counts()
@@ -63,7 +65,9 @@ final class NodeStore: ReplicaStore {
         member: UInt8, map: SessionMap, clock: NodeClock, wall: @escaping () -> UInt64,
         performer: Performer, gates: ReadGates,
         seed: UInt64, tombstoneCountMax: Int, log: DeletionLog? = nil,
-        logFailed: @escaping () -> Void = {}, hasEvicted: @escaping () -> Bool
+        logFailed: @escaping () -> Void = {},
+        provesByReading: @escaping (Hit) -> Bool = { _ in false },
+        hasEvicted: @escaping () -> Bool
     ) {
         self.map = map
         nodeClock = clock
@@ -75,6 +79,7 @@ final class NodeStore: ReplicaStore {
         tombstones = Tombstones(countMax: tombstoneCountMax / 2)
         shadows = Tombstones(countMax: tombstoneCountMax / 2)
         forgotten = map.deletionsForgottenUntil
+        self.provesByReading = provesByReading
         self.hasEvicted = hasEvicted
         let flushed = map.flushStamp
         self.flushed = Stamp(birth: flushed.birth, version: flushed.version)
@@ -156,9 +161,12 @@ final class NodeStore: ReplicaStore {
     /// So long an item has to live without it that its renewal may be told later.
     static let secondsWithoutRenewal: UInt32 = 5
 
-    /// Whether an item only lives longer, or was proven, and can wait to be told.
+    /// Whether an item only lives longer, and can wait to be told.
     private static func isNote(_ before: CopyHead, _ after: CopyHead, now: Moment) -> Bool {
-        guard before.stamp == after.stamp, !after.isStale, !before.isStale else { return false }
+        // That it was proven decides whether a flood takes it: it must not be lost with whoever knows it.
+        guard before.stamp == after.stamp, before.isProven == after.isProven, !after.isStale,
+            !before.isStale
+        else { return false }
         var merged = before.merged(with: after)
         merged.marks &= CopyHead.sharedMarks
         var shared = after
@@ -289,7 +297,12 @@ final class NodeStore: ReplicaStore {
 
     /// Whether to read an item changes it: the right to make it anew is given away.
     func changesByReading(_ key: [UInt8]) -> Bool {
-        map.copyHead(of: key.span, now: nodeClock.now().seconds)?.isStale == true
+        let now = nodeClock.now()
+        var changes = false
+        _ = map.peek(key.span, now: now.seconds, fraction: now.fraction) {
+            changes = $0.isStale || provesByReading($0)
+        }
+        return changes
     }
 
     func mayLack(whatIsNeededBy request: Request) -> Bool {
@@ -377,8 +390,11 @@ final class NodeStore: ReplicaStore {
     }
 
     private func adopt(_ state: KeyState, _ head: CopyHead, now: Moment) -> Bool {
-        map.adopt(
-            state.key.span, head, value: state.value.span, now: now.seconds,
+        // Since it began, not since it came here.
+        let clockSeconds = UInt32(clamping: clock / 1_000_000)
+        return map.adopt(
+            state.key.span, head, value: state.value.span,
+            age: clockSeconds - min(state.stamp.birth, clockSeconds), now: now.seconds,
             fraction: now.fraction)
     }
 

@@ -106,6 +106,7 @@ final class Peers: @unchecked Sendable {
                     bring it back
                     """)
             },
+            provesByReading: { [unowned self] in provesByReading($0) },
             hasEvicted: { [evicted] in evicted.value.load(ordering: .relaxed) })
         let silence = UInt64(configuration.silenceMilliseconds) * 1_000
         self.store = store
@@ -146,9 +147,9 @@ final class Peers: @unchecked Sendable {
     }
 
     /// Whether a read may be answered from this node's memory.
-    func mayRead(_ key: Span<UInt8>, nodeSeconds: UInt32) -> Bool {
+    func mayRead(_ key: Span<UInt8>, now moment: Moment) -> Bool {
         guard !mayBeUnsettled(key) else { return false }
-        let head = map?.copyHead(of: key, now: nodeSeconds)
+        let head = map?.copyHead(of: key, now: moment.seconds)
         if head == nil || !readsAreOpen {
             let (first, second) = configuration.owners(key.withUnsafeBytes { Array($0) })
             guard first == me || second == me else { return false }
@@ -160,15 +161,16 @@ final class Peers: @unchecked Sendable {
         }
         // Of what is out of date one client is told to make it anew: whoever is in charge says who.
         guard let head, !head.isStale else { return false }
-        if !head.isProven { proveByReading(key, nodeSeconds: nodeSeconds) }
-        return true
+        return head.isProven || !provesByReading(key, now: moment)
     }
 
-    /// An item on probation that is old enough is proven by the read that is about to be.
-    private func proveByReading(_ key: Span<UInt8>, nodeSeconds: UInt32) {
-        var isProven = false
-        _ = map?.peek(key, now: nodeSeconds) { isProven = provesByReading($0) }
-        if isProven { _ = note(key) }
+    /// An item on probation that is old enough is proven by a read, of which its other owner has to know.
+    private func provesByReading(_ key: Span<UInt8>, now moment: Moment) -> Bool {
+        var proves = false
+        _ = map?.peek(key, now: moment.seconds, fraction: moment.fraction) {
+            proves = provesByReading($0)
+        }
+        return proves
     }
 
     /// Whether to read an item now is what proves it.
@@ -338,7 +340,7 @@ final class Peers: @unchecked Sendable {
 
     // MARK: Notes
 
-    /// A read here has proven an item, or lets it live longer: its other owner is told before long. False if too many
+    /// A read here lets an item live longer: its other owner is told before long. False if too many
     /// wait to be told.
     func note(_ key: Span<UInt8>) -> Bool {
         let key = key.withUnsafeBytes { Array($0) }

@@ -19,20 +19,17 @@ extension Connection.Step {
         guard !peers.mayBeUnsettled(key) else { return false }
         let deadline = line.exptime.map { executor.rule.deadline($0, now: now) }
         if deadline != nil, !peers.gates.isEverybodyHere { return false }
-        var isNoted = false
         let pendingByteCount = output.pendingByteCount
         let found = executor.retrieveHere(key, isTouch: deadline != nil, now: now) { hit in
-            guard !hit.isStale else { return nil }
+            // What proves an item is to be at both owners before anybody is told that it is there.
+            guard !hit.isStale, !peers.provesByReading(hit) else { return nil }
             var use = HitUse()
             if let deadline, deadline != hit.deadline {
                 guard Self.isRenewal(deadline, of: hit, now: now) else { return nil }
                 use.deadline = deadline
-                isNoted = true
-            } else {
-                isNoted = peers.provesByReading(hit)
+                // Where too many notes wait it is a change like any other.
+                guard peers.note(key) else { return nil }
             }
-            // Where too many notes wait it is a change like any other.
-            if isNoted, !peers.note(key), use.deadline != nil { return nil }
             use.pinsValue = output.append(hit, key: key, showsCASUnique: line.showsCASUnique)
             return use
         }

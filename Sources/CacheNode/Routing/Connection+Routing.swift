@@ -28,7 +28,7 @@ extension Connection.Step {
             let isHere =
                 command.isRead
                 && command.withKey(in: input.bytes.span) {
-                    peers.mayRead($0, nodeSeconds: now.seconds)
+                    peers.mayRead($0, now: now)
                 }
             if !isHere { return route(command, &input, &output, executor, peers) }
         case .several(let keys):
@@ -62,7 +62,7 @@ extension Connection.Step {
     ) -> Bool {
         var rest = keys.keys
         while let key = rest.next(in: input) {
-            guard peers.mayRead(input.extracting(key.range), nodeSeconds: now.seconds) else {
+            guard peers.mayRead(input.extracting(key.range), now: now) else {
                 return false
             }
         }

@@ -259,6 +259,8 @@ package struct Pair: Sendable {
         }
         guard stated == nil || statement.time > stated?.time ?? 0 else { return consequences }
         stated = statement
+        // It waits for an answer as this member does.
+        if isSilent(at: now) { consequences.insert(.states) }
         heardAt = now
         if statement.echo != 0 {
             answeredAt = max(answeredAt, statement.echo)
@@ -361,10 +363,16 @@ package struct Pair: Sendable {
                 }
                 if now <= heardAt + times.solitude { return [] }
             }
+            // What others say of the peer is as old as what this member has not heard of it: if it has stopped, they will
+            // say so in a moment.
+            if others, isLinked, !isSlow, now < heardAt + times.silence + 2 * times.statement {
+                return []
+            }
             isOnProbation = isLinked
             return others ? change(to: .divided, now: now) : giveUp(now: now)
         case .divided:
-            guard !isLinked, !others, now > since + times.silence else { return [] }
+            let isGone = !isLinked || now > heardAt + times.silence
+            guard !others, isGone, now > since + 2 * times.statement else { return [] }
             return giveUp(now: now)
         case .behind:
             guard !others, now > heardAt + times.silence else { return [] }

@@ -30,8 +30,11 @@ extension SessionMap {
 
     /// Lets the item of a key be exactly this one. False when there is no memory for it: then there is none, for the one
     /// that was there is out of date.
+    ///
+    /// - Parameter age: in seconds, of what was not here before: by it a read proves the item.
     package func adopt(
-        _ key: Span<UInt8>, _ head: CopyHead, value: Span<UInt8>, now: UInt32, fraction: UInt32
+        _ key: Span<UInt8>, _ head: CopyHead, value: Span<UInt8>, age: UInt32, now: UInt32,
+        fraction: UInt32
     ) -> Bool {
         guard admits(valueByteCount: value.count, keyByteCount: key.count) else {
             _ = delete(key, now: now)
@@ -40,7 +43,8 @@ extension SessionMap {
         let hash = hash.hash(key)
         return value.withUnsafeBytes { bytes in
             withShard(shardNumber(hash)) {
-                $0.adopt(key, hash: hash, head, value: bytes, now: now, fraction: fraction)
+                $0.adopt(
+                    key, hash: hash, head, value: bytes, age: age, now: now, fraction: fraction)
             }
         }
     }
@@ -119,7 +123,7 @@ extension Shard {
 
     mutating func adopt(
         _ key: Span<UInt8>, hash: UInt64, _ head: CopyHead, value: UnsafeRawBufferPointer,
-        now: UInt32, fraction: UInt32
+        age: UInt32, now: UInt32, fraction: UInt32
     ) -> Bool {
         enter(now: now, fraction: fraction)
         let tag = Items.tag(hash)
@@ -133,8 +137,12 @@ extension Shard {
                 marks: configuration.eviction == .lru ? marks & ~ItemMark.proven : marks,
                 casUnique: head.version),
             value: value, replacing: old, now: now)
-        if item == nil { _ = refuseForMemory(key, tag: tag, dropsOld: true) }
-        return item != nil
+        guard let item else {
+            _ = refuseForMemory(key, tag: tag, dropsOld: true)
+            return false
+        }
+        if old.item.isNull { items.queues.setAge(of: item, seconds: age, time: time(now)) }
+        return true
     }
 }
 

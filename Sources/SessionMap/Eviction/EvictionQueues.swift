@@ -103,6 +103,12 @@ struct EvictionQueues {
         }
     }
 
+    /// Lets an item that was stored just now have been stored so long ago: it is a copy of one that was.
+    func setAge(of item: Item, seconds: UInt32, time: MapTime) {
+        guard keepsCreation(item), seconds > 0 else { return }
+        region[item, .accessed] = (time.seconds &- min(seconds, MapTime.creationAgeMax)) &<< 4
+    }
+
     /// Gives an item that was stored under another policy the standing and the time stamp that it has
     /// under this one; returns the seconds since it was accessed (on probation: stored).
     ///

@@ -77,11 +77,19 @@ public struct HitUse: Sendable {
     public var deadline: Deadline?
     /// The client is told to make a new value.
     public var claims = false
+    /// It was read. If not, nobody is told of it here, and all stays as it was.
+    package var isAccess = true
 
     @inlinable @inline(__always)
     public init() {}
 
     package static let copied = HitUse()
+
+    package static var none: HitUse {
+        var use = HitUse()
+        use.isAccess = false
+        return use
+    }
 
     @inlinable @inline(__always)
     public static func touched(_ deadline: Deadline?) -> HitUse {

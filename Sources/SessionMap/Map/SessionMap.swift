@@ -164,10 +164,12 @@ package final class SessionMap: @unchecked Sendable {
     /// Shows `body` the item of a key. Nothing comes of it: it is no access, and what has expired stays
     /// until somebody meets it.
     package func peek(
-        _ key: Span<UInt8>, now: UInt32, _ body: (Hit) -> Void
+        _ key: Span<UInt8>, now: UInt32, fraction: UInt32 = 0, _ body: (Hit) -> Void
     ) -> RetrievalOutcome {
         let hash = hash.hash(key)
-        return withShard(shardNumber(hash)) { $0.peek(key, hash: hash, now: now, body) }
+        return withShard(shardNumber(hash)) {
+            $0.peek(key, hash: hash, now: now, fraction: fraction, body)
+        }
     }
 
     /// Ends what `retrieve` pinned.

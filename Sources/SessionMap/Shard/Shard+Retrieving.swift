@@ -29,16 +29,16 @@ extension Shard {
                 return (.outOfMemory, nil, nil)
             }
         }
-        if isAccess { items.noteHit(item, time: time(now)) }
+        if isAccess, use.isAccess { items.noteHit(item, time: time(now)) }
         items.apply(use, to: item)
         return (.hit, isNew ? absence : nil, pinned)
     }
 
     /// Looks at the item of a key, and leaves everything as it is.
     mutating func peek(
-        _ key: Span<UInt8>, hash: UInt64, now: UInt32, _ body: (Hit) -> Void
+        _ key: Span<UInt8>, hash: UInt64, now: UInt32, fraction: UInt32, _ body: (Hit) -> Void
     ) -> RetrievalOutcome {
-        enter(now: now)
+        enter(now: now, fraction: fraction)
         guard let item = items.index.find(key, tag: Items.tag(hash))?.item else { return .miss }
         if items.isFlushed(item) { return .flushed }
         if items.isExpired(item, now: now) { return .expired }
