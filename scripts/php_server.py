@@ -41,7 +41,7 @@ class PHPServer:
             env={**os.environ, "PHP_CLI_SERVER_WORKERS": str(workers)}, stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
 
-    def wait(self, seconds=20):
+    def wait(self, seconds=60):
         deadline = time.monotonic() + seconds
         while True:
             try:
