@@ -316,6 +316,25 @@ struct MemberCounterTests {
     }
 
     @Test(
+        "A copy is as old as its session: the first read after a member has lost everything proves it"
+    )
+    func ages() throws {
+        let cluster = try MemberCluster()
+        let (first, second) = (0, 1)
+        let keys = try cluster.keys(6, first: first, second: second)
+        for key in keys { #expect(try cluster.set(key, "in", at: first) == "STORED") }
+        usleep(1_500_000)
+        cluster.kill(first, losesFile: true)
+        try cluster.start(first)
+        try cluster.waitUntilAllIsWell()
+        #expect(try cluster.counters(of: first)["probationary_items"] == keys.count)
+        for key in keys { #expect(try cluster.value(of: key, at: first) == "in") }
+        for member in [first, second] {
+            #expect(try cluster.counters(of: member)["proven_items"] == keys.count)
+        }
+    }
+
+    @Test(
         "What is renewed at either owner lives as long at the other, without anybody's waiting for it"
     )
     func notes() throws {

@@ -197,7 +197,11 @@ final class NodeStore: ReplicaStore {
     }
 
     func lacks(_ note: Note) -> Bool {
-        CopyHead.isProven(marks: UInt32(note.marks)) && stamp(of: note.key) == .none
+        guard CopyHead.isProven(marks: UInt32(note.marks)),
+            map.copyHead(of: note.key.span, now: nodeClock.now().seconds) == nil
+        else { return false }
+        // Of a state that was evicted it may be remembered that it was there.
+        return known(nil, hash: hash(note.key)) <= note.stamp
     }
 
     /// As long as somebody may come back with an older state of a key, its later one leaves a tombstone when it

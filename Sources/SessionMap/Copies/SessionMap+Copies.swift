@@ -128,6 +128,7 @@ extension Shard {
         enter(now: now, fraction: fraction)
         let tag = Items.tag(hash)
         let old = items.findPresent(key, tag: tag, now: now, &memory)
+        let isNew = old.item.isNull || region.birth(old.item) != head.birth
         births = .exactly(head.birth)
         let marks = head.marks & CopyHead.sharedMarks
         let item = make(
@@ -141,7 +142,7 @@ extension Shard {
             _ = refuseForMemory(key, tag: tag, dropsOld: true)
             return false
         }
-        if old.item.isNull { items.queues.setAge(of: item, seconds: age, time: time(now)) }
+        if isNew { items.queues.setAge(of: item, seconds: age, time: time(now)) }
         return true
     }
 }

@@ -147,10 +147,17 @@ struct Items: ~Copyable {
         if region.features.contains(.checksums) {
             region.seal(item, seal.content ?? region.content(of: item, seed: hash.seed))
         }
-        queues.stamp(item, replacing: old, time: seal.time)
+        queues.stamp(item, replacing: continues(item, old) ? old : .null, time: seal.time)
         journal.publish(item, superseding: old)
         enqueue(item)
         note(.stored, item)
+    }
+
+    /// Whether one takes another's standing with its place. Not what began anew elsewhere, as another session.
+    @inline(__always)
+    private func continues(_ item: Item, _ old: Item) -> Bool {
+        guard !old.isNull, region.features.contains(.births) else { return true }
+        return region.birth(item) == region.birth(old)
     }
 
     /// Puts an item into its queue, as the newest, and into the wheel.
