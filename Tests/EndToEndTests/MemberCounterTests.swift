@@ -244,6 +244,15 @@ struct MemberCounterTests {
         #expect(checked == [["reads_checked": 1], [:], [:]])
     }
 
+    /// More than fits, at two of three members of 2 MB.
+    private func flood(_ cluster: MemberCluster, first: Int, second: Int) throws {
+        let peer = try cluster.connect(first)
+        let value = String(repeating: "v", count: 50_000)
+        for key in try cluster.keys(80, first: first, second: second, prefix: "bot") {
+            #expect(try peer.ask("set \(key) 0 0 50000\r\n\(value)") == "STORED\r\n")
+        }
+    }
+
     @Test(
         "What was evicted at its first owner is changed, renewed and deleted as the other one has it"
     )
@@ -252,11 +261,7 @@ struct MemberCounterTests {
         let (first, second, third) = (0, 1, 2)
         let keys = try cluster.keys(6, first: first, second: second, prefix: "there")
         for key in keys { #expect(try cluster.set(key, "10", at: first) == "STORED") }
-        let peer = try cluster.connect(first)
-        let value = String(repeating: "v", count: 50_000)
-        for key in try cluster.keys(80, first: first, second: third, prefix: "much") {
-            #expect(try peer.ask("set \(key) 0 0 50000\r\n\(value)") == "STORED\r\n")
-        }
+        try flood(cluster, first: first, second: third)
         #expect(try cluster.counters(of: second)["evictions"] == 0)
         let done = try changes(cluster) {
             let replies = try [
@@ -284,11 +289,7 @@ struct MemberCounterTests {
         let (first, second, third) = (0, 1, 2)
         let keys = try cluster.keys(6, first: first, second: second, prefix: "there")
         for key in keys { #expect(try cluster.set(key, "in", at: first) == "STORED") }
-        let peer = try cluster.connect(second)
-        let value = String(repeating: "v", count: 50_000)
-        for key in try cluster.keys(80, first: second, second: third, prefix: "bot") {
-            #expect(try peer.ask("set \(key) 0 0 50000\r\n\(value)") == "STORED\r\n")
-        }
+        try flood(cluster, first: second, second: third)
         // Only by what came after them: the first owner has them all.
         #expect(try cluster.counters(of: first)["evictions"] == 0)
         #expect(try cluster.counters(of: second)["evictions"] ?? 0 > keys.count)
