@@ -230,7 +230,11 @@ class Cluster:
         fault.begin = time.monotonic()
         os.kill(process, signal.SIGSTOP)
         time.sleep(seconds)
-        os.kill(process, signal.SIGCONT)
+        try:
+            os.kill(process, signal.SIGCONT)
+        except ProcessLookupError:
+            # Its supervisor has taken it for hung, as it should, and has started another one.
+            pass
         fault.end = time.monotonic() + self.dying_seconds
 
     def part(self, fault, seconds):

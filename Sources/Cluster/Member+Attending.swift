@@ -16,11 +16,11 @@ extension Member {
 
     /// A peer has been given up: what waits for it alone is done.
     private func release(_ peer: Int) {
-        for (operation, replication) in operations.replications(to: peer) {
-            store.released(replication.state)
+        for (_, operation, made) in operations.replications(to: peer) {
+            store.released(made.state)
             // That a read has proven it is no later state, which would be found by comparing.
-            note(replication.state.key, for: peer)
-            finish(operation, replication.outcome)
+            note(made.state.key, for: peer)
+            finish(operation, made.outcome)
         }
     }
 
@@ -42,9 +42,8 @@ extension Member {
                 let standing = standing(to: replication.peer)
                 guard standing == .behind || standing == .unknown else { continue }
                 applied.forget(number)
-                settle(replication.state.key)
+                settle(operation)
                 operations.move(operation, to: .parked)
-                operation.made = (replication.outcome, replication.state)
                 proceed(operation, now: now)
             case .queued: continue
             }
@@ -83,7 +82,7 @@ extension Member {
         if counted.count > 1, !counted.contains(where: { $0.hears(at: now) }) {
             isolatedUntil = now + times.silence
         }
-        for peer in pairs.keys.sorted() where !isFront {
+        for peer in pairs.keys where !isFront {
             let others = pairs.contains { other, pair in
                 other != peer && pair.hears(at: now) && pair.peerHears(peer)
             }
@@ -99,7 +98,7 @@ extension Member {
         }
         if now >= statedAt + times.statement {
             statedAt = now
-            for peer in pairs.keys.sorted() + fronts.sorted() { state(to: peer, now: now) }
+            for peer in pairs.keys + fronts.sorted() { state(to: peer, now: now) }
         }
         store.isComparing = exchanges.values.contains(where: \.isOn)
         attendOperations(now: now)
@@ -114,7 +113,7 @@ extension Member {
     /// of the peer.
     private func mayBeIsolated(from peer: Int, at now: UInt64) -> Bool? {
         guard now >= isolatedUntil, let silent = pairs[peer]?.heardAt else { return true }
-        let others = pairs.filter { $0.key != peer && $0.value.isCountedOn }.values
+        let others = pairs.filter { $0.key != peer && $0.value.isCountedOn }.map(\.value)
         guard !others.isEmpty else { return nil }
         return !others.contains { $0.answeredAt > silent + times.silence * 3 / 4 }
     }

@@ -9,7 +9,7 @@ extension Member {
             notedAt = now
             for peer in notes.keys { notes[peer]?.settle() }
         }
-        for peer in notes.keys.sorted() where isTime || notes[peer]?.areMany == true {
+        for peer in notes.keys where isTime || notes[peer]?.areMany == true {
             // For somebody who is away they wait.
             guard pairs[peer]?.isLinked == true, let keys = notes[peer]?.send() else { continue }
             for start in stride(from: 0, to: keys.count, by: Notes.countMax) {
@@ -35,10 +35,12 @@ extension Member {
     }
 
     func note(_ key: [UInt8], for peer: Int) {
-        guard notes[peer, default: Notes()].add(key) == false else { return }
+        if notes[peer] == nil { notes[peer] = Notes() }
+        guard notes[peer]?.add(key) == false else { return }
         // Only of somebody who is away for long are there so many. Who is in charge meanwhile makes a later state of it,
         // which goes with all others when the peer comes back.
-        guard pairs[peer]?.isInCharge == true, !operations.isUnsettled(key) else { return }
+        guard pairs[peer]?.isInCharge == true, !operations.isUnsettled(Operation.hash(of: key))
+        else { return }
         _ = store.raise(key, above: .none)
     }
 }

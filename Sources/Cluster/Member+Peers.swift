@@ -50,14 +50,14 @@ extension Member {
 
     /// What was not acknowledged before the link broke may not have come.
     private func sendAgain(_ peer: Int, now: UInt64) {
-        for (operation, replication) in operations.replications(to: peer) {
+        for (sequence, operation, made) in operations.replications(to: peer) {
             operation.sentAt = now
             effects.append(
                 .send(
                     peer: peer,
                     .replicate(
-                        sequence: replication.sequence, operation.request.number,
-                        carried(replication.outcome), replication.state)))
+                        sequence: sequence, operation.request.number, carried(made.outcome),
+                        made.state)))
         }
     }
 
@@ -103,11 +103,11 @@ extension Member {
         case .inform(let number, let outcome, let state):
             if store.apply(state) == nil, let number { applied.remember(number, outcome) }
         case .acknowledge(let sequence):
-            guard let (operation, replication) = operations.replication(sequence, by: peer) else {
+            guard let (operation, made) = operations.replication(sequence, by: peer) else {
                 return
             }
             counts.acknowledgements.note(microseconds: now - min(now, operation.sentAt))
-            finish(operation, replication.outcome)
+            finish(operation, made.outcome)
         case .refuse(let sequence, let stamp): refused(sequence, by: peer, stamp, now: now)
         case .flush(let number, let stamp, let asked):
             flush(number, stamp, by: peer, asked: asked, now: now)
@@ -136,17 +136,15 @@ extension Member {
     private func refused(
         _ sequence: UInt32, by peer: Int, _ stamp: Stamp, now: UInt64
     ) {
-        guard let (operation, replication) = operations.replication(sequence, by: peer) else {
-            return
-        }
-        guard let raised = store.raise(replication.state.key, above: stamp), raised.stamp > stamp,
+        guard let (operation, made) = operations.replication(sequence, by: peer) else { return }
+        guard let raised = store.raise(made.state.key, above: stamp), raised.stamp > stamp,
             VersionClock.isPossible(raised.stamp.version)
         else {
             // Nothing is left of it here, or nothing can be above: what the peer has is the later state. It would
             // refuse again and again.
-            return finish(operation, replication.outcome)
+            return finish(operation, made.outcome)
         }
-        replicate(operation, to: peer, replication.outcome, raised, now: now)
+        replicate(operation, to: peer, made.outcome, raised, now: now)
     }
 
     // MARK: Comparing

@@ -46,17 +46,17 @@ package final class Member {
     /// The first owner of a key, and the second one, if there is one.
     private let owners: ([UInt8]) -> (first: Int, second: Int?)
     var effects: [Effect] = []
-    /// Of `effects`, how many were taken.
-    private var takenCount = 0
-    var pairs: [Int: Pair] = [:]
-    var exchanges: [Int: Exchange] = [:]
+    /// Those that come before `effects`, the last one first.
+    private var taken: [Effect] = []
+    var pairs = PeerTable<Pair>()
+    var exchanges = PeerTable<Exchange>()
     var applied: AppliedOperations
     var operations = Operations()
     /// What waited for a key that is settled now.
     var awakened: [OperationNumber] = []
     private(set) var countOfOperations: UInt64
     /// By peer.
-    var notes: [Int: Notes] = [:]
+    var notes = PeerTable<Notes>()
     var notedAt: UInt64 = 0
     var flushes: [OperationNumber: Flush] = [:]
     /// When everything is to go, as a client has said that nobody waits for any more.
@@ -96,13 +96,12 @@ package final class Member {
 
     /// What is to be done next; nil once that is all.
     package func takeEffect() -> Effect? {
-        guard takenCount < effects.count else {
-            effects.removeAll(keepingCapacity: true)
-            takenCount = 0
-            return nil
+        if taken.isEmpty, !effects.isEmpty {
+            // Moved, as a copy would retain all that is in it.
+            swap(&taken, &effects)
+            taken.reverse()
         }
-        takenCount += 1
-        return effects[takenCount - 1]
+        return taken.popLast()
     }
 
     // MARK: For whoever looks at it
@@ -185,7 +184,7 @@ package final class Member {
             effects.append(.send(peer: other, .fetch(request.number, key: request.key)))
         case .mine(let waits): perform(operation, peer: other, waits: waits, now: now)
         case .peers(true)
-        where request.isRead && !operations.isUnsettled(request.key)
+        where request.isRead && !operations.isUnsettled(operation.keyHash)
             && !store.changesByReading(request.key)
             // What is not here may be there; unless that is who asks.
             && (operation.origin == .peer(other) || store.stamp(of: request.key) != .none):
@@ -209,17 +208,23 @@ package final class Member {
             hearing.filter { pairs[$0]?.peerServes(isFront: isFront) == true } + hearing + heard
         let next =
             heard.isEmpty
-            ? pairs.keys.sorted().first { peer in
-                peer != origin && hears(peer, at: now)
-                    && targets.contains { pairs[peer]?.peerHears($0) == true }
-            } : ordered.first { $0 != origin }
+            ? pairs.keys.first { $0 != origin && reaches($0, targets, now: now) }
+            : ordered.first { $0 != origin }
         guard let next else {
-            if let origin, heard == [origin] { return decline(operation, to: origin) }
+            // Who has sent it decides, or is the only one who reaches who does.
+            if let origin, heard.isEmpty ? reaches(origin, targets, now: now) : heard == [origin] {
+                return decline(operation, to: origin)
+            }
             return park(operation)
         }
         operations.move(operation, to: .forwarded(to: next))
         operation.sentAt = now
         effects.append(.send(peer: next, .forward(operation.request, hops: operation.hops + 1)))
+    }
+
+    /// Whether a peer can pass something on to one of these.
+    private func reaches(_ peer: Int, _ targets: [Int], now: UInt64) -> Bool {
+        hears(peer, at: now) && targets.contains { pairs[peer]?.peerHears($0) == true }
     }
 
     /// It waits until it is known who decides.
@@ -229,7 +234,7 @@ package final class Member {
         operations.move(operation, to: .parked)
     }
 
-    /// Who has sent it decides, as far as is known here: it goes back, and is forgotten.
+    /// It goes back to who has sent it, and is forgotten.
     private func decline(_ operation: Operation, to peer: Int) {
         let number = operation.request.number
         _ = operations.remove(number)
@@ -247,9 +252,9 @@ package final class Member {
 
     private func perform(_ operation: Operation, peer: Int?, waits: Bool, now: UInt64) {
         let request = operation.request
-        if waits, operations.isUnsettled(request.key) {
+        if waits, operations.isUnsettled(operation.keyHash) {
             // Behind what is under way: what it would see may still be lost.
-            return operations.queue(operation, behind: request.key)
+            return operations.queue(operation)
         }
         let mayWait = waits && (!request.isRead || store.changesByReading(request.key))
         if mayWait { store.unsettle(request.key) }
@@ -274,10 +279,8 @@ package final class Member {
         _ operation: Operation, to peer: Int, _ outcome: Outcome, _ state: KeyState, now: UInt64
     ) {
         let sequence = operations.nextSequence(peer)
-        operations.move(
-            operation,
-            to: .replicating(
-                .init(peer: peer, sequence: sequence, outcome: outcome, state: state)))
+        operation.made = .init(outcome: outcome, state: state)
+        operations.move(operation, to: .replicating(.init(peer: peer, sequence: sequence)))
         operation.sentAt = now
         effects.append(
             .send(
@@ -316,13 +319,13 @@ package final class Member {
     func end(_ operation: Operation) -> Bool {
         let progress = operation.progress
         guard operations.remove(operation.request.number) != nil else { return false }
-        if case .replicating(let replication) = progress { settle(replication.state.key) }
+        if case .replicating = progress { settle(operation) }
         return true
     }
 
-    func settle(_ key: [UInt8]) {
-        store.settle(key)
-        awakened += operations.takeQueue(of: key)
+    func settle(_ operation: Operation) {
+        store.settle(operation.request.key)
+        awakened += operations.takeQueue(of: operation.keyHash)
     }
 
     /// To be called at the end of whatever may have ended operations.

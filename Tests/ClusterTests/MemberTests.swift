@@ -70,6 +70,32 @@ struct MemberTests {
         }
     }
 
+    /// Else it waits in vain there, and its client for nothing: two of three that are cut off from each other.
+    @Test("What only who has sent it reaches goes back to it", arguments: [false, true])
+    func wayBack(hasAnother: Bool) {
+        let now: UInt64 = 10_000_000
+        let owners: @Sendable ([UInt8]) -> (first: Int, second: Int?) = { _ in (0, nil) }
+        let member = Member(
+            me: 1, memberCount: 4, process: 1,
+            store: ModelStore(me: 1, memberCount: 4, owners: owners), now: now, owners: owners)
+        for peer in hasAnother ? [2, 3] : [2] {
+            let statement = Statement(
+                process: UInt64(peer), time: 1, standing: .unknown, hears: [0])
+            member.linked(peer, statement, now: now)
+        }
+        while member.takeEffect() != nil {}
+        let request = Request(
+            number: OperationNumber(member: 2, worker: 0, count: 5), isRead: true, key: [7],
+            command: ModelCommand(.get).bytes)
+        member.receive(.forward(request, hops: 1), from: 2, now: now)
+        let wanted =
+            hasAnother
+            ? Member.Effect.send(peer: 3, .forward(request, hops: 2))
+            : .send(peer: 2, .decline(request.number))
+        #expect(member.takeEffect() == wanted)
+        #expect(member.takeEffect() == nil)
+    }
+
     @Test("What a peer refuses goes to it again with a later stamp, unless there is none")
     func refusals() throws {
         let end = VersionClock.last(of: .max)

@@ -119,9 +119,8 @@
             else { return member.receive(frame, from: peer, now: now) }
             member.receive(frame, from: peer, now: now)
             guard let again = member.operations[operation.request.number],
-                case .replicating(let replication) = again.progress
+                case .replicating = again.progress, let next = again.made?.state.stamp
             else { return }
-            let next = replication.state.stamp
             guard next > stamp, VersionClock.isPossible(next.version) else {
                 throw BrokenPromise("what was refused is sent again, and refused again")
             }

@@ -1,10 +1,17 @@
 import Cluster
 import EventLoop
+import Synchronization
+
+/// Whoever receives what comes by a link, on a thread and a loop of its own.
+protocol LinkServer: AnyObject, Sendable {
+    /// Has it look after a link that takes no more, or has ended. From any thread.
+    func requestAttention()
+}
 
 /// A connection to another member, once both have greeted each other: messages in, messages out.
 ///
 /// What is to be sent is appended by whoever has the member's lock, on any thread, and sent by them; everything
-/// else is the peers' thread's.
+/// else belongs to the thread of whoever serves the link.
 ///
 /// `@unchecked Sendable`: for that reason.
 final class PeerLink: @unchecked Sendable {
@@ -12,6 +19,7 @@ final class PeerLink: @unchecked Sendable {
     let process: UInt64
     /// Whether the other one is a front, with a number that it has here alone.
     let isFronts: Bool
+    let server: any LinkServer
     private let stream: EventLoop.Stream
     private var reader: FrameReader
     private var output: [UInt8] = []
@@ -25,27 +33,36 @@ final class PeerLink: @unchecked Sendable {
     private var writable: DescriptorEvent?
     /// Whether the peer's first statement has come.
     var isBegun = false
-    /// Whether something has come since `look`; nothing before the first look.
-    private var hasNews: Bool?
+    /// How often something has come, and how often it had at the last look.
+    private let receivedCount = Atomic<UInt64>(0)
+    private var lookedAtCount: UInt64?
+
+    /// Why one is closed, for operators.
+    static let hasEnded = "the link has ended"
+    static let isNotUnderstood = "what came cannot be understood"
+    static let isStuckForGood = "it does not take what it is sent"
 
     /// A peer that takes nothing of so much is as good as gone.
     private static let outputByteCountMax = 256 << 20
-    private static let inputByteCount = 256 << 10
+    /// So much is received at a time: others have their turn between.
+    private static let inputByteCount = 64 << 10
 
     init(
-        peer: Int, process: UInt64, isFronts: Bool, stream: consuming EventLoop.Stream,
+        peer: Int, process: UInt64, isFronts: Bool, server: any LinkServer,
+        stream: consuming EventLoop.Stream,
         frameByteCountMax: Int,
         received: [UInt8]
     ) {
         self.peer = peer
         self.process = process
         self.isFronts = isFronts
+        self.server = server
         self.stream = stream
         reader = FrameReader(frameByteCountMax: frameByteCountMax)
         reader.append(received.span.bytes)
     }
 
-    /// To be called on the peers' thread.
+    /// To be called on the thread of the loop.
     func attach(
         to loop: Loop, readable read: @escaping () -> Void, writable write: @escaping () -> Void
     ) throws(EventLoopError) {
@@ -64,7 +81,7 @@ final class PeerLink: @unchecked Sendable {
         writable = nil
     }
 
-    /// On the peers' thread, once somebody has found the link stuck.
+    /// On the server's thread, once somebody has found the link stuck.
     func waitUntilWritable() throws(EventLoopError) {
         if let writable, !writable.isEnabled { try writable.enable() }
     }
@@ -110,23 +127,25 @@ final class PeerLink: @unchecked Sendable {
     /// Reads what has come, at most so much as leaves others their turn; false when the link has ended.
     func receive() -> Bool {
         var isOpen = true
-        withUnsafeTemporaryAllocation(byteCount: Self.inputByteCount, alignment: 16) { room in
+        reader.append(byteCountMax: Self.inputByteCount) { room in
             switch stream.read(into: room) {
             case .bytes(let count):
-                if hasNews == false { hasNews = true }
-                let bytes = UnsafeRawBufferPointer(rebasing: room[..<count])
-                reader.append(bytes.bytes)
-            case .wouldBlock: break
-            case .ended, .failed: isOpen = false
+                receivedCount.wrappingAdd(1, ordering: .relaxed)
+                return count
+            case .wouldBlock: return 0
+            case .ended, .failed:
+                isOpen = false
+                return 0
             }
         }
         return isOpen
     }
 
-    /// Whether something has come since the last look; nothing at the first one.
+    /// Whether something has come since the last look; nothing at the first one. Of whoever has the lock.
     func look() -> Bool? {
-        defer { hasNews = false }
-        return hasNews
+        let count = receivedCount.load(ordering: .relaxed)
+        defer { lookedAtCount = count }
+        return lookedAtCount.map { $0 != count }
     }
 
     func next() throws(FrameError) -> PeerMessage? { try reader.next() }

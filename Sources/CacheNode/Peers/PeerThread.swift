@@ -3,12 +3,16 @@ import EventLoop
 import Logging
 import Synchronization
 
-/// The thread on which a member dials others, is dialled, receives what they send, and lets time go by.
+/// The thread on which a member dials others, is dialled, hears that they are there, and lets time go by. Frames come on
+/// the threads of the workers.
 ///
-/// `@unchecked Sendable`: other threads call `stop` only, which touches an atomic and the loop's wake-up.
-final class PeerThread: @unchecked Sendable {
+/// `@unchecked Sendable`: other threads call `stop` and `requestAttention` only, which touch an atomic and the loop's
+/// wake-up.
+final class PeerThread: LinkServer, @unchecked Sendable {
     private let peers: Peers
     private let context: NodeContext
+    /// By worker.
+    private let servers: [ServedLinks]
     private let loop: Loop
     private let logger: Logger
     let pulse = Pulse()
@@ -51,8 +55,11 @@ final class PeerThread: @unchecked Sendable {
     private static let backlog: Int32 = 128
     private static let frontCountMax = 1_000
 
-    init(_ peers: Peers, context: NodeContext) throws(EventLoopError) {
+    init(
+        _ peers: Peers, context: NodeContext, servers: [ServedLinks]
+    ) throws(EventLoopError) {
         self.peers = peers
+        self.servers = servers
         self.context = context
         logger = context.logger
         loop = try Loop()
@@ -110,7 +117,7 @@ final class PeerThread: @unchecked Sendable {
         dialling = [:]
         greetings = [:]
         for link in links.values {
-            link.detach()
+            letGo(link)
             peers.remove(link)
         }
         links = [:]
@@ -124,8 +131,10 @@ final class PeerThread: @unchecked Sendable {
 
     func stop() {
         isStopping.store(true, ordering: .relaxed)
-        peers.attention.withLock { $0?.wake() }
+        requestAttention()
     }
+
+    func requestAttention() { peers.attention.withLock { $0?.wake() } }
 
     // MARK: As time goes by
 
@@ -161,13 +170,14 @@ final class PeerThread: @unchecked Sendable {
 
     private func attend() {
         if isStopping.load(ordering: .relaxed) { return loop.stop() }
-        for (link, isBroken) in peers.linksToSee() {
+        for (link, isBroken) in peers.linksToSee(self) {
             if isBroken {
-                close(link, "it does not take what it is sent")
+                close(link, PeerLink.isStuckForGood)
             } else {
                 try? link.waitUntilWritable()
             }
         }
+        for (link, reason) in peers.takeEnded() { close(link, reason) }
         for (peer, lookup) in lookups {
             guard let found = lookup.found else { continue }
             lookups[peer] = nil
@@ -344,50 +354,61 @@ final class PeerThread: @unchecked Sendable {
         _ peer: Int, _ purpose: Greeting.Purpose, _ process: UInt64, isFronts: Bool,
         _ stream: consuming EventLoop.Stream, _ leftover: [UInt8]
     ) {
+        let served = purpose == .frames ? servers[peer % servers.count] : nil
         let link = PeerLink(
-            peer: peer, process: process, isFronts: isFronts, stream: stream,
+            peer: peer, process: process, isFronts: isFronts, server: served ?? self,
+            stream: stream,
             frameByteCountMax: context.spaces[0].configuration.itemByteCountMax + (64 << 10),
             received: leftover)
-        do {
-            try link.attach(to: loop) { [unowned self, unowned link] in
-                receive(link)
-            } writable: { [unowned self, unowned link] in
-                link.noteWritable()
-                peers.sendMore(link)
-                attend()
+        if served == nil {
+            do { try attach(link) } catch {
+                return logger.error("cannot watch a link: \(error)")
             }
-        } catch {
-            return logger.error("cannot watch a link: \(error)")
         }
         links[ObjectIdentifier(link)] = link
         if let old = peers.add(link, purpose: purpose) {
-            old.detach()
+            letGo(old)
             links[ObjectIdentifier(old)] = nil
         }
         if complaints.removeValue(forKey: peer) != nil || purpose == .frames {
             logger.notice("linked with \(configuration.name(of: peer))")
         }
-        if !leftover.isEmpty { takeReceived(link) }
+        if let served { served.take(link) } else if !leftover.isEmpty { takeReceived(link) }
+    }
+
+    /// One that has nothing but statements: who is there is known however busy the workers are.
+    private func attach(_ link: PeerLink) throws(EventLoopError) {
+        try link.attach(to: loop) { [unowned self, unowned link] in
+            receive(link)
+        } writable: { [unowned self, unowned link] in
+            link.noteWritable()
+            peers.sendMore(link)
+            attend()
+        }
     }
 
     private func receive(_ link: PeerLink) {
-        guard link.receive() else { return close(link, "the link has ended") }
+        guard link.receive() else { return close(link, PeerLink.hasEnded) }
         takeReceived(link)
     }
 
     private func takeReceived(_ link: PeerLink) {
-        if !peers.takeReceived(link) { close(link, "what came cannot be understood") }
+        if !peers.takeReceived(link) { close(link, PeerLink.isNotUnderstood) }
     }
 
     private func close(_ link: PeerLink, _ reason: String) {
         guard let kept = links.removeValue(forKey: ObjectIdentifier(link)) else { return }
         defer { withExtendedLifetime(kept) {} }
-        link.detach()
+        letGo(link)
         peers.remove(link)
         guard !link.isFronts else {
             return logger.notice("a front has gone: \(reason)")
         }
         complain(link.peer, reason)
+    }
+
+    private func letGo(_ link: PeerLink) {
+        if let served = link.server as? ServedLinks { served.letGo(link) } else { link.detach() }
     }
 
     private func complain(_ peer: Int, _ reason: String) {

@@ -8,8 +8,9 @@ import Synchronization
 /// This node as a member of a cluster that keeps each item on two nodes: the state machine, its store and its links,
 /// behind one lock.
 ///
-/// Workers ask; the peers' thread receives what others send, and lets time go by. Both carry out what follows while
-/// they have the lock, which is held for some microseconds. Reads of what may be read here do not take it.
+/// Workers ask, and receive what others send; the peers' thread hears that they are there, and lets time go by. They
+/// carry out what follows while they have the lock, which is held for some microseconds. Reads of what may be read here
+/// do not take it.
 ///
 /// `@unchecked Sendable`: everything that changes is reached with the lock held alone.
 final class Peers: @unchecked Sendable {
@@ -34,10 +35,11 @@ final class Peers: @unchecked Sendable {
     private var links: [Int: PeerLink] = [:]
     /// Those that have nothing but statements.
     private var statementLinks: [Int: PeerLink] = [:]
-    private var pending: [UInt64: Pending] = [:]
-    private var countOfClients: UInt64 = 0
+    private var pending = PendingRequests()
     /// The client whose request is being asked for, whom nobody has to wake up.
     private var asking: UInt64 = 0
+    /// The worker on whose thread frames are being taken.
+    private var serving: WorkerRecord?
     /// Those with something to send.
     private var owing: [PeerLink] = []
     /// Whether there are any, for who does not have the lock.
@@ -60,6 +62,8 @@ final class Peers: @unchecked Sendable {
     private let noted = Mutex<[[UInt8]]>([])
     private static let notedCountMax = 10_000
     private var surveys: [(peer: Int, number: UInt32)] = []
+    /// Links that have ended, and why: the peers' thread has to close them.
+    private var ended: [(link: PeerLink, reason: String)] = []
 
     init(_ configuration: PeerConfiguration) {
         self.configuration = configuration
@@ -204,11 +208,10 @@ final class Peers: @unchecked Sendable {
             let now = now
             let request = Pending(worker: worker, ticket: ticket, askedAt: now)
             guard let member else { return request }
-            countOfClients += 1
-            pending[countOfClients] = request
-            asking = countOfClients
-            body(member, countOfClients, now)
-            carryOutEffects()
+            let client = pending.insert(request)
+            asking = client
+            body(member, client, now)
+            carryOutEffects(now: now)
             asking = 0
             return request
         }
@@ -234,7 +237,7 @@ final class Peers: @unchecked Sendable {
         lock.withLock { _ in sendAll() }
     }
 
-    // MARK: The peers' thread
+    // MARK: Links
 
     /// A link is there. One that was there before has gone without a word.
     func add(_ link: PeerLink, purpose: Greeting.Purpose) -> PeerLink? {
@@ -282,8 +285,16 @@ final class Peers: @unchecked Sendable {
     }
 
     /// Everything that has come by a link; false when it is not to be understood.
-    func takeReceived(_ link: PeerLink) -> Bool {
+    ///
+    /// - Parameter worker: on whose thread this is, if it is one's: it sends what it led to at the end of its turn.
+    func takeReceived(_ link: PeerLink, on worker: WorkerRecord? = nil) -> Bool {
         lock.withLock { _ in
+            // Another one has taken its place.
+            guard links[link.peer] === link || statementLinks[link.peer] === link else {
+                return true
+            }
+            serving = worker
+            defer { serving = nil }
             let now = now
             var mayChangeStandings = false
             do {
@@ -307,7 +318,7 @@ final class Peers: @unchecked Sendable {
                         mayChangeStandings = mayChangeStandings || frame.mayChangeStandings
                         member?.receive(frame, from: link.peer, now: now)
                     }
-                    carryOutEffects()
+                    carryOutEffects(now: now)
                 }
             } catch {
                 context?.logger.error(
@@ -315,7 +326,7 @@ final class Peers: @unchecked Sendable {
                 return false
             }
             if mayChangeStandings { publish() }
-            sendAll()
+            if worker == nil { sendAll() }
             return true
         }
     }
@@ -365,17 +376,30 @@ final class Peers: @unchecked Sendable {
     }
 
     private func finish() {
-        carryOutEffects()
+        carryOutEffects(now: now)
         publish()
         sendAll()
     }
 
-    /// Those that somebody has to wait for, or to close: on the peers' thread.
-    func linksToSee() -> [(link: PeerLink, isBroken: Bool)] {
+    /// Those of a server that it has to wait for, or that have ended.
+    func linksToSee(_ server: any LinkServer) -> [(link: PeerLink, isBroken: Bool)] {
         lock.withLock { _ in
             (Array(links.values) + Array(statementLinks.values)).filter {
-                $0.isStuck || $0.isBroken
+                ($0.isStuck || $0.isBroken) && $0.server === server
             }.map { ($0, $0.isBroken) }
+        }
+    }
+
+    /// Called by whoever serves a link and has let go of it.
+    func noteEnded(_ link: PeerLink, _ reason: String) {
+        lock.withLock { _ in ended.append((link, reason)) }
+        attention.withLock { $0?.wake() }
+    }
+
+    func takeEnded() -> [(link: PeerLink, reason: String)] {
+        lock.withLock { _ in
+            defer { ended = [] }
+            return ended
         }
     }
 
@@ -422,19 +446,22 @@ final class Peers: @unchecked Sendable {
 
     // MARK: Effects
 
-    private func carryOutEffects() {
-        while let effect = member?.takeEffect() { carryOut(effect) }
+    private func carryOutEffects(now: UInt64) {
+        while let effect = member?.takeEffect() { carryOut(effect, now: now) }
     }
 
-    private func carryOut(_ effect: Member.Effect) {
+    private func carryOut(_ effect: Member.Effect, now: UInt64) {
         switch effect {
         case .reply(let client, let outcome):
-            guard let request = pending.removeValue(forKey: client) else { return }
-            if client != asking { waits.note(microseconds: now - min(now, request.askedAt)) }
-            request.end(.reply(outcome.reply), isAwaited: client != asking)
+            guard let request = pending.remove(client) else { return }
+            if client != asking {
+                waits.note(microseconds: now - min(now, request.askedAt))
+            }
+            request.end(.reply(outcome.reply), isAwaited: client != asking, on: serving)
         case .hangUp(let client):
             counts.hangUps += 1
-            pending.removeValue(forKey: client)?.end(.none, isAwaited: client != asking)
+            pending.remove(client)?.end(
+                .none, isAwaited: client != asking, on: serving)
         case .send(let peer, let frame):
             guard let link = links[peer] else { return }
             counts.note(sent: frame)
@@ -463,15 +490,13 @@ final class Peers: @unchecked Sendable {
 
     private func sendAll() {
         guard !owing.isEmpty else { return }
-        var needsAttention = false
         for link in owing {
             link.isOwing = false
             link.send()
-            if link.isStuck || link.isBroken { needsAttention = true }
+            if link.isStuck || link.isBroken { link.server.requestAttention() }
         }
         owing.removeAll(keepingCapacity: true)
         owes.store(false, ordering: .relaxed)
-        if needsAttention { attention.withLock { $0?.wake() } }
     }
 
     /// Lets workers know what they may read.

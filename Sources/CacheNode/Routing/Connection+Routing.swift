@@ -111,18 +111,17 @@ extension Connection.Step {
         case nil:
             // A long one takes longer on its way.
             let seconds = 1 + UInt64(bytes.count >> 22)
-            return .waits(waiting(ticket, executor, RoutedCommand(pending), seconds: seconds))
+            return .waits(
+                waiting(ticket, pending.askedAt, RoutedCommand(pending), seconds: seconds))
         }
     }
 
     /// The member answers in time, or says that it cannot; should it not, the connection ends a little later.
     private static func waiting(
-        _ ticket: Ticket, _ executor: borrowing Executor, _ command: any AwaitingCommand,
-        seconds: UInt64 = 1
+        _ ticket: Ticket, _ askedAt: UInt64, _ command: any AwaitingCommand, seconds: UInt64 = 1
     ) -> Waiting {
         Waiting(
-            ticket, until: executor.context.clock.nanoseconds() + seconds * 1_000_000_000,
-            lookingAt: nil, command)
+            ticket, until: (askedAt + seconds * 1_000_000) * 1_000, lookingAt: nil, command)
     }
 
     // MARK: All keys
@@ -144,7 +143,8 @@ extension Connection.Step {
             return .over
         case .some(.none): return .leads(.closed(.error))
         case nil:
-            return .waits(waiting(ticket, executor, RoutedCommand(pending, reply: reply)))
+            return .waits(
+                waiting(ticket, pending.askedAt, RoutedCommand(pending, reply: reply)))
         }
     }
 
@@ -183,7 +183,7 @@ extension Connection.Step {
         case .answered: return .over
         case .closes: return .leads(.closed(.error))
         // Each of its keys has its time.
-        case .waits: return .waits(waiting(ticket, executor, retrieval, seconds: 60))
+        case .waits: return .waits(waiting(ticket, peers.now, retrieval, seconds: 60))
         }
     }
 }

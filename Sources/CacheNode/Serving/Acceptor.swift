@@ -14,7 +14,7 @@ final class Acceptor {
     private var retry: Timer?
     private var resumption: WakeUp?
     private var countOfAccepted = 0
-    private static let acceptedPerTurn = 16
+    private static let acceptedPerTurn = 4
     private var nextWorker = 0
     private var pausedSince: ContinuousClock.Instant?
     /// Whether peers on other machines can connect.

@@ -60,13 +60,13 @@ package final class Node {
             throw NodeError(message: "cannot make an event loop: \(error)")
         }
         acceptor = Acceptor(context: context, workers: workers)
-        peerThread = try Self.makePeerThread(context, space)
+        peerThread = try Self.makePeerThread(context, space, workers)
         heartbeat = Heartbeat(
             of: context.workers.map(\.pulse) + [peerThread?.pulse].compactMap(\.self))
     }
 
     private static func makePeerThread(
-        _ context: NodeContext, _ space: Space
+        _ context: NodeContext, _ space: Space, _ workers: [Worker]
     ) throws(NodeError) -> PeerThread? {
         guard let peers = context.peers else { return nil }
         peers.prepare(
@@ -74,7 +74,8 @@ package final class Node {
             listener: ListenerIdentity(
                 space: space, rules: context.rules.listener, isUnixSocket: false))
         do {
-            return try PeerThread(peers, context: context)
+            return try PeerThread(
+                peers, context: context, servers: workers.compactMap(\.links))
         } catch {
             throw NodeError(message: "cannot make the members' event loop: \(error)")
         }

@@ -46,6 +46,8 @@ final class Worker: @unchecked Sendable {
     let commandsPerTurn: Int
     /// Those of no connection yet, because TLS has to be agreed on. There only with TLS.
     private var handshakes: Handshakes?
+    /// There only in a cluster that keeps copies.
+    private(set) var links: ServedLinks?
     /// Where small pieces of a reply become one record of TLS.
     let recordScratch: RecordScratch
 
@@ -61,8 +63,8 @@ final class Worker: @unchecked Sendable {
         var isStopping = false
     }
 
-    private static let arrivalsPerTurn = 16
-    private static let buriedPerTurn = 16
+    private static let arrivalsPerTurn = 4
+    private static let buriedPerTurn = 4
     /// Items that one turn of maintenance may move before connections get their turn again.
     private static let itemsPerTurn = 256
     /// Each holds a block of input, and what is in the caches must not be gone when it is executed.
@@ -83,6 +85,7 @@ final class Worker: @unchecked Sendable {
         loop = try Loop()
         let wakeUp = try WakeUp(loop: loop) { [unowned self] in
             readInbox()
+            links?.attend()
             readResumptions()
             scheduleWatchers()
             // Nobody may have anything to do: it has come around.
@@ -94,6 +97,11 @@ final class Worker: @unchecked Sendable {
         goOn = try Timer(loop: loop) { [unowned self] in maintain() }
         waits = Waits(context: context, loop: loop) { [unowned self] waiting, ending in
             sockets[waiting.ticket.descriptor]?.resume(waiting, ending, now: now())
+        }
+        links = context.peers.map {
+            ServedLinks($0, loop: loop, worker: record, logger: context.logger) {
+                [unowned self] in readResumptions()
+            }
         }
         loop.onEndOfTurn { [unowned(unsafe) self] in endTurn() }
         if let security = context.security {
@@ -120,6 +128,7 @@ final class Worker: @unchecked Sendable {
     func run() {
         loop.run()
         for socket in sockets.values { socket.detach() }
+        links?.close()
         handshakes?.close()
         watching.removeAll()
         limited.removeAll()

@@ -12,14 +12,16 @@ extension WorkerRecord {
     /// its command finds it; also for a wait that is over by now.
     ///
     /// What is on its way is bounded by the waits: whoever tells does so once for each.
-    func resume(_ ticket: Ticket, _ ending: WaitEnding = .ready) {
+    ///
+    /// - Parameter wakes: false on the worker's own thread, if that takes it before it waits.
+    func resume(_ ticket: Ticket, _ ending: WaitEnding = .ready, wakes: Bool = true) {
         precondition(ticket.worker == number, "another worker's ticket")
         let isFirst = resumptions.withLock { resumptions in
             resumptions.append(Resumption(ticket: ticket, ending: ending))
             return resumptions.count == 1
         }
         // Of several the first has woken it up.
-        if isFirst { attention.withLock { $0?.wake() } }
+        if isFirst, wakes { attention.withLock { $0?.wake() } }
     }
 
     /// What the worker has to see to now.

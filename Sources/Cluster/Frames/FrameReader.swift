@@ -30,6 +30,24 @@ package struct FrameReader {
         bytes.withUnsafeBytes { buffer.append(contentsOf: $0) }
     }
 
+    /// The same for what `receive` puts there: at most so much, and how much it was.
+    package mutating func append(
+        byteCountMax: Int, receive: (UnsafeMutableRawBufferPointer) -> Int
+    ) {
+        guard error == nil else { return }
+        if start > 0, start >= waitingByteCount { discardTaken() }
+        let needed = buffer.count + byteCountMax
+        // So that what comes in many pieces is moved a few times, not with each of them.
+        if needed > buffer.capacity { buffer.reserveCapacity(max(needed, buffer.capacity * 2)) }
+        buffer.append(addingCapacity: byteCountMax) { (room: inout OutputSpan<UInt8>) in
+            room.withUnsafeMutableBufferPointer { bytes, initializedCount in
+                let count = receive(UnsafeMutableRawBufferPointer(bytes))
+                precondition(count <= bytes.count, "more has come than there was room for")
+                initializedCount = count
+            }
+        }
+    }
+
     private mutating func discardTaken() {
         if waitingByteCount > 0 {
             buffer.removeSubrange(..<start)

@@ -1,26 +1,30 @@
 /// What came of the operations that were carried out last, so that one that is sent again is not carried out again.
-struct AppliedOperations: Sendable {
-    private var outcomes: [OperationNumber: Outcome] = [:]
+struct AppliedOperations {
+    private var outcomes = NumberTable<Outcome>()
     private var order: [OperationNumber] = []
     private var next = 0
     private let countMax: Int
+    /// Most are alike, and then one array is all of theirs.
+    private var last = Outcome([])
 
     init(countMax: Int) { self.countMax = countMax }
 
-    subscript(_ number: OperationNumber) -> Outcome? { outcomes[number] }
+    subscript(_ number: OperationNumber) -> Outcome? { outcomes[number.bits] }
 
     /// It did not become part of what both owners have: it is carried out again.
-    mutating func forget(_ number: OperationNumber) { outcomes[number] = nil }
+    mutating func forget(_ number: OperationNumber) { outcomes[number.bits] = nil }
 
     mutating func remember(_ number: OperationNumber, _ outcome: Outcome?) {
         guard let outcome, outcome.isRemembered else { return }
-        guard outcomes.updateValue(outcome, forKey: number) == nil else { return }
-        if order.count < countMax {
+        if outcome != last { last = outcome }
+        let isNew = outcomes[number.bits] == nil
+        if isNew, order.count < countMax {
             order.append(number)
-        } else {
-            outcomes[order[next]] = nil
+        } else if isNew {
+            outcomes[order[next].bits] = nil
             order[next] = number
             next = (next + 1) % countMax
         }
+        outcomes[number.bits] = last
     }
 }

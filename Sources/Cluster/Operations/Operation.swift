@@ -22,6 +22,10 @@ final class Operation {
     struct Replication: Equatable {
         var peer: Int
         var sequence: UInt32
+    }
+
+    /// What it has come to here.
+    struct Result {
         var outcome: Outcome
         var state: KeyState
     }
@@ -35,14 +39,22 @@ final class Operation {
     var hasParked = false
     /// The other owner was asked for what may have been evicted here.
     var hasFetched = false
+    /// Keys with one hash wait for each other as if they were one.
+    private(set) lazy var keyHash = Self.hash(of: request.key)
     /// What it made of the key when it was carried out here, if that is not at both owners.
-    var made: (outcome: Outcome, state: KeyState)?
+    var made: Result?
 
     init(_ request: Request, from origin: Origin, hops: UInt8 = 0, deadline: UInt64) {
         self.request = request
         self.origin = origin
         self.hops = hops
         self.deadline = deadline
+    }
+
+    static func hash(of key: [UInt8]) -> UInt64 {
+        var hasher = Hasher()
+        key.withUnsafeBytes { hasher.combine(bytes: $0) }
+        return UInt64(bitPattern: Int64(hasher.finalize()))
     }
 }
 
@@ -51,105 +63,98 @@ final class Operation {
 ///
 /// Of the changes of one key one is under way at a time; what comes behind it waits in the order in which it came.
 struct Operations {
-    private var all: [OperationNumber: Operation] = [:]
-    private var bySequence: [PeerSequence: Operation] = [:]
-    private var byKey: [Key: Operation] = [:]
-    private var queues: [Key: [OperationNumber]] = [:]
-    private var sequences: [Int: UInt32] = [:]
+    private var all = NumberTable<Operation>()
+    private var bySequence = NumberTable<Operation>()
+    private var byKey = NumberTable<Operation>()
+    private var queues: [UInt64: [OperationNumber]] = [:]
+    private var sequences = PeerTable<UInt32>()
 
-    private struct PeerSequence: Hashable {
+    private struct PeerSequence {
         let bits: UInt64
 
+        init(bits: UInt64) { self.bits = bits }
         init(_ peer: Int, _ sequence: UInt32) { bits = UInt64(peer) << 32 | UInt64(sequence) }
         var peer: Int { Int(bits >> 32) }
         var sequence: UInt32 { UInt32(truncatingIfNeeded: bits) }
     }
 
-    /// An array would be hashed byte by byte.
-    private struct Key: Hashable {
-        let bytes: [UInt8]
-
-        init(_ bytes: [UInt8]) { self.bytes = bytes }
-        func hash(into hasher: inout Hasher) {
-            bytes.withUnsafeBytes { hasher.combine(bytes: $0) }
-        }
-    }
-
-    subscript(_ number: OperationNumber) -> Operation? { all[number] }
+    subscript(_ number: OperationNumber) -> Operation? { all[number.bits] }
 
     var count: Int { all.count }
     var isEmpty: Bool { all.isEmpty }
 
-    mutating func insert(_ operation: Operation) { all[operation.request.number] = operation }
+    mutating func insert(_ operation: Operation) { all[operation.request.number.bits] = operation }
 
     mutating func move(_ operation: Operation, to progress: Operation.Progress) {
         leave(operation)
         operation.progress = progress
         guard case .replicating(let replication) = progress else { return }
-        bySequence[PeerSequence(replication.peer, replication.sequence)] = operation
-        byKey[Key(operation.request.key)] = operation
+        bySequence[PeerSequence(replication.peer, replication.sequence).bits] = operation
+        byKey[operation.keyHash] = operation
     }
 
     mutating func remove(_ number: OperationNumber) -> Operation? {
-        guard let operation = all.removeValue(forKey: number) else { return nil }
+        guard let operation = all.remove(number.bits) else { return nil }
         leave(operation)
         return operation
     }
 
     private mutating func leave(_ operation: Operation) {
         guard case .replicating(let replication) = operation.progress else { return }
-        bySequence[PeerSequence(replication.peer, replication.sequence)] = nil
-        let key = Key(operation.request.key)
-        if byKey[key] === operation { byKey[key] = nil }
+        bySequence[PeerSequence(replication.peer, replication.sequence).bits] = nil
+        if byKey[operation.keyHash] === operation { byKey[operation.keyHash] = nil }
     }
 
     // MARK: By key
 
-    /// Whether a change of this key is not at the peer yet: a read would show what may still be lost.
-    func isUnsettled(_ key: [UInt8]) -> Bool { !byKey.isEmpty && byKey[Key(key)] != nil }
+    /// Whether a change of a key with this hash is not at the peer yet: a read would show what may still be lost.
+    func isUnsettled(_ keyHash: UInt64) -> Bool { !byKey.isEmpty && byKey[keyHash] != nil }
 
-    /// Lets it wait until the key is settled.
-    mutating func queue(_ operation: Operation, behind key: [UInt8]) {
+    /// Lets it wait until its key is settled.
+    mutating func queue(_ operation: Operation) {
         move(operation, to: .queued)
-        queues[Key(key), default: []].append(operation.request.number)
+        queues[operation.keyHash, default: []].append(operation.request.number)
     }
 
     /// What waited for a key, in the order in which it came.
-    mutating func takeQueue(of key: [UInt8]) -> [OperationNumber] {
-        queues.isEmpty ? [] : queues.removeValue(forKey: Key(key)) ?? []
+    mutating func takeQueue(of keyHash: UInt64) -> [OperationNumber] {
+        queues.isEmpty ? [] : queues.removeValue(forKey: keyHash) ?? []
     }
 
     // MARK: By sequence
 
     mutating func nextSequence(_ peer: Int) -> UInt32 {
-        sequences[peer, default: 0] &+= 1
-        return sequences[peer, default: 0]
+        let sequence = (sequences[peer] ?? 0) &+ 1
+        sequences[peer] = sequence
+        return sequence
     }
 
-    func replication(
-        _ sequence: UInt32, by peer: Int
-    ) -> (operation: Operation, replication: Operation.Replication)? {
-        guard let operation = bySequence[PeerSequence(peer, sequence)],
-            case .replicating(let replication) = operation.progress
+    /// What waits for a peer to acknowledge this.
+    func replication(_ sequence: UInt32, by peer: Int) -> (Operation, Operation.Result)? {
+        guard let operation = bySequence[PeerSequence(peer, sequence).bits],
+            let made = operation.made
         else { return nil }
-        return (operation, replication)
+        return (operation, made)
     }
 
     /// What waits for a peer, in the order in which it was sent.
     func replications(
         to peer: Int
-    ) -> [(operation: Operation, replication: Operation.Replication)] {
-        bySequence.keys.filter { $0.peer == peer }.sorted { $0.bits < $1.bits }
-            .compactMap { replication($0.sequence, by: peer) }
+    ) -> [(sequence: UInt32, operation: Operation, made: Operation.Result)] {
+        bySequence.numbers.sorted().map(PeerSequence.init(bits:)).filter { $0.peer == peer }
+            .compactMap { number in
+                replication(number.sequence, by: peer).map { (number.sequence, $0, $1) }
+            }
     }
 
     // MARK: All
 
     /// In the order of their numbers, which of one member's is that in which they came.
-    var numbers: [OperationNumber] { all.keys.sorted { $0.bits < $1.bits } }
+    var numbers: [OperationNumber] { all.numbers.sorted().map(OperationNumber.init(bits:)) }
 
     func overdue(at now: UInt64) -> [OperationNumber] {
-        all.filter { now > $0.value.deadline }.map(\.key).sorted { $0.bits < $1.bits }
+        all.values.filter { now > $0.deadline }.map(\.request.number)
+            .sorted { $0.bits < $1.bits }
     }
 
     /// The peers that have not acknowledged something for too long. What is long, and what comes behind it, has
@@ -161,7 +166,7 @@ struct Operations {
             guard case .replicating(let replication) = operation.progress else { continue }
             let peer = replication.peer
             oldest[peer] = min(oldest[peer] ?? .max, operation.sentAt)
-            byteCounts[peer, default: 0] += replication.state.value.count
+            byteCounts[peer, default: 0] += operation.made?.state.value.count ?? 0
         }
         return Set(
             oldest.filter { peer, sentAt in
