@@ -286,7 +286,9 @@ final class Simulation<Store: SimulatedStore> {
             attend(site, event) { $0.take(survey, for: peer, number: number, now: self.now) }
         case .link(let first, let second): link(first, second)
         case .death(let first, let second, let session):
-            guard ways[first][second].session == session, ways[first][second].isCut else { return }
+            guard ways[first][second].session == session,
+                ways[first][second].isCut || sites[first].isStopped
+            else { return }
             note("both ends close the link \(first)-\(second)")
             breakLink(first, second, silently: false)
         case .broken(let number, let peer, let session):
@@ -358,6 +360,8 @@ final class Simulation<Store: SimulatedStore> {
             for client in asking { hungUp(client) }
             sites[victim].isStopped = true
             queue.push(.resume(victim), at: now + UInt64(length))
+            // Others close what nothing comes by.
+            for peer in sites.indices where peer != victim { closeLater(victim, peer) }
         case 2:
             let other =
                 (victim + Int.random(in: 1..<sites.count, using: &generator)) % sites.count
@@ -379,6 +383,10 @@ final class Simulation<Store: SimulatedStore> {
         ways[first][second].isCut = true
         ways[second][first].isCut = true
         breakLink(first, second, silently: silently ?? Bool.random(using: &generator))
+        closeLater(first, second)
+    }
+
+    private func closeLater(_ first: Int, _ second: Int) {
         queue.push(
             .death(first, second, session: ways[first][second].session),
             at: now + 2 * PairTimes().silence + delay(upTo: 50_000))
@@ -426,8 +434,15 @@ final class Simulation<Store: SimulatedStore> {
         sites[number].isStopped = false
         let waiting = sites[number].waiting
         sites[number].waiting = []
-        queue.push(.tick(number), at: now)
+        // What has come and its own clock are on different threads.
+        let ticksFirst = Bool.random(using: &generator)
+        if ticksFirst { handle(.tick(number)) }
         for event in waiting { handle(event) }
+        if !ticksFirst { queue.push(.tick(number), at: now) }
+        for peer in sites.indices where peer != number && !ways[peer][number].isOpen {
+            connect(
+                number, peer, within: [20_000, 300_000].randomElement(using: &generator) ?? 0)
+        }
     }
 
     // MARK: Clients

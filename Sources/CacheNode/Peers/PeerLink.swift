@@ -44,8 +44,10 @@ final class PeerLink: @unchecked Sendable {
 
     /// A peer that takes nothing of so much is as good as gone.
     private static let outputByteCountMax = 256 << 20
-    /// So much is received at a time: others have their turn between.
-    private static let inputByteCount = 64 << 10
+    /// So much is received at a time: what it leads to is done before others have their turn.
+    private static let inputByteCount = 16 << 10
+    /// The same while a long frame comes, which leads to nothing before its end.
+    private static let longInputByteCount = 256 << 10
 
     init(
         peer: Int, process: UInt64, isFronts: Bool, server: any LinkServer,
@@ -127,7 +129,9 @@ final class PeerLink: @unchecked Sendable {
     /// Reads what has come, at most so much as leaves others their turn; false when the link has ended.
     func receive() -> Bool {
         var isOpen = true
-        reader.append(byteCountMax: Self.inputByteCount) { room in
+        let isLong = reader.waitingByteCount > Self.inputByteCount
+        let byteCountMax = isLong ? Self.longInputByteCount : Self.inputByteCount
+        reader.append(byteCountMax: byteCountMax) { room in
             switch stream.read(into: room) {
             case .bytes(let count):
                 receivedCount.wrappingAdd(1, ordering: .relaxed)

@@ -4,8 +4,8 @@
 /// 32 bytes for each key; sorted, so that what is in one range of hashes is found without a search of all.
 package struct Survey: Sendable {
     /// Keys fall into so many ranges by the top bits of their hashes.
-    package static let rangeCount = 4_096
-    private static let shift: UInt64 = 64 - 12
+    package static let rangeCount = 8_192
+    private static let shift: UInt64 = 64 - 13
 
     /// By their hashes.
     let found: [SurveyedState]

@@ -175,6 +175,7 @@ package struct Pair: Sendable {
     package mutating func unlinked(now: UInt64) -> Consequences {
         // Not when it was heard: a connection that outlives a cut brings what was said before it.
         if isLinked { hasGone = now <= answeredAt + times.silence }
+        if hasGone { isCutOff = false }
         isLinked = false
         isCompared = false
         return [.rethinks]
@@ -345,6 +346,9 @@ package struct Pair: Sendable {
         tickedAt = now
         // This process was stopped: that its peers were silent meanwhile says nothing about them.
         if gap > times.lease / 2 { heardAt = max(heardAt, min(now, heardAt + gap)) }
+        // For so long that the peer may have gone on without it. The links may have ended meanwhile, and that says nothing
+        // about the peer either.
+        if gap > times.lease, standing == .together, !hasGone { isCutOff = true }
         switch standing {
         case .together:
             guard isSuspected(at: now), now >= promiseEnd else { return [] }
