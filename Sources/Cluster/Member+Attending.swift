@@ -82,11 +82,14 @@ extension Member {
         if counted.count > 1, !counted.contains(where: { $0.hears(at: now) }) {
             isolatedUntil = now + times.silence
         }
+        let earliest = operations.earliestChanges
         for peer in pairs.keys where !isFront {
             let others = pairs.contains { other, pair in
                 other != peer && pair.hears(at: now) && pair.peerHears(peer)
             }
-            pairs[peer]?.noteClock(store.clock, now: now)
+            // Of what is still on its way nobody knows whether both will have it.
+            let agreed = min(store.clock, max(earliest[peer] ?? .max, 1) - 1)
+            pairs[peer]?.noteClock(agreed, now: now)
             let wasUnknown = standing(to: peer) == .unknown
             let isIsolated = mayBeIsolated(from: peer, at: now)
             if let consequences = pairs[peer]?.tick(

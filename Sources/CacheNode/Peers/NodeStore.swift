@@ -223,6 +223,8 @@ final class NodeStore: ReplicaStore {
     }
 
     private func insertTombstone(_ key: [UInt8], hash: UInt64, _ stamp: Stamp, now: Moment) {
+        // Should it be forgotten, what was there before must not be taken for known.
+        shadows.remove(hash: hash)
         tombstones.insert(key, hash: hash, stamp, now: now.seconds)
         noteForgotten()
         write(.deletion, key, stamp, now: now)

@@ -11,10 +11,16 @@ struct Tombstones {
         let madeSeconds: UInt32
     }
 
+    private struct Place {
+        let hash: UInt64
+        let version: UInt64
+        let madeSeconds: UInt32
+    }
+
     /// By the hash that members agree on.
     private var byHash: [UInt64: Tombstone] = [:]
     /// In the order in which they were made; from `first` on.
-    private var order: [(hash: UInt64, madeSeconds: UInt32)] = []
+    private var order: [Place] = []
     private var first = 0
     private let countMax: Int
     /// Those that were dropped before their time, for want of room.
@@ -32,6 +38,10 @@ struct Tombstones {
     private static let secondsWhileWell: UInt32 = 60
     static let secondsMax: UInt32 = 24 * 3_600
     private static let countPerTurn = 5_000
+    /// Longer than anything waits to be acknowledged.
+    private static let secondsUnderWay: UInt32 = 2
+    /// So many times as many as there is room for may be under way.
+    private static let excess = 8
 
     /// Nothing is dropped meanwhile: somebody compares what there is.
     var isHeld = false
@@ -44,16 +54,22 @@ struct Tombstones {
 
     mutating func insert(_ key: [UInt8], hash: UInt64, _ stamp: Stamp, now: UInt32) {
         byHash[hash] = Tombstone(key: key, stamp: stamp, madeSeconds: now)
-        order.append((hash, now))
+        order.append(Place(hash: hash, version: stamp.version, madeSeconds: now))
         if order.count - first > 2 * byHash.count + 10_000 {
             // Of keys that were deleted, or changed, again and again.
-            order = order[first...].filter { byHash[$0.hash]?.madeSeconds == $0.madeSeconds }
-            first = 0
+            tidy()
         }
-        while byHash.count > countMax, !isHeld {
+        while byHash.count > countMax, !isHeld, !isOldestUnderWay(now: now) {
             dropOldest()
             droppedEarlyCount += 1
         }
+    }
+
+    /// Whether the other owner may not have acknowledged the oldest one yet, and be given up before it has: then what is
+    /// dropped would not count as forgotten.
+    private func isOldestUnderWay(now: UInt32) -> Bool {
+        isEverybodyHere && byHash.count <= Self.excess * countMax && first < order.count
+            && now <= order[first].madeSeconds + Self.secondsUnderWay
     }
 
     /// The key has an item again.
@@ -62,7 +78,11 @@ struct Tombstones {
     /// Something else says as much of these.
     mutating func removeAll(before stamp: Stamp) {
         byHash = byHash.filter { $0.value.stamp > stamp }
-        order = order[first...].filter { byHash[$0.hash]?.madeSeconds == $0.madeSeconds }
+        tidy()
+    }
+
+    private mutating func tidy() {
+        order = order[first...].filter { byHash[$0.hash]?.stamp.version == $0.version }
         first = 0
     }
 
@@ -77,11 +97,11 @@ struct Tombstones {
 
     private mutating func dropOldest() {
         guard first < order.count else { return }
-        let (hash, madeSeconds) = order[first]
+        let oldest = order[first]
         first += 1
         // It may have been replaced by a later one, which has a place of its own.
-        if let tombstone = byHash[hash], tombstone.madeSeconds == madeSeconds {
-            byHash[hash] = nil
+        if let tombstone = byHash[oldest.hash], tombstone.stamp.version == oldest.version {
+            byHash[oldest.hash] = nil
             if !isEverybodyHere { latestForgotten = max(latestForgotten, tombstone.stamp) }
         }
         if first > 4_096, first * 2 > order.count {

@@ -147,6 +147,18 @@ struct Operations {
             }
     }
 
+    /// By peer, when the first of the changes was made that it has not acknowledged, on the clock of versions.
+    var earliestChanges: PeerTable<UInt64> {
+        var earliest = PeerTable<UInt64>()
+        for operation in byKey.values {
+            guard case .replicating(let replication) = operation.progress, let made = operation.made
+            else { continue }
+            let time = VersionClock.microseconds(of: made.state.stamp.version)
+            earliest[replication.peer] = min(earliest[replication.peer] ?? .max, time)
+        }
+        return earliest
+    }
+
     // MARK: All
 
     /// In the order of their numbers, which of one member's is that in which they came.

@@ -415,7 +415,7 @@ package struct Pair: Sendable {
         return consequences
     }
 
-    /// To be called every few milliseconds, with the clock of versions.
+    /// To be called every few milliseconds, with the time on the clock of versions up to which both have all changes.
     package mutating func noteClock(_ clock: UInt64, now: UInt64) {
         // Not for as long as it takes to give it up: it may go on alone by then.
         if standing == .together, now < leaseEnd { agreedUntil = max(agreedUntil, clock) }
