@@ -59,6 +59,81 @@ struct MemberTests {
                 == "SERVER_ERROR object too large for cache\r\n")
     }
 
+    @Test("What is sent at once is answered as by one node, in its order, whoever is asked")
+    func pipelines() throws {
+        let cluster = try MemberCluster()
+        let front = try cluster.startFront()
+        let alone = try RunningNode.sojournd([])
+        let asked = try [
+            cluster.connect(0), cluster.connect(1), cluster.connect(2), front.connect(),
+        ]
+        var generator = SeededGenerator(seed: 4)
+        for (number, peer) in asked.enumerated() {
+            let judge = try alone.connect()
+            for round in 0..<12 {
+                // More than wait at a time; few keys, so that many come again before they are answered.
+                let keyCount = [3, 40, 400][round % 3]
+                let commands = (0..<150).map { _ in
+                    Self.command(
+                        on: "p\(number):\(Int.random(in: 0..<keyCount, using: &generator))",
+                        &generator)
+                }
+                let batch = commands.joined() + "mn"
+                let reply = try peer.ask(batch, until: "MN\r\n")
+                #expect(try reply == judge.ask(batch, until: "MN\r\n"), "\(batch)")
+            }
+            // In packets, some of which want no reply.
+            let packets = (0..<100).map { place in
+                let key = "b\(number):\(place / 2)"
+                return place % 2 == 0
+                    ? BinaryPacket.store(
+                        place % 4 == 0 ? 0x11 : 0x01, key, Array("\(place)".utf8),
+                        opaque: UInt32(place))
+                    : BinaryPacket(place % 3 == 0 ? 0x0D : 0x0C, key: key, opaque: UInt32(place))
+                        .bytes
+            }
+            let batch = packets.reduce([], +) + BinaryPacket(0x0A, opaque: 7).bytes
+            let member = try number < 3 ? cluster.connect(number) : front.connect()
+            let (ours, others) = try (
+                Self.replies(member, to: batch), Self.replies(alone.connect(), to: batch)
+            )
+            #expect(ours == others)
+            #expect(ours.count == 76)
+        }
+    }
+
+    private static func command(on key: String, _ generator: inout SeededGenerator) -> String {
+        let number = Int.random(in: 0..<1_000, using: &generator)
+        return switch Int.random(in: 0..<12, using: &generator) {
+        case 0, 1, 2: "set \(key) \(number) 0 3\r\n\(number % 900 + 100)\r\n"
+        case 3: "set \(key) 0 0 2 noreply\r\n\(number % 90 + 10)\r\n"
+        case 4: "add \(key) 1 0 1\r\n5\r\n"
+        case 5: "append \(key) 0 0 1\r\n1\r\n"
+        case 6: "delete \(key)\r\n"
+        case 7: "incr \(key) 3\r\n"
+        case 8: "mg \(key) v f O\(number)\r\n"
+        case 9: "ms \(key) 2 q\r\n42\r\n"
+        case 10: "get \(key) \(key)x\r\n"
+        default: number % 20 == 0 ? "nothing \(key)\r\n" : "get \(key)\r\n"
+        }
+    }
+
+    /// Headers and bodies of all replies up to that of a `noop`, without CAS uniques: each node makes its own.
+    private static func replies(_ peer: SocketPeer, to batch: [UInt8]) throws -> [[UInt8]] {
+        try peer.send(batch)
+        var replies: [[UInt8]] = []
+        while replies.last?[1] != 0x0A {
+            while peer.received.count < 24 { _ = peer.receive(milliseconds: 10_000) }
+            let body = peer.received[8..<12].reduce(0) { $0 << 8 | Int($1) }
+            while peer.received.count < 24 + body { _ = peer.receive(milliseconds: 10_000) }
+            var reply = Array(peer.received.prefix(24 + body))
+            peer.received.removeFirst(24 + body)
+            for place in 16..<24 { reply[place] = 0 }
+            replies.append(reply)
+        }
+        return replies
+    }
+
     @Test("Each member in turn is killed under load: nobody is logged out, nobody comes back")
     func kills() throws {
         let cluster = try MemberCluster()

@@ -16,11 +16,7 @@ extension Connection.Step {
         {
             return .over
         }
-        let shape = CommandShape.of(
-            input.bytes.span, isBinary: isBinary,
-            valueByteCountMax: executor.map.configuration.valueByteCountMax(keyByteCount: 1),
-            isFull: input.isFull)
-        switch shape {
+        switch shape(of: input, executor, isBinary: isBinary) {
         case .unknown: return .ends(.needsInput)
         case .local where !isBinary && isEndlessRetrieval(input): return refuseRetrieval(&output)
         case .local: break
@@ -30,7 +26,10 @@ extension Connection.Step {
                 && command.withKey(in: input.bytes.span) {
                     peers.mayRead($0, now: now)
                 }
-            if !isHere { return route(command, &input, &output, executor, peers) }
+            if !isHere {
+                return route(
+                    command, isBinary: isBinary, &input, &output, executor, peers, now: now)
+            }
         case .several(let keys):
             if !keys.isRead || !mayRead(keys, input.bytes.span, peers, now: now) {
                 return route(keys, &input, &output, executor, peers)
@@ -42,6 +41,15 @@ extension Connection.Step {
         return isBinary
             ? nextPacket(&input, &output, executor, isLogged: isLogged, now: now)
             : nextCommand(&input, &output, executor, isLogged: isLogged, now: now)
+    }
+
+    private static func shape(
+        of input: borrowing InputBuffer, _ executor: borrowing Executor, isBinary: Bool
+    ) -> CommandShape {
+        CommandShape.of(
+            input.bytes.span, isBinary: isBinary,
+            valueByteCountMax: executor.map.configuration.valueByteCountMax(keyByteCount: 1),
+            isFull: input.isFull)
     }
 
     /// Keys of a line that is longer than any buffer cannot be given to whom they belong.
@@ -72,8 +80,8 @@ extension Connection.Step {
     // MARK: One key
 
     private static func route(
-        _ command: KeyedCommand, _ input: inout InputBuffer, _ output: inout OutputBuffer,
-        _ executor: borrowing Executor, _ peers: Peers
+        _ command: KeyedCommand, isBinary: Bool, _ input: inout InputBuffer,
+        _ output: inout OutputBuffer, _ executor: borrowing Executor, _ peers: Peers, now: Moment
     ) -> Self {
         let key = command.withKey(in: input.bytes.span) { $0.withUnsafeBytes { Array($0) } }
         guard command.isWhole(in: input.bytes.span) else {
@@ -83,7 +91,45 @@ extension Connection.Step {
         }
         let bytes = Array(input.bytes.prefix(command.byteCount))
         input.use(command.byteCount)
-        return ask(command, key: key, bytes, &output, executor, peers)
+        let step = ask(command, key: key, bytes, &output, executor, peers)
+        if case .halts(.waiting(let waiting), _) = step, !input.isEmpty,
+            let routed = waiting.command as? RoutedCommand
+        {
+            askMore(
+                beside: routed, of: waiting.ticket, key: key, isRead: command.isRead,
+                isBinary: isBinary, &input, executor, peers, now: now)
+        }
+        return step
+    }
+
+    /// What comes behind a command that waits, and is others' to carry out, too, is asked for at the same time: of a
+    /// pipeline each command would wait for the one before. What is behind is carried out once all have their replies,
+    /// so is a second command on one of these keys, which is to see what the first one did.
+    private static func askMore(
+        beside first: RoutedCommand, of ticket: Ticket, key: [UInt8], isRead: Bool, isBinary: Bool,
+        _ input: inout InputBuffer, _ executor: borrowing Executor, _ peers: Peers, now: Moment
+    ) {
+        var keys = [key]
+        var readCount = isRead ? 1 : 0
+        while keys.count < RoutedCommand.countMax, readCount < RoutedCommand.readCountMax,
+            case .keyed(let command) = shape(of: input, executor, isBinary: isBinary),
+            command.isWhole(in: input.bytes.span)
+        {
+            let key = command.withKey(in: input.bytes.span) { key -> [UInt8]? in
+                // A read of what is here costs nothing, and has to come behind.
+                if command.isRead, peers.mayRead(key, now: now) { return nil }
+                return key.withUnsafeBytes { Array($0) }
+            }
+            guard let key, !keys.contains(key) else { return }
+            keys.append(key)
+            if command.isRead { readCount += 1 }
+            let bytes = Array(input.bytes.prefix(command.byteCount))
+            input.use(command.byteCount)
+            first.add(
+                peers.ask(
+                    key: key, isRead: command.isRead, command: bytes, worker: executor.worker,
+                    ticket: ticket))
+        }
     }
 
     static func of(

@@ -1,15 +1,25 @@
 import MemcacheProtocol
 
-/// A command whose outcome comes from the cluster: the reply is the client's as it is.
+/// Commands whose outcomes come from the cluster, of a pipeline or one alone: the replies are the client's as they are, in
+/// the order of the commands.
 final class RoutedCommand: AwaitingCommand {
-    private let pending: Pending
+    /// Those that have no reply yet, the next one last.
+    private var pending: [Pending]
     /// What its client is sent, where that is not the outcome's own.
     private let reply: [UInt8]?
 
+    /// So many of a connection's wait at the same time.
+    static let countMax = 64
+    /// Of those that may have long replies.
+    static let readCountMax = 16
+
     init(_ pending: Pending, reply: [UInt8]? = nil) {
-        self.pending = pending
+        self.pending = [pending]
         self.reply = reply
     }
+
+    /// One that comes behind.
+    func add(_ next: Pending) { pending.insert(next, at: 0) }
 
     /// It is carried out, whoever waits for it.
     var needsPeer: Bool { false }
@@ -19,14 +29,16 @@ final class RoutedCommand: AwaitingCommand {
         _ ending: WaitEnding, _ output: inout OutputBuffer, _ executor: borrowing Executor,
         now: Moment
     ) -> AwaitingStep {
-        switch pending.outcome {
-        case .reply(let bytes):
-            (reply ?? bytes).withUnsafeBytes { output.append($0) }
-            return .answered
-        case nil where ending == .ready: return .waits(lookingAt: nil)
-        // Whatever was said would be a lie: it may have been carried out.
-        case .some(.none), nil: return .closes
+        while let first = pending.last {
+            switch first.outcome {
+            case .reply(let bytes): (reply ?? bytes).withUnsafeBytes { output.append($0) }
+            case nil where ending == .ready: return .waits(lookingAt: nil)
+            // Whatever was said would be a lie: it may have been carried out.
+            case .some(.none), nil: return .closes
+            }
+            pending.removeLast()
         }
+        return .answered
     }
 
     func cancel() {}

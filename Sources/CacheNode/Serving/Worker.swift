@@ -350,7 +350,10 @@ final class Worker: @unchecked Sendable {
     private func callNext() { for locks in locks { locks.callNext() } }
 
     private func readResumptions() {
-        for resumption in record.takeResumptions() {
+        let resumptions = record.takeResumptions()
+        for (place, resumption) in resumptions.enumerated() {
+            // One look at a pipeline is enough for all that have come.
+            if place + 1 < resumptions.count, resumptions[place + 1] == resumption { continue }
             guard let socket = sockets[resumption.ticket.descriptor],
                 let waiting = socket.connection.state.waiting,
                 waiting.ticket == resumption.ticket

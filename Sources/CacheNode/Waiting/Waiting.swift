@@ -31,7 +31,7 @@ final class Waiting {
     private let end: UInt64
     /// When the command wants to look whether there is an outcome.
     private var look: UInt64?
-    private let command: any AwaitingCommand
+    let command: any AwaitingCommand
     private var isOver = false
     /// In the worker's queue; negative outside of it. The queue's own.
     var place = -1
