@@ -108,7 +108,7 @@
         }
 
         private func digests(_ record: FrameRecord) -> [UInt8] {
-            var digests = [UInt64](repeating: 0, count: 4_096 + record.hops)
+            var digests = [UInt64](repeating: 0, count: Survey.rangeCount + record.hops)
             var rest = record.body[...]
             while rest.count >= 10 {
                 let range = Int(rest[rest.startIndex]) | Int(rest[rest.startIndex + 1]) << 8

@@ -150,10 +150,10 @@ final class Connection {
     @inline(never)
     private func runRouted(_ commandsLeft: inout Int, now: Moment) -> Step {
         guard let peers else { return .over }
-        let readsAreOpen = peers.readsAreOpen
+        let readsAreOpenUntil = peers.readsAreOpenUntil
         return runAll(&commandsLeft) {
             Step.nextRouted(
-                &input, &output, executor, peers, readsAreOpen: readsAreOpen,
+                &input, &output, executor, peers, readsAreOpenUntil: readsAreOpenUntil,
                 isBinary: speaksBinary, isLogged: logsCommands, now: now)
         }
     }

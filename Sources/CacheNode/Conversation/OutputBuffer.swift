@@ -87,6 +87,14 @@ struct OutputBuffer: ~Copyable {
         end -= count
     }
 
+    /// Lets go of all that was not sent: its peer is told nothing any more.
+    mutating func abandon() {
+        for insert in inserts { map.unpin(insert.value) }
+        inserts = []
+        pinnedByteCount = 0
+        end = sent
+    }
+
     private mutating func grow(_ count: Int) {
         guard let old = memory else {
             if count <= BufferPool.blockByteCount {

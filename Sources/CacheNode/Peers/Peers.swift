@@ -139,9 +139,14 @@ final class Peers: @unchecked Sendable {
 
     // MARK: Workers
 
-    /// Whether any item that is here may be read now without asking whose it is. To be asked once what is to be read
-    /// for has arrived.
-    var readsAreOpen: Bool { ownsAllItems.isSet && gates.areAllOpen(at: now) }
+    /// Until when any item that is here may be read without asking whose it is; 0 for not now. To be asked once what is to
+    /// be read for has arrived, and the time to be looked at again once it was read: the thread may have been kept from
+    /// going on meanwhile.
+    var readsAreOpenUntil: UInt64 {
+        guard ownsAllItems.isSet else { return 0 }
+        let end = gates.allAreOpenUntil
+        return now < end ? end : 0
+    }
 
     /// Whether a change of a key, or of another one like it, is under way, and may still be lost.
     @inline(__always)
@@ -150,22 +155,27 @@ final class Peers: @unchecked Sendable {
         return gates.mayBeUnsettled(map.keyHash(key))
     }
 
-    /// Whether a read may be answered from this node's memory.
-    func mayRead(_ key: Span<UInt8>, now moment: Moment) -> Bool {
-        guard !mayBeUnsettled(key) else { return false }
+    /// Until when a read may be answered from this node's memory; 0 for not at all.
+    func mayReadUntil(_ key: Span<UInt8>, now moment: Moment) -> UInt64 {
+        guard !mayBeUnsettled(key) else { return 0 }
         let head = map?.copyHead(of: key, now: moment.seconds)
-        if head == nil || !readsAreOpen {
+        var end = head == nil ? 0 : readsAreOpenUntil
+        if end == 0 {
             let (first, second) = configuration.owners(key.withUnsafeBytes { Array($0) })
-            guard first == me || second == me else { return false }
+            guard first == me || second == me else { return 0 }
+            end = .max
             if let other = first == me ? second : first {
-                guard gates.isOpen(peer: other, isFirst: first == me, at: now) else { return false }
+                end = gates.isOpenUntil(peer: other, isFirst: first == me)
+                guard now < end else { return 0 }
             }
             // What is not here may be at the other owner.
-            if head == nil { return first == me && !evicted.value.load(ordering: .relaxed) }
+            if head == nil {
+                return first == me && !evicted.value.load(ordering: .relaxed) ? end : 0
+            }
         }
         // Of what is out of date one client is told to make it anew: whoever is in charge says who.
-        guard let head, !head.isStale else { return false }
-        return head.isProven || !provesByReading(key, now: moment)
+        guard let head, !head.isStale else { return 0 }
+        return head.isProven || !provesByReading(key, now: moment) ? end : 0
     }
 
     /// An item on probation that is old enough is proven by a read, of which its other owner has to know.
@@ -187,7 +197,7 @@ final class Peers: @unchecked Sendable {
     func ask(
         key: [UInt8], isRead: Bool, command: [UInt8], worker: WorkerRecord, ticket: Ticket
     ) -> Pending {
-        ask(worker: worker, ticket: ticket) { member, client, now in
+        ask(worker: worker, ticket: ticket, reads: isRead ? key : nil) { member, client, now in
             member.ask(client, key: key, isRead: isRead, command: command, now: now)
         }
     }
@@ -202,7 +212,8 @@ final class Peers: @unchecked Sendable {
     }
 
     private func ask(
-        worker: WorkerRecord, ticket: Ticket, _ body: (Member, Member.Client, UInt64) -> Void
+        worker: WorkerRecord, ticket: Ticket, reads key: [UInt8]? = nil,
+        _ body: (Member, Member.Client, UInt64) -> Void
     ) -> Pending {
         lock.withLock { _ in
             let now = now
@@ -211,11 +222,26 @@ final class Peers: @unchecked Sendable {
             let client = pending.insert(request)
             asking = client
             body(member, client, now)
-            carryOutEffects(now: now)
+            carryOutEffects(now: now, isTooLate: key.map { isTooLate($0, since: now) } ?? false)
             asking = 0
             return request
         }
     }
+
+    /// Whether what was read of a key may have been read when it was allowed no more: the thread was kept from going on,
+    /// and the other owner may have gone on without this one.
+    private func isTooLate(_ key: [UInt8], since then: UInt64) -> Bool {
+        let now = now
+        guard now > then + Self.unhurriedMicroseconds else { return false }
+        let (first, second) = configuration.owners(key)
+        guard first == me || second == me, let other = first == me ? second : first else {
+            return false
+        }
+        return now >= member?.readableUntil(with: other, isFirst: first == me) ?? 0
+    }
+
+    /// Less than what a lease is shorter than the promise it stands for.
+    private static let unhurriedMicroseconds: UInt64 = 5_000
 
     /// Lets go of the item of a key, wherever it is: what was to take its place is refused.
     func forget(_ key: Span<UInt8>, worker: WorkerRecord) {
@@ -317,6 +343,10 @@ final class Peers: @unchecked Sendable {
                         counts.note(received: frame)
                         mayChangeStandings = mayChangeStandings || frame.mayChangeStandings
                         member?.receive(frame, from: link.peer, now: now)
+                        if case .forward(let request, _) = frame, request.isRead {
+                            carryOutEffects(
+                                now: now, isTooLate: isTooLate(request.key, since: now))
+                        }
                     }
                     carryOutEffects(now: now)
                 }
@@ -446,8 +476,15 @@ final class Peers: @unchecked Sendable {
 
     // MARK: Effects
 
-    private func carryOutEffects(now: UInt64) {
-        while let effect = member?.takeEffect() { carryOut(effect, now: now) }
+    /// - Parameter isTooLate: whether what was read must not be told: nobody knows whether it is still so.
+    private func carryOutEffects(now: UInt64, isTooLate: Bool = false) {
+        while let effect = member?.takeEffect() {
+            switch effect {
+            case .reply(let client, _) where isTooLate: carryOut(.hangUp(client), now: now)
+            case .send(_, .outcome) where isTooLate: counts.hangUps += 1
+            default: carryOut(effect, now: now)
+            }
+        }
     }
 
     private func carryOut(_ effect: Member.Effect, now: UInt64) {

@@ -34,10 +34,11 @@ final class ReadGates: Sendable {
     /// Whether no member is away, who would have to hear of each change of its own.
     var isEverybodyHere: Bool { nobodyIsAway.value.load(ordering: .acquiring) != 0 }
 
-    func areAllOpen(at now: UInt64) -> Bool { now < timeOfAll.value.load(ordering: .acquiring) }
+    /// Until when all that both own with anybody may be read; 0 for not at all.
+    var allAreOpenUntil: UInt64 { timeOfAll.value.load(ordering: .acquiring) }
 
-    func isOpen(peer: Int, isFirst: Bool, at now: UInt64) -> Bool {
-        now < times[2 * peer + (isFirst ? 1 : 0)].value.load(ordering: .acquiring)
+    func isOpenUntil(peer: Int, isFirst: Bool) -> UInt64 {
+        times[2 * peer + (isFirst ? 1 : 0)].value.load(ordering: .acquiring)
     }
 
     private func counter(_ hash: UInt64) -> Gate {

@@ -3,13 +3,13 @@ import SessionMap
 
 /// The most frequent commands of all, where they cost hardly more than at a node by itself.
 extension Connection.Step {
-    /// `get`, `gets`, `gat` or `gats` of one key whose item is here, while all that is here may be read. False, and
-    /// nothing is done, of everything else.
+    /// `get`, `gets`, `gat` or `gats` of one key whose item is here, while all that is here may be read, as it may `until`
+    /// then. False, and nothing is told, of everything else.
     ///
     /// Both owners of a key may let it live longer: the later end counts, and the other one has a note of it.
     static func readHere(
         _ input: inout InputBuffer, _ output: inout OutputBuffer, _ executor: borrowing Executor,
-        _ peers: Peers, now: Moment
+        _ peers: Peers, until end: UInt64, now: Moment
     ) -> Bool {
         guard let newline = input.newline() else { return false }
         let bytes = input.bytes
@@ -34,6 +34,13 @@ extension Connection.Step {
             return use
         }
         guard let found else {
+            output.takeBack(output.pendingByteCount - pendingByteCount)
+            return false
+        }
+        // Kept from going on for longer, it may have read what is so no more; or what another thread has changed meanwhile,
+        // and may still be lost.
+        guard end == .max || peers.now < end, !peers.mayBeUnsettled(key) else {
+            if let pinned = found { executor.map.unpin(pinned) }
             output.takeBack(output.pendingByteCount - pendingByteCount)
             return false
         }

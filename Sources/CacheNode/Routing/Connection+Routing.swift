@@ -5,42 +5,48 @@ import SessionMap
 extension Connection.Step {
     /// What comes of the command at the input's start.
     ///
-    /// - Parameter readsAreOpen: see `Peers.readsAreOpen`.
+    /// - Parameter readsAreOpenUntil: see `Peers`.
     static func nextRouted(
         _ input: inout InputBuffer, _ output: inout OutputBuffer, _ executor: borrowing Executor,
-        _ peers: Peers, readsAreOpen: Bool, isBinary: Bool, isLogged: Bool, now: Moment
+        _ peers: Peers, readsAreOpenUntil: UInt64, isBinary: Bool, isLogged: Bool, now: Moment
     ) -> Self {
         guard !input.isEmpty else { return .ends(.needsInput) }
-        if readsAreOpen, !isBinary, !isLogged,
-            readHere(&input, &output, executor, peers, now: now)
+        if readsAreOpenUntil != 0, !isBinary, !isLogged,
+            readHere(&input, &output, executor, peers, until: readsAreOpenUntil, now: now)
         {
             return .over
         }
+        // Until when what is read may be told.
+        var end = UInt64.max
         switch shape(of: input, executor, isBinary: isBinary) {
         case .unknown: return .ends(.needsInput)
         case .local where !isBinary && isEndlessRetrieval(input): return refuseRetrieval(&output)
         case .local: break
         case .keyed(let command):
-            let isHere =
+            end =
                 command.isRead
-                && command.withKey(in: input.bytes.span) {
-                    peers.mayRead($0, now: now)
-                }
-            if !isHere {
+                ? command.withKey(in: input.bytes.span) { peers.mayReadUntil($0, now: now) } : 0
+            if end == 0 {
                 return route(
                     command, isBinary: isBinary, &input, &output, executor, peers, now: now)
             }
         case .several(let keys):
-            if !keys.isRead || !mayRead(keys, input.bytes.span, peers, now: now) {
-                return route(keys, &input, &output, executor, peers)
-            }
+            end = keys.isRead ? mayReadUntil(keys, input.bytes.span, peers, now: now) : 0
+            if end == 0 { return route(keys, &input, &output, executor, peers) }
         case .flush(let command) where executor.listener.isFlushAllowed:
             return route(command, isBinary: isBinary, &input, &output, executor, peers, now: now)
         case .flush: break
         }
-        return isBinary
+        let step =
+            isBinary
             ? nextPacket(&input, &output, executor, isLogged: isLogged, now: now)
             : nextCommand(&input, &output, executor, isLogged: isLogged, now: now)
+        guard end == .max || peers.now < end else {
+            // Nobody knows whether it is still so.
+            output.abandon()
+            return .leads(.closed(.error))
+        }
+        return step
     }
 
     private static func shape(
@@ -65,16 +71,15 @@ extension Connection.Step {
         return .leads(.closed(.error))
     }
 
-    private static func mayRead(
+    private static func mayReadUntil(
         _ keys: SeveralKeys, _ input: Span<UInt8>, _ peers: Peers, now: Moment
-    ) -> Bool {
+    ) -> UInt64 {
+        var end = UInt64.max
         var rest = keys.keys
-        while let key = rest.next(in: input) {
-            guard peers.mayRead(input.extracting(key.range), now: now) else {
-                return false
-            }
+        while let key = rest.next(in: input), end != 0 {
+            end = min(end, peers.mayReadUntil(input.extracting(key.range), now: now))
         }
-        return true
+        return end
     }
 
     // MARK: One key
@@ -117,7 +122,7 @@ extension Connection.Step {
         {
             let key = command.withKey(in: input.bytes.span) { key -> [UInt8]? in
                 // A read of what is here costs nothing, and has to come behind.
-                if command.isRead, peers.mayRead(key, now: now) { return nil }
+                if command.isRead, peers.mayReadUntil(key, now: now) != 0 { return nil }
                 return key.withUnsafeBytes { Array($0) }
             }
             guard let key, !keys.contains(key) else { return }
