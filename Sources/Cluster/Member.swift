@@ -155,13 +155,22 @@ package final class Member {
             other.origin = operation.origin
             return
         }
-        // It has come in a circle, as long as nobody knows who decides.
-        guard operations[number] == nil else { return }
+        if let known = operations[number] { return meet(operation, known) }
         operations.insert(operation)
         proceed(operation, now: now)
     }
 
     // MARK: Who decides
+
+    /// It has come in a circle, as long as nobody knows who decides, or by two ways. Whoever has sent it must not wait for this
+    /// member, which may wait for them: both look again.
+    private func meet(_ operation: Operation, _ known: Operation) {
+        if case .forwarded = known.progress { park(known) }
+        guard case .peer(let peer) = operation.origin, known.origin != operation.origin else {
+            return
+        }
+        effects.append(.send(peer: peer, .decline(operation.request.number)))
+    }
 
     func proceed(_ operation: Operation, now: UInt64) {
         let request = operation.request

@@ -1,5 +1,4 @@
 import EventLoop
-import Logging
 import Synchronization
 
 /// The links by which one worker receives other members' frames. A command that was passed on, and its outcome, need no
@@ -11,7 +10,6 @@ final class ServedLinks: LinkServer, @unchecked Sendable {
     private let peers: Peers
     private let loop: Loop
     private let worker: WorkerRecord
-    private let logger: Logger
     /// Goes on with what has come for the worker's connections.
     private let goOn: () -> Void
     private var links: [ObjectIdentifier: PeerLink] = [:]
@@ -24,13 +22,11 @@ final class ServedLinks: LinkServer, @unchecked Sendable {
     }
 
     init(
-        _ peers: Peers, loop: Loop, worker: WorkerRecord, logger: Logger,
-        goOn: @escaping () -> Void
+        _ peers: Peers, loop: Loop, worker: WorkerRecord, goOn: @escaping () -> Void
     ) {
         self.peers = peers
         self.loop = loop
         self.worker = worker
-        self.logger = logger
         self.goOn = goOn
     }
 

@@ -99,9 +99,7 @@ final class Worker: @unchecked Sendable {
             sockets[waiting.ticket.descriptor]?.resume(waiting, ending, now: now())
         }
         links = context.peers.map {
-            ServedLinks($0, loop: loop, worker: record, logger: context.logger) {
-                [unowned self] in readResumptions()
-            }
+            ServedLinks($0, loop: loop, worker: record) { [unowned self] in readResumptions() }
         }
         loop.onEndOfTurn { [unowned(unsafe) self] in endTurn() }
         if let security = context.security {
