@@ -132,11 +132,22 @@ extension Member {
             && store.stamp(of: state.key) == .none
     }
 
-    /// The peer knows something later: the change is made anew, above that.
+    /// The peer knows something later. It may have gone on without this member, which has made its change of what was there
+    /// before: so the change is made anew, of what the peer has. Should that be refused, too, it goes above it.
     private func refused(
         _ sequence: UInt32, by peer: Int, _ stamp: Stamp, now: UInt64
     ) {
         guard let (operation, made) = operations.replication(sequence, by: peer) else { return }
+        if !operation.wasRefused {
+            operation.wasRefused = true
+            operation.made = nil
+            applied.forget(operation.request.number)
+            settle(operation)
+            operations.move(operation, to: .fetching(from: peer))
+            operation.sentAt = now
+            return effects.append(
+                .send(peer: peer, .fetch(operation.request.number, key: operation.request.key)))
+        }
         guard let raised = store.raise(made.state.key, above: stamp), raised.stamp > stamp,
             VersionClock.isPossible(raised.stamp.version)
         else {

@@ -96,17 +96,40 @@ struct MemberTests {
         #expect(member.takeEffect() == nil)
     }
 
-    @Test("What a peer refuses goes to it again with a later stamp, unless there is none")
+    /// It may have gone on without this member, which knew of nothing.
+    @Test("What a peer refuses is made anew of what the peer has")
+    func refusal() throws {
+        let together = Together()
+        let (sequence, request) = try together.set(by: 9)
+        let later = KeyState(
+            key: [7], stamp: Stamp(birth: .max, version: 1 << 40), kind: .item, value: [5])
+        together.receive(.refuse(sequence: sequence, later.stamp))
+        #expect(together.effects() == [.send(peer: 0, .fetch(request.number, key: [7]))])
+        together.receive(.fetched(request.number, later))
+        guard case .send(0, .replicate(sequence + 1, _, _, let state)) = together.effects().first
+        else {
+            Issue.record("not made anew")
+            return
+        }
+        #expect(state.stamp > later.stamp)
+        together.receive(.acknowledge(sequence: sequence + 1))
+        #expect(together.effects() == [.reply(9, ModelOutcome(.stored).outcome)])
+    }
+
+    @Test("What a peer refuses twice goes to it again with a later stamp, unless there is none")
     func refusals() throws {
         let end = VersionClock.last(of: .max)
         for version in [1 << 40, end - 1 << 14, end, .max] as [UInt64] {
             let together = Together()
-            let (sequence, _) = try together.set(by: 9)
-            together.receive(
-                .refuse(sequence: sequence, Stamp(birth: .max, version: version)))
+            let (sequence, request) = try together.set(by: 9)
+            let stamp = Stamp(birth: .max, version: version)
+            together.receive(.refuse(sequence: sequence, stamp))
+            together.receive(.fetched(request.number, nil))
+            _ = together.effects()
+            together.receive(.refuse(sequence: sequence + 1, stamp))
             let effects = together.effects()
             if version < end {
-                guard case .send(0, .replicate(sequence + 1, _, _, let state)) = effects.first
+                guard case .send(0, .replicate(sequence + 2, _, _, let state)) = effects.first
                 else {
                     Issue.record("\(effects)")
                     continue

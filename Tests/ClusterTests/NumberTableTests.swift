@@ -24,7 +24,9 @@ import Testing
                         default: UInt64.random(in: 0 ... .max, using: &generator)
                         }
                     let value = [UInt8(truncatingIfNeeded: step)]
-                    #expect(table.update(value, for: number) == judge.updateValue(value, forKey: number))
+                    #expect(
+                        table.update(value, for: number) == judge.updateValue(value, forKey: number)
+                    )
                 } else if let known {
                     #expect(table[known] == judge[known])
                     #expect(table.remove(known) == judge.removeValue(forKey: known))

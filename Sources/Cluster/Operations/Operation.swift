@@ -39,6 +39,8 @@ final class Operation {
     var hasParked = false
     /// The other owner was asked for what may have been evicted here.
     var hasFetched = false
+    /// The other owner had a later state than what it was made of.
+    var wasRefused = false
     /// Keys with one hash wait for each other as if they were one.
     private(set) lazy var keyHash = Self.hash(of: request.key)
     /// What it made of the key when it was carried out here, if that is not at both owners.
