@@ -3,7 +3,8 @@ import Testing
 
 @testable import Cluster
 
-@Suite struct NumberTableTests {
+@Suite(.timeLimit(.minutes(10)))
+struct NumberTableTests {
     @Test("Values are found by their numbers as in a dictionary, whichever come and go")
     func dictionary() {
         var generator = SeededGenerator(seed: 3)
