@@ -87,13 +87,18 @@ extension Member {
                 if isNew { counts.notesRepaired += 1 }
                 return
             }
-            if isNew { counts.faultedIn += 1 }
+            if isNew, !operation.wasRefused { counts.faultedIn += 1 }
             operation.hasFetched = true
             proceed(operation, now: now)
         case .notes(let notes): take(notes, of: peer)
         case .replicate(let sequence, let number, let outcome, let state):
             if let later = store.apply(state) {
-                effects.append(.send(peer: peer, .refuse(sequence: sequence, later)))
+                // It was carried out here, too, while the two did not hear each other, and other changes have come since.
+                if let known = applied[number] {
+                    effects.append(.send(peer: peer, .outcome(number, known)))
+                } else {
+                    effects.append(.send(peer: peer, .refuse(sequence: sequence, later)))
+                }
             } else {
                 applied.remember(number, outcome)
                 effects.append(.send(peer: peer, .acknowledge(sequence: sequence)))
@@ -138,6 +143,8 @@ extension Member {
         _ sequence: UInt32, by peer: Int, _ stamp: Stamp, now: UInt64
     ) {
         guard let (operation, made) = operations.replication(sequence, by: peer) else { return }
+        // Nobody waits for it any more: it has never been, and what came instead was acknowledged.
+        guard operation.origin != .nobody else { return finish(operation, made.outcome) }
         if !operation.wasRefused {
             operation.wasRefused = true
             operation.made = nil
