@@ -124,7 +124,7 @@ struct SandboxTests {
         try wait(for: "the new passwords") {
             node.program.errors.contains("passwords read again: 1 users")
         }
-        #expect(node.program.errors.contains("certificates read again"))
+        try node.program.waitToSay("certificates read again")
         #expect(!node.program.errors.contains("cannot"), "\(node.program.errors)")
         #expect(try node.connect().ask("set auth 0 0 7\r\napp new") == "STORED\r\n")
         node.program.send(SIGTERM)

@@ -159,6 +159,16 @@ package final class Program {
         return true
     }
 
+    /// Waits until a line of its log is there: the log is written by a thread of its own, so that an
+    /// answer can come before it.
+    package func waitToSay(_ text: String) throws {
+        do {
+            try wait(for: text) { errors.contains(text) }
+        } catch {
+            throw Trouble("it does not say '\(text)' but: \(errors.suffix(4_000))")
+        }
+    }
+
     package func waitForExit(seconds: Double = 60) throws -> Exit {
         try wait(for: "the end of process \(processID)", seconds: seconds) { hasEnded }
         guard let exit else { throw Trouble("no exit status") }
