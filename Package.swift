@@ -266,3 +266,17 @@ let package = Package(
             swiftSettings: strict),
     ]
 )
+
+// One target of tests and what it needs, and nothing else: scripts/simulate builds it as a release.
+if let only = Context.environment["SOJOURN_ONLY"] {
+    var needed: Set<String> = []
+    var open = [only]
+    while let name = open.popLast() {
+        guard let target = package.targets.first(where: { $0.name == name }),
+            needed.insert(name).inserted
+        else { continue }
+        for case .byNameItem(let name, _) in target.dependencies { open.append(name) }
+    }
+    package.targets.removeAll { !needed.contains($0.name) }
+    package.products = []
+}

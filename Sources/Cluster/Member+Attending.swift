@@ -41,10 +41,9 @@ extension Member {
                 // The peer is in charge now, and this change may be lost: it decides once more.
                 let standing = standing(to: replication.peer)
                 guard standing == .behind || standing == .unknown else { continue }
-                applied.forget(number)
-                settle(operation)
-                operations.move(operation, to: .parked)
-                proceed(operation, now: now)
+                makeAnew(operation, now: now)
+            case .refused(let peer):
+                if !hears(peer, at: now) { makeAnew(operation, now: now) }
             case .queued: continue
             }
         }
@@ -71,17 +70,21 @@ extension Member {
 
     /// Whether this member knows of all keys that it owns what the others know.
     private var isServing: Bool {
-        !isFront && pairs.values.allSatisfy { $0.standing != .unknown && $0.standing != .behind }
+        !isFront
+            && pairs.allSatisfy { $0.value.standing != .unknown && $0.value.standing != .behind }
     }
 
     /// To be called every few milliseconds.
     package func tick(now: UInt64) {
         heardMembers = []
-        for (peer, pair) in pairs where pair.hears(at: now) { heardMembers.insert(peer) }
-        let counted = pairs.values.filter(\.isCountedOn)
-        if counted.count > 1, !counted.contains(where: { $0.hears(at: now) }) {
-            isolatedUntil = now + times.silence
+        for (peer, pair) in pairs where pair.hearsWell(at: now) { heardMembers.insert(peer) }
+        var countedOn = 0
+        var countedOnAndHeard = 0
+        for (_, pair) in pairs where pair.isCountedOn {
+            countedOn += 1
+            if pair.hears(at: now) { countedOnAndHeard += 1 }
         }
+        if countedOn > 1, countedOnAndHeard == 0 { isolatedUntil = now + times.silence }
         let earliest = operations.earliestChanges
         for peer in pairs.keys where !isFront {
             let others = pairs.contains { other, pair in
@@ -103,7 +106,7 @@ extension Member {
             statedAt = now
             for peer in pairs.keys + fronts.sorted() { state(to: peer, now: now) }
         }
-        store.isComparing = exchanges.values.contains(where: \.isOn)
+        store.isComparing = exchanges.contains { $0.value.isOn }
         attendOperations(now: now)
         attendFlushes(now: now)
         attendNotes(now: now)
@@ -116,9 +119,11 @@ extension Member {
     /// of the peer.
     private func mayBeIsolated(from peer: Int, at now: UInt64) -> Bool? {
         guard now >= isolatedUntil, let silent = pairs[peer]?.heardAt else { return true }
-        let others = pairs.filter { $0.key != peer && $0.value.isCountedOn }.map(\.value)
-        guard !others.isEmpty else { return nil }
-        return !others.contains { $0.answeredAt > silent + times.silence * 3 / 4 }
+        let isOther = { (other: Int, pair: Pair) in other != peer && pair.isCountedOn }
+        guard pairs.contains(where: isOther) else { return nil }
+        return !pairs.contains {
+            isOther($0, $1) && $1.answeredAt > silent + times.silence * 5 / 8
+        }
     }
 
     private func attendOperations(now: UInt64) {
@@ -126,6 +131,7 @@ extension Member {
         for peer in operations.slowPeers(at: now, slowness: times.slowness) {
             if pairs[peer]?.noteSlow() == true { counts.slowPeers += 1 }
         }
+        goAround(now: now)
         for number in operations.overdue(at: now) {
             guard let operation = operations[number] else { continue }
             if case .client(let client) = operation.origin { effects.append(.hangUp(client)) }

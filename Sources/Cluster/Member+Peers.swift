@@ -6,7 +6,10 @@ extension Member {
     /// A link is there, and the peer's first statement has come by it.
     package func linked(_ peer: Int, _ statement: Statement, now: UInt64) {
         flush(statement.flushed)
+        // The end of the link before it may not have been told.
+        endLink(peer)
         guard let consequences = pairs[peer]?.linked(statement, now: now) else { return }
+        askAgain(peer, now: now)
         // It has nothing to compare.
         guard !isFront else { return proceedParked(now: now) }
         if standing(to: peer) == .together { sendAgain(peer, now: now) }
@@ -18,10 +21,15 @@ extension Member {
     package func unlinked(_ peer: Int, now: UInt64) {
         if fronts.remove(peer) != nil { return }
         guard let consequences = pairs[peer]?.unlinked(now: now) else { return }
-        exchanges[peer]?.stop()
-        notes[peer]?.takeBack()
+        endLink(peer)
         carryOut(consequences, peer, now: now)
         proceedAwakened(now: now)
+    }
+
+    /// What was on its way may not have come, and does not come any more.
+    private func endLink(_ peer: Int) {
+        exchanges[peer]?.stop()
+        notes[peer]?.takeBack()
     }
 
     package func heard(_ peer: Int, _ statement: Statement, now: UInt64) {
@@ -48,6 +56,21 @@ extension Member {
         pairs[peer]?.isDead(at: now) ?? false
     }
 
+    /// What was asked for by an earlier link may not have come, nor the answer. Whoever has carried it out remembers that.
+    private func askAgain(_ peer: Int, now: UInt64) {
+        for number in operations.numbers {
+            guard let operation = operations[number] else { continue }
+            switch operation.progress {
+            case .forwarded(peer):
+                let hops = operation.hops + 1
+                effects.append(.send(peer: peer, .forward(operation.request, hops: hops)))
+            case .fetching(peer), .refused(peer):
+                effects.append(.send(peer: peer, .fetch(number, key: operation.request.key)))
+            default: continue
+            }
+        }
+    }
+
     /// What was not acknowledged before the link broke may not have come.
     private func sendAgain(_ peer: Int, now: UInt64) {
         for (sequence, operation, made) in operations.replications(to: peer) {
@@ -62,6 +85,7 @@ extension Member {
     }
 
     package func receive(_ frame: PeerFrame, from peer: Int, now: UInt64) {
+        if pairs[peer] != nil { framesHeardAt[peer] = now }
         switch frame {
         case .forward(let request, let hops):
             begin(
@@ -75,21 +99,29 @@ extension Member {
             guard let operation = operations[number],
                 operation.progress == .forwarded(to: peer)
             else { return }
+            operation.declinedBy = peer
             park(operation)
         case .fetch(let number, let key):
             effects.append(.send(peer: peer, .fetched(number, store.state(of: key))))
         case .fetched(let number, let state):
             let isNew = state.map { store.apply($0) == nil } ?? false
-            guard let operation = operations[number],
-                operation.progress == .fetching(from: peer)
-            else {
+            let operation = operations[number]
+            switch operation?.progress {
+            case .fetching(peer):
+                if isNew { counts.faultedIn += 1 }
+                operation?.hasFetched = true
+                if let operation { proceed(operation, now: now) }
+            case .refused(peer):
+                guard let operation, let refusal = operation.refusal else { return }
+                // Everything was let go there: what this was made of has gone, and so has what was made of it.
+                if state == nil, VersionClock.isPossible(refusal.version) {
+                    _ = store.apply(.tombstone(of: operation.request.key, refusal))
+                }
+                makeAnew(operation, now: now)
+            default:
                 // Because of a note; or too late, and then it does no harm.
                 if isNew { counts.notesRepaired += 1 }
-                return
             }
-            if isNew, !operation.wasRefused { counts.faultedIn += 1 }
-            operation.hasFetched = true
-            proceed(operation, now: now)
         case .notes(let notes): take(notes, of: peer)
         case .replicate(let sequence, let number, let outcome, let state):
             if let later = store.apply(state) {
@@ -145,12 +177,10 @@ extension Member {
         guard let (operation, made) = operations.replication(sequence, by: peer) else { return }
         // Nobody waits for it any more: it has never been, and what came instead was acknowledged.
         guard operation.origin != .nobody else { return finish(operation, made.outcome) }
-        if !operation.wasRefused {
-            operation.wasRefused = true
-            operation.made = nil
-            applied.forget(operation.request.number)
-            settle(operation)
-            operations.move(operation, to: .fetching(from: peer))
+        if operation.refusal == nil {
+            operation.refusal = stamp
+            // What was made stays known: it is not made once more, should the peer not answer any more.
+            operations.move(operation, to: .refused(by: peer))
             operation.sentAt = now
             return effects.append(
                 .send(peer: peer, .fetch(operation.request.number, key: operation.request.key)))
@@ -163,6 +193,14 @@ extension Member {
             return finish(operation, made.outcome)
         }
         replicate(operation, to: peer, made.outcome, raised, now: now)
+    }
+
+    /// Carries out once more what was refused, of what is here now. Unless something later has come, that is what it was.
+    func makeAnew(_ operation: Operation, now: UInt64) {
+        applied.forget(operation.request.number)
+        settle(operation)
+        operations.move(operation, to: .parked)
+        proceed(operation, now: now)
     }
 
     // MARK: Comparing

@@ -64,6 +64,8 @@ package final class Member {
     package internal(set) var counts = MemberCounts()
     var statedAt: UInt64 = 0
     var heardMembers: MemberSet = []
+    /// By peer, when anything has come but statements.
+    var framesHeardAt = PeerTable<UInt64>()
     /// Until then nobody is given up: all fell silent at once, and one that is heard again says nothing of the others.
     var isolatedUntil: UInt64 = 0
 
@@ -147,7 +149,7 @@ package final class Member {
         let number = operation.request.number
         if let outcome = applied[number] {
             // It has come another way, too. It may wait for the peer still, and answers then.
-            guard let other = operations[number], case .replicating = other.progress else {
+            guard let other = operations[number], other.peer != nil else {
                 return answer(operation.origin, number, outcome)
             }
             // A client of this member's own has nobody else to tell it.
@@ -208,27 +210,67 @@ package final class Member {
         guard operation.hops < Self.hopCountMax else {
             return park(operation)
         }
-        var origin: Int?
-        if case .peer(let peer) = operation.origin { origin = peer }
+        let sender = operation.origin.peer
+        let refuser = operation.declinedBy
+        operation.declinedBy = nil
+        if let next = nextHop(to: targets, avoiding: [sender, refuser], now: now) {
+            return forward(operation, to: next, now: now)
+        }
+        // Who has sent it decides, or is the only one who reaches who does.
+        let heard = targets.filter { $0 != refuser && hears($0, at: now) }
+        if let sender, heard.isEmpty ? reaches(sender, targets, now: now) : heard == [sender] {
+            return decline(operation, to: sender)
+        }
+        park(operation)
+    }
+
+    private func nextHop(to targets: [Int], avoiding avoided: [Int?], now: UInt64) -> Int? {
         let heard = targets.filter { hears($0, at: now) }
+        guard !heard.isEmpty else {
+            return pairs.keys.first { !avoided.contains($0) && reaches($0, targets, now: now) }
+        }
         // Who hears nobody else has just been cut off, and waits until it knows what it has missed.
         let hearing = heard.filter { pairs[$0]?.peerHearsOthers == true }
         let ordered =
             hearing.filter { pairs[$0]?.peerServes(isFront: isFront) == true } + hearing + heard
-        let next =
-            heard.isEmpty
-            ? pairs.keys.first { $0 != origin && reaches($0, targets, now: now) }
-            : ordered.first { $0 != origin }
-        guard let next else {
-            // Who has sent it decides, or is the only one who reaches who does.
-            if let origin, heard.isEmpty ? reaches(origin, targets, now: now) : heard == [origin] {
-                return decline(operation, to: origin)
-            }
-            return park(operation)
-        }
+        return ordered.first { !avoided.contains($0) }
+    }
+
+    private func forward(_ operation: Operation, to next: Int, now: UInt64) {
         operations.move(operation, to: .forwarded(to: next))
         operation.sentAt = now
         effects.append(.send(peer: next, .forward(operation.request, hops: operation.hops + 1)))
+    }
+
+    /// A read that was passed on to a peer that is heard, and of which nothing has come since but that it is there: it may be on
+    /// a link that is of no use, and goes another way, too.
+    ///
+    /// A change does not: where it comes to nothing that is remembered by who has carried it out, and nobody else. What is
+    /// still on its way could be carried out once more, and what has been stored since be deleted.
+    func goAround(now: UInt64) {
+        for number in operations.numbers {
+            guard let operation = operations[number], operation.request.isRead,
+                case .forwarded(let peer) = operation.progress,
+                operation.sentAt + times.silence / 4 < now,
+                (framesHeardAt[peer] ?? 0) < operation.sentAt
+            else { continue }
+            let (first, second) = owners(operation.request.key)
+            let others = [first, second].compactMap(\.self).filter { $0 != me && $0 != peer }
+            let sender = operation.origin.peer
+            let next =
+                others.first { $0 != sender && hears($0, at: now) }
+                ?? pairs.keys.first {
+                    $0 != peer && $0 != sender && reaches($0, [peer] + others, now: now)
+                }
+            guard let next else {
+                if let sender, reaches(sender, [peer] + others, now: now) {
+                    decline(operation, to: sender)
+                }
+                continue
+            }
+            counts.reroutes += 1
+            forward(operation, to: next, now: now)
+        }
     }
 
     /// Whether a peer can pass something on to one of these.
@@ -277,7 +319,9 @@ package final class Member {
             switch change {
             case .none: break
             case .note: note(request.key, for: peer)
-            case .state(let changed): tell(peer, changed, of: operation, outcome)
+            case .state(let changed):
+                if operation.made != nil { store.released(changed) }
+                tell(peer, changed, of: operation, outcome)
             }
         }
         finish(operation, outcome)
@@ -326,9 +370,9 @@ package final class Member {
 
     /// Takes it out of what is under way. What waited for its key goes on. False if it was out already.
     func end(_ operation: Operation) -> Bool {
-        let progress = operation.progress
+        let wasUnsettled = operation.peer != nil
         guard operations.remove(operation.request.number) != nil else { return false }
-        if case .replicating = progress { settle(operation) }
+        if wasUnsettled { settle(operation) }
         return true
     }
 

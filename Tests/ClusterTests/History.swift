@@ -24,8 +24,14 @@ struct HistoryCheck {
     private static let configurationCountMax = 100_000
 
     private struct Configuration: Hashable {
-        var done: [Bool]
+        /// A bit for each entry.
+        private var done: [UInt64]
         var value: [UInt8]?
+
+        init(entryCount: Int) { done = .init(repeating: 0, count: (entryCount + 63) / 64) }
+
+        func isDone(_ place: Int) -> Bool { done[place / 64] >> UInt64(place % 64) & 1 == 1 }
+        mutating func finish(_ place: Int) { done[place / 64] |= 1 << UInt64(place % 64) }
     }
 
     /// Of one key, in a cluster where everything was let go now and then.
@@ -57,7 +63,7 @@ struct HistoryCheck {
     }
 
     mutating func holds() -> Bool {
-        search(Configuration(done: .init(repeating: false, count: entries.count), value: nil))
+        search(Configuration(entryCount: entries.count))
     }
 
     private mutating func search(_ start: Configuration) -> Bool {
@@ -69,16 +75,16 @@ struct HistoryCheck {
                 return true
             }
             var earliestEnd = UInt64.max
-            for (place, entry) in entries.enumerated() where !present.done[place] {
+            for (place, entry) in entries.enumerated() where !present.isDone(place) {
                 guard entry.outcome != nil, let end = entry.end else { continue }
                 earliestEnd = min(earliestEnd, end)
             }
             if earliestEnd == .max { return true }
             for (place, entry) in entries.enumerated()
-            where !present.done[place] && entry.begin <= earliestEnd {
+            where !present.isDone(place) && entry.begin <= earliestEnd {
                 guard let value = Self.carryOut(entry, on: present.value) else { continue }
                 var next = present
-                next.done[place] = true
+                next.finish(place)
                 next.value = value.isEmpty ? nil : value
                 stack.append(next)
             }

@@ -9,6 +9,7 @@ struct MemberStage {
     var now: UInt64 = 10_000_000
     let times = PairTimes()
     private(set) var replies: [UInt64] = []
+    private(set) var outcomes: [ModelOutcome.Result] = []
     private(set) var hangUps: [UInt64] = []
     private(set) var sent: [PeerFrame] = []
 
@@ -24,7 +25,9 @@ struct MemberStage {
     mutating func take() {
         while let effect = member.takeEffect() {
             switch effect {
-            case .reply(let client, _): replies.append(client)
+            case .reply(let client, let outcome):
+                replies.append(client)
+                if let outcome = ModelOutcome(outcome) { outcomes.append(outcome.result) }
             case .hangUp(let client): hangUps.append(client)
             case .send(_, let frame): sent.append(frame)
             case .state(_, let statement):
@@ -76,6 +79,11 @@ struct MemberStage {
         member.ask(
             client, key: key, isRead: verb == .get,
             command: ModelCommand(verb, value: value).bytes, now: now)
+        take()
+    }
+
+    mutating func receive(_ frame: PeerFrame) {
+        member.receive(frame, from: 1, now: now)
         take()
     }
 

@@ -96,6 +96,50 @@ struct MemberTests {
         #expect(member.takeEffect() == nil)
     }
 
+    /// Statements and all else have links of their own, and a short cut may be the end of one of them.
+    @Test(
+        "What went to somebody of whom nothing comes but statements goes another way",
+        arguments: [false, true])
+    func secondWay(answersOthers: Bool) throws {
+        var now: UInt64 = 10_000_000
+        let owners: @Sendable ([UInt8]) -> (first: Int, second: Int?) = { _ in (0, 2) }
+        let member = Member(
+            me: 1, memberCount: 3, process: 1,
+            store: ModelStore(me: 1, memberCount: 3, owners: owners), now: now, owners: owners)
+        func state(_ peer: Int, isFirst: Bool = false) {
+            let statement = Statement(
+                process: UInt64(peer + 5), time: now, standing: .together, hears: [0, 1, 2])
+            if isFirst {
+                member.linked(peer, statement, now: now)
+            } else {
+                member.heard(peer, statement, now: now)
+            }
+        }
+        func forwards() -> [Int] {
+            var peers: [Int] = []
+            while let effect = member.takeEffect() {
+                if case .send(let peer, .forward) = effect { peers.append(peer) }
+            }
+            return peers
+        }
+        for peer in [0, 2] { state(peer, isFirst: true) }
+        member.ask(9, key: [7], isRead: true, command: ModelCommand(.get).bytes, now: now)
+        #expect(forwards() == [0])
+        // By another link it goes again.
+        state(0, isFirst: true)
+        #expect(forwards() == [0])
+        var later: [Int] = []
+        for _ in 0..<15 {
+            now += 10_000
+            for peer in [0, 2] { state(peer) }
+            if answersOthers { member.receive(.notes([]), from: 0, now: now) }
+            member.tick(now: now)
+            later += forwards()
+        }
+        #expect(later == (answersOthers ? [] : [2]))
+        #expect(member.counts.reroutes == (answersOthers ? 0 : 1))
+    }
+
     /// It may have gone on without this member, which knew of nothing.
     @Test("What a peer refuses is made anew of what the peer has")
     func refusal() throws {
@@ -116,10 +160,51 @@ struct MemberTests {
         #expect(together.effects() == [.reply(9, ModelOutcome(.stored).outcome)])
     }
 
+    /// A member appends to what was let go elsewhere; it would be there twice, or once on what has gone.
+    @Test("What a peer refuses because it has let everything go is made of nothing")
+    func refusedByFlush() throws {
+        var stage = MemberStage()
+        stage.comeTogether()
+        stage.ask(1, .set)
+        stage.acknowledge()
+        stage.ask(2, .append, value: [2])
+        guard case .replicate(let sequence, let number, _, let appended)? = stage.sent.last else {
+            Issue.record("nothing sent")
+            return
+        }
+        #expect(appended.value == [1, 2])
+        let flushed = Stamp(endOf: VersionClock.microseconds(of: appended.stamp.version) + 5)
+        stage.receive(.refuse(sequence: sequence, flushed))
+        // What comes behind it must not see what was refused.
+        stage.ask(3, .get)
+        #expect(stage.replies == [1])
+        stage.receive(.fetched(try #require(number), nil))
+        #expect(stage.outcomes.dropFirst() == [.notStored, .miss])
+        #expect(stage.store.state(of: [107])?.kind != .item)
+    }
+
+    @Test("What was refused by a peer that does not answer any more is done, once")
+    func refusedAndAlone() throws {
+        var stage = MemberStage()
+        stage.comeTogether()
+        stage.ask(1, .set)
+        stage.acknowledge()
+        stage.ask(2, .append, value: [2])
+        guard case .replicate(let sequence, _, _, let appended)? = stage.sent.last else {
+            Issue.record("nothing sent")
+            return
+        }
+        stage.receive(.refuse(sequence: sequence, appended.stamp))
+        stage.unlink()
+        stage.goOn(stage.times.silence + 100_000, isHeard: false)
+        #expect(stage.outcomes == [.stored, .stored])
+        #expect(stage.store.state(of: [107])?.value == [1, 2])
+    }
+
     @Test("What a peer refuses twice goes to it again with a later stamp, unless there is none")
     func refusals() throws {
         let end = VersionClock.last(of: .max)
-        for version in [1 << 40, end - 1 << 14, end, .max] as [UInt64] {
+        for version in [1 << 40, end - 3 << 14, end, .max] as [UInt64] {
             let together = Together()
             let (sequence, request) = try together.set(by: 9)
             let stamp = Stamp(birth: .max, version: version)

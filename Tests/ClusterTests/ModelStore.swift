@@ -97,8 +97,8 @@ final class ModelStore: SimulatedStore {
     }
 
     func apply(_ state: KeyState) -> Stamp? {
-        let known = max(states[state.key]?.stamp ?? .none, flushed)
-        guard state.stamp >= known else { return known }
+        let known = stamp(of: state.key)
+        guard state.stamp >= known, state.stamp > flushed else { return max(known, flushed) }
         states[state.key] = state
         versions.follow(
             microseconds: VersionClock.microseconds(of: state.stamp.version), now: wall)

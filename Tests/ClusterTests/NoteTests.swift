@@ -37,6 +37,19 @@ struct NoteTests {
         #expect(notes(stage).map(\.stamp) == [stamp, stamp])
     }
 
+    @Test("A peer that is linked with anew was not told what went by the link before")
+    func toldByTheNextLink() {
+        var stage = MemberStage()
+        stage.comeTogether()
+        stage.ask(1, .set)
+        stage.acknowledge()
+        stage.ask(2, .renew)
+        stage.goOn(1_100_000, isHeard: true)
+        stage.link()
+        stage.goOn(1_100_000, isHeard: true)
+        #expect(notes(stage).map(\.key) == [Self.key, Self.key])
+    }
+
     @Test("What was told long before a link ended is not told again")
     func toldOnce() {
         var stage = MemberStage()

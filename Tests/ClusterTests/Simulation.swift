@@ -80,7 +80,8 @@ final class Simulation<Store: SimulatedStore> {
     private var healedAt: UInt64 = 0
     private var requestsLeft: Int
     private var clientCount: UInt64 = 0
-    private(set) var hangUps = 0
+    /// By members that nothing was wrong with: these who asked were not answered in time.
+    private(set) var hangUpCount: UInt64 = 0
     private(set) var longestWait: UInt64 = 0
     private let wantsTrace: Bool
 
@@ -195,7 +196,12 @@ final class Simulation<Store: SimulatedStore> {
         while let effect = sites[site].member?.takeEffect() {
             switch effect {
             case .reply(let client, let outcome): answered(client, outcome)
-            case .hangUp(let client): answered(client, nil)
+            case .hangUp(let client):
+                if !sites[site].isUnplugged {
+                    hangUpCount += 1
+                    note("\(site) hangs up on client \(client)")
+                }
+                answered(client, nil)
             case .send(let peer, let frame):
                 note("\(site) -> \(peer): \(brief(frame))")
                 let arrival = max(ways[site][peer].lastArrival, now + delay())
@@ -497,7 +503,6 @@ final class Simulation<Store: SimulatedStore> {
             history[place].verb == .flush
                 ? ModelOutcome(.stored) : Store.outcome($0, of: history[place].verb)
         }
-        if outcome == nil { hangUps += 1 }
         longestWait = max(longestWait, now - history[place].begin)
         note("client \(client) is told \(outcome.map { "\($0.reply)" } ?? "nothing")")
     }
@@ -533,12 +538,23 @@ final class Simulation<Store: SimulatedStore> {
 
 /// Events in the order of their times; of those of one time, in the order in which they were made.
 private struct EventQueue<Event> {
-    private var heap: [(time: UInt64, order: UInt64, event: Event)] = []
+    private struct Place {
+        var time: UInt64
+        var order: UInt64
+        var slot: Int
+    }
+
+    private var heap: [Place] = []
     private var count: UInt64 = 0
+    /// Events do not move with their places: they are large.
+    private var events: [Event?] = []
+    private var free: [Int] = []
 
     mutating func push(_ event: Event, at time: UInt64) {
         count += 1
-        heap.append((time, count, event))
+        let slot = free.popLast() ?? events.count
+        if slot == events.count { events.append(event) } else { events[slot] = event }
+        heap.append(Place(time: time, order: count, slot: slot))
         var place = heap.count - 1
         while place > 0, precedes(place, (place - 1) / 2) {
             heap.swapAt(place, (place - 1) / 2)
@@ -547,13 +563,15 @@ private struct EventQueue<Event> {
     }
 
     mutating func pop() -> (time: UInt64, event: Event)? {
-        guard let first = heap.first else { return nil }
+        guard let first = heap.first, let event = events[first.slot] else { return nil }
+        events[first.slot] = nil
+        free.append(first.slot)
         heap.swapAt(0, heap.count - 1)
         heap.removeLast()
         var place = 0
         while true {
             var least = place
-            for child in [2 * place + 1, 2 * place + 2]
+            for child in 2 * place + 1...2 * place + 2
             where child < heap.count && precedes(child, least) {
                 least = child
             }
@@ -561,7 +579,7 @@ private struct EventQueue<Event> {
             heap.swapAt(place, least)
             place = least
         }
-        return (first.time, first.event)
+        return (first.time, event)
     }
 
     private func precedes(_ first: Int, _ second: Int) -> Bool {

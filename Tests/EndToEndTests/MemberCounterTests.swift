@@ -11,7 +11,8 @@ struct MemberCounterTests {
         "members_current", "members_away", "takeovers", "peer_slow", "served_alone",
         "cmd_forwarded", "reads_foreign", "reads_checked", "reads_faulted_in", "notes_sent",
         "notes_applied", "notes_repaired", "cmd_forwarded_here", "ops_under_way",
-        "ops_parked", "ops_unknown", "repl_sent", "writes_single_copy", "repl_applied",
+        "ops_parked", "ops_rerouted", "ops_unknown", "repl_sent", "writes_single_copy",
+        "repl_applied",
         "repl_older", "repl_refused", "conflicts", "catchup_sent", "catchup_items", "tombstones",
         "tombstones_dropped_early", "tombstones_won", "tombstones_assumed",
     ]

@@ -248,7 +248,10 @@ struct MemberMistakeTests {
         let second = try Program(
             try RunningNode.sojourndPath(),
             user + ["--cluster", other, "--name", "c", "-v", "-p", "21099", "-l", cluster.host])
-        defer { unlink("/dev/shm/sojourn-\(getpid())-\(cluster.host)-double") }
+        defer {
+            let file = "/dev/shm/sojourn-\(getpid())-\(cluster.host)-double"
+            for name in [file, file + ".deletions"] { unlink(name) }
+        }
         try wait(for: "the second one to be linked") { second.errors.contains("linked with") }
         for count in 0..<40 {
             for key in [key, others] {

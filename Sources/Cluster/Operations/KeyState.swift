@@ -27,6 +27,10 @@ package struct KeyState: Equatable, Sendable {
         self.marks = marks
         self.value = value
     }
+
+    static func tombstone(of key: [UInt8], _ stamp: Stamp) -> KeyState {
+        KeyState(key: key, stamp: stamp, kind: .tombstone)
+    }
 }
 
 /// What a request has made of a key.

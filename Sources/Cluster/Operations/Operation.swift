@@ -5,6 +5,10 @@ final class Operation {
         case peer(Int)
         /// Who has asked was hung up on.
         case nobody
+
+        var peer: Int? {
+            if case .peer(let peer) = self { peer } else { nil }
+        }
     }
 
     enum Progress: Equatable {
@@ -17,6 +21,8 @@ final class Operation {
         case fetching(from: Int)
         /// Carried out here; the peer has to have it, too.
         case replicating(Replication)
+        /// Carried out here, and refused by the peer, which is asked for what it has: then it is carried out once more.
+        case refused(by: Int)
     }
 
     struct Replication: Equatable {
@@ -36,11 +42,13 @@ final class Operation {
     var deadline: UInt64
     fileprivate(set) var progress = Progress.parked
     var sentAt: UInt64 = 0
+    /// Who could do nothing with it: somebody else comes first the next time.
+    var declinedBy: Int?
     var hasParked = false
     /// The other owner was asked for what may have been evicted here.
     var hasFetched = false
-    /// The other owner had a later state than what it was made of.
-    var wasRefused = false
+    /// What the other owner had that was later than what it was made of.
+    var refusal: Stamp?
     /// Keys with one hash wait for each other as if they were one.
     private(set) lazy var keyHash = Self.hash(of: request.key)
     /// What it made of the key when it was carried out here, if that is not at both owners.
@@ -51,6 +59,15 @@ final class Operation {
         self.origin = origin
         self.hops = hops
         self.deadline = deadline
+    }
+
+    /// Who does not have yet what it made of its key here.
+    var peer: Int? {
+        switch progress {
+        case .replicating(let replication): replication.peer
+        case .refused(let peer): peer
+        case .parked, .queued, .forwarded, .fetching: nil
+        }
     }
 
     static func hash(of key: [UInt8]) -> UInt64 {
@@ -90,9 +107,13 @@ struct Operations {
     mutating func move(_ operation: Operation, to progress: Operation.Progress) {
         leave(operation)
         operation.progress = progress
-        guard case .replicating(let replication) = progress else { return }
-        bySequence[PeerSequence(replication.peer, replication.sequence).bits] = operation
-        byKey[operation.keyHash] = operation
+        switch progress {
+        case .replicating(let replication):
+            bySequence[PeerSequence(replication.peer, replication.sequence).bits] = operation
+            byKey[operation.keyHash] = operation
+        case .refused: byKey[operation.keyHash] = operation
+        case .parked, .queued, .forwarded, .fetching: break
+        }
     }
 
     mutating func remove(_ number: OperationNumber) -> Operation? {
@@ -102,8 +123,12 @@ struct Operations {
     }
 
     private mutating func leave(_ operation: Operation) {
-        guard case .replicating(let replication) = operation.progress else { return }
-        bySequence[PeerSequence(replication.peer, replication.sequence).bits] = nil
+        switch operation.progress {
+        case .replicating(let replication):
+            bySequence[PeerSequence(replication.peer, replication.sequence).bits] = nil
+        case .refused: break
+        case .parked, .queued, .forwarded, .fetching: return
+        }
         if byKey[operation.keyHash] === operation { byKey[operation.keyHash] = nil }
     }
 
@@ -153,10 +178,9 @@ struct Operations {
     var earliestChanges: PeerTable<UInt64> {
         var earliest = PeerTable<UInt64>()
         for operation in byKey.values {
-            guard case .replicating(let replication) = operation.progress, let made = operation.made
-            else { continue }
+            guard let peer = operation.peer, let made = operation.made else { continue }
             let time = VersionClock.microseconds(of: made.state.stamp.version)
-            earliest[replication.peer] = min(earliest[replication.peer] ?? .max, time)
+            earliest[peer] = min(earliest[peer] ?? .max, time)
         }
         return earliest
     }

@@ -134,6 +134,12 @@ package struct Pair: Sendable {
 
     package func hears(at now: UInt64) -> Bool { isLinked && now < heardAt + times.silence }
 
+    /// What others are told of it: they give up whom they do not hear themselves only if nobody else hears it, and should not
+    /// have to wait for somebody who has heard it a moment later than they have.
+    package func hearsWell(at now: UInt64) -> Bool {
+        isLinked && now < heardAt + times.silence * 3 / 4
+    }
+
     /// Whether the peer serves, as far as is known.
     package var isCountedOn: Bool { standing == .together && !hasGone }
 

@@ -1,24 +1,37 @@
 /// Values by members' numbers, which are small: an array costs less than a dictionary.
 struct PeerTable<Value>: Sequence {
     private var slots: [Value?] = []
+    /// In ascending order.
+    private(set) var keys: [Int] = []
 
     subscript(peer: Int) -> Value? {
         get { slots.indices.contains(peer) ? slots[peer] : nil }
         _modify {
             while slots.count <= peer { slots.append(nil) }
+            let wasThere = slots[peer] != nil
+            defer {
+                if (slots[peer] != nil) != wasThere {
+                    keys = slots.indices.filter { slots[$0] != nil }
+                }
+            }
             yield &slots[peer]
         }
     }
 
-    /// In ascending order.
-    var keys: [Int] { slots.indices.filter { slots[$0] != nil } }
-    var values: [Value] { slots.compactMap(\.self) }
+    struct Iterator: IteratorProtocol {
+        fileprivate let table: PeerTable
+        fileprivate var place = 0
 
-    func makeIterator() -> AnyIterator<(key: Int, value: Value)> {
-        var rest = keys.makeIterator()
-        return AnyIterator {
-            guard let peer = rest.next(), let value = self[peer] else { return nil }
-            return (peer, value)
+        mutating func next() -> (key: Int, value: Value)? {
+            while place < table.keys.count {
+                let key = table.keys[place]
+                place += 1
+                if let value = table.slots[key] { return (key, value) }
+            }
+            return nil
         }
     }
+
+    /// In ascending order of the members' numbers.
+    func makeIterator() -> Iterator { Iterator(table: self) }
 }
