@@ -267,10 +267,10 @@ let package = Package(
     ]
 )
 
-// One target of tests and what it needs, and nothing else: scripts/simulate builds it as a release.
+// Some targets of tests and what they need, and nothing else: scripts/simulate and scripts/mutants build them so.
 if let only = Context.environment["SOJOURN_ONLY"] {
     var needed: Set<String> = []
-    var open = [only]
+    var open = only.split(separator: ",").map(String.init)
     while let name = open.popLast() {
         guard let target = package.targets.first(where: { $0.name == name }),
             needed.insert(name).inserted

@@ -11,7 +11,9 @@ import collections, json, os, random, select, socket, sys, threading, time, zlib
 
 CONNECT_SECONDS = 1
 PATIENCE_SECONDS = 3
-DOUBT_SECONDS = 5
+# What was sent to a member that was stopped is carried out when it goes on, though nobody waits for it any more: so much
+# longer than the longest stop.
+DOUBT_SECONDS = 40
 # By a second visit of that age it is known that a session is no bot's.
 PROOF_SECONDS = 2.5
 SLOW_SECONDS = 0.2

@@ -63,7 +63,8 @@ extension Member {
         }
         guard
             let statement = pairs[peer]?.statement(
-                hears: heardMembers, clock: store.clock, flushed: store.flushed, now: now)
+                hears: heardMembers, clock: store.clock, flushed: store.flushed,
+                agreed: agreedUntil[peer] ?? 0, now: now)
         else { return }
         effects.append(.state(peer: peer, statement))
     }
@@ -92,7 +93,8 @@ extension Member {
             }
             // Of what is still on its way nobody knows whether both will have it.
             let agreed = min(store.clock, max(earliest[peer] ?? .max, 1) - 1)
-            pairs[peer]?.noteClock(agreed, now: now)
+            agreedUntil[peer] = agreed
+            pairs[peer]?.noteAgreed(agreed, now: now)
             let wasUnknown = standing(to: peer) == .unknown
             let isIsolated = mayBeIsolated(from: peer, at: now)
             if let consequences = pairs[peer]?.tick(

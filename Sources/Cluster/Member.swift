@@ -64,6 +64,8 @@ package final class Member {
     package internal(set) var counts = MemberCounts()
     var statedAt: UInt64 = 0
     var heardMembers: MemberSet = []
+    /// Up to when, on the clock of versions, each peer has all changes that were made here. At the last tick.
+    var agreedUntil = PeerTable<UInt64>()
     /// By peer, when anything has come but statements.
     var framesHeardAt = PeerTable<UInt64>()
     /// Until then nobody is given up: all fell silent at once, and one that is heard again says nothing of the others.

@@ -1,3 +1,4 @@
+import Glibc
 import Synchronization
 import Testing
 
@@ -9,6 +10,20 @@ struct NodeThreadTests {
         let counts: Mutex<[Int]>
 
         init(_ count: Int) { counts = Mutex(Array(repeating: 0, count: count)) }
+    }
+
+    @Test("A thread for long work lets all others go first")
+    func yielding() throws {
+        let seen = Mutex<[Int32]>([])
+        for yields in [false, true] {
+            try NodeThread(yields: yields) {
+                // Of this thread, where it is Linux.
+                let niceness = getpriority(Int32(bitPattern: PRIO_PROCESS.rawValue), 0)
+                seen.withLock { $0.append(niceness) }
+            }.join()
+        }
+        let niceness = seen.withLock { $0 }
+        #expect(niceness[1] == min(19, niceness[0] + 10))
     }
 
     @Test(

@@ -51,7 +51,7 @@ struct MessageSamples {
             standing: Standing.allCases.randomElement(using: &generator) ?? .unknown,
             isReady: isSo(), waitsSince: number() >> 2, hears: MemberSet(bits: number()),
             clock: number() >> 2, clockLeadMilliseconds: number(),
-            flushed: Stamp(birth: number(), version: number()))
+            flushed: Stamp(birth: number(), version: number()), agreed: number() >> 2)
     }
 
     mutating func listed() -> [ListedState] {

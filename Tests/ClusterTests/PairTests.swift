@@ -248,4 +248,31 @@ struct PairTests {
         _ = sides.first.tick(now: sides.now)
         #expect(sides.first.standing == .alone)
     }
+
+    /// What a peer has decided and not been acknowledged is not known here, though it is heard and waits.
+    @Test("Two agree up to what each has of the other")
+    func agreement() {
+        let now: UInt64 = 10_000_000
+        var pair = Pair(me: 1, peer: 0, process: 1, times: PairTimes(), now: now)
+        func statement(_ standing: Standing, time: UInt64, agreed: UInt64) -> Statement {
+            Statement(
+                process: 2, time: time, echo: now, standing: standing, isReady: true,
+                waitsSince: standing == .together ? 5 : 0, agreed: agreed)
+        }
+        _ = pair.linked(statement(.unknown, time: 1, agreed: 50), now: now)
+        _ = pair.compared(now: now)
+        _ = pair.hear(statement(.together, time: 2, agreed: 70), now: now)
+        pair.noteAgreed(100, now: now)
+        #expect(pair.standing == .together && pair.agreedUntil == 0)
+        // Now everything from before is here.
+        _ = pair.barrierCame(5, now: now)
+        pair.noteAgreed(100, now: now)
+        #expect(pair.agreedUntil == 70)
+        _ = pair.hear(statement(.together, time: 3, agreed: 200), now: now)
+        pair.noteAgreed(110, now: now)
+        #expect(pair.agreedUntil == 110)
+        // The lease is over: it may go on alone.
+        pair.noteAgreed(150, now: now + pair.times.lease)
+        #expect(pair.agreedUntil == 110)
+    }
 }

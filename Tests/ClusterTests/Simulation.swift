@@ -4,6 +4,8 @@ import TestSupport
 /// What happens in a simulation.
 struct SimulationProfile {
     var memberCount = 3
+    /// They own nothing and pass everything on. Nothing happens to them.
+    var frontCount = 1
     /// Kills, stops and cuts one at a time, the next one when all is well again.
     var kills = true
     var stops = true
@@ -31,6 +33,8 @@ final class Simulation<Store: SimulatedStore> {
         var isCut = false
         /// Whether there is a connection, as far as either end can know.
         var isOpen = false
+        /// Whether a statement has gone by it: the first one opens it.
+        var isBegun = false
         /// It was cut without a word: changes do not come until there is another link, and statements late.
         var isBroken = false
         var held: [Statement] = []
@@ -91,7 +95,8 @@ final class Simulation<Store: SimulatedStore> {
         generator = SeededGenerator(seed: seed)
         faultsLeft = profile.faultCount
         requestsLeft = profile.requestCount
-        for number in 0..<profile.memberCount {
+        let siteCount = profile.memberCount + profile.frontCount
+        for number in 0..<siteCount {
             let store = Store(
                 me: number, memberCount: profile.memberCount,
                 owners: Self.owners(of: profile.memberCount))
@@ -101,9 +106,7 @@ final class Simulation<Store: SimulatedStore> {
                 50_000_000_000_000 + UInt64.random(in: 0...86_400_000_000, using: &generator)
             sites.append(site)
         }
-        ways = .init(
-            repeating: .init(repeating: Way(), count: profile.memberCount),
-            count: profile.memberCount)
+        ways = .init(repeating: .init(repeating: Way(), count: siteCount), count: siteCount)
         for number in sites.indices { start(number) }
         for lane in 0..<6 { queue.push(.client(lane), at: now + 2_000_000 + UInt64(lane) * 1_000) }
         queue.push(.fault, at: now + 2_500_000)
@@ -136,14 +139,23 @@ final class Simulation<Store: SimulatedStore> {
         sites[number].store.wall = now + sites[number].wallOffset
         sites[number].store.restart()
         let member = Member(
-            me: number, memberCount: profile.memberCount,
+            me: number, isFront: number >= profile.memberCount, memberCount: profile.memberCount,
             process: UInt64(number + 1) << 32 | sites[number].processCount,
             store: sites[number].store, times: PairTimes(solitude: 3_000_000), now: now,
             owners: Self.owners(of: profile.memberCount))
         sites[number].member = member
         note("member \(number) starts")
         queue.push(.tick(number), at: now)
-        for peer in sites.indices where peer != number { connect(number, peer) }
+        for peer in others(of: number) { connect(number, peer) }
+    }
+
+    private var members: Range<Int> { 0..<profile.memberCount }
+
+    /// Whom a member or front has links with. Fronts have none with each other.
+    private func others(of number: Int) -> [Int] {
+        sites.indices.filter {
+            $0 != number && (members.contains($0) || members.contains(number))
+        }
     }
 
     /// Both learn of a link once it is there.
@@ -165,15 +177,17 @@ final class Simulation<Store: SimulatedStore> {
         for (from, to) in [(first, second), (second, first)] {
             ways[from][to].session += 1
             ways[from][to].isOpen = true
+            ways[from][to].isBegun = false
             ways[from][to].isBroken = false
             ways[from][to].held = []
             ways[from][to].lastArrival = now
             ways[from][to].lastStatementArrival = now
         }
         note("link \(first)-\(second)")
-        for (from, to) in [(first, second), (second, first)] {
+        // A member says nothing to a front before that has said that it is one.
+        for (from, to) in [(first, second), (second, first)] where members.contains(to) {
             sites[from].member?.sayHello(to: to, now: now)
-            flush(from, isHello: true)
+            flush(from)
         }
     }
 
@@ -192,7 +206,7 @@ final class Simulation<Store: SimulatedStore> {
         }
     }
 
-    private func flush(_ site: Int, isHello: Bool = false) {
+    private func flush(_ site: Int) {
         while let effect = sites[site].member?.takeEffect() {
             switch effect {
             case .reply(let client, let outcome): answered(client, outcome)
@@ -222,9 +236,11 @@ final class Simulation<Store: SimulatedStore> {
             case .state(let peer, let statement):
                 let arrival = max(ways[site][peer].lastStatementArrival, now + delay())
                 ways[site][peer].lastStatementArrival = arrival
-                // A link begins with it.
-                if isHello { ways[site][peer].lastArrival = arrival }
                 guard ways[site][peer].isOpen else { continue }
+                // A link begins with it.
+                let isFirst = !ways[site][peer].isBegun
+                ways[site][peer].isBegun = true
+                if isFirst { ways[site][peer].lastArrival = arrival }
                 guard !ways[site][peer].isCut else {
                     // A connection that outlives a cut brings it afterwards.
                     if ways[site][peer].isBroken { ways[site][peer].held.append(statement) }
@@ -233,7 +249,7 @@ final class Simulation<Store: SimulatedStore> {
                 queue.push(
                     .statement(
                         from: site, to: peer, session: ways[site][peer].session, statement,
-                        isFirst: isHello), at: arrival)
+                        isFirst: isFirst), at: arrival)
             }
         }
     }
@@ -281,7 +297,9 @@ final class Simulation<Store: SimulatedStore> {
                 return
             }
             attend(to, event) {
-                if isFirst {
+                if isFirst, !self.members.contains(from) {
+                    $0.linkedFront(from, now: self.now)
+                } else if isFirst {
                     $0.linked(from, statement, now: self.now)
                 } else {
                     $0.heard(from, statement, now: self.now)
@@ -323,7 +341,7 @@ final class Simulation<Store: SimulatedStore> {
             return sites[number].waiting.append(event)
         }
         sites[number].store.wall = now + sites[number].wallOffset
-        let before = wantsTrace ? sites.indices.map(member.standing) : []
+        let before = wantsTrace ? members.map(member.standing) : []
         body(member)
         for (peer, standing) in before.enumerated() where member.standing(to: peer) != standing {
             note("\(number) is \(member.standing(to: peer)) to \(peer), was \(standing)")
@@ -338,7 +356,7 @@ final class Simulation<Store: SimulatedStore> {
         guard faultsLeft > 0 else { return }
         faultsLeft -= 1
         isFaulty = true
-        let victim = Int.random(in: sites.indices, using: &generator)
+        let victim = Int.random(in: members, using: &generator)
         let asking = asked.keys.sorted().filter { history[asked[$0] ?? 0].member == victim }
         let length = [50_000, 200_000, 700_000, 3_000_000].randomElement(using: &generator)!
         var kinds: [Int] = []
@@ -355,7 +373,7 @@ final class Simulation<Store: SimulatedStore> {
             sites[victim].member = nil
             sites[victim].isStopped = false
             sites[victim].waiting = []
-            for peer in sites.indices where peer != victim {
+            for peer in others(of: victim) {
                 breakLink(victim, peer, silently: Bool.random(using: &generator))
                 ways[victim][peer].isOpen = false
                 ways[peer][victim].isOpen = false
@@ -367,20 +385,20 @@ final class Simulation<Store: SimulatedStore> {
             sites[victim].isStopped = true
             queue.push(.resume(victim), at: now + UInt64(length))
             // Others close what nothing comes by.
-            for peer in sites.indices where peer != victim { closeLater(victim, peer) }
+            for peer in others(of: victim) { closeLater(victim, peer) }
         case 2:
             let other =
-                (victim + Int.random(in: 1..<sites.count, using: &generator)) % sites.count
+                (victim + Int.random(in: 1..<members.count, using: &generator)) % members.count
             note("the link \(victim)-\(other) is cut")
             cut(victim, other)
         case 3:
             note("member \(victim) is cut off")
-            for peer in sites.indices where peer != victim { cut(victim, peer) }
+            for peer in others(of: victim) { cut(victim, peer) }
         default:
             note("member \(victim) is unplugged")
             for client in asking { hungUp(client) }
             sites[victim].isUnplugged = true
-            for peer in sites.indices where peer != victim { cut(victim, peer, silently: true) }
+            for peer in others(of: victim) { cut(victim, peer, silently: true) }
         }
         queue.push(.heal, at: now + UInt64(length))
     }
@@ -445,7 +463,7 @@ final class Simulation<Store: SimulatedStore> {
         if ticksFirst { handle(.tick(number)) }
         for event in waiting { handle(event) }
         if !ticksFirst { queue.push(.tick(number), at: now) }
-        for peer in sites.indices where peer != number && !ways[peer][number].isOpen {
+        for peer in others(of: number) where !ways[peer][number].isOpen {
             connect(
                 number, peer, within: [20_000, 300_000].randomElement(using: &generator) ?? 0)
         }
@@ -511,16 +529,16 @@ final class Simulation<Store: SimulatedStore> {
 
     /// What is wrong when all has been well for long: members that differ, or do not serve.
     func divergence() -> String? {
-        for (number, site) in sites.enumerated() {
+        for (number, site) in sites[members].enumerated() {
             guard let member = site.member else { return "member \(number) is not there" }
-            for peer in sites.indices where peer != number {
+            for peer in members where peer != number {
                 guard member.standing(to: peer) == .together else {
                     return "\(number) is \(member.standing(to: peer)) to \(peer)"
                 }
             }
         }
         let contents = sites.map { $0.member == nil ? [:] : $0.store.contents }
-        for number in sites.indices {
+        for number in members {
             for (key, state) in contents[number] {
                 let (first, second) = owners(key)
                 for owner in [first, second].compactMap(\.self) where owner != number {

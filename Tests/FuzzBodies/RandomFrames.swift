@@ -170,6 +170,7 @@
             statement.hears = MemberSet(bits: pick([0, 1, 5, 7, .max]))
             statement.flushed = isHit(6) ? stamp() : .none
             statement.clock = pick([0, FuzzMember.wall, FuzzMember.wall << 1, (1 << 62) - 1])
+            statement.agreed = pick([0, FuzzMember.wall, (1 << 62) - 1])
             return statement
         }
 

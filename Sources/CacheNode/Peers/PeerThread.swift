@@ -109,7 +109,7 @@ final class PeerThread: LinkServer, @unchecked Sendable {
 
     func run() {
         // Until it is over, or where it cannot be, each read looks for the key's owners.
-        let survey = try? NodeThread { [peers] in peers.surveyItemsAtStart() }
+        let survey = try? NodeThread(yields: true) { [peers] in peers.surveyItemsAtStart() }
         keepUp()
         loop.run()
         survey?.join()
@@ -198,7 +198,7 @@ final class PeerThread: LinkServer, @unchecked Sendable {
             do {
                 let peers = peers
                 let isOver = Flag()
-                let thread = try NodeThread {
+                let thread = try NodeThread(yields: true) {
                     peers.survey(peer, number: number)
                     isOver.set()
                     peers.attention.withLock { $0?.wake() }

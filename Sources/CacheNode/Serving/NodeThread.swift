@@ -5,12 +5,18 @@ import Synchronization
 struct NodeThread {
     private let thread: pthread_t
 
+    /// A tenth of another thread's share where both have work.
+    private static let yieldingNiceness: Int32 = 10
+
     private final class Body {
         let run: @Sendable () -> Void
         init(_ run: @escaping @Sendable () -> Void) { self.run = run }
     }
 
-    init(_ run: @escaping @Sendable () -> Void) throws(NodeError) {
+    /// - Parameter yields: whether it is long work that nobody waits for: all others' threads come first.
+    init(
+        yields: Bool = false, _ run: @escaping @Sendable () -> Void
+    ) throws(NodeError) {
         // Signals are the main thread's: all others start with all of them blocked, but those that tell of
         // what the thread itself has done. One of these that is blocked kills without a word.
         var all = sigset_t()
@@ -20,7 +26,12 @@ struct NodeThread {
         pthread_sigmask(SIG_SETMASK, &all, &before)
         defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
         var thread = pthread_t()
-        let body = Unmanaged.passRetained(Body(run))
+        let body = Unmanaged.passRetained(
+            Body {
+                // On Linux of the calling thread alone. Where that is refused it only takes its share.
+                if yields { _ = nice(Self.yieldingNiceness) }
+                run()
+            })
         let result = pthread_create(
             &thread, nil,
             { context in

@@ -22,9 +22,9 @@ package enum PeerMessage: Equatable, Sendable {
 /// The body of a statement:
 ///
 ///     process (8) · time (8) · echo (8) · waits since (8) · hears (8) · clock (8)
-///     standing · is ready · 0 (2) · clock's lead (4) · flushed (12)
+///     standing · is ready · 0 (2) · clock's lead (4) · flushed (12) · agreed (8)
 extension Statement {
-    private static let bodyByteCount = 68
+    private static let bodyByteCount = 76
 
     /// What it takes on the link, its header included.
     package var byteCount: Int { FrameHeader.byteCount + Self.bodyByteCount }
@@ -43,6 +43,7 @@ extension Statement {
             writer.put(0 as UInt16)
             writer.put(clockLeadMilliseconds)
             flushed.encode(to: &writer)
+            writer.put(agreed)
         }
     }
 
@@ -58,9 +59,10 @@ extension Statement {
         try reader.takeZero(UInt16.self)
         let lead = try reader.take(UInt32.self)
         let flushed = try Stamp(decoding: &reader)
+        let agreed = try reader.takeMoment("agreement")
         self.init(
             process: process, time: time, echo: echo, standing: standing, isReady: isReady,
             waitsSince: waitsSince, hears: hears, clock: clock, clockLeadMilliseconds: lead,
-            flushed: flushed)
+            flushed: flushed, agreed: agreed)
     }
 }

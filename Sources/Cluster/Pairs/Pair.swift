@@ -236,8 +236,9 @@ package struct Pair: Sendable {
     ///   - hears: whom this member hears.
     ///   - clock: its versions' clock.
     ///   - flushed: everything before it is gone.
+    ///   - agreed: up to when the peer has every change of this member.
     package mutating func statement(
-        hears: MemberSet, clock: UInt64, flushed: Stamp = .none, now: UInt64
+        hears: MemberSet, clock: UInt64, flushed: Stamp = .none, agreed: UInt64 = 0, now: UInt64
     ) -> Statement {
         var echo: UInt64 = 0
         if !isSuspected(at: now), let stated, !isInCharge {
@@ -248,7 +249,7 @@ package struct Pair: Sendable {
         return Statement(
             process: process, time: now, echo: echo, standing: standing,
             isReady: isCompared, waitsSince: waitsSince, hears: hears, clock: clock,
-            flushed: flushed)
+            flushed: flushed, agreed: agreed)
     }
 
     /// Whether this member acts without its peer already: a promise not to would be none.
@@ -421,10 +422,13 @@ package struct Pair: Sendable {
         return consequences
     }
 
-    /// To be called every few milliseconds, with the time on the clock of versions up to which both have all changes.
-    package mutating func noteClock(_ clock: UInt64, now: UInt64) {
-        // Not for as long as it takes to give it up: it may go on alone by then.
-        if standing == .together, now < leaseEnd { agreedUntil = max(agreedUntil, clock) }
+    /// To be called every few milliseconds, with the time on the clock of versions up to which the peer has all changes of this
+    /// member.
+    package mutating func noteAgreed(_ clock: UInt64, now: UInt64) {
+        // Not for as long as it takes to give it up: it may go on alone by then. Nor while what it has done before is on its
+        // way.
+        guard standing == .together, isWaitedFor, now < leaseEnd, let stated else { return }
+        agreedUntil = max(agreedUntil, min(clock, stated.agreed))
     }
 
     /// Microseconds since 2025 that no version of the peer can be above, unless its clock was set.

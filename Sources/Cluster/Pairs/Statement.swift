@@ -21,11 +21,13 @@ package struct Statement: Equatable, Sendable {
     package var clockLeadMilliseconds: UInt32
     /// Everything before it is gone.
     package var flushed: Stamp
+    /// Up to when, on the clock of versions, the receiver has every change that the sender has decided on.
+    package var agreed: UInt64
 
     package init(
         process: UInt64, time: UInt64, echo: UInt64 = 0, standing: Standing, isReady: Bool = false,
         waitsSince: UInt64 = 0, hears: MemberSet = [], clock: UInt64 = 0,
-        clockLeadMilliseconds: UInt32 = 0, flushed: Stamp = .none
+        clockLeadMilliseconds: UInt32 = 0, flushed: Stamp = .none, agreed: UInt64 = 0
     ) {
         self.process = process
         self.time = time
@@ -37,5 +39,6 @@ package struct Statement: Equatable, Sendable {
         self.clock = clock
         self.clockLeadMilliseconds = clockLeadMilliseconds
         self.flushed = flushed
+        self.agreed = agreed
     }
 }
