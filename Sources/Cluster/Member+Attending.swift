@@ -78,18 +78,19 @@ extension Member {
     /// To be called every few milliseconds.
     package func tick(now: UInt64) {
         heardMembers = []
-        for (peer, pair) in pairs where pair.hearsWell(at: now) { heardMembers.insert(peer) }
         var countedOn = 0
         var countedOnAndHeard = 0
-        for (_, pair) in pairs where pair.isCountedOn {
+        for peer in pairs.keys {
+            if pairs[peer]?.hearsWell(at: now) == true { heardMembers.insert(peer) }
+            guard pairs[peer]?.isCountedOn == true else { continue }
             countedOn += 1
-            if pair.hears(at: now) { countedOnAndHeard += 1 }
+            if hears(peer, at: now) { countedOnAndHeard += 1 }
         }
         if countedOn > 1, countedOnAndHeard == 0 { isolatedUntil = now + times.silence }
         let earliest = operations.earliestChanges
         for peer in pairs.keys where !isFront {
-            let others = pairs.contains { other, pair in
-                other != peer && pair.hears(at: now) && pair.peerHears(peer)
+            let others = pairs.keys.contains { other in
+                other != peer && hears(other, at: now) && pairs[other]?.peerHears(peer) == true
             }
             // Of what is still on its way nobody knows whether both will have it.
             let agreed = min(store.clock, max(earliest[peer] ?? .max, 1) - 1)
@@ -109,6 +110,7 @@ extension Member {
             for peer in pairs.keys + fronts.sorted() { state(to: peer, now: now) }
         }
         store.isComparing = exchanges.contains { $0.value.isOn }
+        goOnComparing(now: now)
         attendOperations(now: now)
         attendFlushes(now: now)
         attendNotes(now: now)
@@ -121,11 +123,12 @@ extension Member {
     /// of the peer.
     private func mayBeIsolated(from peer: Int, at now: UInt64) -> Bool? {
         guard now >= isolatedUntil, let silent = pairs[peer]?.heardAt else { return true }
-        let isOther = { (other: Int, pair: Pair) in other != peer && pair.isCountedOn }
-        guard pairs.contains(where: isOther) else { return nil }
-        return !pairs.contains {
-            isOther($0, $1) && $1.answeredAt > silent + times.silence * 5 / 8
+        let others = pairs.keys.lazy.filter { [self] in
+            $0 != peer && pairs[$0]?.isCountedOn == true
         }
+        guard !others.isEmpty else { return nil }
+        let answeredLater = silent + times.silence * 5 / 8
+        return !others.contains { pairs[$0]?.answeredAt ?? 0 > answeredLater }
     }
 
     private func attendOperations(now: UInt64) {

@@ -91,7 +91,7 @@ extension Member {
             begin(
                 Operation(
                     request, from: .peer(peer), hops: hops,
-                    deadline: now + Self.budget(byteCount: request.command.count)), now: now)
+                    budget: Self.budget(byteCount: request.command.count), now: now), now: now)
         case .outcome(let number, let outcome):
             if let operation = operations[number] { finish(operation, outcome) }
         case .decline(let number):
@@ -214,6 +214,18 @@ extension Member {
     func startExchange(_ peer: Int, now: UInt64) {
         store.isComparing = true
         follow(exchanges[peer]?.begin() ?? [], peer, now: now)
+    }
+
+    /// Whether it would send more if time went by.
+    package var isPaced: Bool { exchanges.contains { $0.value.isPaced } }
+
+    func goOnComparing(now: UInt64) {
+        let microseconds = now - min(now, comparedAt)
+        comparedAt = now
+        for peer in exchanges.keys {
+            let steps = exchanges[peer]?.goOn(microseconds: microseconds, store) ?? []
+            if !steps.isEmpty { follow(steps, peer, now: now) }
+        }
     }
 
     /// What was surveyed for an exchange with a peer.

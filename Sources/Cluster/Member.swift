@@ -50,6 +50,8 @@ package final class Member {
     private var taken: [Effect] = []
     var pairs = PeerTable<Pair>()
     var exchanges = PeerTable<Exchange>()
+    /// When what is compared went on last.
+    var comparedAt: UInt64
     var applied: AppliedOperations
     var operations = Operations()
     /// What waited for a key that is settled now.
@@ -88,6 +90,7 @@ package final class Member {
         self.times = times
         self.owners = owners
         applied = AppliedOperations(countMax: appliedCountMax)
+        comparedAt = now
         // So that no process of this member gives a number that an earlier one has given.
         countOfOperations = process << 16 & 0xFFFF_FFFF_0000
         for peer in 0..<memberCount where peer != me {
@@ -134,7 +137,7 @@ package final class Member {
         begin(
             Operation(
                 Request(number: number, isRead: isRead, key: key, command: command),
-                from: .client(client), deadline: now + Self.budget(byteCount: command.count)),
+                from: .client(client), budget: Self.budget(byteCount: command.count), now: now),
             now: now)
     }
 
@@ -189,6 +192,12 @@ package final class Member {
         }
         switch pair.charge(isFirst: first == me, now: now) {
         case .mine(true)
+        where !request.isRead && operation.beganAt <= pair.togetherSince && !operation.hasAsked
+            && operation.origin != .peer(other) && hears(other, at: now):
+            // While the peer was in charge it may have come to it another way, and to nothing that would be here.
+            operation.hasAsked = true
+            forward(operation, to: other, now: now)
+        case .mine(true)
         where !operation.hasFetched && hears(other, at: now)
             && store.mayLack(whatIsNeededBy: request):
             counts.fetches += 1
@@ -209,10 +218,10 @@ package final class Member {
 
     /// Sends a request on its way to one of these, the first that can be reached, or by way of somebody who can.
     private func pass(_ operation: Operation, to targets: [Int], now: UInt64) {
-        guard operation.hops < Self.hopCountMax else {
-            return park(operation)
-        }
         let sender = operation.origin.peer
+        guard operation.hops < Self.hopCountMax else {
+            return if let sender { decline(operation, to: sender) } else { park(operation) }
+        }
         let refuser = operation.declinedBy
         operation.declinedBy = nil
         if let next = nextHop(to: targets, avoiding: [sender, refuser], now: now) {
@@ -247,8 +256,7 @@ package final class Member {
     /// A read that was passed on to a peer that is heard, and of which nothing has come since but that it is there: it may be on
     /// a link that is of no use, and goes another way, too.
     ///
-    /// A change does not: where it comes to nothing that is remembered by who has carried it out, and nobody else. What is
-    /// still on its way could be carried out once more, and what has been stored since be deleted.
+    /// A change does not: what it has come to may be on its way beside it, without its number, and it would meet itself.
     func goAround(now: UInt64) {
         for number in operations.numbers {
             guard let operation = operations[number], operation.request.isRead,

@@ -4,7 +4,7 @@ import Testing
 /// Member 1, the first owner of every key, once member 0 serves beside it.
 private final class Together {
     let member: Member
-    private let now: UInt64 = 10_000_000
+    private(set) var now: UInt64 = 10_000_000
 
     init() {
         let owners: @Sendable ([UInt8]) -> (first: Int, second: Int?) = { _ in (1, 0) }
@@ -19,6 +19,7 @@ private final class Together {
         receive(.exchanged(round: 1))
         hear(.together, time: 2, isFirst: false)
         _ = effects()
+        now += 1
     }
 
     private func hear(_ standing: Standing, time: UInt64, isFirst: Bool) {
@@ -36,6 +37,40 @@ private final class Together {
         var effects: [Member.Effect] = []
         while let effect = member.takeEffect() { effects.append(effect) }
         return effects
+    }
+
+    private func hear(_ standing: Standing, waitsSince: UInt64) {
+        now += 1
+        let statement = Statement(
+            process: 2, time: now, echo: now, standing: standing, isReady: waitsSince != 0,
+            waitsSince: waitsSince)
+        member.heard(0, statement, now: now)
+    }
+
+    /// Member 0 has gone on without this one.
+    func part() {
+        hear(.alone, waitsSince: 0)
+        _ = effects()
+    }
+
+    /// Until then member 0 takes no request with this number.
+    func joinAgain(declining number: OperationNumber) {
+        receive(.compare(round: 2))
+        for case .survey(let peer, let number) in effects() {
+            member.take(Survey([]), for: peer, number: number, now: now)
+        }
+        receive(.exchanged(round: 2))
+        hear(.together, waitsSince: 6)
+        receive(.decline(number))
+        _ = effects()
+        receive(.barrier(since: 6))
+    }
+
+    /// The last request that goes to member 0.
+    func forwarded() -> Request? {
+        var last: Request?
+        for case .send(0, .forward(let request, _)) in effects() { last = request }
+        return last
     }
 
     func receive(_ frame: PeerFrame) { member.receive(frame, from: 0, now: now) }
@@ -94,6 +129,30 @@ struct MemberTests {
             : .send(peer: 2, .decline(request.number))
         #expect(member.takeEffect() == wanted)
         #expect(member.takeEffect() == nil)
+    }
+
+    /// Else a deletion that found nothing, and was answered, takes away what was stored since.
+    @Test("What came while another was in charge is not carried out before that one was asked")
+    func askedFirst() throws {
+        for isKnown in [false, true] {
+            let together = Together()
+            together.part()
+            let command = ModelCommand(.delete).bytes
+            together.member.ask(
+                9, key: [7], isRead: false, command: command, now: together.now)
+            let request = try #require(together.forwarded())
+            // It waits for a moment, as nobody can tell who decides.
+            together.joinAgain(declining: request.number)
+            #expect(together.forwarded()?.number == request.number)
+            if isKnown {
+                together.receive(.outcome(request.number, ModelOutcome(.deleted).outcome))
+            } else {
+                together.receive(.decline(request.number))
+                together.member.tick(now: together.now)
+            }
+            let answer = ModelOutcome(isKnown ? .deleted : .notFound).outcome
+            #expect(together.effects().contains(.reply(9, answer)))
+        }
     }
 
     /// Statements and all else have links of their own, and a short cut may be the end of one of them.

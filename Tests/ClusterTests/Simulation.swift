@@ -347,7 +347,10 @@ final class Simulation<Store: SimulatedStore> {
             note("\(number) is \(member.standing(to: peer)) to \(peer), was \(standing)")
         }
         flush(number)
-        if case .tick = event { queue.push(.tick(number), at: now + 5_000) }
+        // As the peers' thread does.
+        if case .tick = event {
+            queue.push(.tick(number), at: now + (member.operationCount > 0 ? 5_000 : 10_000))
+        }
     }
 
     // MARK: Faults

@@ -43,9 +43,6 @@ final class PeerThread: LinkServer, @unchecked Sendable {
         let purpose: Greeting.Purpose
     }
 
-    /// While commands wait for members, and while none does.
-    private static let tickMilliseconds = 5
-    private static let idleTickMilliseconds = 10
     private static let dialEveryMilliseconds: UInt64 = 100
     /// What has waited in sockets for so long tells wrong times.
     private static let pauseMilliseconds: UInt64 = 3_000
@@ -140,7 +137,7 @@ final class PeerThread: LinkServer, @unchecked Sendable {
 
     private func keepUp() {
         pulse.beat()
-        let isBusy = peers.tick()
+        let milliseconds = peers.tick()
         let now = peers.now / 1_000
         if now >= dialledAt + Self.dialEveryMilliseconds {
             dialledAt = now
@@ -156,8 +153,7 @@ final class PeerThread: LinkServer, @unchecked Sendable {
             }
         }
         do {
-            try tick?.start(
-                afterMilliseconds: isBusy ? Self.tickMilliseconds : Self.idleTickMilliseconds)
+            try tick?.start(afterMilliseconds: milliseconds)
         } catch {
             logger.critical("the members' timer failed: \(error)")
         }

@@ -369,15 +369,21 @@ final class Peers: @unchecked Sendable {
         }
     }
 
-    /// Every few milliseconds; whether commands are under way, which want it soon again.
-    func tick() -> Bool {
+    /// Lets time go by. Returns in how many milliseconds it wants to again: soon while commands are under way, and sooner while
+    /// copies are sent at a pace.
+    func tick() -> Int {
         lock.withLock { _ in
             member?.tick(now: now)
             takeNotes()
             finish()
-            return (member?.operationCount ?? 0) > 0
+            guard let member else { return Self.idleTickMilliseconds }
+            if member.isPaced { return 1 }
+            return member.operationCount > 0 ? Self.tickMilliseconds : Self.idleTickMilliseconds
         }
     }
+
+    private static let tickMilliseconds = 5
+    private static let idleTickMilliseconds = 10
 
     // MARK: Notes
 

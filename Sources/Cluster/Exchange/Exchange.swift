@@ -21,6 +21,13 @@ struct Exchange: Sendable {
     /// Ranges under way at a time: what waits in memory to be sent is bounded, and the link is never idle.
     private static let windowCount = 4
 
+    /// So many states are sent as fast as the link takes them: what was missed in a short absence.
+    private static let freeStateCount = 4_000
+    /// The same in each millisecond from then on: all of a large memory goes beside what clients ask for.
+    private static let statesPerMillisecond = 30
+    /// A peer has no more frames under way than this.
+    private static let waitingCountMax = 64
+
     /// Counts attempts; an answer to an earlier one means nothing.
     private(set) var round: UInt32 = 0
     /// Whether it goes on.
@@ -33,6 +40,10 @@ struct Exchange: Sendable {
     /// Ranges that differ and were not listed yet, the next one last.
     private var differing: [UInt16] = []
     private var unanswered: Set<UInt16> = []
+    /// How many states may be sent now; what is below 0 is waited for.
+    private var credit = Self.freeStateCount
+    /// The peer's frames that ask for states when enough have been sent for now.
+    private var waiting: [PeerFrame] = []
 
     /// - Parameter drives: whether this member has the lower number.
     init(drives: Bool) { self.drives = drives }
@@ -54,6 +65,21 @@ struct Exchange: Sendable {
         theirs = nil
         differing = []
         unanswered = []
+        credit = Self.freeStateCount
+        waiting = []
+    }
+
+    /// Whether something is to be sent as soon as time has gone by.
+    var isPaced: Bool { !waiting.isEmpty }
+
+    /// Goes on with what waits, as time has gone by.
+    mutating func goOn(microseconds: UInt64, _ store: some ReplicaStore) -> [Step] {
+        guard isPaced || credit < 0 else { return [] }
+        let most = Self.statesPerMillisecond * Int(min(microseconds, 100_000)) / 1_000
+        credit = min(Self.freeStateCount, credit + most)
+        var steps: [Step] = []
+        while credit > 0, !waiting.isEmpty { steps += respond(to: waiting.removeFirst(), store) }
+        return steps
     }
 
     /// A survey is there, which began after it was asked for.
@@ -80,16 +106,34 @@ struct Exchange: Sendable {
             guard digests.count == Survey.rangeCount else { return [] }
             theirs = digests
             return survey == nil ? [] : compare()
-        case .list(let round, let range, let entries) where !drives && round == self.round:
-            return answer(entries, range: range, store)
-        case .want(let round, let range, let hashes) where drives && round == self.round:
-            guard unanswered.remove(range) != nil else { return [] }
-            return inform(range, hashes, store) + listNext()
+        case .list(let round, _, _) where !drives && round == self.round,
+            .want(let round, _, _) where drives && round == self.round:
+            guard credit > 0 && waiting.isEmpty || waiting.count == Self.waitingCountMax else {
+                waiting.append(frame)
+                return []
+            }
+            return respond(to: frame, store)
         case .exchanged(let round) where round == self.round:
             reset()
             return drives ? [.isOver] : [.send(.exchanged(round: round)), .isOver]
         default: return []
         }
+    }
+
+    /// Sends the states that a frame asks for.
+    private mutating func respond(to frame: PeerFrame, _ store: some ReplicaStore) -> [Step] {
+        let informs: [Step]
+        let others: [Step]
+        switch frame {
+        case .list(_, let range, let entries):
+            (informs, others) = answer(entries, range: range, store)
+        case .want(_, let range, let hashes):
+            guard unanswered.remove(range) != nil else { return [] }
+            (informs, others) = (inform(range, hashes, store), listNext())
+        default: return []
+        }
+        credit -= informs.count
+        return informs + others
     }
 
     private mutating func compare() -> [Step] {
@@ -123,7 +167,7 @@ struct Exchange: Sendable {
 
     private func answer(
         _ entries: [ListedState], range: UInt16, _ store: some ReplicaStore
-    ) -> [Step] {
+    ) -> (informs: [Step], want: [Step]) {
         var theirs: [UInt64: Stamp] = [:]
         for entry in entries { theirs[entry.hash] = max(entry.stamp, theirs[entry.hash] ?? .none) }
         var wanted: [UInt64] = []
@@ -137,6 +181,6 @@ struct Exchange: Sendable {
             }
         }
         wanted += theirs.keys.sorted()
-        return steps + [.send(.want(round: round, range: range, hashes: wanted))]
+        return (steps, [.send(.want(round: round, range: range, hashes: wanted))])
     }
 }

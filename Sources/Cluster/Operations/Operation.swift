@@ -42,6 +42,10 @@ final class Operation {
     var deadline: UInt64
     fileprivate(set) var progress = Progress.parked
     var sentAt: UInt64 = 0
+    /// Since when it is known here.
+    let beganAt: UInt64
+    /// The peer was asked whether it has been carried out already.
+    var hasAsked = false
     /// Who could do nothing with it: somebody else comes first the next time.
     var declinedBy: Int?
     var hasParked = false
@@ -54,11 +58,15 @@ final class Operation {
     /// What it made of the key when it was carried out here, if that is not at both owners.
     var made: Result?
 
-    init(_ request: Request, from origin: Origin, hops: UInt8 = 0, deadline: UInt64) {
+    /// - Parameter budget: for how long it may be under way here.
+    init(
+        _ request: Request, from origin: Origin, hops: UInt8 = 0, budget: UInt64, now: UInt64
+    ) {
         self.request = request
         self.origin = origin
         self.hops = hops
-        self.deadline = deadline
+        beganAt = now
+        deadline = now + budget
     }
 
     /// Who does not have yet what it made of its key here.

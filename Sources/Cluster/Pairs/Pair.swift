@@ -129,6 +129,9 @@ package struct Pair: Sendable {
         return barrier >= stated.waitsSince
     }
 
+    /// Since when both serve; 0 if they do not.
+    package var togetherSince: UInt64 { standing == .together ? since : 0 }
+
     /// Whether changes go to the peer though nobody waits for it.
     package var tellsPeer: Bool { isLinked && (standing == .alone || standing == .divided) }
 

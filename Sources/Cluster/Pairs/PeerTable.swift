@@ -5,7 +5,10 @@ struct PeerTable<Value>: Sequence {
     private(set) var keys: [Int] = []
 
     subscript(peer: Int) -> Value? {
-        get { slots.indices.contains(peer) ? slots[peer] : nil }
+        // In its place: some values are large.
+        _read {
+            if slots.indices.contains(peer) { yield slots[peer] } else { yield nil }
+        }
         _modify {
             while slots.count <= peer { slots.append(nil) }
             let wasThere = slots[peer] != nil
