@@ -4,7 +4,7 @@ package struct MemberCounts: Sendable {
     package var singleCopies: UInt64 = 0
     /// Requests that had to wait until it was known who decides.
     package var parked: UInt64 = 0
-    /// Requests that went a second way, as nothing came by the first one.
+    /// Reads that went a second way, as nothing came by the first one.
     package var reroutes: UInt64 = 0
     /// Requests for which the other owner was asked, as the item may have been evicted here, and how often it was there.
     package var fetches: UInt64 = 0

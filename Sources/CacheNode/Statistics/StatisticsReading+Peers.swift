@@ -61,7 +61,7 @@ extension StatisticsReading {
             "Commands that waited until it was known who decides")
         list.counter(
             "ops_rerouted", view.memberCounts.reroutes,
-            "Commands that went a second way, as nothing came by the first one")
+            "Reads that went a second way, as nothing came by the first one")
         list.counter(
             "ops_unknown", view.counts.hangUps,
             "Connections closed because nobody knew what had come of a command")
