@@ -7,11 +7,12 @@ extension Member {
         let isTime = now >= notedAt + Self.interval
         if isTime {
             notedAt = now
-            for peer in notes.keys { notes[peer]?.settle() }
+            // What goes to somebody who is silent may never come.
+            for peer in notes.keys where hears(peer, at: now) { notes[peer]?.settle() }
         }
         for peer in notes.keys where isTime || notes[peer]?.areMany == true {
             // For somebody who is away they wait.
-            guard pairs[peer]?.isLinked == true, let keys = notes[peer]?.send() else { continue }
+            guard hears(peer, at: now), let keys = notes[peer]?.send() else { continue }
             for start in stride(from: 0, to: keys.count, by: Notes.countMax) {
                 let some = keys[start..<min(keys.count, start + Notes.countMax)]
                 let found = some.compactMap { store.note(of: $0) }
