@@ -238,6 +238,22 @@ struct PairTests {
         #expect(sides.first.standing == .together && sides.second.standing == .together)
     }
 
+    /// The peer has given it up meanwhile, and is in charge of all; the two may be linked late.
+    @Test(
+        "Who was stopped does not decide beside a peer that others hear",
+        arguments: [160_000, 3_000_000] as [UInt64])
+    func stopped(microseconds: UInt64) {
+        var sides = TwoSides()
+        sides.comeTogether()
+        sides.now += microseconds
+        for _ in 0..<200 {
+            _ = sides.first.tick(othersHear: true, isIsolated: false, now: sides.now)
+            sides.now += 5_000
+        }
+        // Nobody is given up for less: the link of the two is cut.
+        #expect(sides.first.standing == (microseconds < 300_000 ? .divided : .behind))
+    }
+
     @Test("Whoever knows nothing and finds nobody serves alone after a while")
     func solitude() {
         var sides = TwoSides()

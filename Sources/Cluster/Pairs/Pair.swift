@@ -30,6 +30,9 @@ package struct Pair: Sendable {
     private var hasGone = false
     /// This member is what was cut off, and the peer may have gone on without it.
     private var isCutOff = false
+    /// Of what is cut off, that it was this process's own stop, so long that the peer may have given it up: what others hear of
+    /// the peer says that it has.
+    private var wasStopped = false
     /// When anything was heard of the peer. It may have been under way for long.
     private(set) package var heardAt: UInt64 = 0
     /// By what time, on this member's clock, the peer has heard it last and answered as one that waits for it: so late it
@@ -184,7 +187,7 @@ package struct Pair: Sendable {
     package mutating func unlinked(now: UInt64) -> Consequences {
         // Not when it was heard: a connection that outlives a cut brings what was said before it.
         if isLinked { hasGone = now <= answeredAt + times.silence }
-        if hasGone { isCutOff = false }
+        if hasGone { (isCutOff, wasStopped) = (false, false) }
         isLinked = false
         isCompared = false
         return [.rethinks]
@@ -277,7 +280,7 @@ package struct Pair: Sendable {
             answeredAt = max(answeredAt, statement.echo)
             leaseEnd = max(leaseEnd, statement.echo + times.lease)
         }
-        if now < leaseEnd { isCutOff = false }
+        if now < leaseEnd { (isCutOff, wasStopped) = (false, false) }
         return consequences.union(settle(now: now))
     }
 
@@ -359,6 +362,7 @@ package struct Pair: Sendable {
         // For so long that the peer may have gone on without it. The links may have ended meanwhile, and that says nothing
         // about the peer either.
         if gap > times.lease, standing == .together, !hasGone { isCutOff = true }
+        if gap > times.silence - 2 * times.statement { wasStopped = isCutOff }
         switch standing {
         case .together:
             guard isSuspected(at: now), now >= promiseEnd else { return [] }
@@ -367,7 +371,7 @@ package struct Pair: Sendable {
             // others may be there long before.
             switch isIsolated {
             case true?: isCutOff = isCutOff || !hasGone && isSilent(at: now)
-            case false?: isCutOff = false
+            case false?: isCutOff = isCutOff && wasStopped && others
             case nil: break
             }
             if isCutOff {
@@ -419,7 +423,7 @@ package struct Pair: Sendable {
             }
         }
         standing = new
-        isCutOff = false
+        (isCutOff, wasStopped) = (false, false)
         since = now
         leaseEnd = new == .together ? leaseEnd : 0
         return consequences
