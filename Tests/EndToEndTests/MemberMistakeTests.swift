@@ -52,7 +52,7 @@ struct MemberMistakeTests {
             #expect(impostor.isHungUp())
         }
         let version = try PeerImpostor(
-            to: 0, of: cluster, secret: secret, garble: { $0.prefix(4) + [2, 0] + $0.dropFirst(6) })
+            to: 0, of: cluster, secret: secret, garble: { $0.prefix(4) + [1, 0] + $0.dropFirst(6) })
         #expect(version.welcome == .failed(.refused(.otherVersion)))
         // The member proves itself first; who has another secret does not believe it.
         let unproven = try PeerImpostor(to: 0, of: cluster, secret: secret + "t")
