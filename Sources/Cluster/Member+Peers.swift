@@ -8,8 +8,9 @@ extension Member {
         flush(statement.flushed)
         // The end of the link before it may not have been told.
         endLink(peer)
+        let hasDied = pairs[peer]?.isOfAnotherProcess(statement) == true
         guard let consequences = pairs[peer]?.linked(statement, now: now) else { return }
-        askAgain(peer, now: now)
+        askAgain(peer, hasDied: hasDied, now: now)
         // It has nothing to compare.
         guard !isFront else { return proceedParked(now: now) }
         if standing(to: peer) == .together { sendAgain(peer, now: now) }
@@ -57,10 +58,14 @@ extension Member {
     }
 
     /// What was asked for by an earlier link may not have come, nor the answer. Whoever has carried it out remembers that.
-    private func askAgain(_ peer: Int, now: UInt64) {
+    /// But not if that has died: of its changes the other owner knows, which is asked first.
+    private func askAgain(_ peer: Int, hasDied: Bool, now: UInt64) {
         for number in operations.numbers {
             guard let operation = operations[number] else { continue }
             switch operation.progress {
+            case .forwarded(peer) where hasDied && !operation.request.isRead:
+                operation.declinedBy = peer
+                park(operation)
             case .forwarded(peer):
                 let hops = operation.hops + 1
                 effects.append(.send(peer: peer, .forward(operation.request, hops: hops)))

@@ -165,9 +165,9 @@ struct MemberTests {
         let member = Member(
             me: 1, memberCount: 3, process: 1,
             store: ModelStore(me: 1, memberCount: 3, owners: owners), now: now, owners: owners)
-        func state(_ peer: Int, isFirst: Bool = false) {
+        func state(_ peer: Int, isFirst: Bool = false, process: UInt64 = 5) {
             let statement = Statement(
-                process: UInt64(peer + 5), time: now, standing: .together, hears: [0, 1, 2])
+                process: process, time: now, standing: .together, hears: [0, 1, 2])
             if isFirst {
                 member.linked(peer, statement, now: now)
             } else {
@@ -195,6 +195,13 @@ struct MemberTests {
             member.tick(now: now)
             later += forwards()
         }
+        // Of what one did that has died the other owner knows.
+        let command = ModelCommand(.add, value: [1]).bytes
+        member.ask(10, key: [7], isRead: false, command: command, now: now)
+        #expect(forwards() == [0])
+        state(0, isFirst: true, process: 6)
+        member.tick(now: now)
+        #expect(forwards().filter { $0 == 2 } == [2])
         #expect(later == (answersOthers ? [] : [2]))
         #expect(member.counts.reroutes == (answersOthers ? 0 : 1))
     }

@@ -261,11 +261,16 @@ package struct Pair: Sendable {
     /// Whether this member acts without its peer already: a promise not to would be none.
     package var isInCharge: Bool { standing == .alone || standing == .divided }
 
+    /// Whether it is said by another process than the one that was heard before, which has died then.
+    package func isOfAnotherProcess(_ statement: Statement) -> Bool {
+        peerProcess != 0 && peerProcess != statement.process
+    }
+
     /// What the peer has said. Older than what is known, or of an earlier process: nothing follows.
     package mutating func hear(_ statement: Statement, now: UInt64) -> Consequences {
         var consequences: Consequences = []
         if statement.process != peerProcess {
-            if peerProcess != 0 { consequences.formUnion(peerProcessDied(now: now)) }
+            if isOfAnotherProcess(statement) { consequences.formUnion(peerProcessDied(now: now)) }
             peerProcess = statement.process
             answeredAt = 0
             stated = nil
