@@ -226,14 +226,20 @@ struct MemberTests {
         #expect(together.effects() == [.reply(9, ModelOutcome(.stored).outcome)])
     }
 
-    /// A member appends to what was let go elsewhere; it would be there twice, or once on what has gone.
-    @Test("What a peer refuses because it has let everything go is made of nothing")
-    func refusedByFlush() throws {
+    /// Behind a value that both owners have one of them has appended another.
+    private func appending() -> MemberStage {
         var stage = MemberStage()
         stage.comeTogether()
         stage.ask(1, .set)
         stage.acknowledge()
         stage.ask(2, .append, value: [2])
+        return stage
+    }
+
+    /// A member appends to what was let go elsewhere; it would be there twice, or once on what has gone.
+    @Test("What a peer refuses because it has let everything go is made of nothing")
+    func refusedByFlush() throws {
+        var stage = appending()
         guard case .replicate(let sequence, let number, _, let appended)? = stage.sent.last else {
             Issue.record("nothing sent")
             return
@@ -251,11 +257,7 @@ struct MemberTests {
 
     @Test("What was refused by a peer that does not answer any more is done, once")
     func refusedAndAlone() throws {
-        var stage = MemberStage()
-        stage.comeTogether()
-        stage.ask(1, .set)
-        stage.acknowledge()
-        stage.ask(2, .append, value: [2])
+        var stage = appending()
         guard case .replicate(let sequence, _, _, let appended)? = stage.sent.last else {
             Issue.record("nothing sent")
             return

@@ -13,6 +13,16 @@ struct NoteTests {
         }
     }
 
+    /// A session that both owners have, and that was renewed at one of them.
+    private func renewed() -> MemberStage {
+        var stage = MemberStage()
+        stage.comeTogether()
+        stage.ask(1, .set)
+        stage.acknowledge()
+        stage.ask(2, .renew)
+        return stage
+    }
+
     @Test(
         "A peer that falls silent just after it was told is told again, and no later state is made of it"
     )
@@ -39,11 +49,7 @@ struct NoteTests {
 
     @Test("A peer that is linked with anew was not told what went by the link before")
     func toldByTheNextLink() {
-        var stage = MemberStage()
-        stage.comeTogether()
-        stage.ask(1, .set)
-        stage.acknowledge()
-        stage.ask(2, .renew)
+        var stage = renewed()
         stage.goOn(1_100_000, isHeard: true)
         stage.link()
         stage.goOn(1_100_000, isHeard: true)
@@ -52,11 +58,7 @@ struct NoteTests {
 
     @Test("What was told long before a link ended is not told again")
     func toldOnce() {
-        var stage = MemberStage()
-        stage.comeTogether()
-        stage.ask(1, .set)
-        stage.acknowledge()
-        stage.ask(2, .renew)
+        var stage = renewed()
         stage.goOn(3_200_000, isHeard: true)
         stage.unlink()
         stage.link()
