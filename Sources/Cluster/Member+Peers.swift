@@ -138,6 +138,7 @@ extension Member {
                 }
             } else {
                 applied.remember(number, outcome)
+                pairs[peer]?.noteAcknowledged(state.stamp.version)
                 effects.append(.send(peer: peer, .acknowledge(sequence: sequence)))
             }
         case .inform(_, _, let state) where mayHaveBeenDeleted(state, of: peer):
@@ -165,12 +166,12 @@ extension Member {
     /// Whether a state of a peer that has been away is not known here, because it was deleted meanwhile, and the deletion
     /// forgotten: for want of room, or after a day. What is new since the two parted was never here.
     private func mayHaveBeenDeleted(_ state: KeyState, of peer: Int) -> Bool {
-        let forgotten = store.forgotten
+        let (forgotten, version) = (store.forgotten, state.stamp.version)
         guard forgotten != 0, state.kind == .item, let pair = pairs[peer], pair.isInCharge,
-            forgotten > pair.agreedUntil
+            forgotten > pair.agreement.until
         else { return false }
-        let parted = pair.agreedUntil == 0 ? forgotten : pair.agreedUntil
-        return VersionClock.microseconds(of: state.stamp.version) <= parted
+        return VersionClock.microseconds(of: version) <= forgotten
+            && pair.agreement.hasHad(version, forgotten: forgotten)
             && store.stamp(of: state.key) == .none
     }
 

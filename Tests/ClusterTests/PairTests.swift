@@ -1,5 +1,6 @@
-import Cluster
 import Testing
+
+@testable import Cluster
 
 /// Two sides of a pair, and a link between them that is as fast as light.
 private struct TwoSides {
@@ -279,16 +280,16 @@ struct PairTests {
         _ = pair.compared(now: now)
         _ = pair.hear(statement(.together, time: 2, agreed: 70), now: now)
         pair.noteAgreed(100, now: now)
-        #expect(pair.standing == .together && pair.agreedUntil == 0)
+        #expect(pair.standing == .together && pair.agreement.until == 0)
         // Now everything from before is here.
         _ = pair.barrierCame(5, now: now)
         pair.noteAgreed(100, now: now)
-        #expect(pair.agreedUntil == 70)
+        #expect(pair.agreement.until == 70)
         _ = pair.hear(statement(.together, time: 3, agreed: 200), now: now)
         pair.noteAgreed(110, now: now)
-        #expect(pair.agreedUntil == 110)
+        #expect(pair.agreement.until == 110)
         // The lease is over: it may go on alone.
         pair.noteAgreed(150, now: now + pair.times.lease)
-        #expect(pair.agreedUntil == 110)
+        #expect(pair.agreement.until == 110)
     }
 }

@@ -74,7 +74,13 @@ package final class SocketPeer: TranscriptPeer {
 
     deinit { close() }
 
+    /// Ends the connection now, also where a process that is just being started has its descriptor, too.
     package func close() {
+        if descriptor >= 0 { shutdown(descriptor, Int32(SHUT_RDWR)) }
+        release()
+    }
+
+    private func release() {
         if descriptor >= 0 { Glibc.close(descriptor) }
         descriptor = -1
     }
@@ -84,7 +90,7 @@ package final class SocketPeer: TranscriptPeer {
         var now = linger(l_onoff: 1, l_linger: 0)
         setsockopt(
             descriptor, SOL_SOCKET, SO_LINGER, &now, socklen_t(MemoryLayout<linger>.size))
-        close()
+        release()
     }
 
     private func isReady(_ events: Int32, milliseconds: Int32) -> Bool {

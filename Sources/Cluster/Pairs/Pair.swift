@@ -44,8 +44,7 @@ package struct Pair: Sendable {
     private var leaseEnd: UInt64 = 0
     /// Until then this member will not take over from its peer.
     private var promiseEnd: UInt64 = 0
-    /// Until when, on the clock of versions, both have had the same; 0 if this process has not seen it.
-    private(set) package var agreedUntil: UInt64 = 0
+    private(set) var agreement: Agreement
     /// It has not acknowledged for too long.
     private var isSlow = false
     /// Whether all was compared since the link is there.
@@ -67,6 +66,7 @@ package struct Pair: Sendable {
         self.me = me
         self.peer = peer
         self.process = process
+        agreement = Agreement(me: me, peer: peer)
         self.times = times
         self.standing = standing
         since = now
@@ -440,7 +440,12 @@ package struct Pair: Sendable {
         // Not for as long as it takes to give it up: it may go on alone by then. Nor while what it has done before is on its
         // way.
         guard standing == .together, isWaitedFor, now < leaseEnd, let stated else { return }
-        agreedUntil = max(agreedUntil, min(clock, stated.agreed))
+        agreement.note(until: min(clock, stated.agreed))
+    }
+
+    /// To be called with each change of the peer's that is taken over.
+    package mutating func noteAcknowledged(_ version: UInt64) {
+        agreement.noteAcknowledged(version)
     }
 
     /// Microseconds since 2025 that no version of the peer can be above, unless its clock was set.

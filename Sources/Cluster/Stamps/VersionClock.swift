@@ -51,6 +51,11 @@ package struct VersionClock: Sendable {
 
     package static func microseconds(of version: UInt64) -> UInt64 { version >> makerBitCount }
 
+    /// Who has made it.
+    package static func member(of version: UInt64) -> Int {
+        Int(version >> shardBitCount & 0xFF)
+    }
+
     /// The birth of what begins with this version, after something that was born at `earlier`.
     package static func birth(of version: UInt64, notBefore earlier: UInt32 = 0) -> UInt32 {
         max(UInt32(clamping: microseconds(of: version) / 1_000_000), earlier)
