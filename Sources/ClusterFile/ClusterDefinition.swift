@@ -46,6 +46,26 @@ public struct ClusterDefinition: Hashable, Sendable {
         /// `timeout`: how long a node is silent before the others give it up. The same for all, because each
         /// counts on how long the others wait.
         public var timeoutMilliseconds: Int
+        /// `tls`: how nodes encrypt what they send each other. Nil is clear text.
+        public var tls: TLS?
+
+        /// Certificates of nodes for one another: paths as each of them finds them on its own machine, in PEM format.
+        public struct TLS: Hashable, Sendable {
+            /// `ca`: who signs the nodes' certificates.
+            public var authorityFile: String
+            /// `cert`: the node's certificate, and its issuers behind it; good for servers and for clients.
+            public var certificateFile: String
+            /// `key`: the key of `certificateFile`; nil is in the same file.
+            public var keyFile: String?
+            /// `server_name`: the name in every node's certificate. Nil is each node's `peer_host`.
+            public var serverName: String?
+
+            /// Whom nodes believe, and what they show.
+            public init(authorityFile: String, certificateFile: String) {
+                self.authorityFile = authorityFile
+                self.certificateFile = certificateFile
+            }
+        }
 
         /// Sets of nodes are words of 64 bits.
         public static let nodeCountMax = 64
@@ -55,9 +75,10 @@ public struct ClusterDefinition: Hashable, Sendable {
         /// From a node's port to that for its peers, where none is named.
         static let portDistance = 10_000
 
-        public init(secretFile: String? = nil, timeoutMilliseconds: Int = 300) {
+        public init(secretFile: String? = nil, timeoutMilliseconds: Int = 300, tls: TLS? = nil) {
             self.secretFile = secretFile
             self.timeoutMilliseconds = timeoutMilliseconds
+            self.tls = tls
         }
     }
 

@@ -18,12 +18,28 @@ struct PeerFields {
         let secretFile = try fields.path("secret_file")
         let port = try fields.number("port", in: 1...65_535)
         let timeout = try fields.number("timeout", in: Peers.timeoutMillisecondsRange)
+        let tls = try Self.tls(&fields)
         try fields.refuseOthers()
-        var peers = Peers(secretFile: secretFile)
+        var peers = Peers(secretFile: secretFile, tls: tls)
         if let timeout { peers.timeoutMilliseconds = timeout }
         self.peers = peers
         self.port = port
         self.fields = fields
+    }
+
+    private static func tls(_ peers: inout Fields) throws(DefinitionError) -> Peers.TLS? {
+        guard var fields = try peers.fields("tls") else { return nil }
+        guard let authority = try fields.path("ca") else {
+            throw fields.error("ca", "missing; it signs the nodes' certificates")
+        }
+        guard let certificate = try fields.path("cert") else {
+            throw fields.error("cert", "missing; each node shows the others one")
+        }
+        var tls = Peers.TLS(authorityFile: authority, certificateFile: certificate)
+        tls.keyFile = try fields.path("key")
+        tls.serverName = try fields.text("server_name", "a host name")
+        try fields.refuseOthers()
+        return tls
     }
 
     /// The port for peers of a node that names none.

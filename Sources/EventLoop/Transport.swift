@@ -20,6 +20,14 @@ package enum Transport: ~Copyable {
         }
     }
 
+    /// Goes on with the handshake as far as the peer has. In clear text there is none.
+    package func shakeHands() -> TLSStream.Step {
+        switch self {
+        case .clear: .done
+        case .secured(let stream): stream.shakeHands()
+        }
+    }
+
     /// Whether a TLS session is gone on with that began on an earlier connection.
     package var isResumed: Bool {
         switch self {

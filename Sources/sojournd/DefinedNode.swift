@@ -85,6 +85,13 @@ struct DefinedNode: CustomStringConvertible {
             return (owners[0], owners.count > 1 ? owners[1] : nil)
         }
         configuration.silenceMilliseconds = peers.timeoutMilliseconds
+        configuration.tls = peers.tls.map { tls in
+            var settings = PeerTLSSettings(
+                authorityFile: tls.authorityFile, chainFile: tls.certificateFile)
+            settings.keyFile = tls.keyFile
+            settings.serverName = tls.serverName
+            return settings
+        }
         return configuration
     }
 

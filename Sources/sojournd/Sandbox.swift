@@ -16,6 +16,8 @@ struct Sandbox {
     init(_ settings: Settings) {
         let node = settings.node
         var read = [node.tls?.chainFile, node.tls?.keyFile, node.tls?.authorityFile]
+        let tls = node.peers?.tls
+        read += [tls?.chainFile, tls?.keyFile, tls?.authorityFile]
         read.append(node.authentication?.passwordFile)
         read.append(node.cluster?.path)
         for case let path? in read { allow(sandbox_reading(), for: path) }

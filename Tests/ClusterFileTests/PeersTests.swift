@@ -31,6 +31,19 @@ struct PeersTests {
         #expect(definition.members[1].peerHost == "10.0.0.2")
     }
 
+    @Test("Certificates of nodes for one another are read")
+    func tls() throws {
+        func peers(_ tls: String) throws -> ClusterDefinition.Peers? {
+            try read("peers: {tls: {\(tls)}}\nnodes: [{host: 127.0.0.1}, {host: '::1', port: 2}]")
+                .peers
+        }
+        var tls = ClusterDefinition.Peers.TLS(authorityFile: "/ca", certificateFile: "/cert")
+        #expect(try peers("ca: /ca, cert: /cert") == .init(tls: tls))
+        (tls.keyFile, tls.serverName) = ("/key", "nodes")
+        #expect(
+            try peers("ca: /ca, cert: /cert, key: /key, server_name: nodes") == .init(tls: tls))
+    }
+
     @Test("Nodes are peers as soon as there is the field, on loopback without a secret")
     func defaults() throws {
         let definition = try read("peers: {}\nnodes: [{host: 127.0.0.1}, {host: '::1', port: 2}]")
@@ -131,7 +144,16 @@ struct PeersTests {
             error: "1: peers: expected fields with values, not '2'"),
         Refused(
             yaml: "peers: {secret: a}\nnodes:\n- host: '::1'",
-            error: "1: peers.secret: unknown; expected one of secret_file, port, timeout"),
+            error: "1: peers.secret: unknown; expected one of secret_file, port, timeout, tls"),
+        Refused(
+            yaml: "peers: {tls: {cert: a}}\nnodes:\n- host: '::1'",
+            error: "1: peers.tls.ca: missing; it signs the nodes' certificates"),
+        Refused(
+            yaml: "peers: {tls: {ca: a}}\nnodes:\n- host: '::1'",
+            error: "1: peers.tls.cert: missing; each node shows the others one"),
+        Refused(
+            yaml: "peers: {tls: {ca: a, cert: b, client_cert: c}}\nnodes:\n- host: '::1'",
+            error: "1: peers.tls.client_cert: unknown; expected one of ca, cert, key, server_name"),
         Refused(
             yaml: "peers: {secret_file: 'a,b'}\nnodes:\n- host: '::1'",
             error: "1: peers.secret_file: expected a path without commas, not 'a,b'"),

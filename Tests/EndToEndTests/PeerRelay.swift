@@ -114,7 +114,7 @@ final class PeerRelay: @unchecked Sendable {
             close(near)
             return
         }
-        let far = dup(peer.descriptor)
+        let far = peer.takeDescriptor()
         var one: Int32 = 1
         setsockopt(near, Int32(IPPROTO_TCP), TCP_NODELAY, &one, socklen_t(4))
         _ = fcntl(near, F_SETFL, O_NONBLOCK)

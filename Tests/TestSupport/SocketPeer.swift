@@ -80,6 +80,12 @@ package final class SocketPeer: TranscriptPeer {
         release()
     }
 
+    /// Gives the connection to somebody else, who closes it.
+    package func takeDescriptor() -> Int32 {
+        defer { descriptor = -1 }
+        return descriptor
+    }
+
     private func release() {
         if descriptor >= 0 { Glibc.close(descriptor) }
         descriptor = -1

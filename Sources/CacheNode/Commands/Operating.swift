@@ -34,9 +34,9 @@ extension Executor {
     }
 
     private func refreshCertificates() -> Answer {
-        guard let security = context.security else { return .refusal(.noTLS) }
+        guard context.speaksTLS else { return .refusal(.noTLS) }
         do {
-            try context.refreshCertificates(security)
+            try context.refreshCertificates()
             return .reply(.ok)
         } catch {
             return .bytes(Array("Error \(error)\r\n".utf8))

@@ -24,6 +24,8 @@ package struct PeerConfiguration: Sendable {
     package var definitionHash: UInt64
     /// What members know and nobody else; none where all are on one machine.
     package var secret: [UInt8]?
+    /// None where members speak clear text.
+    package var tls: PeerTLSSettings?
     /// How long a peer may be silent before another takes its place.
     package var silenceMilliseconds = 300
 

@@ -1,5 +1,6 @@
 import Cluster
 import EventLoop
+import Glibc
 
 /// A connection to another member until it is known who is there: either dialled or accepted. On the peers' thread.
 final class PeerGreeting {
@@ -14,29 +15,39 @@ final class PeerGreeting {
         case acceptor(GreetingAcceptor)
     }
 
-    let descriptor: Int32
+    /// Until it is handed over.
+    private var transport: Transport?
+    /// Over TLS, hands are shaken before anybody greets.
+    private var isShakingHands: Bool
     private var side: Side
     private var readable: DescriptorEvent?
+    private var writable: DescriptorEvent?
     private var deadline: Timer?
     private let finished: (PeerGreeting, Outcome) -> Void
-    /// Owned until it is handed over.
-    private var ownsDescriptor = true
 
     private static let milliseconds = 2_000
     /// Greetings are shorter than what a socket's buffer takes.
     private static let byteCountMax = 256
 
     private init(
-        loop: Loop, descriptor: Int32, side: Side,
+        loop: Loop, _ transport: consuming Transport, side: Side,
         finished: @escaping (PeerGreeting, Outcome) -> Void
     ) throws(EventLoopError) {
-        self.descriptor = descriptor
+        let descriptor = transport.socket.descriptor
+        isShakingHands = transport.isSecured
+        self.transport = consume transport
         self.side = side
         self.finished = finished
         let readable = try DescriptorEvent(
             loop: loop, descriptor: descriptor, interest: .readable
-        ) { [unowned self] _ in receive() }
+        ) { [unowned self] _ in goOn() }
         self.readable = readable
+        writable = try DescriptorEvent(
+            loop: loop, descriptor: descriptor, interest: .writable
+        ) { [unowned self] _ in
+            writable?.disable()
+            goOn()
+        }
         try readable.enable()
         let timer = try Timer(loop: loop) { [unowned self] in
             finish(.failed("no greeting came within \(Self.milliseconds / 1_000) s"))
@@ -45,57 +56,89 @@ final class PeerGreeting {
         try timer.start(afterMilliseconds: Self.milliseconds)
     }
 
-    deinit {
-        readable = nil
-        if ownsDescriptor { EventLoop.Stream.drop(descriptor) }
-    }
+    deinit { stop() }
 
     static func dialled(
-        loop: Loop, descriptor: Int32, own: Greeting, seal: @escaping GreetingProof.Seal,
-        finished: @escaping (PeerGreeting, Outcome) -> Void
-    ) throws(EventLoopError) -> PeerGreeting {
-        let dialler = GreetingDialler(own: own, seal: seal)
-        let greeting = try PeerGreeting(
-            loop: loop, descriptor: descriptor, side: .dialler(dialler), finished: finished)
-        return greeting
-    }
-
-    /// Who has dialled speaks first.
-    func open() { if case .dialler(let dialler) = side { send(dialler.opening) } }
-
-    static func accepted(
-        loop: Loop, descriptor: Int32, own: Greeting, isBusy: Bool,
+        loop: Loop, _ transport: consuming Transport, own: Greeting,
         seal: @escaping GreetingProof.Seal,
         finished: @escaping (PeerGreeting, Outcome) -> Void
     ) throws(EventLoopError) -> PeerGreeting {
         try PeerGreeting(
-            loop: loop, descriptor: descriptor,
+            loop: loop, transport, side: .dialler(GreetingDialler(own: own, seal: seal)),
+            finished: finished)
+    }
+
+    /// Who has dialled speaks first.
+    func open() {
+        if isShakingHands { return goOn() }
+        if case .dialler(let dialler) = side { send(dialler.opening) }
+    }
+
+    static func accepted(
+        loop: Loop, _ transport: consuming Transport, own: Greeting, isBusy: Bool,
+        seal: @escaping GreetingProof.Seal,
+        finished: @escaping (PeerGreeting, Outcome) -> Void
+    ) throws(EventLoopError) -> PeerGreeting {
+        try PeerGreeting(
+            loop: loop, transport,
             side: .acceptor(GreetingAcceptor(own: own, isBusy: isBusy, seal: seal)),
             finished: finished)
     }
 
-    /// Gives the connection to somebody else.
-    func takeStream() -> EventLoop.Stream {
+    /// Gives the connection to somebody else; once.
+    func takeTransport() -> Transport? {
+        stop()
+        return transport.take()
+    }
+
+    private var isOver: Bool { readable == nil }
+
+    private func stop() {
         readable = nil
+        writable = nil
         deadline = nil
-        ownsDescriptor = false
-        return EventLoop.Stream(descriptor: descriptor)
+    }
+
+    private func goOn() {
+        if isShakingHands { shakeHands() } else { receive() }
+    }
+
+    private func shakeHands() {
+        switch transport?.shakeHands() {
+        case nil: return
+        case .failed(let reason): return finish(.failed("TLS: \(reason)"))
+        case .waits(.writable):
+            do { try writable?.enable() } catch { finish(.failed("\(error)")) }
+            return
+        case .waits: return
+        case .done: isShakingHands = false
+        }
+        open()
+        // The greeting may have come with the last of the handshake.
+        if !isOver { receive() }
     }
 
     private func send(_ bytes: [UInt8]) {
         guard !bytes.isEmpty else { return }
-        let count = bytes.withUnsafeBytes { EventLoop.Stream.write($0, to: descriptor) }
-        if count != bytes.count { finish(.failed("the connection has ended")) }
+        let result = bytes.withUnsafeBytes { transport?.write($0) }
+        if result != .bytes(bytes.count) { finish(.failed("the connection has ended")) }
     }
 
     private func receive() {
-        var bytes = [UInt8](repeating: 0, count: Self.byteCountMax)
-        let count = bytes.withUnsafeMutableBytes {
-            EventLoop.Stream.read(into: $0, from: descriptor)
-        }
-        guard count != 0 else { return finish(.failed("the connection has ended")) }
-        guard count > 0 else { return }
-        let received = Array(bytes.prefix(count))
+        repeat {
+            var bytes = [UInt8](repeating: 0, count: Self.byteCountMax)
+            switch bytes.withUnsafeMutableBytes({ transport?.read(into: $0) }) {
+            case .bytes(let count): take(Array(bytes.prefix(count)))
+            case .wouldBlock, nil: return
+            // Who is refused learns that after the handshake.
+            case .failed(errno: EPROTO):
+                return finish(.failed("TLS: it does not take this node's certificate"))
+            case .ended, .failed: return finish(.failed("the connection has ended"))
+            }
+        } while !isOver && transport?.hasPending == true
+    }
+
+    private func take(_ received: [UInt8]) {
         let step: GreetingStep
         switch side {
         case .dialler(var dialler):
@@ -115,9 +158,8 @@ final class PeerGreeting {
     }
 
     private func finish(_ outcome: Outcome) {
-        guard readable != nil else { return }
-        readable = nil
-        deadline = nil
+        guard !isOver else { return }
+        stop()
         finished(self, outcome)
     }
 }

@@ -20,7 +20,12 @@ final class PeerLink: @unchecked Sendable {
     /// Whether the other one is a front, with a number that it has here alone.
     let isFronts: Bool
     let server: any LinkServer
-    private let stream: EventLoop.Stream
+    private let transport: Transport
+    /// Of a session of TLS, which is one thread's at a time: one reads while another one writes. In clear text nobody takes it.
+    private let session = Mutex(())
+    private let isSecured: Bool
+    /// What TLS has taken from the socket already makes nothing readable. Of the server's thread.
+    private var hasRest = false
     private var reader: FrameReader
     private var output: [UInt8] = []
     private var sentCount = 0
@@ -51,7 +56,7 @@ final class PeerLink: @unchecked Sendable {
 
     init(
         peer: Int, process: UInt64, isFronts: Bool, server: any LinkServer,
-        stream: consuming EventLoop.Stream,
+        transport: consuming Transport,
         frameByteCountMax: Int,
         received: [UInt8]
     ) {
@@ -59,7 +64,8 @@ final class PeerLink: @unchecked Sendable {
         self.process = process
         self.isFronts = isFronts
         self.server = server
-        self.stream = stream
+        isSecured = transport.isSecured
+        self.transport = transport
         reader = FrameReader(frameByteCountMax: frameByteCountMax)
         reader.append(received.span.bytes)
     }
@@ -69,13 +75,15 @@ final class PeerLink: @unchecked Sendable {
         to loop: Loop, readable read: @escaping () -> Void, writable write: @escaping () -> Void
     ) throws(EventLoopError) {
         let readable = try DescriptorEvent(
-            loop: loop, descriptor: stream.descriptor, interest: .readable
+            loop: loop, descriptor: transport.socket.descriptor, interest: .readable
         ) { _ in read() }
         self.readable = readable
         writable = try DescriptorEvent(
-            loop: loop, descriptor: stream.descriptor, interest: .writable
+            loop: loop, descriptor: transport.socket.descriptor, interest: .writable
         ) { _ in write() }
         try readable.enable()
+        alone { hasRest = transport.hasPending }
+        if hasRest { readable.fire(.readable) }
     }
 
     func detach() {
@@ -101,7 +109,7 @@ final class PeerLink: @unchecked Sendable {
         isStuck = false
         while sentCount < output.count {
             let result = output.withUnsafeBytes {
-                stream.write(UnsafeRawBufferPointer(rebasing: $0[sentCount...]))
+                write(UnsafeRawBufferPointer(rebasing: $0[sentCount...]))
             }
             switch result {
             case .bytes(let count): sentCount += count
@@ -132,7 +140,7 @@ final class PeerLink: @unchecked Sendable {
         let isLong = reader.waitingByteCount > Self.inputByteCount
         let byteCountMax = isLong ? Self.longInputByteCount : Self.inputByteCount
         reader.append(byteCountMax: byteCountMax) { room in
-            switch stream.read(into: room) {
+            switch read(into: room) {
             case .bytes(let count):
                 receivedCount.wrappingAdd(1, ordering: .relaxed)
                 return count
@@ -142,7 +150,28 @@ final class PeerLink: @unchecked Sendable {
                 return 0
             }
         }
+        if isOpen, hasRest { readable?.fire(.readable) }
         return isOpen
+    }
+
+    private func read(into room: UnsafeMutableRawBufferPointer) -> EventLoop.Stream.Transfer {
+        var result = EventLoop.Stream.Transfer.wouldBlock
+        alone {
+            result = transport.read(into: room)
+            hasRest = transport.hasPending
+        }
+        return result
+    }
+
+    private func write(_ bytes: UnsafeRawBufferPointer) -> EventLoop.Stream.Transfer {
+        var result = EventLoop.Stream.Transfer.wouldBlock
+        alone { result = transport.write(bytes) }
+        return result
+    }
+
+    @inline(__always)
+    private func alone(_ body: () -> Void) {
+        if isSecured { session.withLock { _ in body() } } else { body() }
     }
 
     /// Whether something has come since the last look; nothing at the first one. Of whoever has the lock.

@@ -49,6 +49,8 @@ final class PeerThread: LinkServer, @unchecked Sendable {
     /// Members are near. What is lost is sent again after a second, and a new connection asks at once.
     private static let dialMilliseconds = 250
     private static let greetingCountMax = 64
+    /// A handshake is a millisecond of this thread, which has beats to send.
+    private static let handshakeCountMax = 16
     private static let backlog: Int32 = 128
     private static let frontCountMax = 1_000
 
@@ -77,6 +79,13 @@ final class PeerThread: LinkServer, @unchecked Sendable {
         let own = configuration.members[me]
         do {
             for socket in try sockets(at: own) {
+                if !socket.address.isLocal, context.peerSecurity == nil {
+                    logger.warning(
+                        """
+                        sessions can be read on their way between members, which is clear text at \(socket.address): \
+                        give peers.tls in the definition, or keep that port on a network of the members alone
+                        """)
+                }
                 listeners.append(
                     try Listener(loop: loop, socket: socket) { [unowned self] in
                         accept($0)
@@ -265,8 +274,15 @@ final class PeerThread: LinkServer, @unchecked Sendable {
             return complain(target.peer, "does not answer")
         }
         do {
+            let socket = EventLoop.Stream(descriptor: descriptor)
+            let transport: Transport =
+                if let security = context.peerSecurity {
+                    .secured(
+                        try security.dialled(
+                            socket, host: configuration.members[target.peer].host))
+                } else { .clear(socket) }
             let greeting = try PeerGreeting.dialled(
-                loop: loop, descriptor: descriptor,
+                loop: loop, transport,
                 own: greeting(purpose: target.purpose, to: target.peer), seal: seal
             ) { [unowned self] in finished($0, $1, dialled: target) }
             greetings[ObjectIdentifier(greeting)] = greeting
@@ -295,12 +311,22 @@ final class PeerThread: LinkServer, @unchecked Sendable {
     // MARK: Accepting
 
     private func accept(_ descriptor: Int32) {
-        guard greetings.count < Self.greetingCountMax else {
-            return EventLoop.Stream.drop(descriptor)
-        }
+        let countMax =
+            context.peerSecurity == nil ? Self.greetingCountMax : Self.handshakeCountMax
+        guard greetings.count < countMax else { return EventLoop.Stream.drop(descriptor) }
         do {
+            let socket = EventLoop.Stream(descriptor: descriptor)
+            let transport: Transport
+            if let security = context.peerSecurity {
+                guard let stream = security.accepted(socket) else {
+                    return logger.error("cannot greet a member: no memory for TLS")
+                }
+                transport = .secured(stream)
+            } else {
+                transport = .clear(socket)
+            }
             let greeting = try PeerGreeting.accepted(
-                loop: loop, descriptor: descriptor, own: greeting(purpose: .frames, to: 0),
+                loop: loop, transport, own: greeting(purpose: .frames, to: 0),
                 isBusy: false, seal: seal
             ) { [unowned self] in finished($0, $1, dialled: nil) }
             greetings[ObjectIdentifier(greeting)] = greeting
@@ -338,9 +364,9 @@ final class PeerThread: LinkServer, @unchecked Sendable {
                 return logger.warning(
                     "refused a connection to the members' port: no member \(peer)")
             }
+            guard let transport = greeting.takeTransport() else { return }
             open(
-                peer, purpose, other.process, isFronts: other.role == .front,
-                greeting.takeStream(), leftover)
+                peer, purpose, other.process, isFronts: other.role == .front, transport, leftover)
         }
     }
 
@@ -348,12 +374,12 @@ final class PeerThread: LinkServer, @unchecked Sendable {
 
     private func open(
         _ peer: Int, _ purpose: Greeting.Purpose, _ process: UInt64, isFronts: Bool,
-        _ stream: consuming EventLoop.Stream, _ leftover: [UInt8]
+        _ transport: consuming Transport, _ leftover: [UInt8]
     ) {
         let served = purpose == .frames ? servers[peer % servers.count] : nil
         let link = PeerLink(
             peer: peer, process: process, isFronts: isFronts, server: served ?? self,
-            stream: stream,
+            transport: transport,
             frameByteCountMax: context.spaces[0].configuration.itemByteCountMax + (64 << 10),
             received: leftover)
         if served == nil {

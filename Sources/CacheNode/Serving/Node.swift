@@ -39,13 +39,14 @@ package final class Node {
                 throw NodeError(error)
             }
         }
+        let peerSecurity = try Self.makePeerSecurity(configuration)
         let authentication = try Self.makeAuthentication(configuration)
         let (space, clock) = try SpaceMaker(configuration).make()
         if configuration.shouldStop() { throw .stopped }
         self.space = space
         let context = NodeContext(
             configuration: configuration, spaces: [space], clock: clock, security: security,
-            authentication: authentication)
+            peerSecurity: peerSecurity, authentication: authentication)
         self.context = context
         cluster = configuration.cluster.map { ClusterFollower($0, context: context) }
         do { try cluster?.read() } catch { throw NodeError(message: "\(error)") }
@@ -78,6 +79,17 @@ package final class Node {
                 peers, context: context, servers: workers.compactMap(\.links))
         } catch {
             throw NodeError(message: "cannot make the members' event loop: \(error)")
+        }
+    }
+
+    private static func makePeerSecurity(
+        _ configuration: NodeConfiguration
+    ) throws(NodeError) -> PeerSecurity? {
+        guard let settings = configuration.peers?.tls else { return nil }
+        do throws(TLSError) {
+            return try PeerSecurity(settings)
+        } catch {
+            throw NodeError(message: "peers.tls: \(error)")
         }
     }
 
@@ -128,6 +140,7 @@ package final class Node {
             }
             try peerThread?.listen()
             if let security = context.security { context.logger.notice("\(security.summary)") }
+            if let security = context.peerSecurity { context.logger.notice("\(security.summary)") }
             if let exposure = Exposure(of: listening, context).sentence {
                 context.logger.warning("\(exposure)")
             }
@@ -159,14 +172,14 @@ package final class Node {
         signals.append(
             try SignalSource(loop: loop, signal: SIGHUP) { [unowned self] in
                 let authentication = context.authentication
-                guard cluster != nil || context.security != nil || authentication != nil else {
+                guard cluster != nil || context.speaksTLS || authentication != nil else {
                     return logger.info("SIGHUP: nothing to read again")
                 }
                 follow(.reloading)
                 cluster?.readAgain()
                 if let authentication { context.refreshPasswords(authentication) }
                 // What is wrong with them is in the log.
-                if let security = context.security { try? context.refreshCertificates(security) }
+                if context.speaksTLS { try? context.refreshCertificates() }
                 follow(.serving)
             })
     }

@@ -15,6 +15,8 @@ final class NodeContext: Sendable {
     let peers: Peers?
     /// There where TLS is on.
     let security: NodeSecurity?
+    /// There where members speak TLS to each other.
+    let peerSecurity: PeerSecurity?
     /// There where peers have to say who they are.
     let authentication: NodeAuthentication?
     let logger: Logger
@@ -31,10 +33,12 @@ final class NodeContext: Sendable {
 
     init(
         configuration: NodeConfiguration, spaces: [Space], clock: NodeClock,
-        security: NodeSecurity? = nil, authentication: NodeAuthentication? = nil
+        security: NodeSecurity? = nil, peerSecurity: PeerSecurity? = nil,
+        authentication: NodeAuthentication? = nil
     ) {
         rules = configuration.rules
         self.security = security
+        self.peerSecurity = peerSecurity
         self.authentication = authentication
         peers = configuration.peers.map { Peers($0) }
         switches = NodeSwitches(configuration)

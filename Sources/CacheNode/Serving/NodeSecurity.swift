@@ -55,11 +55,20 @@ final class NodeSecurity: Sendable {
 }
 
 extension NodeContext {
-    /// Reads certificate and key again, and says in the log what came of it.
-    func refreshCertificates(_ security: NodeSecurity) throws(TLSError) {
+    var speaksTLS: Bool { security != nil || peerSecurity != nil }
+
+    /// Reads certificates and keys again, and says in the log what came of it. What is wrong with the members' leaves the
+    /// clients' new ones in place.
+    func refreshCertificates() throws(TLSError) {
         do {
-            try security.refresh()
-            logger.notice("certificates read again: \(security.summary)")
+            if let security {
+                try security.refresh()
+                logger.notice("certificates read again: \(security.summary)")
+            }
+            if let peerSecurity {
+                try peerSecurity.refresh()
+                logger.notice("certificates read again: \(peerSecurity.summary)")
+            }
         } catch {
             logger.error("the certificates stay as they were: \(error)")
             throw error

@@ -14,6 +14,13 @@ extension StatisticsReading {
         list.text(
             "cluster_state", view.isServing ? "current" : "behind",
             "Whether the node answers from its memory, or passes on while it catches up")
+        list.flag(
+            "members_tls", context.peerSecurity != nil, "Whether members speak TLS to each other")
+        if let security = context.peerSecurity {
+            list.gauge(
+                "members_cert_seconds_left", security.secondsLeft,
+                "Seconds until the certificate that is shown to members expires")
+        }
         list.gauge(
             "members_current", view.currentCount, "Members that have the same, with this one")
         list.gauge("members_away", view.away.count, "Members that are not")

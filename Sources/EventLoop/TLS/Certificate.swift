@@ -46,6 +46,9 @@ final class Certificate {
     /// Whether it may be a server's.
     var isForServers: Bool { X509_check_purpose(handle, X509_PURPOSE_SSL_SERVER, 0) == 1 }
 
+    /// Whether it may be a client's.
+    var isForClients: Bool { X509_check_purpose(handle, X509_PURPOSE_SSL_CLIENT, 0) == 1 }
+
     func fits(_ key: PrivateKey) -> Bool {
         defer { ERR_clear_error() }
         return X509_check_private_key(handle, key.handle) == 1

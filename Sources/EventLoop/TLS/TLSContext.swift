@@ -167,6 +167,11 @@ private struct Chain {
         guard certificates[0].isForServers else {
             throw TLSError("\(name): its first certificate is not for servers")
         }
+        guard !settings.isForClientsToo || certificates[0].isForClients else {
+            throw TLSError(
+                "\(name): its first certificate is for servers alone, and is to be shown to servers, too"
+            )
+        }
     }
 
     private static func key(_ settings: TLSSettings) throws(TLSError) -> PrivateKey {

@@ -44,6 +44,8 @@ package struct TLSSettings: Equatable, Sendable {
     /// PEM: who signs clients' certificates. Lists of revoked ones may be in it, too.
     package var authorityFile: String?
     package var verification = Verification.none
+    /// Whether the certificate is shown to servers, too.
+    package var isForClientsToo = false
     package var minimumVersion = Version.tls13
     /// OpenSSL's list, names separated by colons. Those that begin with `TLS_` are of TLS 1.3.
     package var ciphers: String?
