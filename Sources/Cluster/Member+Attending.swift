@@ -4,7 +4,8 @@ extension Member {
         if consequences.contains(.releases), let pair = pairs[peer] {
             // What it may have made without our knowing was made before.
             store.follow(clock: pair.peerClockMax(at: now))
-            release(peer)
+            pairs[peer]?.noteParted(store.clock)
+            release(peer, now: now)
         }
         if consequences.contains(.compares) { startExchange(peer, now: now) }
         if consequences.contains(.sendsBarrier), let since = pairs[peer]?.waitsSince {
@@ -15,12 +16,16 @@ extension Member {
     }
 
     /// A peer has been given up: what waits for it alone is done.
-    private func release(_ peer: Int) {
+    private func release(_ peer: Int, now: UInt64) {
         for (_, operation, made) in operations.replications(to: peer) {
             store.released(made.state)
             // That a read has proven it is no later state, which would be found by comparing.
             note(made.state.key, for: peer)
-            finish(operation, made.outcome)
+            if operation.request.isRead || mayGoOn(without: peer, at: now) {
+                finish(operation, made.outcome)
+            } else {
+                abandon(operation)
+            }
         }
     }
 
@@ -105,6 +110,7 @@ extension Member {
                 carryOut(consequences, peer, now: now)
             }
         }
+        noteMinority(at: now)
         if now >= statedAt + times.statement {
             statedAt = now
             for peer in pairs.keys + fronts.sorted() { state(to: peer, now: now) }

@@ -28,6 +28,10 @@ extension Member {
     /// - Parameter delay: in seconds; the latest word counts, and a member that dies has forgotten it.
     package func flushAll(_ client: Client, after delay: UInt32 = 0, now: UInt64) {
         flushesAt = nil
+        guard isFront || hasMajority(at: now) else {
+            counts.refusals += 1
+            return effects.append(.hangUp(client))
+        }
         guard delay > 0 else { return beginFlush(for: .client(client), now: now) }
         flushesAt = now + UInt64(delay) * 1_000_000
         effects.append(.reply(client, Outcome([])))

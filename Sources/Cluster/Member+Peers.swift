@@ -16,12 +16,14 @@ extension Member {
         if standing(to: peer) == .together { sendAgain(peer, now: now) }
         store.follow(clock: statement.clock)
         carryOut(consequences, peer, now: now)
+        if hasDied { pairs[peer]?.noteDied() }
         proceedAwakened(now: now)
     }
 
     package func unlinked(_ peer: Int, now: UInt64) {
         if fronts.remove(peer) != nil { return }
         guard let consequences = pairs[peer]?.unlinked(now: now) else { return }
+        noteMinority(at: now)
         endLink(peer)
         carryOut(consequences, peer, now: now)
         proceedAwakened(now: now)
@@ -98,7 +100,15 @@ extension Member {
                     request, from: .peer(peer), hops: hops,
                     budget: Self.budget(byteCount: request.command.count), now: now), now: now)
         case .outcome(let number, let outcome):
-            if let operation = operations[number] { finish(operation, outcome) }
+            guard let operation = operations[number] else { break }
+            // Refused there, and made here before: it may come to be known.
+            if needsMajority, operation.made != nil,
+                outcome == store.refusal(of: operation.request)
+            {
+                abandon(operation)
+            } else {
+                finish(operation, outcome)
+            }
         case .decline(let number):
             // Until the next tick: by then the two may be of one mind.
             guard let operation = operations[number],
@@ -144,7 +154,10 @@ extension Member {
         case .inform(_, _, let state) where mayHaveBeenDeleted(state, of: peer):
             effects.append(.send(peer: peer, .inform(nil, nil, store.end(state))))
         case .inform(let number, let outcome, let state):
-            if store.apply(state) == nil, let number { applied.remember(number, outcome) }
+            let isLoss = givesWay(to: state, of: peer)
+            guard store.apply(state) == nil else { break }
+            if isLoss { counts.lostChanges += 1 }
+            if let number { applied.remember(number, outcome) }
         case .acknowledge(let sequence):
             guard let (operation, made) = operations.replication(sequence, by: peer) else {
                 return
@@ -173,6 +186,17 @@ extension Member {
         return VersionClock.microseconds(of: version) <= forgotten
             && pair.agreement.hasHad(version, forgotten: forgotten)
             && store.stamp(of: state.key) == .none
+    }
+
+    /// Whether what is here was made after the two had parted, and so was what the peer has.
+    private func givesWay(to state: KeyState, of peer: Int) -> Bool {
+        guard let pair = pairs[peer], pair.standing != .together, pair.agreement.until != 0 else {
+            return false
+        }
+        let known = store.stamp(of: state.key)
+        return known < state.stamp
+            && min(known, state.stamp).version > VersionClock.last(of: pair.agreement.until)
+            && VersionClock.member(of: known.version) == me
     }
 
     /// The peer knows something later. It may have gone on without this member, which has made its change of what was there

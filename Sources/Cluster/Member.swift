@@ -38,6 +38,8 @@ package final class Member {
     package let me: Int
     /// It owns nothing, and passes everything on: its number is none of a member's.
     let isFront: Bool
+    /// Whether what others would have to hear of is refused where this member hears no majority of them.
+    let needsMajority: Bool
     let process: UInt64
     /// Those that pass on to this member, by numbers that are no member's.
     var fronts: Set<Int> = []
@@ -72,19 +74,24 @@ package final class Member {
     var framesHeardAt = PeerTable<UInt64>()
     /// Until then nobody is given up: all fell silent at once, and one that is heard again says nothing of the others.
     var isolatedUntil: UInt64 = 0
+    /// By peer that is not there: when this member was last on the smaller side.
+    var minorityAt = PeerTable<UInt64>()
 
     /// - Parameters:
     ///   - isFront: whether it owns nothing, and passes everything on.
+    ///   - needsMajority: whether, in a partition, one side goes on alone: that with more than half of all members.
     ///   - process: a random number that is not 0.
     ///   - away: members that an earlier process of this one has outlived.
     package init(
-        me: Int, isFront: Bool = false, memberCount: Int, process: UInt64, store: any ReplicaStore,
+        me: Int, isFront: Bool = false, needsMajority: Bool = false, memberCount: Int,
+        process: UInt64, store: any ReplicaStore,
         times: PairTimes = PairTimes(),
         away: MemberSet = [], appliedCountMax: Int = 65_536, now: UInt64,
         owners: @escaping ([UInt8]) -> (first: Int, second: Int?)
     ) {
         self.me = me
         self.isFront = isFront
+        self.needsMajority = needsMajority
         self.process = process
         self.store = store
         self.times = times
@@ -153,6 +160,8 @@ package final class Member {
     func begin(_ operation: Operation, now: UInt64) {
         let number = operation.request.number
         if let outcome = applied[number] {
+            // What it has come to here may be nothing to the other side.
+            guard hasMajority(at: now) else { return }
             // It has come another way, too. It may wait for the peer still, and answers then.
             guard let other = operations[number], other.peer != nil else {
                 return answer(operation.origin, number, outcome)
@@ -204,6 +213,9 @@ package final class Member {
             operations.move(operation, to: .fetching(from: other))
             operation.sentAt = now
             effects.append(.send(peer: other, .fetch(request.number, key: request.key)))
+        case .mine(false)
+        where !request.isRead && !mayGoOn(without: other, at: now):
+            refuse(operation, now: now)
         case .mine(let waits): perform(operation, peer: other, waits: waits, now: now)
         case .peers(true)
         where request.isRead && !operations.isUnsettled(operation.keyHash)
@@ -307,6 +319,67 @@ package final class Member {
         let (first, second) = owners(key)
         guard first == me || second == me, let other = first == me ? second : first else { return }
         note(key, for: other)
+    }
+
+    // MARK: Partitions
+
+    /// Whether this member may go on without whoever it does not hear: more than half of all have heard it so lately that they
+    /// tell others of it still, who therefore do not go on without it.
+    package func hasMajority(at now: UInt64) -> Bool {
+        guard needsMajority else { return true }
+        let hearing = 1 + pairs.keys.count { now < (pairs[$0]?.answeredAt ?? 0) + times.lease }
+        return 2 * hearing > pairs.keys.count + 1
+    }
+
+    /// Whether it may make changes that a peer does not hear of. Who was on the smaller side has to meet the peer first: by
+    /// somebody who hears both it may reach a majority before that.
+    func mayGoOn(without peer: Int, at now: UInt64) -> Bool {
+        !needsMajority || hasMajority(at: now) && minorityAt[peer] == nil
+    }
+
+    /// To be called every few milliseconds, and when a link ends.
+    func noteMinority(at now: UInt64) {
+        guard needsMajority else { return }
+        // Others learn of the end of a link sooner than of silence.
+        let linked = 1 + pairs.keys.count { pairs[$0]?.isLinked == true }
+        let isMinority = !hasMajority(at: now) || 2 * linked <= pairs.keys.count + 1
+        for peer in pairs.keys {
+            if pairs[peer]?.standing == .together, pairs[peer]?.isLinked == true {
+                minorityAt[peer] = nil
+            } else if isMinority {
+                minorityAt[peer] = now
+            } else if let last = minorityAt[peer], last + times.silence < now,
+                !pairs.contains(where: { $0.value.hears(at: now) && $0.value.peerHears(peer) })
+            {
+                // It has died since, or does not reach anybody.
+                minorityAt[peer] = nil
+            }
+        }
+    }
+
+    /// The other side may go on, and would not know of it.
+    private func refuse(_ operation: Operation, now: UInt64) {
+        if let made = operation.made {
+            store.released(made.state)
+            return abandon(operation)
+        }
+        guard let reading = store.reading(of: operation.request) else {
+            counts.refusals += 1
+            return finish(operation, store.refusal(of: operation.request))
+        }
+        // A page view goes on; it just lets nothing live longer.
+        _ = operations.remove(operation.request.number)
+        let read = Operation(
+            reading, from: operation.origin, hops: operation.hops,
+            budget: operation.deadline - min(now, operation.deadline), now: now)
+        operations.insert(read)
+        proceed(read, now: now)
+    }
+
+    /// It is here, and may come to be known when the two sides meet, or not.
+    func abandon(_ operation: Operation) {
+        guard end(operation) else { return }
+        if case .client(let client) = operation.origin { effects.append(.hangUp(client)) }
     }
 
     // MARK: Carrying out

@@ -2,6 +2,10 @@
 package struct MemberCounts: Sendable {
     /// Changes that were acknowledged while the other owner was away.
     package var singleCopies: UInt64 = 0
+    /// Changes that were refused, as others might not hear of them.
+    package var refusals: UInt64 = 0
+    /// Changes of this side of a partition that gave way to later ones of the other side.
+    package var lostChanges: UInt64 = 0
     /// Requests that had to wait until it was known who decides.
     package var parked: UInt64 = 0
     /// Reads that went a second way, as nothing came by the first one.

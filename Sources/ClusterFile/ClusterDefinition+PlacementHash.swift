@@ -15,6 +15,7 @@ extension ClusterDefinition {
         hash.add(hashTag.map { "\($0)" })
         hash.add(copyCount)
         hash.add(peers?.timeoutMilliseconds ?? 0)
+        if let peers, peers.partition != .both { hash.add(peers.partition.rawValue) }
         for node in nodes {
             hash.add(node.name)
             hash.add(node.host)

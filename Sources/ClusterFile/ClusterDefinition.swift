@@ -48,6 +48,16 @@ public struct ClusterDefinition: Hashable, Sendable {
         public var timeoutMilliseconds: Int
         /// `tls`: how nodes encrypt what they send each other. Nil is clear text.
         public var tls: TLS?
+        /// `partition`: what nodes do that reach one another, and do not reach the rest.
+        public var partition: Partition
+
+        /// Which side of a partition goes on.
+        public enum Partition: String, CaseIterable, Sendable {
+            /// Each side; what both have changed is the later one's afterwards.
+            case both
+            /// That with more than half of all nodes. The other one answers reads, and refuses changes.
+            case majority
+        }
 
         /// Certificates of nodes for one another: paths as each of them finds them on its own machine, in PEM format.
         public struct TLS: Hashable, Sendable {
@@ -75,7 +85,11 @@ public struct ClusterDefinition: Hashable, Sendable {
         /// From a node's port to that for its peers, where none is named.
         static let portDistance = 10_000
 
-        public init(secretFile: String? = nil, timeoutMilliseconds: Int = 300, tls: TLS? = nil) {
+        public init(
+            secretFile: String? = nil, timeoutMilliseconds: Int = 300, tls: TLS? = nil,
+            partition: Partition = .both
+        ) {
+            self.partition = partition
             self.secretFile = secretFile
             self.timeoutMilliseconds = timeoutMilliseconds
             self.tls = tls

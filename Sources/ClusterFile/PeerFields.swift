@@ -19,8 +19,11 @@ struct PeerFields {
         let port = try fields.number("port", in: 1...65_535)
         let timeout = try fields.number("timeout", in: Peers.timeoutMillisecondsRange)
         let tls = try Self.tls(&fields)
+        let partition = try fields.value("partition", "both or majority") {
+            Peers.Partition(rawValue: $0)
+        }
         try fields.refuseOthers()
-        var peers = Peers(secretFile: secretFile, tls: tls)
+        var peers = Peers(secretFile: secretFile, tls: tls, partition: partition ?? .both)
         if let timeout { peers.timeoutMilliseconds = timeout }
         self.peers = peers
         self.port = port
@@ -71,6 +74,12 @@ struct PeerFields {
             throw definition.error(
                 "nodes",
                 "\(members.count) nodes; with peers there are at most \(Peers.nodeCountMax)")
+        }
+        guard peers.partition == .both || members.count > 2 else {
+            throw fields.error(
+                "partition",
+                "majority needs three nodes: of \(members.count), none may be away for the others to go on"
+            )
         }
         for (index, member) in members.enumerated() {
             let (name, host, port) = (member.node.name, member.peerHost, member.peerPort)

@@ -84,6 +84,7 @@ struct DefinedNode: CustomStringConvertible {
             let owners = ring.indices(for: key, count: copyCount)
             return (owners[0], owners.count > 1 ? owners[1] : nil)
         }
+        configuration.needsMajority = peers.partition == .majority
         configuration.silenceMilliseconds = peers.timeoutMilliseconds
         configuration.tls = peers.tls.map { tls in
             var settings = PeerTLSSettings(

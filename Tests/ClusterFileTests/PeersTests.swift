@@ -44,6 +44,18 @@ struct PeersTests {
             try peers("ca: /ca, cert: /cert, key: /key, server_name: nodes") == .init(tls: tls))
     }
 
+    @Test("Which side of a partition goes on is said by name")
+    func partition() throws {
+        func peers(_ field: String) throws -> ClusterDefinition.Peers? {
+            try read(
+                "peers: {\(field)}\nnodes: [{host: '::1', port: 1}, {host: '::1', port: 2}, {host: '::1', port: 3}]"
+            ).peers
+        }
+        #expect(try peers("") == .init(partition: .both))
+        #expect(try peers("partition: both") == .init())
+        #expect(try peers("partition: majority") == .init(partition: .majority))
+    }
+
     @Test("Nodes are peers as soon as there is the field, on loopback without a secret")
     func defaults() throws {
         let definition = try read("peers: {}\nnodes: [{host: 127.0.0.1}, {host: '::1', port: 2}]")
@@ -144,7 +156,17 @@ struct PeersTests {
             error: "1: peers: expected fields with values, not '2'"),
         Refused(
             yaml: "peers: {secret: a}\nnodes:\n- host: '::1'",
-            error: "1: peers.secret: unknown; expected one of secret_file, port, timeout, tls"),
+            error:
+                "1: peers.secret: unknown; expected one of secret_file, port, timeout, tls, partition"
+        ),
+        Refused(
+            yaml: "peers: {partition: minority}\nnodes:\n- host: '::1'",
+            error: "1: peers.partition: expected both or majority, not 'minority'"),
+        Refused(
+            yaml: "peers: {partition: majority}\nnodes: [{host: '::1'}, {host: '::1', port: 2}]",
+            error:
+                "1: peers.partition: majority needs three nodes: of 2, none may be away for the others to go on"
+        ),
         Refused(
             yaml: "peers: {tls: {cert: a}}\nnodes:\n- host: '::1'",
             error: "1: peers.tls.ca: missing; it signs the nodes' certificates"),

@@ -37,6 +37,19 @@ struct AgreementTests {
         #expect(agreement.hasHad(version(1, 400), forgotten: 500))
     }
 
+    @Test("Of a peer whose process has died nobody was told of what was not acknowledged")
+    func died() {
+        var agreement = Agreement(me: 1, peer: 0)
+        agreement.note(until: 100)
+        agreement.noteParted(300)
+        // It may live.
+        #expect(!agreement.hasHad(version(0, 200), forgotten: 500))
+        agreement.noteDied()
+        #expect(agreement.hasHad(version(0, 300), forgotten: 500))
+        #expect(!agreement.hasHad(version(0, 301), forgotten: 500))
+        #expect(!agreement.hasHad(version(2, 200), forgotten: 500))
+    }
+
     @Test(
         "A process that has seen no agreement takes all for known that is as old as what it has forgotten"
     )

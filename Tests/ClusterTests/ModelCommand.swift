@@ -31,7 +31,7 @@ struct ModelCommand: Equatable {
 /// What the model store answers.
 struct ModelOutcome: Equatable {
     enum Result: UInt8 {
-        case hit, miss, stored, notStored, notFound, deleted
+        case hit, miss, stored, notStored, notFound, deleted, refused
     }
 
     var result: Result

@@ -96,6 +96,14 @@ final class ModelStore: SimulatedStore {
         return KeyState(key: key, stamp: Stamp(birth: birth, version: version), kind: .item)
     }
 
+    func reading(of request: Request) -> Request? {
+        guard ModelCommand(request.command)?.verb == .renew else { return nil }
+        return Request(
+            number: request.number, isRead: true, key: request.key,
+            command: Self.command(ModelCommand(.get), key: request.key))
+    }
+    func refusal(of request: Request) -> Outcome { told(.refused) }
+
     func apply(_ state: KeyState) -> Stamp? {
         let known = stamp(of: state.key)
         guard state.stamp >= known, state.stamp > flushed else { return max(known, flushed) }

@@ -125,6 +125,8 @@ class NodeSite: SimulatedStore {
         case "END": return ModelOutcome(.miss)
         case let line? where line.hasPrefix("VALUE ") && lines.count == 3:
             return ModelOutcome(.hit, value: Array(lines[1].utf8))
+        case let line? where line.hasPrefix("SERVER_ERROR no majority"):
+            return ModelOutcome(.refused)
         default: return nil
         }
     }
@@ -134,6 +136,8 @@ class NodeSite: SimulatedStore {
     func perform(_ request: Request) -> (outcome: Outcome, change: Change) {
         store.perform(request)
     }
+    func reading(of request: Request) -> Request? { store.reading(of: request) }
+    func refusal(of request: Request) -> Outcome { store.refusal(of: request) }
     func apply(_ state: KeyState) -> Stamp? { store.apply(state) }
     func released(_ state: KeyState) { store.released(state) }
     func changesByReading(_ key: [UInt8]) -> Bool { store.changesByReading(key) }

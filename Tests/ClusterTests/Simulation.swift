@@ -18,6 +18,8 @@ struct SimulationProfile {
     var keyCount = 15
     /// Cuts a member off from all others: each side goes on by itself.
     var parts = false
+    /// Whether of two sides the smaller one refuses changes.
+    var needsMajority = false
     /// Whether some clients let everything go.
     var flushes = false
     /// Whether clients' words are to be checked: where each side goes on, they do not fit together.
@@ -78,6 +80,8 @@ final class Simulation<Store: SimulatedStore> {
     private var ways: [[Way]] = []
     private(set) var history: [HistoryEntry] = []
     private var asked: [UInt64: Int] = [:]
+    /// Reads of whom the smaller side may have told what it has.
+    private var unchecked: Set<Int> = []
     private(set) var trace: [String] = []
     private var faultsLeft: Int
     private var isFaulty = false
@@ -139,7 +143,8 @@ final class Simulation<Store: SimulatedStore> {
         sites[number].store.wall = now + sites[number].wallOffset
         sites[number].store.restart()
         let member = Member(
-            me: number, isFront: number >= profile.memberCount, memberCount: profile.memberCount,
+            me: number, isFront: number >= profile.memberCount,
+            needsMajority: profile.needsMajority, memberCount: profile.memberCount,
             process: UInt64(number + 1) << 32 | sites[number].processCount,
             store: sites[number].store, times: PairTimes(solitude: 3_000_000), now: now,
             owners: Self.owners(of: profile.memberCount))
@@ -496,6 +501,7 @@ final class Simulation<Store: SimulatedStore> {
         if profile.flushes, Int.random(in: 0..<60, using: &generator) == 0 { verb = .flush }
         let value = Array("\(clientCount).".utf8)
         asked[clientCount] = history.count
+        if profile.needsMajority, verb.isRead, isBusy { unchecked.insert(history.count) }
         history.append(
             HistoryEntry(
                 key: key, verb: verb, value: value, member: number, begin: now))
@@ -524,6 +530,8 @@ final class Simulation<Store: SimulatedStore> {
             history[place].verb == .flush
                 ? ModelOutcome(.stored) : Store.outcome($0, of: history[place].verb)
         }
+        let isUnchecked = profile.needsMajority && (isFaulty || unchecked.contains(place))
+        if history[place].verb.isRead, isUnchecked { history[place].outcome = nil }
         longestWait = max(longestWait, now - history[place].begin)
         note("client \(client) is told \(outcome.map { "\($0.reply)" } ?? "nothing")")
     }

@@ -36,7 +36,10 @@ struct SimulationTests {
             return "somebody waited for \(simulation.longestWait) us"
         }
         let flushes = simulation.history.filter { $0.verb == .flush }
-        let others = simulation.history.filter { $0.verb != .flush }
+        // What is refused was not carried out.
+        let others = simulation.history.filter {
+            $0.verb != .flush && $0.outcome?.result != .refused
+        }
         for (key, entries) in Dictionary(grouping: others, by: \.key) {
             var check = HistoryCheck(entries, flushes: flushes)
             if !check.holds() { return "what clients were told of key \(key[1]) cannot be" }
@@ -88,6 +91,19 @@ struct SimulationTests {
         profile.parts = true
         profile.checksHistory = false
         run("a partition", profile)
+    }
+
+    @Test(
+        "Where the smaller side of a partition refuses changes what was acknowledged is there, once"
+    )
+    func majority() {
+        for (name, count) in [("three members, a majority", 3), ("five members, a majority", 5)] {
+            var profile = SimulationProfile()
+            profile.memberCount = count
+            profile.parts = true
+            profile.needsMajority = true
+            run(name, profile)
+        }
     }
 
     @Test("What was let go is gone everywhere, and what was stored afterwards is not")

@@ -13,7 +13,8 @@ struct MemberCounterTests {
         "notes_applied", "notes_repaired", "cmd_forwarded_here", "ops_under_way",
         "ops_parked", "ops_rerouted", "ops_unknown", "repl_sent", "writes_single_copy",
         "repl_applied",
-        "repl_older", "repl_refused", "conflicts", "catchup_sent", "catchup_items", "tombstones",
+        "repl_older", "repl_refused", "conflicts", "changes_lost", "changes_refused",
+        "catchup_sent", "catchup_items", "tombstones",
         "tombstones_dropped_early", "tombstones_won", "tombstones_assumed",
     ]
     private static let durations = ["ops_us_p50", "ops_us_p99", "repl_us_p50", "repl_us_p99"]

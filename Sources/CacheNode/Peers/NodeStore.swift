@@ -355,6 +355,15 @@ final class NodeStore: ReplicaStore {
         return state
     }
 
+    func reading(of request: Request) -> Request? {
+        MinorityReply.reading(of: request.command, key: request.key).map {
+            Request(number: request.number, isRead: true, key: request.key, command: $0)
+        }
+    }
+    func refusal(of request: Request) -> Outcome {
+        Outcome(MinorityReply.reply(to: request.command))
+    }
+
     func apply(_ state: KeyState) -> Stamp? {
         let now = nodeClock.now()
         let head = map.copyHead(of: state.key.span, now: now.seconds)

@@ -26,6 +26,8 @@ package struct PeerConfiguration: Sendable {
     package var secret: [UInt8]?
     /// None where members speak clear text.
     package var tls: PeerTLSSettings?
+    /// Whether of two sides that do not reach each other the smaller one refuses changes.
+    package var needsMajority = false
     /// How long a peer may be silent before another takes its place.
     package var silenceMilliseconds = 300
 

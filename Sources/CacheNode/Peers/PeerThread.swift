@@ -155,7 +155,14 @@ final class PeerThread: LinkServer, @unchecked Sendable {
         if now >= maintainedAt + 1_000 {
             if maintainedAt > 0, now > maintainedAt + Self.pauseMilliseconds { dropAll() }
             maintainedAt = now
-            peers.maintain()
+            let lostCount = peers.maintain()
+            if lostCount > 0 {
+                logger.warning(
+                    """
+                    \(lostCount) items that were changed here, while others did not hear of it, gave way to \
+                    later ones of theirs
+                    """)
+            }
             for link in peers.deadLinks() { close(link, "nothing comes from it") }
             for link in peers.muteLinks() {
                 close(link, "it says that it is there, and nothing else")

@@ -48,6 +48,8 @@ final class Peers: @unchecked Sendable {
     private var clock: NodeClock?
     private var map: SessionMap?
     private var counts = PeerCounts()
+    /// Of `MemberCounts`, what an operator was told.
+    private var toldLostChanges: UInt64 = 0
     /// Of the commands that waited for members.
     private var waits = Durations()
     private var clockSkews: [Int: Int] = [:]
@@ -115,8 +117,8 @@ final class Peers: @unchecked Sendable {
         let silence = UInt64(configuration.silenceMilliseconds) * 1_000
         self.store = store
         member = Member(
-            me: me, isFront: isFront, memberCount: configuration.members.count, process: process,
-            store: store,
+            me: me, isFront: isFront, needsMajority: configuration.needsMajority,
+            memberCount: configuration.members.count, process: process, store: store,
             times: PairTimes(silence: silence), now: now, owners: configuration.owners)
         publish()
     }
@@ -407,8 +409,15 @@ final class Peers: @unchecked Sendable {
     }
 
     /// Every second.
-    func maintain() {
-        lock.withLock { _ in store?.maintain() }
+    ///
+    /// - Returns: how many changes gave way since the last time; see `MemberCounts`.
+    func maintain() -> UInt64 {
+        lock.withLock { _ in
+            store?.maintain()
+            let all = member?.counts.lostChanges ?? 0
+            defer { toldLostChanges = all }
+            return all - toldLostChanges
+        }
     }
 
     private func finish() {
@@ -644,7 +653,8 @@ final class Peers: @unchecked Sendable {
                 storeCounts: store?.counts ?? .init(),
                 tombstoneCount: store?.tombstones.count ?? 0,
                 tombstonesDroppedEarly: store?.tombstones.droppedEarlyCount ?? 0,
-                operationCount: member?.operationCount ?? 0)
+                operationCount: member?.operationCount ?? 0,
+                hasMajority: member?.hasMajority(at: now) ?? true)
         }
     }
 }

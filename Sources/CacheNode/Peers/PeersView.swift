@@ -60,6 +60,8 @@ struct PeersView {
     let tombstoneCount: Int
     let tombstonesDroppedEarly: UInt64
     let operationCount: Int
+    /// Whether it may change what others cannot be told of.
+    let hasMajority: Bool
 }
 
 extension PeersView {
@@ -85,6 +87,9 @@ extension PeersView {
         guard isServing else {
             let waitedFor = peers.filter { $0.standing == .unknown || $0.standing == .behind }
             return "catching up with \(names(waitedFor)), and passing commands on meanwhile"
+        }
+        guard hasMajority else {
+            return "refusing changes: no majority of the members is reached, without \(names(away))"
         }
         return away.isEmpty ? "current" : "current, without \(names(away))"
     }

@@ -98,6 +98,12 @@ extension StatisticsReading {
             "repl_refused", view.storeCounts.refused, "States for which there was no memory")
         list.counter(
             "conflicts", view.counts.refused, "Changes that a member knew something later of")
+        list.counter(
+            "changes_lost", view.memberCounts.lostChanges,
+            "Items changed here in a partition that gave way to later ones of the other side")
+        list.counter(
+            "changes_refused", view.memberCounts.refusals,
+            "Changes refused as no majority of the members was reached")
     }
 
     private func addReturns(_ view: PeersView, to list: inout StatisticsList) {

@@ -46,6 +46,12 @@ package protocol ReplicaStore: AnyObject {
     /// Carries a request out. What it changes gets a stamp above everything that is known of the key.
     func perform(_ request: Request) -> (outcome: Outcome, change: Change)
 
+    /// The same request without what it says of how long what it reads is to live; nil of one that does more than that.
+    func reading(of request: Request) -> Request?
+
+    /// What a client is told whose request is not carried out, as others may not hear of it.
+    func refusal(of request: Request) -> Outcome
+
     /// Takes a state over if it is the later one. Nil if it was, or is there; else what is there.
     func apply(_ state: KeyState) -> Stamp?
 
@@ -104,6 +110,7 @@ package protocol ReplicaStore: AnyObject {
 }
 
 extension ReplicaStore {
+    package func reading(of request: Request) -> Request? { nil }
     package func released(_ state: KeyState) {}
     package func changesByReading(_ key: [UInt8]) -> Bool { false }
     package func mayLack(whatIsNeededBy request: Request) -> Bool { false }

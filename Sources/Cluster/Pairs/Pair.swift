@@ -443,6 +443,11 @@ package struct Pair: Sendable {
         agreement.note(until: min(clock, stated.agreed))
     }
 
+    /// To be called when the peer is gone on without, with a clock above all that it can have made.
+    package mutating func noteParted(_ clock: UInt64) { agreement.noteParted(clock) }
+    /// To be called after that, once another process of the peer is there.
+    package mutating func noteDied() { agreement.noteDied() }
+
     /// To be called with each change of the peer's that is taken over.
     package mutating func noteAcknowledged(_ version: UInt64) {
         agreement.noteAcknowledged(version)

@@ -61,6 +61,7 @@ package enum ErrorReply: Equatable, Sendable {
     case badAuthToken
     case badAuthTermination
     case loginPutOff
+    case noMajority
 
     package var line: StaticString {
         switch self {
@@ -105,6 +106,8 @@ package enum ErrorReply: Equatable, Sendable {
         case .authTokenTooLong: "CLIENT_ERROR auth token too long\r\n"
         case .badAuthToken: "CLIENT_ERROR bad authentication token format\r\n"
         case .loginPutOff: "SERVER_ERROR too many logins from this address have failed\r\n"
+        case .noMajority:
+            "SERVER_ERROR no majority of the members is reached: changes are refused\r\n"
         case .badAuthTermination: "CLIENT_ERROR bad command line termination\r\n"
         }
     }
