@@ -67,18 +67,24 @@ struct AccessOptions: ParsableArguments {
         guard let user else {
             return try definition?.credentialsFile.map { try Credentials(contentsOf: $0) }
         }
-        if let passwordFile { return try Credentials(user: user, passwordFile: passwordFile) }
-        if let password = getenv(Self.passwordVariable) {
-            let credentials = Credentials(user: user, password: String(cString: password))
-            guard let problem = credentials.problem else { return credentials }
-            throw ValidationError("--user, or \(Self.passwordVariable): \(problem)")
-        }
-        if let path = definition?.credentialsFile {
+        let hasPassword = passwordFile != nil || getenv(Self.passwordVariable) != nil
+        if !hasPassword, let path = definition?.credentialsFile {
             return try Credentials(contentsOf: path, user: user)
         }
-        throw ValidationError(
-            "--user needs a password: --password-file FILE, or \(Self.passwordVariable) in the "
-                + "environment")
+        return try Self.credentials(of: user, passwordFile: passwordFile)
+    }
+
+    /// A user with the password of a file or, without one, of the environment.
+    static func credentials(of user: String, passwordFile: String?) throws -> Credentials {
+        if let passwordFile { return try Credentials(user: user, passwordFile: passwordFile) }
+        guard let password = getenv(passwordVariable) else {
+            throw ValidationError(
+                "--user needs a password: --password-file FILE, or \(passwordVariable) in the "
+                    + "environment")
+        }
+        let credentials = Credentials(user: user, password: String(cString: password))
+        guard let problem = credentials.problem else { return credentials }
+        throw ValidationError("--user, or \(passwordVariable): \(problem)")
     }
 
     /// For the client library.

@@ -9,8 +9,8 @@ struct SojournCommand: AsyncParsableCommand {
         version: "sojourn \(version)",
         subcommands: [
             StatusCommand.self, GetCommand.self, SetCommand.self, TouchCommand.self,
-            DeleteCommand.self, RingCommand.self, DefinitionCommand.self, LoadCommand.self,
-            EchoCommand.self,
+            DeleteCommand.self, RingCommand.self, DefinitionCommand.self, FollowCommand.self,
+            LoadCommand.self, EchoCommand.self,
         ])
 
     /// The same as that of the node, with which it is built.

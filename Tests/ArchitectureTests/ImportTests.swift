@@ -39,7 +39,9 @@ private enum Arrows {
         ],
         "sojournd": ["Logging", "ArgumentParser"],
         "LoadGenerator": ["Histogram"],
-        "sojourn": ["ArgumentParser", "Logging", "NIOCore", "NIOPosix"],
+        "sojourn": [
+            "ArgumentParser", "FoundationEssentials", "Logging", "NIOCore", "NIOHTTP1", "NIOPosix",
+        ],
         "ClientBenchmark": ["NIOCore", "NIOPosix"],
     ]
 

@@ -167,6 +167,33 @@ struct ClusterProgramTests {
         #expect(security.exit == .status(0), "\(security.output.suffix(200))")
     }
 
+    @Test("systemd takes the unit of a follower, and finds little that it leaves open")
+    func followerUnit() throws {
+        let analyze = try program("/usr/bin/systemd-analyze", package: "systemd")
+        let directory = try TemporaryDirectory()
+        let text = try #require(contents(of: Self.folder + "/systemd/sojourn-follow.service"))
+        let unit = try directory.write(
+            text.replacing("/usr/local/bin/sojourn", with: try RunningNode.builtProgram("sojourn")),
+            to: "sojourn-follow.service")
+        let verify = try Program.run(analyze, ["verify", "--man=no", unit])
+        #expect(verify.exit == .status(0) && verify.errors.isEmpty, "\(verify.errors)")
+        let security = try Program.run(
+            analyze, ["security", "--offline=true", "--threshold=20", "--no-pager", unit])
+        #expect(security.exit == .status(0), "\(security.output.suffix(200))")
+        // What it says to the program is a command line: the file that is missing here is told, and nothing else.
+        let line = try #require(text.split(separator: "\n").first { $0.hasPrefix("ExecStart=") })
+        let words = line.split(separator: " ").dropFirst().map { word in
+            switch word {
+            case "${ETCD}": "https://a:2379,https://b:2379"
+            case "${KEY}": "/sojourn/shop/definition"
+            case "/var/lib/sojourn-follow/cluster.yaml": directory.path + "/cluster.yaml"
+            default: String(word).replacing("/etc/sojourn", with: directory.path)
+            }
+        }
+        let result = try Program.run(try RunningNode.builtProgram("sojourn"), words + ["--once"])
+        #expect(result.errors.contains("cannot read the CA file"), "\(result.errors)")
+    }
+
     @Test("The probe that a node is current takes one that keeps no copies, and logs in")
     func probeOfCurrency() throws {
         let current = Self.folder + "/container/current"

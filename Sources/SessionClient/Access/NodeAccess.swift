@@ -1,5 +1,5 @@
 import MemcacheProtocol
-import NIOCore
+package import NIOCore
 import NIOPosix
 
 /// How connections to nodes begin: in clear text or under TLS, and as whom.
@@ -29,14 +29,19 @@ package struct NodeAccess: Sendable {
         }
     }
 
+    /// Puts TLS, where it is spoken, between a socket and what is added to its channel later.
+    package func begin(on channel: any Channel, with host: String) throws {
+        try tls?.begin(on: channel, with: host)
+    }
+
     /// Connects. Under TLS the handshake is then under way, and what is written waits for its end.
     func connect(
         _ bootstrap: ClientBootstrap, toHost host: String, port: Int,
         prepare: @escaping @Sendable (any Channel) throws -> Void = { _ in }
     ) -> EventLoopFuture<any Channel> {
-        bootstrap.channelInitializer { [tls] channel in
+        bootstrap.channelInitializer { channel in
             channel.eventLoop.makeCompletedFuture {
-                try tls?.begin(on: channel, with: host)
+                try begin(on: channel, with: host)
                 try prepare(channel)
             }
         }.connectAnywhere(toHost: host, port: port)
