@@ -10,7 +10,7 @@ struct SojournCommand: AsyncParsableCommand {
         subcommands: [
             StatusCommand.self, GetCommand.self, SetCommand.self, TouchCommand.self,
             DeleteCommand.self, RingCommand.self, DefinitionCommand.self, FollowCommand.self,
-            LoadCommand.self, EchoCommand.self,
+            LoadCommand.self, EchoCommand.self, DemoCommand.self,
         ])
 
     /// The same as that of the node, with which it is built.

@@ -32,17 +32,13 @@ final class Peers: @unchecked Sendable {
     private let lock = Mutex(())
     private var member: Member?
     private var store: NodeStore?
-    private var links: [Int: PeerLink] = [:]
-    /// Those that have nothing but statements.
-    private var statementLinks: [Int: PeerLink] = [:]
+    private var links = PeerLinks()
     private var pending = PendingRequests()
     /// The client whose request is being asked for, whom nobody has to wake up.
     private var asking: UInt64 = 0
     /// The worker on whose thread frames are being taken.
     private var serving: WorkerRecord?
-    /// Those with something to send.
-    private var owing: [PeerLink] = []
-    /// Whether there are any, for who does not have the lock.
+    /// Whether there is anything to send, for who does not have the lock.
     private let owes = Atomic<Bool>(false)
     private var context: NodeContext?
     private var clock: NodeClock?
@@ -64,8 +60,6 @@ final class Peers: @unchecked Sendable {
     private let noted = Mutex<[[UInt8]]>([])
     private static let notedCountMax = 10_000
     private var surveys: [(peer: Int, number: UInt32)] = []
-    /// Links that have ended, and why: the peers' thread has to close them.
-    private var ended: [(link: PeerLink, reason: String)] = []
 
     init(_ configuration: PeerConfiguration) {
         self.configuration = configuration
@@ -270,46 +264,34 @@ final class Peers: @unchecked Sendable {
     /// A link is there. One that was there before has gone without a word.
     func add(_ link: PeerLink, purpose: Greeting.Purpose) -> PeerLink? {
         lock.withLock { _ in
-            switch purpose {
-            case .statements: return statementLinks.updateValue(link, forKey: link.peer)
-            case .frames where link.isFronts:
-                links[link.peer] = link
-                return nil
-            case .frames:
-                let old = links.updateValue(link, forKey: link.peer)
-                member?.sayHello(to: link.peer, now: now)
-                // The first message of a link, on the link itself.
-                while let effect = member?.takeEffect() {
-                    if case .state(link.peer, var statement) = effect {
-                        noteWall(in: &statement)
-                        link.append(statement)
-                    }
+            let old = links.add(link, purpose)
+            guard purpose == .frames, !link.isFronts else { return old }
+            member?.sayHello(to: link.peer, now: now)
+            // The first message of a link, on the link itself.
+            while let effect = member?.takeEffect() {
+                if case .state(link.peer, var statement) = effect {
+                    noteWall(in: &statement)
+                    link.append(statement)
                 }
-                link.send()
-                return old
             }
+            link.send()
+            return old
         }
     }
 
     /// A link has gone.
     func remove(_ link: PeerLink) {
         lock.withLock { _ in
-            if statementLinks[link.peer] === link { statementLinks[link.peer] = nil }
-            guard links[link.peer] === link else { return }
-            links[link.peer] = nil
+            guard links.remove(link) else { return }
             member?.unlinked(link.peer, now: now)
             finish()
         }
     }
 
-    var frontCount: Int {
-        lock.withLock { _ in links.values.count { $0.isFronts } }
-    }
+    var frontCount: Int { lock.withLock { _ in links.frontCount } }
 
     func hasLink(to peer: Int, _ purpose: Greeting.Purpose) -> Bool {
-        lock.withLock { _ in
-            (purpose == .frames ? links : statementLinks)[peer] != nil
-        }
+        lock.withLock { _ in links.hasLink(to: peer, purpose) }
     }
 
     /// Everything that has come by a link; false when it is not to be understood.
@@ -317,10 +299,7 @@ final class Peers: @unchecked Sendable {
     /// - Parameter worker: on whose thread this is, if it is one's: it sends what it led to at the end of its turn.
     func takeReceived(_ link: PeerLink, on worker: WorkerRecord? = nil) -> Bool {
         lock.withLock { _ in
-            // Another one has taken its place.
-            guard links[link.peer] === link || statementLinks[link.peer] === link else {
-                return true
-            }
+            guard links.has(link) else { return true }
             serving = worker
             defer { serving = nil }
             let now = now
@@ -331,10 +310,10 @@ final class Peers: @unchecked Sendable {
                     case .statement(let statement):
                         mayChangeStandings = true
                         if !link.isFronts { noteClock(of: link.peer, statement) }
-                        if !link.isBegun, links[link.peer] === link, link.isFronts {
+                        if !link.isBegun, link.isFronts, links.isForFrames(link) {
                             link.isBegun = true
                             member?.linkedFront(link.peer, now: now)
-                        } else if !link.isBegun, links[link.peer] === link {
+                        } else if !link.isBegun, links.isForFrames(link) {
                             link.isBegun = true
                             member?.linked(link.peer, statement, now: now)
                         } else {
@@ -428,24 +407,17 @@ final class Peers: @unchecked Sendable {
 
     /// Those of a server that it has to wait for, or that have ended.
     func linksToSee(_ server: any LinkServer) -> [(link: PeerLink, isBroken: Bool)] {
-        lock.withLock { _ in
-            (Array(links.values) + Array(statementLinks.values)).filter {
-                ($0.isStuck || $0.isBroken) && $0.server === server
-            }.map { ($0, $0.isBroken) }
-        }
+        lock.withLock { _ in links.toSee(by: server) }
     }
 
     /// Called by whoever serves a link and has let go of it.
     func noteEnded(_ link: PeerLink, _ reason: String) {
-        lock.withLock { _ in ended.append((link, reason)) }
+        lock.withLock { _ in links.noteEnded(link, reason) }
         attention.withLock { $0?.wake() }
     }
 
     func takeEnded() -> [(link: PeerLink, reason: String)] {
-        lock.withLock { _ in
-            defer { ended = [] }
-            return ended
-        }
+        lock.withLock { _ in links.takeEnded() }
     }
 
     /// Those by which nothing comes any more, or no acknowledgement.
@@ -453,21 +425,12 @@ final class Peers: @unchecked Sendable {
         lock.withLock { _ in
             let now = now
             let dead = configuration.members.indices.filter { member?.isDead($0, at: now) == true }
-            return dead.flatMap { [links[$0], statementLinks[$0]].compactMap(\.self) }
+            return dead.flatMap(links.links)
         }
     }
 
-    /// To be called every second: links for frames by which nothing came since the last time, though the same
-    /// member's statements did. What is asked by one is never answered.
-    func muteLinks() -> [PeerLink] {
-        lock.withLock { _ in
-            statementLinks.compactMap { peer, statements in
-                let link = links[peer]
-                let (isTalking, isHeard) = (statements.look(), link?.look())
-                return isTalking == true && isHeard == false ? link : nil
-            }
-        }
-    }
+    /// To be called every second; see `PeerLinks`.
+    func muteLinks() -> [PeerLink] { lock.withLock { _ in links.mute() } }
 
     /// A member that answers, and refuses a link.
     func notePresent(_ peer: Int) { lock.withLock { _ in member?.notePresent(peer, now: now) } }
@@ -515,18 +478,13 @@ final class Peers: @unchecked Sendable {
             pending.remove(client)?.end(
                 .none, isAwaited: client != asking, on: serving)
         case .send(let peer, let frame):
-            guard let link = links[peer] else { return }
+            guard links.send(frame, to: peer) else { return }
             counts.note(sent: frame)
-            link.append(frame)
-            noteOwing(link)
+            owes.store(true, ordering: .relaxed)
         case .state(let peer, var statement):
             noteWall(in: &statement)
-            // By the frames' link, too, if nothing else goes by it: who hears nothing there knows that it is broken.
-            for link in [statementLinks[peer], links[peer]].compactMap(\.self)
-            where link === statementLinks[peer] || statementLinks[peer] == nil || link.isEmpty {
-                link.append(statement)
-                noteOwing(link)
-            }
+            links.send(statement, to: peer)
+            owes.store(true, ordering: .relaxed)
         case .survey(let peer, let number):
             surveys.append((peer, number))
             attention.withLock { $0?.wake() }
@@ -534,20 +492,13 @@ final class Peers: @unchecked Sendable {
     }
 
     private func noteOwing(_ link: PeerLink) {
-        guard !link.isOwing else { return }
-        link.isOwing = true
-        owing.append(link)
+        links.noteOwing(link)
         owes.store(true, ordering: .relaxed)
     }
 
     private func sendAll() {
-        guard !owing.isEmpty else { return }
-        for link in owing {
-            link.isOwing = false
-            link.send()
-            if link.isStuck || link.isBroken { link.server.requestAttention() }
-        }
-        owing.removeAll(keepingCapacity: true)
+        guard links.owes else { return }
+        links.sendAll()
         owes.store(false, ordering: .relaxed)
     }
 

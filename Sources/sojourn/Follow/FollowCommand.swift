@@ -105,7 +105,10 @@ struct FollowCommand: AsyncParsableCommand {
     func run() async throws {
         var follower = try follower()
         if once { throw ExitCode(await follower.runOnce() ? 0 : 1) }
-        try endAtSignals()
+        endAtSignals {
+            tell("sojourn follow: ends\n")
+            DefinitionTarget.exitBetweenFiles(0)
+        }
         let places = try endpoints().map(\.description).joined(separator: ", ")
         tell("sojourn follow: follows \(key) at \(places)\n")
         await follower.run()
@@ -133,21 +136,5 @@ struct FollowCommand: AsyncParsableCommand {
         return Follower(
             EtcdClient(endpoints: endpoints, key: key, access: access), to: target,
             intervalSeconds: interval, credentials: credentials)
-    }
-
-    /// Somebody has to wait for them, and has a thread for it.
-    private func endAtSignals() throws {
-        let thread = NIOThreadPool(numberOfThreads: 1)
-        thread.start()
-        thread.submit { _ in
-            guard let loop = try? Loop() else { return }
-            let sources = [SIGTERM, SIGINT].map { signal in
-                try? SignalSource(loop: loop, signal: signal) {
-                    tell("sojourn follow: ends\n")
-                    DefinitionTarget.exitBetweenFiles(0)
-                }
-            }
-            withExtendedLifetime(sources) { loop.run() }
-        }
     }
 }
