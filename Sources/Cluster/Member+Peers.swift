@@ -157,6 +157,11 @@ extension Member {
             let isLoss = givesWay(to: state, of: peer)
             guard store.apply(state) == nil else { break }
             if isLoss { counts.lostChanges += 1 }
+            // What was here was proven, and so is what has taken its place.
+            if state.kind == .item, let kept = store.note(of: state.key), kept.marks != state.marks
+            {
+                note(state.key, for: peer)
+            }
             if let number { applied.remember(number, outcome) }
         case .acknowledge(let sequence):
             guard let (operation, made) = operations.replication(sequence, by: peer) else {
