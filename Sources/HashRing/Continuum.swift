@@ -11,6 +11,8 @@
 /// Sendable, because nothing changes it once it is made.
 final class Continuum: @unchecked Sendable {
     let count: Int
+    /// Whether the points are not all one node's.
+    let hasSeveralOwners: Bool
     // Plain memory, because bounds that cannot be missed need no checks in a lookup.
     private let values: UnsafeMutablePointer<UInt32>
     private let owners: UnsafeMutablePointer<UInt32>
@@ -42,6 +44,7 @@ final class Continuum: @unchecked Sendable {
             return tie == .firstNode ? one.owner < other.owner : one.owner > other.owner
         }
         count = sorted.count
+        hasSeveralOwners = sorted.contains { $0.owner != sorted[0].owner }
         values = .allocate(capacity: count + Self.stepCount)
         owners = .allocate(capacity: max(1, count))
         for (index, point) in sorted.enumerated() {

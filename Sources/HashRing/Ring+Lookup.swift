@@ -39,6 +39,26 @@ extension Ring {
         }
     }
 
+    /// The same for two nodes, of which there may be one. Allocates nothing where most rings are: a node that keeps copies asks
+    /// for each command.
+    public func firstTwoIndices(for key: RawSpan) -> (first: Int, second: Int?) {
+        guard selection == .pointAtOrAfter, retrying == .next, isLive.isEmpty, hashTag == nil,
+            nodes.count > 1, continuum.hasSeveralOwners
+        else {
+            let indices = indices(for: key, count: 2)
+            return (indices[0], indices.count > 1 ? indices[1] : nil)
+        }
+        let hash = key.withUnsafeBytes { (keyHash ?? .md5).hash($0) }
+        var point = continuum.point(atOrAfter: hash)
+        let first = continuum.owner(of: point)
+        var second = first
+        while second == first {
+            point = point + 1 == continuum.count ? 0 : point + 1
+            second = continuum.owner(of: point)
+        }
+        return (first, second)
+    }
+
     /// Whether every key has the same index in both, also when nodes are left out of both.
     public func placesKeys(as other: Ring) -> Bool {
         strategy == other.strategy && keyHash == other.keyHash && hashTag == other.hashTag

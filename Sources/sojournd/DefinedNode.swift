@@ -81,8 +81,8 @@ struct DefinedNode: CustomStringConvertible {
             clusterName: definition.name, definitionHash: definition.placementHash,
             secret: try peers.secretFile.map(Self.secret)
         ) { key in
-            let owners = ring.indices(for: key, count: copyCount)
-            return (owners[0], owners.count > 1 ? owners[1] : nil)
+            let owners = ring.firstTwoIndices(for: key.span.bytes)
+            return (owners.first, copyCount > 1 ? owners.second : nil)
         }
         configuration.needsMajority = peers.partition == .majority
         configuration.silenceMilliseconds = peers.timeoutMilliseconds

@@ -45,6 +45,25 @@ struct RingTests {
         }
     }
 
+    @Test("The first two nodes are those of any search for two", arguments: Ring.Strategy.allCases)
+    func firstTwo(strategy: Ring.Strategy) throws {
+        var rings = try [1, 2, 3, 10].map {
+            try Ring(nodes: equalNodes($0), strategy: strategy)
+        }
+        rings.append(try rings[3].leavingOut([2, 7]))
+        rings.append(try rings[1].leavingOut([0]))
+        rings.append(
+            try Ring(nodes: equalNodes(3), strategy: strategy, hashTag: Ring.HashTag("{}")))
+        for ring in rings {
+            for number in 0..<500 {
+                let key = Array("{session}:\(number)".utf8)
+                let (first, second) = ring.firstTwoIndices(for: key.span.bytes)
+                let both = [first] + (second.map { [$0] } ?? [])
+                #expect(both == ring.indices(for: key, count: 2))
+            }
+        }
+    }
+
     @Test("A node left out gets no keys, its keys go to their next node, and no other key moves")
     func leavingOut() throws {
         let ring = try Ring(nodes: equalNodes(10))
