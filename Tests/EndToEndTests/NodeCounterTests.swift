@@ -64,8 +64,9 @@ struct NodeCounterTests {
             try statisticsPage("stats", peer)["accepting_conns"] == "1"
         }
         let free = try statisticsPage("stats", peer)
-        let pauses = try #require(Int(free["listen_disabled_num"] ?? "")) - before
-        #expect(pauses >= 1 && pauses <= 3, "a place that came free may have been seen, or not")
+        // It may have begun before the first look, and a place that came free may have been seen, or not.
+        let pauses = try #require(Int(free["listen_disabled_num"] ?? ""))
+        #expect(pauses >= 1 && pauses - before <= 3)
         let microseconds = try #require(Int(free["time_in_listen_disabled_us"] ?? ""))
         #expect(microseconds > atStart)
         #expect(microseconds <= atStart + Int((clock.now - start) / .microseconds(1)))
