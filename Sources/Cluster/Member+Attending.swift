@@ -18,6 +18,10 @@ extension Member {
     /// A peer has been given up: what waits for it alone is done.
     private func release(_ peer: Int, now: UInt64) {
         for (_, operation, made) in operations.replications(to: peer) {
+            guard !isLeftBehind(operation, by: peer) else {
+                makeAnew(operation, now: now)
+                continue
+            }
             store.released(made.state)
             // That a read has proven it is no later state, which would be found by comparing.
             note(made.state.key, for: peer)
@@ -45,7 +49,10 @@ extension Member {
             case .replicating(let replication):
                 // The peer is in charge now, and this change may be lost: it decides once more.
                 let standing = standing(to: replication.peer)
-                guard standing == .behind || standing == .unknown else { continue }
+                guard
+                    standing == .behind || standing == .unknown
+                        || isLeftBehind(operation, by: replication.peer)
+                else { continue }
                 makeAnew(operation, now: now)
             case .refused(let peer):
                 if !hears(peer, at: now) { makeAnew(operation, now: now) }
@@ -60,24 +67,35 @@ extension Member {
     func state(to peer: Int, now: UInt64) {
         if isFront || fronts.contains(peer) {
             // Nothing is promised by it: it only shows who is there, and whom that one hears.
-            let statement = Statement(
+            var statement = Statement(
                 process: process, time: now, standing: .unknown, isReady: isServing,
                 hears: heardMembers,
                 clock: store.clock, flushed: store.flushed)
+            tellGeneration(in: &statement)
             return effects.append(.state(peer: peer, statement))
         }
         guard
-            let statement = pairs[peer]?.statement(
+            var statement = pairs[peer]?.statement(
                 hears: heardMembers, clock: store.clock, flushed: store.flushed,
                 agreed: agreedUntil[peer] ?? 0, now: now)
         else { return }
+        tellGeneration(in: &statement)
         effects.append(.state(peer: peer, statement))
+    }
+
+    private func tellGeneration(in statement: inout Statement) {
+        statement.generation = generations.acted.number
+        statement.next = generations.target
+        statement.phase = generations.phase
     }
 
     /// Whether this member knows of all keys that it owns what the others know.
     private var isServing: Bool {
-        !isFront
-            && pairs.allSatisfy { $0.value.standing != .unknown && $0.value.standing != .behind }
+        !isFront && !generations.isOutdated
+            && pairs.allSatisfy { peer, pair in
+                !generations.acted.members.contains(peer)
+                    || pair.standing != .unknown && pair.standing != .behind
+            }
     }
 
     /// To be called every few milliseconds.
@@ -120,6 +138,7 @@ extension Member {
         attendOperations(now: now)
         attendFlushes(now: now)
         attendNotes(now: now)
+        attendChange(now: now)
         rethink(now: now)
         proceedAwakened(now: now)
     }

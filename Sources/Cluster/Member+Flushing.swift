@@ -62,7 +62,10 @@ extension Member {
         for (peer, pair) in pairs where !asked.contains(peer) {
             if pair.hears(at: now) {
                 heard.insert(peer)
-            } else if !isFront, !pair.isInCharge {
+            } else if !isFront, !pair.isInCharge,
+                pair.standing != .unknown || generations.acted.members.contains(peer)
+            {
+                // Who is to join, and was not there yet, hears of it first of all.
                 return nil
             }
         }

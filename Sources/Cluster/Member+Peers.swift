@@ -5,16 +5,26 @@ extension Member {
 
     /// A link is there, and the peer's first statement has come by it.
     package func linked(_ peer: Int, _ statement: Statement, now: UInt64) {
+        // It is no member any more.
+        guard pairs[peer] != nil else {
+            linkedFront(peer, now: now)
+            return learn(of: statement.next, from: peer, now: now)
+        }
         flush(statement.flushed)
         // The end of the link before it may not have been told.
         endLink(peer)
+        transfers[peer]?.noteLink(now: now)
         let hasDied = pairs[peer]?.isOfAnotherProcess(statement) == true
         guard let consequences = pairs[peer]?.linked(statement, now: now) else { return }
         askAgain(peer, hasDied: hasDied, now: now)
         // It has nothing to compare.
-        guard !isFront else { return proceedParked(now: now) }
+        guard !isFront else {
+            noteGeneration(of: peer, now: now)
+            return proceedParked(now: now)
+        }
         if standing(to: peer) == .together { sendAgain(peer, now: now) }
         store.follow(clock: statement.clock)
+        noteGeneration(of: peer, now: now)
         carryOut(consequences, peer, now: now)
         if hasDied { pairs[peer]?.noteDied() }
         proceedAwakened(now: now)
@@ -25,7 +35,9 @@ extension Member {
         guard let consequences = pairs[peer]?.unlinked(now: now) else { return }
         noteMinority(at: now)
         endLink(peer)
+        transfers[peer]?.need(now: now)
         carryOut(consequences, peer, now: now)
+        attendChange(now: now)
         proceedAwakened(now: now)
     }
 
@@ -37,8 +49,13 @@ extension Member {
 
     package func heard(_ peer: Int, _ statement: Statement, now: UInt64) {
         flush(statement.flushed)
-        guard let consequences = pairs[peer]?.hear(statement, now: now), !isFront else { return }
+        guard let consequences = pairs[peer]?.hear(statement, now: now) else {
+            return learn(of: statement.next, from: peer, now: now)
+        }
+        guard !isFront else { return noteGeneration(of: peer, now: now) }
         store.follow(clock: statement.clock)
+        // First of all: by which one it acts decides what may be believed of it.
+        noteGeneration(of: peer, now: now)
         carryOut(consequences, peer, now: now)
         proceedAwakened(now: now)
     }
@@ -117,9 +134,15 @@ extension Member {
             operation.declinedBy = peer
             park(operation)
         case .fetch(let number, let key):
+            if let entry = disowned[key], store.stamp(of: key) == entry.made.state.stamp {
+                // It becomes what all have, and then was made.
+                let outcome = carried(entry.made.outcome)
+                effects.append(.send(peer: peer, .inform(entry.number, outcome, entry.made.state)))
+            }
             effects.append(.send(peer: peer, .fetched(number, store.state(of: key))))
         case .fetched(let number, let state):
-            let isNew = state.map { store.apply($0) == nil } ?? false
+            let isNew =
+                state.map { mayTake($0.key, of: peer) && take($0, of: peer) == nil } ?? false
             let operation = operations[number]
             switch operation?.progress {
             case .fetching(peer):
@@ -138,6 +161,7 @@ extension Member {
                 if isNew { counts.notesRepaired += 1 }
             }
         case .notes(let notes): take(notes, of: peer)
+        case .replicate(_, _, _, let state) where !mayTakeChange(state.key, of: peer): break
         case .replicate(let sequence, let number, let outcome, let state):
             if let later = store.apply(state) {
                 // It was carried out here, too, while the two did not hear each other, and other changes have come since.
@@ -151,18 +175,25 @@ extension Member {
                 pairs[peer]?.noteAcknowledged(state.stamp.version)
                 effects.append(.send(peer: peer, .acknowledge(sequence: sequence)))
             }
+        case .inform(_, _, let state) where !mayTake(state.key, of: peer): break
         case .inform(_, _, let state) where mayHaveBeenDeleted(state, of: peer):
-            effects.append(.send(peer: peer, .inform(nil, nil, store.end(state))))
+            let end = store.end(state)
+            effects.append(.send(peer: peer, .inform(nil, nil, end)))
+            tellReceivers(end, except: peer)
         case .inform(let number, let outcome, let state):
             let isLoss = givesWay(to: state, of: peer)
-            guard store.apply(state) == nil else { break }
+            let isTaken = take(state, of: peer, number, outcome) == nil
+            // Whoever is to own a key may have got a later state of it before: by comparing.
+            if let number, isTaken || !generations.earlier.owns(state.key, me) {
+                applied.remember(number, outcome)
+            }
+            guard isTaken else { break }
             if isLoss { counts.lostChanges += 1 }
             // What was here was proven, and so is what has taken its place.
             if state.kind == .item, let kept = store.note(of: state.key), kept.marks != state.marks
             {
                 note(state.key, for: peer)
             }
-            if let number { applied.remember(number, outcome) }
         case .acknowledge(let sequence):
             guard let (operation, made) = operations.replication(sequence, by: peer) else {
                 return
@@ -177,7 +208,10 @@ extension Member {
             guard let consequences = pairs[peer]?.barrierCame(since, now: now) else { return }
             carryOut(consequences, peer, now: now)
         case .compare, .digests, .list, .want, .exchanged: compare(frame, with: peer, now: now)
+        case .sharing(let span): transfers[peer]?.theirSpan = span
+        case .moved(let word): take(word, of: peer, now: now)
         }
+        if generations.isChanging { attendChange(now: now) }
         proceedAwakened(now: now)
     }
 
@@ -233,6 +267,9 @@ extension Member {
     /// Carries out once more what was refused, of what is here now. Unless something later has come, that is what it was.
     func makeAnew(_ operation: Operation, now: UInt64) {
         applied.forget(operation.request.number)
+        if let peer = operation.peer, let made = operation.made, !operation.request.isRead {
+            disowned.insert(.init(number: operation.request.number, made: made, peer: peer))
+        }
         settle(operation)
         operations.move(operation, to: .parked)
         proceed(operation, now: now)
@@ -242,12 +279,16 @@ extension Member {
 
     private func compare(_ frame: PeerFrame, with peer: Int, now: UInt64) {
         guard pairs[peer]?.isLinked == true else { return }
-        if case .compare = frame { store.isComparing = true }
+        if case .compare = frame {
+            store.isComparing = true
+            noteExchange(with: peer, now: now)
+        }
         follow(exchanges[peer]?.take(frame, store) ?? [], peer, now: now)
     }
 
     func startExchange(_ peer: Int, now: UInt64) {
         store.isComparing = true
+        noteExchange(with: peer, now: now)
         follow(exchanges[peer]?.begin() ?? [], peer, now: now)
     }
 
@@ -272,9 +313,23 @@ extension Member {
     private func follow(_ steps: [Exchange.Step], _ peer: Int, now: UInt64) {
         for step in steps {
             switch step {
+            case .send(.inform(_, _, let state)) where !mayGive(state.key, to: peer): continue
+            case .send(.inform(_, _, let state)):
+                let entry = disowned[state.key].flatMap {
+                    $0.made.state.stamp == state.stamp ? $0 : nil
+                }
+                effects.append(
+                    .send(
+                        peer: peer,
+                        .inform(entry?.number, entry.flatMap { carried($0.made.outcome) }, state)))
             case .send(let frame): effects.append(.send(peer: peer, frame))
             case .survey(let number): effects.append(.survey(peer: peer, number: number))
             case .isOver:
+                guard noteCompared(with: peer, now: now) else { continue }
+                for entry in disowned.take(where: { hasCompared($0, with: peer) })
+                where store.stamp(of: entry.made.state.key) == entry.made.state.stamp {
+                    applied.remember(entry.number, entry.made.outcome)
+                }
                 guard let consequences = pairs[peer]?.compared(now: now) else { continue }
                 carryOut(consequences, peer, now: now)
             }

@@ -23,6 +23,11 @@ package final class Member {
         case state(peer: Int, Statement)
         /// What is owned together with a peer is to be surveyed, from now on, and given to `take`.
         case survey(peer: Int, number: UInt32)
+        /// A peer knows of a later generation of the definition: `change` is to be called with it.
+        case wants(generation: UInt64, from: Int)
+        /// It acts by this generation from now on; until all is where it is to be, after another one. A later process has to know
+        /// it: it is to be written down before any effect that comes behind it is carried out.
+        case acts(by: UInt64, after: UInt64?)
     }
 
     /// How long a client waits at most: some give up after half a second.
@@ -37,7 +42,8 @@ package final class Member {
 
     package let me: Int
     /// It owns nothing, and passes everything on: its number is none of a member's.
-    let isFront: Bool
+    /// So does a member that was removed.
+    var isFront: Bool
     /// Whether what others would have to hear of is refused where this member hears no majority of them.
     let needsMajority: Bool
     let process: UInt64
@@ -45,8 +51,17 @@ package final class Member {
     var fronts: Set<Int> = []
     package let store: any ReplicaStore
     let times: PairTimes
-    /// The first owner of a key, and the second one, if there is one.
-    private let owners: ([UInt8]) -> (first: Int, second: Int?)
+    var generations: Generations
+    /// By peer.
+    var transfers = PeerTable<Transfer>()
+    /// It did not know everything at some time of the change: it may have made what nobody else has.
+    var isStale = false
+    /// Those with whom everything was well, while there is a change.
+    var countedOn: MemberSet = []
+    /// When this process began to act by its generation; 0 if it does from the start.
+    var actedSince: UInt64 = 0
+    /// The generation that was asked for last, and when.
+    var wanted: (number: UInt64, at: UInt64)?
     var effects: [Effect] = []
     /// Those that come before `effects`, the last one first.
     private var taken: [Effect] = []
@@ -56,6 +71,7 @@ package final class Member {
     var comparedAt: UInt64
     var applied: AppliedOperations
     var operations = Operations()
+    var disowned = Disowned()
     /// What waited for a key that is settled now.
     var awakened: [OperationNumber] = []
     private(set) var countOfOperations: UInt64
@@ -81,13 +97,15 @@ package final class Member {
     ///   - isFront: whether it owns nothing, and passes everything on.
     ///   - needsMajority: whether, in a partition, one side goes on alone: that with more than half of all members.
     ///   - process: a random number that is not 0.
+    ///   - generation: the one that an earlier process has acted by last, or that all start with. Who is to join a cluster
+    ///     starts with the one that this acts by, which does not know it.
+    ///   - previous: the one before, if not everything was where it is to be yet.
     ///   - away: members that an earlier process of this one has outlived.
     package init(
-        me: Int, isFront: Bool = false, needsMajority: Bool = false, memberCount: Int,
-        process: UInt64, store: any ReplicaStore,
-        times: PairTimes = PairTimes(),
-        away: MemberSet = [], appliedCountMax: Int = 65_536, now: UInt64,
-        owners: @escaping ([UInt8]) -> (first: Int, second: Int?)
+        me: Int, isFront: Bool = false, needsMajority: Bool = false,
+        generation: Generation, previous: Generation? = nil,
+        process: UInt64, store: any ReplicaStore, times: PairTimes = PairTimes(),
+        away: MemberSet = [], appliedCountMax: Int = 65_536, now: UInt64
     ) {
         self.me = me
         self.isFront = isFront
@@ -95,17 +113,31 @@ package final class Member {
         self.process = process
         self.store = store
         self.times = times
-        self.owners = owners
+        generations = Generations(
+            me: me, acted: generation, previous: isFront ? nil : previous)
         applied = AppliedOperations(countMax: appliedCountMax)
         comparedAt = now
         // So that no process of this member gives a number that an earlier one has given.
         countOfOperations = process << 16 & 0xFFFF_FFFF_0000
-        for peer in 0..<memberCount where peer != me {
-            pairs[peer] = Pair(
-                me: me, peer: peer, process: process, times: times,
-                standing: away.contains(peer) ? .alone : .unknown, now: now)
-            exchanges[peer] = Exchange(drives: me < peer)
-        }
+        addPeers(away: away, now: now)
+        // Who is to join has nothing, whatever it had in an earlier life.
+        if !isFront, !generations.members.contains(me) { store.drop { _ in true } }
+    }
+
+    /// The same in a cluster that is not to be changed.
+    package convenience init(
+        me: Int, isFront: Bool = false, needsMajority: Bool = false, memberCount: Int,
+        process: UInt64, store: any ReplicaStore, times: PairTimes = PairTimes(),
+        away: MemberSet = [], appliedCountMax: Int = 65_536, now: UInt64,
+        owners: @escaping Generation.Owners
+    ) {
+        self.init(
+            me: me, isFront: isFront, needsMajority: needsMajority,
+            generation: Generation(
+                number: GenerationSpan.first.acted, members: MemberSet(0..<memberCount),
+                owners: owners),
+            process: process, store: store, times: times, away: away,
+            appliedCountMax: appliedCountMax, now: now)
     }
 
     /// What is to be done next; nil once that is all.
@@ -129,7 +161,10 @@ package final class Member {
 
     /// Until when keys that are owned together with a peer may be read without asking; see `Pair`.
     package func readableUntil(with peer: Int, isFirst: Bool) -> UInt64 {
-        pairs[peer]?.readableUntil(isFirst: isFirst) ?? 0
+        guard !isFront, !generations.isOutdated,
+            generations.previous == nil || generations.isCovered
+        else { return 0 }
+        return pairs[peer]?.readableUntil(isFirst: isFirst) ?? 0
     }
 
     package var operationCount: Int { operations.count }
@@ -192,14 +227,21 @@ package final class Member {
         let request = operation.request
         // Who was asked to carry it out has, and the change has come.
         if let outcome = applied[request.number] { return finish(operation, outcome) }
-        let (first, second) = owners(request.key)
-        guard first == me || second == me else {
+        let (first, second) = generations.acted.owners(request.key)
+        guard isFront || !generations.isOutdated else { return park(operation) }
+        guard !isFront, first == me || second == me else {
             return pass(operation, to: [first, second].compactMap(\.self), now: now)
         }
+        guard isCovered(request.key) else { return park(operation) }
         guard let other = first == me ? second : first, let pair = pairs[other] else {
             return perform(operation, peer: nil, waits: false, now: now)
         }
-        switch pair.charge(isFirst: first == me, now: now) {
+        let charge = pair.charge(isFirst: first == me, now: now)
+        if case .mine = charge, let witness = witness(of: operation, besides: other, now: now) {
+            operation.hasAsked = true
+            return forward(operation, to: witness, now: now)
+        }
+        switch charge {
         case .mine(true)
         where !request.isRead && operation.beganAt <= pair.togetherSince && !operation.hasAsked
             && operation.origin != .peer(other) && hears(other, at: now):
@@ -276,7 +318,7 @@ package final class Member {
                 operation.sentAt + times.silence / 4 < now,
                 (framesHeardAt[peer] ?? 0) < operation.sentAt
             else { continue }
-            let (first, second) = owners(operation.request.key)
+            let (first, second) = generations.acted.owners(operation.request.key)
             let others = [first, second].compactMap(\.self).filter { $0 != me && $0 != peer }
             let sender = operation.origin.peer
             let next =
@@ -316,7 +358,8 @@ package final class Member {
 
     /// Lets the other owner of a key have a note of it, before long.
     package func note(_ key: [UInt8]) {
-        let (first, second) = owners(key)
+        noteReceivers(key)
+        let (first, second) = generations.acted.owners(key)
         guard first == me || second == me, let other = first == me ? second : first else { return }
         note(key, for: other)
     }
@@ -327,9 +370,14 @@ package final class Member {
     /// tell others of it still, who therefore do not go on without it.
     package func hasMajority(at now: UInt64) -> Bool {
         guard needsMajority else { return true }
-        let hearing = 1 + pairs.keys.count { now < (pairs[$0]?.answeredAt ?? 0) + times.lease }
-        return 2 * hearing > pairs.keys.count + 1
+        let others = voters
+        let hearing = 1 + others.count { now < (pairs[$0]?.answeredAt ?? 0) + times.lease }
+        return 2 * hearing > others.count + 1
     }
+
+    /// The other members, by each generation that is acted by or comes next: while one member at a time is added or removed, two
+    /// majorities have somebody in common.
+    private var voters: [Int] { pairs.keys.filter(generations.members.contains) }
 
     /// Whether it may make changes that a peer does not hear of. Who was on the smaller side has to meet the peer first: by
     /// somebody who hears both it may reach a majority before that.
@@ -341,8 +389,9 @@ package final class Member {
     func noteMinority(at now: UInt64) {
         guard needsMajority else { return }
         // Others learn of the end of a link sooner than of silence.
-        let linked = 1 + pairs.keys.count { pairs[$0]?.isLinked == true }
-        let isMinority = !hasMajority(at: now) || 2 * linked <= pairs.keys.count + 1
+        let others = voters
+        let linked = 1 + others.count { pairs[$0]?.isLinked == true }
+        let isMinority = !hasMajority(at: now) || 2 * linked <= others.count + 1
         for peer in pairs.keys {
             if pairs[peer]?.standing == .together, pairs[peer]?.isLinked == true {
                 minorityAt[peer] = nil
@@ -392,20 +441,26 @@ package final class Member {
         }
         let mayWait = waits && (!request.isRead || store.changesByReading(request.key))
         if mayWait { store.unsettle(request.key) }
+        operation.generation = generations.acted.number
+        own(request.key, by: operation)
         let (outcome, change) = carryOut(operation)
         if !request.isRead { applied.remember(request.number, outcome) }
         if mayWait, let peer, case .state(let changed) = change {
             return replicate(operation, to: peer, outcome, changed, now: now)
         }
         if mayWait { store.settle(request.key) }
-        if let peer {
-            switch change {
-            case .none: break
-            case .note: note(request.key, for: peer)
-            case .state(let changed):
-                if operation.made != nil { store.released(changed) }
-                tell(peer, changed, of: operation, outcome)
+        switch change {
+        case .none: break
+        case .note:
+            noteReceivers(request.key)
+            if let peer { note(request.key, for: peer) }
+        case .state(let changed):
+            if generations.previous == nil {
+                tellReceivers(changed, request.isRead ? nil : request.number, carried(outcome))
             }
+            guard let peer else { break }
+            if operation.made != nil { store.released(changed) }
+            tell(peer, changed, of: operation, outcome)
         }
         finish(operation, outcome)
     }
@@ -441,6 +496,19 @@ package final class Member {
             .send(peer: peer, .inform(operation.request.number, carried(outcome), changed)))
     }
 
+    /// What is here of a key, and was to be made elsewhere, counts as made: something is made of it, or shown.
+    private func own(_ key: [UInt8], by operation: Operation) {
+        guard let entry = disowned[key], store.stamp(of: key) == entry.made.state.stamp else {
+            return
+        }
+        if entry.number == operation.request.number {
+            operation.made = entry.made
+        } else {
+            applied.remember(entry.number, entry.made.outcome)
+        }
+        disowned.remove(key)
+    }
+
     private func carryOut(_ operation: Operation) -> (outcome: Outcome, change: Change) {
         guard let made = operation.made, store.stamp(of: operation.request.key) == made.state.stamp
         else { return store.perform(operation.request) }
@@ -455,7 +523,14 @@ package final class Member {
     func end(_ operation: Operation) -> Bool {
         let wasUnsettled = operation.peer != nil
         guard operations.remove(operation.request.number) != nil else { return false }
-        if wasUnsettled { settle(operation) }
+        guard wasUnsettled else { return true }
+        settle(operation)
+        if let made = operation.made,
+            generations.previous == nil || operation.generation < generations.acted.number
+        {
+            let number = operation.request.isRead ? nil : operation.request.number
+            tellReceivers(made.state, number, carried(made.outcome))
+        }
         return true
     }
 

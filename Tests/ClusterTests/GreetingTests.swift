@@ -8,7 +8,7 @@ struct GreetingTests {
     func layout() throws {
         var own = greeting(role: .front, from: 200, to: 2, nonce: 1)
         own.purpose = .statements
-        let front: [UInt8] = [0x53, 0x4A, 0x50, 0x31, 2, 0, 2, 2, 200, 2]
+        let front: [UInt8] = [0x53, 0x4A, 0x50, 0x31, 3, 0, 2, 2, 200, 2]
         let numbers: [UInt8] = [11, 12, 44].flatMap { [$0, 0, 0, 0, 0, 0, 0, 0] }
         var expected = front + numbers + [0, 0, 16, 0, 0, 0, 0, 0] + (1...32)
         expected[27] = 1
@@ -50,7 +50,7 @@ struct GreetingTests {
     @Test("Who does not belong here is told why, and so is whoever dials wrongly")
     func refusals() {
         let cases: [(GreetingRefusal, (inout Meeting) -> Void)] = [
-            (.otherVersion, { $0.toAcceptor = { $0.prefix(4) + [3, 0] } }),
+            (.otherVersion, { $0.toAcceptor = { $0.prefix(4) + [4, 0] } }),
             (.otherVersion, { $0.toAcceptor = { $0.prefix(4) + [1, 1] + $0.dropFirst(6) } }),
             (.otherCluster, { $0.dialling.cluster += 1 }),
             (.otherDefinition, { $0.dialling.definition += 1 }),

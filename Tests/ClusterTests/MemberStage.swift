@@ -38,6 +38,7 @@ struct MemberStage {
                 }
             case .survey(let peer, let number):
                 member.take(Survey([]), for: peer, number: number, now: now)
+            case .wants, .acts: break
             }
         }
     }

@@ -3,7 +3,7 @@ import TestSupport
 
 /// Messages that say anything at all, as a seed repeats them.
 struct MessageSamples {
-    static let kindCount = 19
+    static let kindCount = 21
     var generator: SeededGenerator
 
     init(seed: UInt64) { generator = SeededGenerator(seed: seed) }
@@ -46,12 +46,16 @@ struct MessageSamples {
     mutating func numbers() -> [UInt64] { bytes(0...9).map { _ in number() } }
 
     mutating func statement() -> Statement {
-        Statement(
+        var statement = Statement(
             process: number(), time: number() >> 2, echo: number() >> 2,
             standing: Standing.allCases.randomElement(using: &generator) ?? .unknown,
             isReady: isSo(), waitsSince: number() >> 2, hears: MemberSet(bits: number()),
             clock: number() >> 2, clockLeadMilliseconds: number(),
             flushed: Stamp(birth: number(), version: number()), agreed: number() >> 2)
+        statement.generation = number() >> 1
+        statement.next = statement.generation + UInt64(number(UInt8.self)) % 3
+        statement.phase = ChangePhase.allCases.randomElement(using: &generator) ?? .settled
+        return statement
     }
 
     mutating func listed() -> [ListedState] {
@@ -95,7 +99,15 @@ struct MessageSamples {
                     }))
         case 16: .frame(.fetch(operation(), key: bytes(1...40)))
         case 17: .frame(.fetched(operation(), isSo() ? state() : nil))
-        default: .frame(.exchanged(round: number()))
+        case 18: .frame(.exchanged(round: number()))
+        case 19: .frame(.sharing(GenerationSpan(acted: number(), next: number())))
+        default:
+            .frame(
+                .moved(
+                    Word(
+                        generation: number(), isWhole: isSo(), hasAll: isSo(),
+                        has: MemberSet(bits: number()),
+                        without: MemberSet(bits: number()), forgotten: number() >> 2)))
         }
     }
 }

@@ -124,6 +124,10 @@ final class ModelStore: SimulatedStore {
     var isComparing = false
     /// It forgets no deletion.
     let forgotten: UInt64 = 0
+    func drop(where isForeign: ([UInt8]) -> Bool) {
+        states = states.filter { !isForeign($0.key) }
+    }
+
     func end(_ state: KeyState) -> KeyState {
         var end = next(state.key, isNew: true, above: state.stamp)
         end.kind = .tombstone
@@ -162,9 +166,11 @@ final class ModelStore: SimulatedStore {
         return first == me && second == peer || first == peer && second == me
     }
 
-    func survey(sharedWith peer: Int) -> Survey {
+    func survey(sharedWith peer: Int) -> Survey { survey { isShared($0, with: peer) } }
+
+    func survey(_ isShared: ([UInt8]) -> Bool) -> Survey {
         Survey(
-            states.values.filter { isShared($0.key, with: peer) }
+            states.values.filter { isShared($0.key) }
                 .map { SurveyedState(hash: hash($0.key), place: 0, stamp: $0.stamp) })
     }
 

@@ -75,15 +75,9 @@ class NodeSite: SimulatedStore {
         restart()
     }
 
-    private func isShared(_ key: [UInt8], with peer: Int) -> Bool {
-        let (first, second) = owners(key)
-        return first == me && second == peer || first == peer && second == me
-    }
-
-    func survey(sharedWith peer: Int) -> Survey {
+    func survey(_ isShared: ([UInt8]) -> Bool) -> Survey {
         NodeStore.survey(
-            node.map, store.allTombstones, seed: Self.seed, now: node.now.seconds
-        ) { isShared($0, with: peer) }
+            node.map, store.allTombstones, seed: Self.seed, now: node.now.seconds, isShared)
     }
 
     var contents: [[UInt8]: KeyState] {
@@ -155,6 +149,8 @@ class NodeSite: SimulatedStore {
     func lacks(_ note: Note) -> Bool { store.lacks(note) }
     var forgotten: UInt64 { store.forgotten }
     func end(_ state: KeyState) -> KeyState { store.end(state) }
+    func noteForgotten(until time: UInt64) { store.noteForgotten(until: time) }
+    func drop(where isForeign: ([UInt8]) -> Bool) { store.drop(where: isForeign) }
     func raise(_ key: [UInt8], above stamp: Stamp) -> KeyState? {
         store.raise(key, above: stamp)
     }

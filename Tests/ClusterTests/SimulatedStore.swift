@@ -14,7 +14,8 @@ protocol SimulatedStore: ReplicaStore {
     /// The same, with nothing left.
     func lose()
 
-    func survey(sharedWith peer: Int) -> Survey
+    /// Of the keys that it says yes to.
+    func survey(_ isShared: ([UInt8]) -> Bool) -> Survey
     /// All that a member should have like the other owner of its key.
     var contents: [[UInt8]: KeyState] { get }
 

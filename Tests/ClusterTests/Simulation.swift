@@ -24,6 +24,18 @@ struct SimulationProfile {
     var flushes = false
     /// Whether clients' words are to be checked: where each side goes on, they do not fit together.
     var checksHistory = true
+    /// Of the cluster's definition, one after the other, each about when a fault happens.
+    var changes: [SimulatedChange] = []
+}
+
+enum SimulatedChange: CaseIterable {
+    case joins, leaves
+    /// One leaves, which may have died before, and another one joins.
+    case replaces
+    /// What was said is taken back, a moment later: the next generation is as the one before.
+    case joinsInVain
+
+    var joinCount: Int { self == .leaves ? 0 : 1 }
 }
 
 /// Members, clients and what is between them, in one thread and in no time: everything that happens follows from a
@@ -58,6 +70,13 @@ final class Simulation<Store: SimulatedStore> {
         case heal
         case restart(Int)
         case resume(Int)
+        case strike
+        case change(SimulatedChange, leaver: Int?)
+        case takeBack
+        /// Somebody is told of a generation.
+        case define(Int, UInt64)
+        /// A member that was removed is stopped.
+        case end(Int)
     }
 
     private struct Site {
@@ -70,6 +89,12 @@ final class Simulation<Store: SimulatedStore> {
         var processCount: UInt64 = 0
         var wallOffset: UInt64 = 0
         var losesFile = false
+        /// Written down apart from what it has: the generation that it acts by, and the one before.
+        var acted: UInt64 = 1
+        var previous: UInt64?
+        /// Whether it has ever been started, and is not to be for good.
+        var isPart = false
+        var isOver = false
     }
 
     let profile: SimulationProfile
@@ -92,6 +117,15 @@ final class Simulation<Store: SimulatedStore> {
     private(set) var hangUpCount: UInt64 = 0
     private(set) var longestWait: UInt64 = 0
     private let wantsTrace: Bool
+    /// Who are members, by each generation.
+    private var definitions: [[Int]]
+    private let memberSites: Range<Int>
+    private var changesLeft: [SimulatedChange]
+    private var nextMember: Int
+    /// Those that die for good before they have left.
+    private var isDoomed: Set<Int> = []
+    /// Whether a change moves nearly all keys, or those of the member that comes or goes.
+    private let movesAll: Bool
 
     init(seed: UInt64, profile: SimulationProfile, wantsTrace: Bool = false) {
         self.profile = profile
@@ -99,11 +133,15 @@ final class Simulation<Store: SimulatedStore> {
         generator = SeededGenerator(seed: seed)
         faultsLeft = profile.faultCount
         requestsLeft = profile.requestCount
-        let siteCount = profile.memberCount + profile.frontCount
+        definitions = [Array(0..<profile.memberCount)]
+        changesLeft = profile.changes
+        nextMember = profile.memberCount
+        memberSites = 0..<profile.memberCount + profile.changes.reduce(0) { $0 + $1.joinCount }
+        movesAll = profile.changes.isEmpty || seed % 2 == 0
+        let siteCount = memberSites.count + profile.frontCount
+        let owners = Self.owners(of: definitions[0], movesAll: movesAll)
         for number in 0..<siteCount {
-            let store = Store(
-                me: number, memberCount: profile.memberCount,
-                owners: Self.owners(of: profile.memberCount))
+            let store = Store(me: number, memberCount: memberSites.count, owners: owners)
             var site = Site(store: store)
             // Clocks are a day apart.
             site.wallOffset =
@@ -111,24 +149,42 @@ final class Simulation<Store: SimulatedStore> {
             sites.append(site)
         }
         ways = .init(repeating: .init(repeating: Way(), count: siteCount), count: siteCount)
-        for number in sites.indices { start(number) }
+        for number in sites.indices
+        where !memberSites.contains(number) || number < profile.memberCount { start(number) }
         for lane in 0..<6 { queue.push(.client(lane), at: now + 2_000_000 + UInt64(lane) * 1_000) }
         queue.push(.fault, at: now + 2_500_000)
     }
 
-    private static func owners(
-        of count: Int
-    ) -> @Sendable ([UInt8]) -> (first: Int, second: Int?) {
-        { key in
+    private static func owners(of members: [Int], movesAll: Bool) -> Generation.Owners {
+        let count = members.count
+        guard movesAll else {
+            return { key in
+                let ranked = members.sorted { rank($0, key) < rank($1, key) }
+                return (ranked[0], count > 1 ? ranked[1] : nil)
+            }
+        }
+        return { key in
             let place = Int(key.last ?? 0)
             let first = place % count
             let second = (first + 1 + place / count % max(1, count - 1)) % count
-            return (first, second == first ? nil : second)
+            return (members[first], second == first ? nil : members[second])
         }
     }
 
+    private static func rank(_ member: Int, _ key: [UInt8]) -> UInt64 {
+        let mixed = (UInt64(key.last ?? 0) << 8 | UInt64(member)) &* 0x9E37_79B9_7F4A_7C15
+        return (mixed ^ mixed >> 29) &* 0xD6E8_FEB8_6659_FD93
+    }
+
+    private func generation(_ number: UInt64) -> Generation {
+        let members = definitions[Int(number) - 1]
+        return Generation(
+            number: number, members: MemberSet(members),
+            owners: Self.owners(of: members, movesAll: movesAll))
+    }
+
     private func owners(_ key: [UInt8]) -> (first: Int, second: Int?) {
-        Self.owners(of: profile.memberCount)(key)
+        generation(UInt64(definitions.count)).owners(key)
     }
 
     private func note(_ text: @autoclosure () -> String) {
@@ -142,19 +198,28 @@ final class Simulation<Store: SimulatedStore> {
         sites[number].processCount += 1
         sites[number].store.wall = now + sites[number].wallOffset
         sites[number].store.restart()
+        sites[number].isPart = true
         let member = Member(
-            me: number, isFront: number >= profile.memberCount,
-            needsMajority: profile.needsMajority, memberCount: profile.memberCount,
+            me: number, isFront: !memberSites.contains(number),
+            needsMajority: profile.needsMajority,
+            generation: generation(sites[number].acted),
+            previous: sites[number].previous.map(generation),
             process: UInt64(number + 1) << 32 | sites[number].processCount,
-            store: sites[number].store, times: PairTimes(solitude: 3_000_000), now: now,
-            owners: Self.owners(of: profile.memberCount))
+            store: sites[number].store, times: PairTimes(solitude: 3_000_000), now: now)
         sites[number].member = member
-        note("member \(number) starts")
+        note("member \(number) starts by \(sites[number].acted)")
+        // Somebody may have put the latest definition there.
+        if definitions.count > sites[number].acted, Bool.random(using: &generator) {
+            queue.push(.define(number, UInt64(definitions.count)), at: now + delay())
+        }
         queue.push(.tick(number), at: now)
         for peer in others(of: number) { connect(number, peer) }
     }
 
-    private var members: Range<Int> { 0..<profile.memberCount }
+    private var members: Range<Int> { memberSites }
+
+    /// Those that something can happen to.
+    private var victims: [Int] { members.filter { sites[$0].isPart && !sites[$0].isOver } }
 
     /// Whom a member or front has links with. Fronts have none with each other.
     private func others(of number: Int) -> [Int] {
@@ -233,11 +298,19 @@ final class Simulation<Store: SimulatedStore> {
                     at: arrival)
             case .survey(let peer, let number):
                 // It takes time, and what is changed meanwhile may or may not be in it.
-                let survey = sites[site].store.survey(sharedWith: peer)
+                guard let sharing = sites[site].member?.sharing else { continue }
+                let survey = sites[site].store.survey { sharing.isShared($0, with: peer) }
                 queue.push(
                     .survey(
                         site, process: sites[site].processCount, peer: peer, number: number,
                         survey), at: now + delay(upTo: 20_000))
+            case .wants(let number, let peer):
+                note("\(site) asks \(peer) for generation \(number)")
+                queue.push(.define(site, number), at: now + delay(upTo: 30_000))
+            case .acts(let number, let previous):
+                note("\(site) acts by \(number)\(previous == nil ? ", settled" : "")")
+                sites[site].acted = number
+                sites[site].previous = previous
             case .state(let peer, let statement):
                 let arrival = max(ways[site][peer].lastStatementArrival, now + delay())
                 ways[site][peer].lastStatementArrival = arrival
@@ -325,9 +398,32 @@ final class Simulation<Store: SimulatedStore> {
             guard ways[peer][number].session == session else { return }
             attend(number, event) { $0.unlinked(peer, now: self.now) }
         case .client(let lane): ask(lane)
+        case .strike: strike()
+        case .change(let change, let leaver): self.change(change, leaver: leaver)
+        case .takeBack: takeBack()
+        case .define(let number, let generation):
+            let before = sites[number].member?.peers ?? []
+            attend(number, event) { $0.change(to: self.generation(generation), now: self.now) }
+            // Nobody knew what it is before.
+            for peer in sites[number].member?.peers ?? [] where !before.contains(peer) {
+                connect(number, peer)
+            }
+        case .end(let number):
+            if let member = sites[number].member,
+                member.generation < definitions.count || member.phase != .settled,
+                !isDoomed.contains(number)
+            {
+                // The operator waits until it is not needed any more.
+                queue.push(event, at: now + 500_000)
+                return
+            }
+            note("member \(number) is stopped for good")
+            kill(number, silently: false)
+            sites[number].isOver = true
         case .fault: fault()
         case .heal: heal()
         case .restart(let number):
+            guard sites[number].member == nil, !sites[number].isOver else { return }
             if sites[number].losesFile {
                 sites[number].store.lose()
                 sites[number].losesFile = false
@@ -364,28 +460,91 @@ final class Simulation<Store: SimulatedStore> {
         guard faultsLeft > 0 else { return }
         faultsLeft -= 1
         isFaulty = true
-        let victim = Int.random(in: members, using: &generator)
+        guard let change = changesLeft.first else { return strike() }
+        changesLeft.removeFirst()
+        let isDead = change == .replaces && Bool.random(using: &generator)
+        let leaver =
+            change == .leaves || change == .replaces
+            ? definitions[definitions.count - 1].randomElement(using: &generator) : nil
+        let within = UInt64.random(in: 0...900_000, using: &generator)
+        queue.push(.change(change, leaver: leaver), at: now + within)
+        if let leaver, isDead {
+            // That is what happens.
+            isDoomed.insert(leaver)
+            queue.push(.end(leaver), at: now + UInt64.random(in: 0...900_000, using: &generator))
+            queue.push(.heal, at: now + 2_000_000)
+        } else {
+            queue.push(.strike, at: now + UInt64.random(in: 0...1_100_000, using: &generator))
+        }
+    }
+
+    /// The operator tells some, and these the others.
+    private func change(_ change: SimulatedChange, leaver: Int?) {
+        var definition = definitions[definitions.count - 1]
+        if let leaver {
+            definition.removeAll { $0 == leaver }
+            if !sites[leaver].isOver, Bool.random(using: &generator) {
+                queue.push(.end(leaver), at: now + 4_000_000)
+            }
+        }
+        // Who is to join asks the others by which one they act.
+        let acted = sites.map(\.acted).max() ?? 1
+        if change.joinCount > 0 {
+            definition.append(nextMember)
+            sites[nextMember].acted = acted
+            let delay = UInt64.random(in: 0...200_000, using: &generator)
+            queue.push(.restart(nextMember), at: now + delay)
+            nextMember += 1
+        }
+        define(definition)
+        if change == .joinsInVain {
+            queue.push(
+                .takeBack, at: now + UInt64.random(in: 0...400_000, using: &generator))
+        }
+    }
+
+    private func define(_ definition: [Int]) {
+        definitions.append(definition)
+        let number = UInt64(definitions.count)
+        note("generation \(number): members \(definition)")
+        let first = victims.randomElement(using: &generator)
+        for site in sites.indices {
+            // The others are told by them, or late.
+            let isEarly = site == first || Bool.random(using: &generator)
+            queue.push(
+                .define(site, number),
+                at: now + UInt64.random(in: 0...200_000, using: &generator)
+                    + (isEarly ? 0 : 2_000_000))
+        }
+    }
+
+    private func takeBack() {
+        guard let last = definitions.last?.last else { return }
+        define(Array(definitions[definitions.count - 1].dropLast()))
+        queue.push(.end(last), at: now + 4_000_000)
+    }
+
+    private func strike() {
+        isFaulty = true
+        let victims = victims
+        let victim = victims[Int.random(in: 0..<victims.count, using: &generator)]
         let asking = asked.keys.sorted().filter { history[asked[$0] ?? 0].member == victim }
         let length = [50_000, 200_000, 700_000, 3_000_000].randomElement(using: &generator)!
         var kinds: [Int] = []
         if profile.kills { kinds += [0, 0] }
         if profile.stops { kinds += [1] }
-        if profile.cuts { kinds += [2] }
+        // Of two a cut makes two groups.
+        let isSmall = !profile.changes.isEmpty && definitions.suffix(2).contains { $0.count < 3 }
+        if profile.cuts, !isSmall { kinds += [2] }
         if profile.parts { kinds += [3] }
-        if profile.unplugs { kinds += [4] }
+        if profile.unplugs, !isSmall { kinds += [4] }
+        defer { queue.push(.heal, at: now + UInt64(length)) }
+        guard !kinds.isEmpty else { return }
         switch kinds.randomElement(using: &generator) {
         case 0:
             sites[victim].losesFile = profile.losesFiles && Bool.random(using: &generator)
             note("member \(victim) is killed\(sites[victim].losesFile ? ", its file lost" : "")")
-            for client in asking { hungUp(client) }
-            sites[victim].member = nil
-            sites[victim].isStopped = false
-            sites[victim].waiting = []
-            for peer in others(of: victim) {
-                breakLink(victim, peer, silently: Bool.random(using: &generator))
-                ways[victim][peer].isOpen = false
-                ways[peer][victim].isOpen = false
-            }
+            kill(victim)
             queue.push(.restart(victim), at: now + UInt64(length))
         case 1:
             note("member \(victim) stops")
@@ -395,8 +554,8 @@ final class Simulation<Store: SimulatedStore> {
             // Others close what nothing comes by.
             for peer in others(of: victim) { closeLater(victim, peer) }
         case 2:
-            let other =
-                (victim + Int.random(in: 1..<members.count, using: &generator)) % members.count
+            let others = victims.filter { $0 != victim }
+            let other = others[Int.random(in: 0..<others.count, using: &generator)]
             note("the link \(victim)-\(other) is cut")
             cut(victim, other)
         case 3:
@@ -408,7 +567,20 @@ final class Simulation<Store: SimulatedStore> {
             sites[victim].isUnplugged = true
             for peer in others(of: victim) { cut(victim, peer, silently: true) }
         }
-        queue.push(.heal, at: now + UInt64(length))
+    }
+
+    private func kill(_ victim: Int, silently: Bool? = nil) {
+        for client in asked.keys.sorted() where history[asked[client] ?? 0].member == victim {
+            hungUp(client)
+        }
+        sites[victim].member = nil
+        sites[victim].isStopped = false
+        sites[victim].waiting = []
+        for peer in others(of: victim) {
+            breakLink(victim, peer, silently: silently ?? Bool.random(using: &generator))
+            ways[victim][peer].isOpen = false
+            ways[peer][victim].isOpen = false
+        }
     }
 
     private func cut(_ first: Int, _ second: Int, silently: Bool? = nil) {
@@ -542,20 +714,28 @@ final class Simulation<Store: SimulatedStore> {
 
     /// What is wrong when all has been well for long: members that differ, or do not serve.
     func divergence() -> String? {
-        for (number, site) in sites[members].enumerated() {
-            guard let member = site.member else { return "member \(number) is not there" }
-            for peer in members where peer != number {
+        let last = UInt64(definitions.count)
+        let present = definitions[definitions.count - 1]
+        for number in present {
+            guard let member = sites[number].member else { return "member \(number) is not there" }
+            for peer in present where peer != number {
                 guard member.standing(to: peer) == .together else {
                     return "\(number) is \(member.standing(to: peer)) to \(peer)"
                 }
+            }
+            guard member.generation == last, member.phase == .settled else {
+                return "\(number) acts by \(member.generation), and is \(member.phase)"
             }
         }
         let contents = sites.map { $0.member == nil ? [:] : $0.store.contents }
         for number in members {
             for (key, state) in contents[number] {
                 let (first, second) = owners(key)
-                for owner in [first, second].compactMap(\.self) where owner != number {
-                    guard number == first || number == second else { continue }
+                let owners = [first, second].compactMap(\.self)
+                guard owners.contains(number) else {
+                    return "\(number) has \(state), which it does not own"
+                }
+                for owner in owners where owner != number {
                     let other = contents[owner][key]
                     if other != state {
                         return "\(number) has \(state), \(owner) has \(String(describing: other))"

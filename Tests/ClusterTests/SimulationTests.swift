@@ -128,6 +128,45 @@ struct SimulationTests {
         run("a partition, the node's store", profile, NodeSite.self)
     }
 
+    private static func changing(_ changes: [SimulatedChange]) -> SimulationProfile {
+        var profile = SimulationProfile()
+        profile.changes = changes
+        profile.faultCount = changes.count + 1
+        profile.requestCount = 600
+        return profile
+    }
+
+    @Test(
+        "What was acknowledged is there, once, and what was deleted stays so, while a member joins")
+    func join() { run("a member joins", Self.changing([.joins])) }
+
+    @Test("The same while a member leaves")
+    func leave() { run("a member leaves", Self.changing([.leaves])) }
+
+    @Test("The same while a member takes another one's place, which may be dead")
+    func replace() { run("a member is replaced", Self.changing([.replaces])) }
+
+    @Test("The same in one change after the other")
+    func twoChanges() {
+        run("joins and leaves", Self.changing([.joins, .leaves]))
+        run("leaves and joins", Self.changing([.leaves, .replaces]))
+    }
+
+    @Test("The same where a change is taken back")
+    func inVain() { run("joins in vain", Self.changing([.joinsInVain, .joins])) }
+
+    @Test("The same with the node's own store")
+    func realChanges() {
+        run("changes, the node's store", Self.changing([.joins, .replaces]), NodeSite.self)
+    }
+
+    @Test("What was let go while a member joins is gone")
+    func flushesAndChanges() {
+        var profile = Self.changing([.joins, .leaves])
+        profile.flushes = true
+        run("changes and flushes", profile)
+    }
+
     @Test("The same seed is the same schedule")
     func repeats() {
         let runs = (0..<2).map { _ in

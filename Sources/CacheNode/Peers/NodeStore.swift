@@ -241,6 +241,18 @@ final class NodeStore: ReplicaStore {
         map.setDeletionsForgotten(until: forgotten)
     }
 
+    func noteForgotten(until time: UInt64) { forget(until: time) }
+
+    func drop(where isForeign: ([UInt8]) -> Bool) {
+        deleteAll { $0.withKey { isForeign(Array($0)) } }
+        for tombstone in tombstones.all where isForeign(tombstone.key) {
+            tombstones.remove(hash: hash(tombstone.key))
+        }
+        for shadow in shadows.all where isForeign(shadow.key) {
+            shadows.remove(hash: hash(shadow.key))
+        }
+    }
+
     func end(_ state: KeyState) -> KeyState {
         let now = nodeClock.now()
         counts.tombstonesAssumed += 1
@@ -449,19 +461,19 @@ final class NodeStore: ReplicaStore {
         if max(VersionClock.last(of: versions.lastMicroseconds), versionAtStart) < stamp.version {
             map.flush()
         } else {
-            deleteAll(before: stamp)
+            // One after the other, as some are to stay.
+            deleteAll { $0.copyHead.stamp < stamp }
         }
     }
 
-    /// One after the other, as some are to stay.
-    private func deleteAll(before stamp: Stamp) {
+    private func deleteAll(where isToGo: (Hit) -> Bool) {
         let now = nodeClock.now().seconds
         var walk = ItemWalk()
         var keys: [[UInt8]] = []
         var goesOn = true
         while goesOn {
             goesOn = map.step(&walk, now: now) { hit in
-                if hit.copyHead.stamp < stamp { keys.append(hit.withKey { Array($0) }) }
+                if isToGo(hit) { keys.append(hit.withKey { Array($0) }) }
             }
         }
         for key in keys { _ = map.delete(key.span, now: now) }
@@ -522,10 +534,13 @@ final class NodeStore: ReplicaStore {
         }
         // Behind the items: of equal states the items count.
         for tombstone in tombstones where isShared(tombstone.key) {
-            found.append(
-                SurveyedState(
-                    hash: tombstone.key.withUnsafeBytes { SessionMap.hash($0, seed: seed) },
-                    place: 0, stamp: tombstone.stamp))
+            tombstone.key.withUnsafeBytes { bytes in
+                // There it is found if it is stored anew meanwhile.
+                found.append(
+                    SurveyedState(
+                        hash: SessionMap.hash(bytes, seed: seed), place: map.place(of: bytes),
+                        stamp: tombstone.stamp))
+            }
         }
         return Survey(found)
     }

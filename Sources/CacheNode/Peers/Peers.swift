@@ -488,6 +488,8 @@ final class Peers: @unchecked Sendable {
         case .survey(let peer, let number):
             surveys.append((peer, number))
             attention.withLock { $0?.wake() }
+        // The definition is read at the start alone.
+        case .wants, .acts: break
         }
     }
 
@@ -616,7 +618,7 @@ extension PeerFrame {
         switch self {
         case .forward, .outcome, .decline, .replicate, .acknowledge, .refuse, .inform: false
         case .flush, .flushed, .notes, .fetch, .fetched: false
-        case .barrier, .compare, .digests, .list, .want, .exchanged: true
+        case .barrier, .compare, .digests, .list, .want, .exchanged, .sharing, .moved: true
         }
     }
 }

@@ -54,6 +54,23 @@ extension PeerMessage {
             let range = try range(&reader)
             return .frame(.want(round: round, range: range, hashes: try reader.takeNumbers()))
         case .exchanged: return .frame(.exchanged(round: round))
+        case .sharing:
+            let acted = try reader.take(UInt64.self)
+            return .frame(.sharing(GenerationSpan(acted: acted, next: try reader.take())))
+        case .moved:
+            let generation = try reader.take(UInt64.self)
+            let has = MemberSet(bits: try reader.take())
+            let without = MemberSet(bits: try reader.take())
+            let forgotten = try reader.takeMoment("forgotten")
+            let isWhole = try reader.takeBool("being whole")
+            let hasAll = try reader.takeBool("having all")
+            try reader.takeZero(UInt16.self)
+            try reader.takeZero(UInt32.self)
+            return .frame(
+                .moved(
+                    Word(
+                        generation: generation, isWhole: isWhole, hasAll: hasAll, has: has,
+                        without: without, forgotten: forgotten)))
         }
     }
 

@@ -16,6 +16,9 @@
 ///     digests      each (8)
 ///     list         range (2) · 0 (2) · each: hash (8), stamp (12)
 ///     want         range (2) · 0 (2) · each: hash (8)
+///     sharing      generation (8) · next (8)
+///     moved        generation (8) · has (8) · without (8) · forgotten (8)
+///                  is whole · has all · 0 (6)
 extension PeerFrame {
     static let forwardByteCount = 16
     static let changeByteCount = 16
@@ -58,6 +61,8 @@ extension PeerFrame {
         case .list(let round, _, _): FrameHeader(.list, bodyByteCount: count, round: round)
         case .want(let round, _, _): FrameHeader(.want, bodyByteCount: count, round: round)
         case .exchanged(let round): FrameHeader(.exchanged, bodyByteCount: count, round: round)
+        case .sharing: FrameHeader(.sharing, bodyByteCount: count)
+        case .moved: FrameHeader(.moved, bodyByteCount: count)
         }
     }
 
@@ -67,6 +72,8 @@ extension PeerFrame {
             Self.forwardByteCount + request.key.count + request.command.count
         case .outcome(_, let outcome): 8 + outcome.reply.count
         case .decline, .barrier: 8
+        case .sharing: 16
+        case .moved: 40
         case .replicate(_, _, let outcome, let state), .inform(_, let outcome, let state):
             Self.changeByteCount + (Self.reply(of: outcome)?.count ?? 0) + state.byteCount
         case .acknowledge, .compare, .exchanged: 0
@@ -120,6 +127,18 @@ extension PeerFrame {
             writer.put(range)
             writer.put(0 as UInt16)
             for hash in hashes { writer.put(hash) }
+        case .sharing(let span):
+            writer.put(span.acted)
+            writer.put(span.next)
+        case .moved(let word):
+            writer.put(word.generation)
+            writer.put(word.has.bits)
+            writer.put(word.without.bits)
+            writer.put(word.forgotten)
+            writer.put(word.isWhole ? 1 as UInt8 : 0)
+            writer.put(word.hasAll ? 1 as UInt8 : 0)
+            writer.put(0 as UInt16)
+            writer.put(0 as UInt32)
         }
     }
 

@@ -10,6 +10,7 @@ enum FrameType: UInt8 {
     case list = 11
     case want = 12
     case exchanged = 13
+    case moved = 14
     case barrier = 15
     case flush = 17
     case decline = 18
@@ -19,6 +20,7 @@ enum FrameType: UInt8 {
     case flushed = 24
     case fetch = 25
     case fetched = 26
+    case sharing = 27
 
     /// For errors.
     var name: StaticString {
@@ -42,6 +44,8 @@ enum FrameType: UInt8 {
         case .flushed: "flushed"
         case .fetch: "fetch"
         case .fetched: "fetched"
+        case .sharing: "sharing"
+        case .moved: "moved"
         }
     }
 

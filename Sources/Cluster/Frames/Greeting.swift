@@ -22,8 +22,8 @@ package struct Greeting: Equatable, Sendable {
         case front = 2
     }
 
-    /// Since 2 statements tell up to when two members agree.
-    package static let version: UInt16 = 2
+    /// Since 2 statements tell up to when two members agree, since 3 by which generation they act.
+    package static let version: UInt16 = 3
     package static let nonceByteCount = 32
     package static let byteCount = 42 + nonceByteCount
     /// What an acceptor answers before its own greeting; else it is the number of a `GreetingRefusal`.

@@ -32,4 +32,8 @@ package enum PeerFrame: Equatable, Sendable {
     case want(round: UInt32, range: UInt16, hashes: [UInt64])
     /// Everything that differed has been sent.
     case exchanged(round: UInt32)
+    /// What is compared from now on is what both own by these generations.
+    case sharing(GenerationSpan)
+    /// Everything that the sender has decided on by the generation before was sent before it.
+    case moved(Word)
 }

@@ -22,9 +22,10 @@ package enum PeerMessage: Equatable, Sendable {
 /// The body of a statement:
 ///
 ///     process (8) · time (8) · echo (8) · waits since (8) · hears (8) · clock (8)
-///     standing · is ready · 0 (2) · clock's lead (4) · flushed (12) · agreed (8)
+///     standing · is ready · phase · 0 · clock's lead (4) · flushed (12) · agreed (8)
+///     generation (8) · next (8)
 extension Statement {
-    private static let bodyByteCount = 76
+    private static let bodyByteCount = 92
 
     /// What it takes on the link, its header included.
     package var byteCount: Int { FrameHeader.byteCount + Self.bodyByteCount }
@@ -40,10 +41,13 @@ extension Statement {
             writer.put(clock)
             writer.put(standing.rawValue)
             writer.put(isReady ? 1 as UInt8 : 0)
-            writer.put(0 as UInt16)
+            writer.put(phase.rawValue)
+            writer.put(0 as UInt8)
             writer.put(clockLeadMilliseconds)
             flushed.encode(to: &writer)
             writer.put(agreed)
+            writer.put(generation)
+            writer.put(next)
         }
     }
 
@@ -56,7 +60,8 @@ extension Statement {
         let clock = try reader.takeMoment("clock")
         let standing: Standing = try reader.takeCase("standing")
         let isReady = try reader.takeBool("readiness")
-        try reader.takeZero(UInt16.self)
+        let phase: ChangePhase = try reader.takeCase("phase")
+        try reader.takeZero(UInt8.self)
         let lead = try reader.take(UInt32.self)
         let flushed = try Stamp(decoding: &reader)
         let agreed = try reader.takeMoment("agreement")
@@ -64,5 +69,11 @@ extension Statement {
             process: process, time: time, echo: echo, standing: standing, isReady: isReady,
             waitsSince: waitsSince, hears: hears, clock: clock, clockLeadMilliseconds: lead,
             flushed: flushed, agreed: agreed)
+        self.phase = phase
+        generation = try reader.take()
+        next = try reader.take()
+        guard next >= generation else {
+            throw reader.bad("next generation", next, expected: "at least \(generation)")
+        }
     }
 }

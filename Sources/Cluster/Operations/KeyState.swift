@@ -99,6 +99,12 @@ package protocol ReplicaStore: AnyObject {
     /// deleted; 0 for none. On the clock of versions.
     var forgotten: UInt64 { get }
 
+    /// Somebody whose place this member takes has forgotten deletions up to then.
+    func noteForgotten(until time: UInt64)
+
+    /// Lets all copies go of which somebody says that they are not this member's any more: no deletions, they are at others.
+    func drop(where isForeign: ([UInt8]) -> Bool)
+
     /// A deletion of what somebody else has, and may have been deleted here: it is here from now on.
     func end(_ state: KeyState) -> KeyState
 
@@ -117,4 +123,5 @@ extension ReplicaStore {
     package func note(of key: [UInt8]) -> Note? { nil }
     package func apply(_ note: Note) {}
     package func lacks(_ note: Note) -> Bool { false }
+    package func noteForgotten(until time: UInt64) {}
 }

@@ -57,6 +57,8 @@ final class Operation {
     private(set) lazy var keyHash = Self.hash(of: request.key)
     /// What it made of the key when it was carried out here, if that is not at both owners.
     var made: Result?
+    /// By which generation it was carried out here.
+    var generation: UInt64 = 0
 
     /// - Parameter budget: for how long it may be under way here.
     init(
@@ -154,6 +156,11 @@ struct Operations {
     /// What waited for a key, in the order in which it came.
     mutating func takeQueue(of keyHash: UInt64) -> [OperationNumber] {
         queues.isEmpty ? [] : queues.removeValue(forKey: keyHash) ?? []
+    }
+
+    /// Whether something is not at the other owner yet that was carried out by an earlier generation.
+    func areUnsettled(before generation: UInt64) -> Bool {
+        !byKey.isEmpty && byKey.values.contains { $0.generation < generation }
     }
 
     // MARK: By sequence

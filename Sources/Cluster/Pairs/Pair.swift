@@ -39,7 +39,7 @@ package struct Pair: Sendable {
     /// was there, and reached this member.
     private(set) package var answeredAt: UInt64 = 0
     /// The last statement of the peer's process.
-    private var stated: Statement?
+    private(set) var stated: Statement?
     /// Until then the peer will not take over from this member.
     private var leaseEnd: UInt64 = 0
     /// Until then this member will not take over from its peer.

@@ -23,6 +23,10 @@ package struct Statement: Equatable, Sendable {
     package var flushed: Stamp
     /// Up to when, on the clock of versions, the receiver has every change that the sender has decided on.
     package var agreed: UInt64
+    /// The generation that the sender acts by, the one that comes next, or the same, and how far it has come.
+    package var generation: UInt64 = 1
+    package var next: UInt64 = 1
+    package var phase = ChangePhase.settled
 
     package init(
         process: UInt64, time: UInt64, echo: UInt64 = 0, standing: Standing, isReady: Bool = false,
