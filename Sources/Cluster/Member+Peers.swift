@@ -210,6 +210,8 @@ extension Member {
         case .compare, .digests, .list, .want, .exchanged: compare(frame, with: peer, now: now)
         case .sharing(let span): transfers[peer]?.theirSpan = span
         case .moved(let word): take(word, of: peer, now: now)
+        // Between nodes.
+        case .definition, .ask: return
         }
         if generations.isChanging { attendChange(now: now) }
         proceedAwakened(now: now)

@@ -16,13 +16,25 @@ extension ClusterDefinition {
         hash.add(copyCount)
         hash.add(peers?.timeoutMilliseconds ?? 0)
         if let peers, peers.partition != .both { hash.add(peers.partition.rawValue) }
-        for node in nodes {
+        for (place, member) in members.enumerated() {
+            let node = member.node
+            // The number that it would have anyway is not worth a word.
+            if let id = member.id, id != place { hash.add(id) }
             hash.add(node.name)
             hash.add(node.host)
             hash.add(node.port)
             hash.add(node.weight)
             hash.add(node.ringName)
         }
+        return hash.value
+    }
+
+    /// The same over what no generation of the definition changes: nodes that differ in it never talk to each other.
+    public var rulesHash: UInt64 {
+        var hash = FNV1a()
+        hash.add(name)
+        hash.add(peers?.timeoutMilliseconds ?? 0)
+        hash.add(peers?.partition.rawValue)
         return hash.value
     }
 }

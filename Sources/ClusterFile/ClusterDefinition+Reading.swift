@@ -44,6 +44,7 @@ extension ClusterDefinition {
     public init(yaml: String, file: String) throws(DefinitionError) {
         var fields = try Fields(try Self.compose(yaml, file: file), path: "", file: file)
         let name = try fields.name("name") ?? "sojourn"
+        let generation = try fields.number("generation", in: Self.generationRange) ?? 1
         var placement = try fields.fields("placement")
         let strategy =
             try placement?.named("strategy", Ring.Strategy.allCases) ?? .ketamaWeighted
@@ -63,14 +64,17 @@ extension ClusterDefinition {
             throw fields.error("nodes", "expected a list of at least one node")
         }
         var members: [Member] = []
-        for index in list.indices { members.append(try common.member(&list[index])) }
+        for index in list.indices {
+            members.append(try common.member(&list[index], generation: generation))
+        }
         let copyCount = try Self.copyCount(
             &fields, nodeCount: members.count, hasPeers: peers != nil)
         let tls = try Self.tls(&fields)
         let credentialsFile = try fields.path("credentials_file")
         try fields.refuseOthers()
         self.init(
-            name: name, members: members, strategy: strategy, keyHash: keyHash, hashTag: hashTag,
+            name: name, generation: generation, members: members, strategy: strategy,
+            keyHash: keyHash, hashTag: hashTag,
             copyCount: copyCount, tls: tls, credentialsFile: credentialsFile, peers: peers?.peers)
         try checkRing(list, fields)
         try peers?.check(self.members, list, fields)
@@ -187,7 +191,9 @@ private struct MemberDefaults {
         try fields?.refuseOthers()
     }
 
-    func member(_ fields: inout Fields) throws(DefinitionError) -> ClusterDefinition.Member {
+    func member(
+        _ fields: inout Fields, generation: Int
+    ) throws(DefinitionError) -> ClusterDefinition.Member {
         let name = try fields.name("name")
         guard let host = try fields.text("host", "a host name or address") else {
             throw fields.error("host", "missing; expected a host name or address")
@@ -201,6 +207,8 @@ private struct MemberDefaults {
         let flags = try fields.texts("flags", "arguments") ?? flags ?? []
         let peerHost = try fields.host(PeerFields.hostField)
         var peerPort = try fields.number(PeerFields.portField, in: 1...65_535)
+        let id = try fields.number(PeerFields.idField, in: ClusterDefinition.Peers.idRange)
+        let since = try fields.number(PeerFields.sinceField, in: 1...generation) ?? 1
         try fields.refuseOthers()
         if peers == nil { try PeerFields.refuseThoseOfNode(fields) }
         if peerPort == nil { peerPort = try peers?.port(fields, ofNodeAt: port) }
@@ -208,7 +216,7 @@ private struct MemberDefaults {
             node: HashRing.Node(
                 name: name, host: host, port: port, weight: weight, ringName: place),
             memoryMegabytes: memory, memoryFile: memoryFile, flags: flags, peerHost: peerHost,
-            peerPort: peerPort)
+            peerPort: peerPort, id: id, since: since)
     }
 
     /// The place on the ring that a node takes instead of its own, as every strategy understands it.

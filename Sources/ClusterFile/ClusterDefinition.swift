@@ -19,13 +19,19 @@ public struct ClusterDefinition: Hashable, Sendable {
         public var peerHost: String
         /// The port that goes with `peerHost`. Without `peers` it may be above 65,535.
         public var peerPort: Int
+        /// `id`: the node's number among its peers, from 0 to 63, which stays its own as long as it is a node. Nil is its
+        /// place in the list.
+        public var id: Int?
+        /// `since`: the generation of the definition that it has joined with. Until others act by that, it has nothing
+        /// to say.
+        public var since: Int
 
         /// - Parameters:
         ///   - peerHost: nil is the node's own host.
         ///   - peerPort: nil is the node's own port + 10,000.
         public init(
             node: Node, memoryMegabytes: Int = 64, memoryFile: String? = nil, flags: [String] = [],
-            peerHost: String? = nil, peerPort: Int? = nil
+            peerHost: String? = nil, peerPort: Int? = nil, id: Int? = nil, since: Int = 1
         ) {
             self.node = node
             self.memoryMegabytes = memoryMegabytes
@@ -34,6 +40,8 @@ public struct ClusterDefinition: Hashable, Sendable {
             self.peerHost = peerHost ?? node.host
             // Nobody has looked at the node's port yet: it may be any number.
             self.peerPort = peerPort ?? node.port &+ Peers.portDistance
+            self.id = id
+            self.since = since
         }
     }
 
@@ -79,6 +87,7 @@ public struct ClusterDefinition: Hashable, Sendable {
 
         /// Sets of nodes are words of 64 bits.
         public static let nodeCountMax = 64
+        public static let idRange = 0...63
         /// A key has a node that decides, and one more that knows.
         public static let copyCountMax = 2
         public static let timeoutMillisecondsRange = 100...10_000
@@ -117,6 +126,8 @@ public struct ClusterDefinition: Hashable, Sendable {
     }
 
     public var name: String
+    /// `generation`: which definition this is of those that the cluster has had. Of two the nodes go by the higher one.
+    public var generation: Int
     public var members: [Member]
     public var strategy: Ring.Strategy
     /// Nil is the strategy's own.
@@ -131,12 +142,17 @@ public struct ClusterDefinition: Hashable, Sendable {
     /// Nil are nodes that know nothing of one another.
     public var peers: Peers?
 
+    /// So many changes of a cluster can be told from one another.
+    public static let generationRange = 1...1_000_000_000
+
     public init(
-        name: String = "sojourn", members: [Member], strategy: Ring.Strategy = .ketamaWeighted,
+        name: String = "sojourn", generation: Int = 1, members: [Member],
+        strategy: Ring.Strategy = .ketamaWeighted,
         keyHash: Ring.KeyHash? = nil, hashTag: Ring.HashTag? = nil, copyCount: Int = 1,
         tls: TLS? = nil, credentialsFile: String? = nil, peers: Peers? = nil
     ) {
         self.name = name
+        self.generation = generation
         self.members = members
         self.strategy = strategy
         self.keyHash = keyHash
@@ -149,6 +165,9 @@ public struct ClusterDefinition: Hashable, Sendable {
 
     /// The nodes, in the order of the file, which is that of their indices in the ring.
     public var nodes: [Node] { members.map(\.node) }
+
+    /// The numbers of the nodes among their peers, in the order of the file.
+    public var memberIDs: [Int] { members.indices.map { members[$0].id ?? $0 } }
 
     /// On how many nodes a client puts each item: on one, where nodes keep the copies by themselves.
     public var copyCountForClients: Int { peers == nil ? copyCount : 1 }

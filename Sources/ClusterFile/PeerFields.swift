@@ -6,6 +6,8 @@ struct PeerFields {
 
     static let hostField = "peer_host"
     static let portField = "peer_port"
+    static let idField = "id"
+    static let sinceField = "since"
 
     let peers: Peers
     /// That of each node that names none.
@@ -59,7 +61,7 @@ struct PeerFields {
 
     /// Refuses what a node says of itself to peers that there are not.
     static func refuseThoseOfNode(_ node: Fields) throws(DefinitionError) {
-        for field in [hostField, portField] where node.has(field) {
+        for field in [hostField, portField, idField, sinceField] where node.has(field) {
             throw node.error(field, "is nothing without peers")
         }
     }
@@ -81,6 +83,7 @@ struct PeerFields {
                 "majority needs three nodes: of \(members.count), none may be away for the others to go on"
             )
         }
+        try checkIDs(members, list)
         for (index, member) in members.enumerated() {
             let (name, host, port) = (member.node.name, member.peerHost, member.peerPort)
             if peers.secretFile == nil, !Self.isLoopback(host) {
@@ -100,6 +103,26 @@ struct PeerFields {
             if let other = members.first(where: { $0.node.host == host && $0.node.port == port }) {
                 throw list[index].error(
                     field, "port \(port) of \(host) is where clients reach \(other.node.name)")
+            }
+        }
+    }
+
+    /// Numbers of some and places of others would be a guess.
+    private func checkIDs(
+        _ members: [ClusterDefinition.Member], _ list: [Fields]
+    ) throws(DefinitionError) {
+        let numbered = members.filter { $0.id != nil }
+        guard !numbered.isEmpty else { return }
+        for (index, member) in members.enumerated() {
+            guard let id = member.id else {
+                throw list[index].error(
+                    Self.idField,
+                    "missing; expected one for each node, as \(numbered[0].node.name) has one")
+            }
+            if let same = members[..<index].first(where: { $0.id == id }) {
+                throw list[index].error(
+                    Self.idField,
+                    "nodes \(same.node.name) and \(member.node.name) have the same one, \(id)")
             }
         }
     }

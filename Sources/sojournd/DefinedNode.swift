@@ -16,6 +16,7 @@ struct DefinedNode: CustomStringConvertible {
     /// None of a front.
     let member: ClusterDefinition.Member?
     private let definition: ClusterDefinition
+    private let text: String
     private let tls: ClusterDefinition.TLS?
     private let credentialsFile: String?
 
@@ -36,7 +37,8 @@ struct DefinedNode: CustomStringConvertible {
         }
         let definition: ClusterDefinition
         do {
-            definition = try ClusterDefinition(contentsOf: path)
+            text = try ClusterDefinition.text(of: path)
+            definition = try ClusterDefinition(yaml: text, file: path)
         } catch {
             throw Refusal("\(error)")
         }
@@ -65,25 +67,16 @@ struct DefinedNode: CustomStringConvertible {
     /// The members of the cluster, where they keep the copies themselves.
     func peers() throws(Refusal) -> PeerConfiguration? {
         guard let peers = definition.peers else { return nil }
-        let ring: Ring
+        let own: PeerDefinition
         do {
-            ring = try definition.ring()
+            own = try PeerDefinition(definition, text: text)
         } catch {
             throw Refusal("\(self): \(error)")
         }
-        let copyCount = definition.copyCount
         var configuration = PeerConfiguration(
-            members: definition.members.map {
-                PeerConfiguration.Address(
-                    name: $0.node.name, host: $0.peerHost, port: $0.peerPort)
-            },
-            me: definition.members.firstIndex { $0.node.name == member?.node.name },
-            clusterName: definition.name, definitionHash: definition.placementHash,
-            secret: try peers.secretFile.map(Self.secret)
-        ) { key in
-            let owners = ring.firstTwoIndices(for: key.span.bytes)
-            return (owners.first, copyCount > 1 ? owners.second : nil)
-        }
+            own, me: member.flatMap { own.number(of: $0.node.name) },
+            clusterName: definition.name,
+            secret: try peers.secretFile.map(Self.secret), read: PeerDefinition.read)
         configuration.needsMajority = peers.partition == .majority
         configuration.silenceMilliseconds = peers.timeoutMilliseconds
         configuration.tls = peers.tls.map { tls in

@@ -124,7 +124,7 @@ final class ModelStore: SimulatedStore {
     var isComparing = false
     /// It forgets no deletion.
     let forgotten: UInt64 = 0
-    func drop(where isForeign: ([UInt8]) -> Bool) {
+    func drop(where isForeign: @escaping ([UInt8]) -> Bool) {
         states = states.filter { !isForeign($0.key) }
     }
 

@@ -44,9 +44,13 @@ class NodeSite: SimulatedStore {
         var configuration = NodeConfiguration.small
         configuration.memoryByteCount = 2 << 20
         configuration.itemByteCountMax = 64 << 10
+        let members = (0..<memberCount).map {
+            ($0, PeerDefinition.Member(name: "\($0)", host: "", port: 0))
+        }
         configuration.peers = PeerConfiguration(
-            members: (0..<memberCount).map { .init(name: "\($0)", host: "", port: 0) }, me: me,
-            clusterName: "simulated", definitionHash: 0, owners: owners)
+            PeerDefinition(
+                members: Dictionary(uniqueKeysWithValues: members), hash: 0, owners: owners),
+            me: me, clusterName: "simulated")
         do {
             return try InProcessNode(configuration)
         } catch {
@@ -150,7 +154,7 @@ class NodeSite: SimulatedStore {
     var forgotten: UInt64 { store.forgotten }
     func end(_ state: KeyState) -> KeyState { store.end(state) }
     func noteForgotten(until time: UInt64) { store.noteForgotten(until: time) }
-    func drop(where isForeign: ([UInt8]) -> Bool) { store.drop(where: isForeign) }
+    func drop(where isForeign: @escaping ([UInt8]) -> Bool) { store.drop(where: isForeign) }
     func raise(_ key: [UInt8], above stamp: Stamp) -> KeyState? {
         store.raise(key, above: stamp)
     }

@@ -75,9 +75,13 @@
             configuration.memoryByteCount = 1 << 20
             configuration.itemByteCountMax = itemByteCountMax
             configuration.locks.keys = ["*.lock"].compactMap { LockKeys($0) }
+            let members = (0..<memberCount).map {
+                ($0, PeerDefinition.Member(name: "\($0)", host: "", port: 0))
+            }
             configuration.peers = PeerConfiguration(
-                members: (0..<memberCount).map { .init(name: "\($0)", host: "", port: 0) },
-                me: me, clusterName: "fuzzed", definitionHash: 0, owners: owners)
+                PeerDefinition(
+                    members: Dictionary(uniqueKeysWithValues: members), hash: 0, owners: owners),
+                me: me, clusterName: "fuzzed")
             return try InProcessNode(configuration)
         }
 

@@ -5,13 +5,23 @@ import Synchronization
 
 /// Where a node learns which nodes its cluster has: a file, and the way to read it.
 package struct ClusterSource: Sendable {
+    package struct Found: Sendable {
+        /// What clients are told.
+        package var told: ToldCluster
+        /// None where nodes know nothing of one another.
+        package var peers: PeerDefinition?
+
+        package init(told: ToldCluster, peers: PeerDefinition?) {
+            self.told = told
+            self.peers = peers
+        }
+    }
+
     package let path: String
     /// What the file says, or an error that tells in one line what is wrong with which file.
-    package let read: @Sendable (_ path: String) throws -> ToldCluster
+    package let read: @Sendable (_ path: String) throws -> Found
 
-    package init(
-        path: String, read: @escaping @Sendable (_ path: String) throws -> ToldCluster
-    ) {
+    package init(path: String, read: @escaping @Sendable (_ path: String) throws -> Found) {
         self.path = path
         self.read = read
     }
@@ -51,7 +61,15 @@ final class ClusterFollower {
     func read() throws {
         let signature = currentSignature()
         self.signature = signature
-        let cluster = try source.read(source.path)
+        let found = try source.read(source.path)
+        if let peers = context.peers, let definition = found.peers {
+            if let reason = peers.offer(definition) {
+                throw NodeError(message: "\(source.path): \(reason)")
+            }
+            // Clients are told once the node goes by it.
+            guard context.cluster.withLock({ $0 }) == nil else { return }
+        }
+        let cluster = found.told
         let known = context.cluster.withLock { $0 }
         guard cluster != known?.cluster else { return }
         // Nodes do not talk to each other, and each may restart: the time of the change is what they
@@ -109,5 +127,21 @@ final class ClusterFollower {
         return Signature(
             inode: status.st_ino, byteCount: status.st_size, seconds: status.st_ctim.tv_sec,
             nanoseconds: status.st_ctim.tv_nsec)
+    }
+}
+
+extension NodeContext {
+    /// The node goes by another generation of its definition.
+    func tellClients(of told: ToldCluster) {
+        let known = cluster.withLock { $0 }
+        guard told != known?.cluster else { return }
+        // What others say of the same generation is the same, whatever its version is there.
+        let version = max(Int(time(nil)), (known?.version ?? 0) + 1)
+        do {
+            let listing = try ClusterListing(told, version: version)
+            cluster.withLock { $0 = listing }
+        } catch {
+            logger.error("clients are told of the nodes before: \(error)")
+        }
     }
 }

@@ -150,10 +150,11 @@ final class Connection {
     @inline(never)
     private func runRouted(_ commandsLeft: inout Int, now: Moment) -> Step {
         guard let peers else { return .over }
+        let epoch = peers.gates.epoch
         let readsAreOpenUntil = peers.readsAreOpenUntil
         return runAll(&commandsLeft) {
             Step.nextRouted(
-                &input, &output, executor, peers, readsAreOpenUntil: readsAreOpenUntil,
+                &input, &output, executor, peers, readsAreOpenUntil: readsAreOpenUntil, epoch: epoch,
                 isBinary: speaksBinary, isLogged: logsCommands, now: now)
         }
     }

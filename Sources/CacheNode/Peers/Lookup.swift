@@ -13,7 +13,7 @@ final class Lookup: Sendable {
 
     /// - Parameter completed: is called on that thread, once there is an outcome.
     init(
-        _ address: PeerConfiguration.Address, completed: @escaping @Sendable () -> Void
+        _ address: PeerDefinition.Member, completed: @escaping @Sendable () -> Void
     ) throws {
         let result = Outcome()
         self.result = result

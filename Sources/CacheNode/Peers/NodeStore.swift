@@ -48,6 +48,9 @@ final class NodeStore: ReplicaStore {
     }
     /// See `ReplicaStore`. Kept in the map's memory, which may outlive the process.
     private(set) var forgotten: UInt64
+    /// Where a walk over all items takes too long for who has the lock: whoever drops what others own now, on a thread of
+    /// its own.
+    var dropsLater: ((@escaping ([UInt8]) -> Bool) -> Void)?
 
     struct Counts {
         /// States that a peer sent: taken over, and not later than what was there.
@@ -243,8 +246,13 @@ final class NodeStore: ReplicaStore {
 
     func noteForgotten(until time: UInt64) { forget(until: time) }
 
-    func drop(where isForeign: ([UInt8]) -> Bool) {
+    func drop(where isForeign: @escaping ([UInt8]) -> Bool) {
+        if let dropsLater { return dropsLater(isForeign) }
         deleteAll { $0.withKey { isForeign(Array($0)) } }
+        dropDeletions(where: isForeign)
+    }
+
+    func dropDeletions(where isForeign: ([UInt8]) -> Bool) {
         for tombstone in tombstones.all where isForeign(tombstone.key) {
             tombstones.remove(hash: hash(tombstone.key))
         }

@@ -1,27 +1,10 @@
-/// Which members a cluster has that keeps each item on two of them, and who of them this node is.
+/// Of which cluster, that keeps each item on two of its members, this node is a member or a front.
 package struct PeerConfiguration: Sendable {
-    /// Where a member is reached by others.
-    package struct Address: Equatable, Sendable {
-        package var name: String
-        package var host: String
-        package var port: Int
-
-        package init(name: String, host: String, port: Int) {
-            self.name = name
-            self.host = host
-            self.port = port
-        }
-    }
-
-    /// In the order of the definition, at most 64: the places are the members' numbers.
-    package var members: [Address]
-    /// This node's place among them; none of a front, which owns nothing and passes everything on.
+    /// What the node starts with: the file's. Others may know a later one.
+    package var definition: PeerDefinition
+    /// This node's number; none of a front, which owns nothing and passes everything on.
     package var me: Int?
-    /// The first owner of a key, who decides about it while all is well, and the second, if there is one.
-    package var owners: @Sendable ([UInt8]) -> (first: Int, second: Int?)
     package var clusterName: String
-    /// Members whose definitions differ do not talk to each other.
-    package var definitionHash: UInt64
     /// What members know and nobody else; none where all are on one machine.
     package var secret: [UInt8]?
     /// None where members speak clear text.
@@ -30,18 +13,27 @@ package struct PeerConfiguration: Sendable {
     package var needsMajority = false
     /// How long a peer may be silent before another takes its place.
     package var silenceMilliseconds = 300
+    /// Reads a definition's text; the error tells what is wrong with it.
+    package var read: @Sendable (_ text: String, _ name: String) throws -> PeerDefinition
 
     package init(
-        members: [Address], me: Int?, clusterName: String, definitionHash: UInt64,
-        secret: [UInt8]? = nil,
-        owners: @escaping @Sendable ([UInt8]) -> (first: Int, second: Int?)
+        _ definition: PeerDefinition, me: Int?, clusterName: String, secret: [UInt8]? = nil,
+        read: @escaping @Sendable (_ text: String, _ name: String) throws -> PeerDefinition
     ) {
-        self.members = members
+        self.definition = definition
         self.me = me
         self.clusterName = clusterName
-        self.definitionHash = definitionHash
         self.secret = secret
-        self.owners = owners
+        self.read = read
+    }
+
+    /// Of a cluster that is never changed.
+    package init(
+        _ definition: PeerDefinition, me: Int?, clusterName: String, secret: [UInt8]? = nil
+    ) {
+        self.init(definition, me: me, clusterName: clusterName, secret: secret) { _, name in
+            throw NodeError(message: "\(name): this cluster is never changed")
+        }
     }
 }
 
@@ -53,11 +45,11 @@ extension PeerConfiguration {
         }
     }
 
-    /// Those that this node dials: members dial those with lower numbers, and a front dials all.
-    package var dialled: ArraySlice<Address> { members.prefix(me ?? members.count) }
+    /// None of a front.
+    var ownName: String? { me.flatMap { definition.members[$0]?.name } }
 
-    /// For messages.
-    func name(of peer: Int) -> String {
-        members.indices.contains(peer) ? "member \(members[peer].name)" : "a front"
+    /// Those that this node dials at the start: members dial those with lower numbers, and a front dials all.
+    package var dialled: [PeerDefinition.Member] {
+        definition.members.filter { $0.key < me ?? .max }.sorted { $0.key < $1.key }.map(\.value)
     }
 }

@@ -19,6 +19,7 @@ struct PeerLinks {
         switch purpose {
         case .statements: statements.updateValue(link, forKey: link.peer)
         case .frames: frames.updateValue(link, forKey: link.peer)
+        case .inquiry: nil
         }
     }
 

@@ -22,6 +22,8 @@ final class PeerThread: LinkServer, @unchecked Sendable {
     private var dialledAt: UInt64 = 0
     private var maintainedAt: UInt64 = 0
     private let isStopping = Atomic<Bool>(false)
+    /// The members that are dialled.
+    private var known: [Int: PeerDefinition.Member] = [:]
     /// Where members are, and names that are being looked up.
     private var addresses: [Int: HostAddresses] = [:]
     private var lookups: [Int: Lookup] = [:]
@@ -33,7 +35,13 @@ final class PeerThread: LinkServer, @unchecked Sendable {
     private var links: [ObjectIdentifier: PeerLink] = [:]
     private var surveys: [(peer: Int, thread: NodeThread, isOver: Flag)] = []
     /// What is to be surveyed once the survey before is over, and with whom there is one.
-    private var wanted: [Int: UInt32] = [:]
+    private var wanted: [Int: (number: UInt32, sharing: Sharing)] = [:]
+    /// Those that ask, or are asked, which definition is gone by; by whom they ask.
+    private var inquiries: [ObjectIdentifier: Inquiry] = [:]
+    private var inquiredAt: UInt64 = 0
+    private var startedAt: UInt64 = 0
+    /// Looks at all items as the definition has changed.
+    private var look: (thread: NodeThread, isOver: Flag)?
     private var surveyed: Set<Int> = []
     /// What was last said about a member, which is not said again and again.
     private var complaints: [Int: String] = [:]
@@ -44,6 +52,11 @@ final class PeerThread: LinkServer, @unchecked Sendable {
     }
 
     private static let dialEveryMilliseconds: UInt64 = 100
+    /// Those with whom there is no link are asked by which definition they go.
+    private static let inquireEveryMilliseconds: UInt64 = 1_000
+    /// All may have started at once, and none of them knows.
+    private static let learnMilliseconds: UInt64 = 1_500
+    private static let inquiryCountMax = 64
     /// What has waited in sockets for so long tells wrong times.
     private static let pauseMilliseconds: UInt64 = 3_000
     /// Members are near. What is lost is sent again after a second, and a new connection asks at once.
@@ -75,8 +88,9 @@ final class PeerThread: LinkServer, @unchecked Sendable {
     /// Before the thread runs.
     func listen() throws(NodeError) {
         // Nobody dials a front.
-        guard let me = configuration.me else { return }
-        let own = configuration.members[me]
+        guard let me = configuration.me, let own = configuration.definition.members[me] else {
+            return
+        }
         do {
             for socket in try sockets(at: own) {
                 if !socket.address.isLocal, context.peerSecurity == nil {
@@ -102,7 +116,7 @@ final class PeerThread: LinkServer, @unchecked Sendable {
 
     /// Where this member is. A container may start before anybody knows its name.
     private func sockets(
-        at own: PeerConfiguration.Address
+        at own: PeerDefinition.Member
     ) throws(SocketError) -> [ListeningSocket] {
         do {
             return try ListeningSocket.tcp(host: own.host, port: own.port, backlog: Self.backlog)
@@ -116,12 +130,16 @@ final class PeerThread: LinkServer, @unchecked Sendable {
     func run() {
         // Until it is over, or where it cannot be, each read looks for the key's owners.
         let survey = try? NodeThread(yields: true) { [peers] in peers.surveyItemsAtStart() }
+        startedAt = peers.now / 1_000
         keepUp()
         loop.run()
         survey?.join()
+        look?.thread.join()
         listeners = []
         dialling = [:]
         greetings = [:]
+        for inquiry in inquiries.values { inquiry.close() }
+        inquiries = [:]
         for link in links.values {
             letGo(link)
             peers.remove(link)
@@ -150,7 +168,7 @@ final class PeerThread: LinkServer, @unchecked Sendable {
         let now = peers.now / 1_000
         if now >= dialledAt + Self.dialEveryMilliseconds {
             dialledAt = now
-            dialAll()
+            dialAll(now: now)
         }
         if now >= maintainedAt + 1_000 {
             if maintainedAt > 0, now > maintainedAt + Self.pauseMilliseconds { dropAll() }
@@ -204,39 +222,80 @@ final class PeerThread: LinkServer, @unchecked Sendable {
             surveyed.remove(survey.peer)
         }
         surveys.removeAll { !surveyed.contains($0.peer) }
-        for (peer, number) in peers.takeSurveys() { wanted[peer] = number }
-        for (peer, number) in wanted where surveyed.insert(peer).inserted {
+        lookAtItems()
+        for (peer, number, sharing) in peers.takeSurveys() { wanted[peer] = (number, sharing) }
+        for (peer, asked) in wanted where surveyed.insert(peer).inserted {
             wanted[peer] = nil
             do {
                 let peers = peers
                 let isOver = Flag()
                 let thread = try NodeThread(yields: true) {
-                    peers.survey(peer, number: number)
+                    peers.survey(peer, number: asked.number, asked.sharing)
                     isOver.set()
                     peers.attention.withLock { $0?.wake() }
                 }
                 surveys.append((peer, thread, isOver))
             } catch {
                 surveyed.remove(peer)
-                wanted[peer] = number
-                logger.error("cannot compare with \(configuration.name(of: peer)): \(error)")
+                wanted[peer] = asked
+                logger.error("cannot compare with \(name(of: peer)): \(error)")
             }
         }
     }
 
+    /// What others own now is dropped beside everything else, as it takes long.
+    private func lookAtItems() {
+        if let look, look.isOver.isSet {
+            look.thread.join()
+            self.look = nil
+        }
+        guard look == nil, peers.hasItemsToLookAt else { return }
+        do {
+            let peers = peers
+            let isOver = Flag()
+            let thread = try NodeThread(yields: true) {
+                peers.dropOthersItems()
+                isOver.set()
+                peers.attention.withLock { $0?.wake() }
+            }
+            look = (thread, isOver)
+        } catch {
+            logger.error("cannot drop what others own now: \(error)")
+        }
+    }
+
+    /// For messages.
+    private func name(of peer: Int) -> String {
+        peers.members[peer].map { "member \($0.name)" } ?? "a front"
+    }
+
     // MARK: Dialling
 
-    /// Members with lower numbers are dialled, others dial; a front dials all, and needs no link for its beats.
-    private func dialAll() {
-        let purposes = peers.isFront ? [.frames] : Greeting.Purpose.allCases
-        for peer in configuration.dialled.indices {
-            for purpose in purposes
-            where dialling[Target(peer: peer, purpose: purpose)] == nil
-                && !greeted.contains(Target(peer: peer, purpose: purpose))
-                && !peers.hasLink(to: peer, purpose)
-            {
-                dial(Target(peer: peer, purpose: purpose))
+    /// Members with lower numbers are dialled, others dial; a front dials all, and needs no link for its beats. Those with
+    /// whom there is no link may have changed the definition: who was removed meanwhile would wait for them in vain.
+    private func dialAll(now: UInt64) {
+        let members = peers.members.filter { $0.key != peers.me }
+        for peer in addresses.keys where members[peer] != known[peer] { addresses[peer] = nil }
+        known = members
+        if !peers.isLearning {
+            for peer in members.keys where peers.isFront || peer < peers.me {
+                dial(peer, peers.isFront ? [.frames] : [.frames, .statements])
             }
+        } else if now > startedAt + Self.learnMilliseconds {
+            peers.stopLearning()
+        }
+        guard now >= inquiredAt + Self.inquireEveryMilliseconds else { return }
+        inquiredAt = now
+        for peer in members.keys where !peers.hasLink(to: peer, .frames) { dial(peer, [.inquiry]) }
+    }
+
+    private func dial(_ peer: Int, _ purposes: [Greeting.Purpose]) {
+        for purpose in purposes {
+            let target = Target(peer: peer, purpose: purpose)
+            guard dialling[target] == nil, !greeted.contains(target),
+                purpose == .inquiry || !peers.hasLink(to: peer, purpose)
+            else { continue }
+            dial(target)
         }
     }
 
@@ -256,8 +315,7 @@ final class PeerThread: LinkServer, @unchecked Sendable {
 
     /// A name takes as long as the resolver takes, and this thread has beats to send.
     private func lookUp(_ peer: Int) {
-        guard lookups[peer] == nil else { return }
-        let address = configuration.members[peer]
+        guard lookups[peer] == nil, let address = known[peer] else { return }
         do {
             if HostAddresses.isNumeric(address.host) {
                 addresses[peer] = try HostAddresses(host: address.host, port: address.port)
@@ -286,7 +344,7 @@ final class PeerThread: LinkServer, @unchecked Sendable {
                 if let security = context.peerSecurity {
                     .secured(
                         try security.dialled(
-                            socket, host: configuration.members[target.peer].host))
+                            socket, host: known[target.peer]?.host ?? ""))
                 } else { .clear(socket) }
             let greeting = try PeerGreeting.dialled(
                 loop: loop, transport,
@@ -301,11 +359,22 @@ final class PeerThread: LinkServer, @unchecked Sendable {
     }
 
     private func greeting(purpose: Greeting.Purpose, to peer: Int) -> Greeting {
-        Greeting(
-            purpose: purpose, role: peers.isFront ? .front : .member, from: UInt8(peers.me),
-            to: UInt8(peer),
+        let isFront = peers.isFront || purpose == .inquiry
+        return Greeting(
+            purpose: purpose, role: isFront ? .front : .member,
+            from: UInt8(isFront ? Peers.frontNumber : peers.me), to: UInt8(peer),
             cluster: configuration.clusterHash,
-            definition: configuration.definitionHash, process: peers.process,
+            definition: configuration.definition.hash, process: peers.process,
+            itemByteCountMax: UInt64(context.spaces[0].configuration.itemByteCountMax),
+            nonce: MessageAuthentication.nonce(byteCount: Greeting.nonceByteCount))
+    }
+
+    /// Of whoever is dialled: always a member, also of one that was removed meanwhile.
+    private var ownGreeting: Greeting {
+        Greeting(
+            purpose: .frames, role: .member, from: UInt8(peers.me), to: 0,
+            cluster: configuration.clusterHash,
+            definition: configuration.definition.hash, process: peers.process,
             itemByteCountMax: UInt64(context.spaces[0].configuration.itemByteCountMax),
             nonce: MessageAuthentication.nonce(byteCount: Greeting.nonceByteCount))
     }
@@ -333,7 +402,7 @@ final class PeerThread: LinkServer, @unchecked Sendable {
                 transport = .clear(socket)
             }
             let greeting = try PeerGreeting.accepted(
-                loop: loop, transport, own: greeting(purpose: .frames, to: 0),
+                loop: loop, transport, own: ownGreeting,
                 isBusy: false, seal: seal
             ) { [unowned self] in finished($0, $1, dialled: nil) }
             greetings[ObjectIdentifier(greeting)] = greeting
@@ -359,6 +428,12 @@ final class PeerThread: LinkServer, @unchecked Sendable {
         case .welcome(let other, let leftover):
             let purpose = dialled?.purpose ?? other.purpose
             var peer = dialled?.peer ?? Int(other.from)
+            guard purpose != .inquiry else {
+                guard let transport = greeting.takeTransport() else { return }
+                return inquire(peer, isAsked: dialled == nil, transport, leftover)
+            }
+            // It has nothing to say yet.
+            guard !peers.isLearning else { return }
             if other.role == .front {
                 guard purpose == .frames, peers.frontCount < Self.frontCountMax else {
                     return logger.warning(
@@ -367,13 +442,44 @@ final class PeerThread: LinkServer, @unchecked Sendable {
                 }
                 frontCount += 1
                 peer = MemberSet.memberCountMax + 1_000 + frontCount
-            } else if !configuration.members.indices.contains(peer) || peer == peers.me {
-                return logger.warning(
-                    "refused a connection to the members' port: no member \(peer)")
+            } else if peers.members[peer] == nil || peer == peers.me {
+                return complain(
+                    peer, "refused a connection to the members' port: no member has id \(peer)")
             }
             guard let transport = greeting.takeTransport() else { return }
             open(
                 peer, purpose, other.process, isFronts: other.role == .front, transport, leftover)
+        }
+    }
+
+    // MARK: Inquiries
+
+    private func inquire(
+        _ peer: Int, isAsked: Bool, _ transport: consuming Transport, _ leftover: [UInt8]
+    ) {
+        guard inquiries.count < Self.inquiryCountMax else { return }
+        let link = PeerLink(
+            peer: peer, process: 0, isFronts: true, server: self, transport: transport,
+            frameByteCountMax: 2 * PeerDefinition.textByteCountMax, received: leftover)
+        do {
+            let ended: (Inquiry) -> Void = { [unowned self] inquiry in
+                let kept = inquiries.removeValue(forKey: ObjectIdentifier(inquiry))
+                defer { withExtendedLifetime(kept) {} }
+                inquiry.close()
+            }
+            if isAsked {
+                let inquiry = try Inquiry.answered(
+                    link, loop: loop, with: peers.noticesToTell(), ended: ended)
+                inquiries[ObjectIdentifier(inquiry)] = inquiry
+                inquiry.send()
+            } else {
+                let heard: (DefinitionNotice) -> Void = { [peers] in peers.learn($0) }
+                let inquiry = try Inquiry.asked(link, loop: loop, heard: heard, ended: ended)
+                inquiries[ObjectIdentifier(inquiry)] = inquiry
+                inquiry.takeReceived(heard)
+            }
+        } catch {
+            logger.error("cannot watch a link: \(error)")
         }
     }
 
@@ -400,7 +506,7 @@ final class PeerThread: LinkServer, @unchecked Sendable {
             links[ObjectIdentifier(old)] = nil
         }
         if complaints.removeValue(forKey: peer) != nil || purpose == .frames {
-            logger.notice("linked with \(configuration.name(of: peer))")
+            logger.notice("linked with \(name(of: peer))")
         }
         if let served { served.take(link) } else if !leftover.isEmpty { takeReceived(link) }
     }
@@ -443,7 +549,7 @@ final class PeerThread: LinkServer, @unchecked Sendable {
     private func complain(_ peer: Int, _ reason: String) {
         guard complaints[peer] != reason else { return }
         complaints[peer] = reason
-        logger.notice("\(configuration.name(of: peer)): \(reason)")
+        logger.notice("\(name(of: peer)): \(reason)")
     }
 }
 

@@ -17,22 +17,36 @@ final class Peers: @unchecked Sendable {
     let configuration: PeerConfiguration
     /// This node's number.
     let me: Int
-    private static let frontNumber = 255
-    var isFront: Bool { configuration.me == nil }
-    let gates: ReadGates
+    static let frontNumber = 255
+    /// Whether this node was a member, and is none any more: it passes everything on, as a front does.
+    let isRemoved = Flag()
+    var isFront: Bool { configuration.me == nil || isRemoved.isSet }
+    let gates = ReadGates()
     let seed: UInt64
     let process: UInt64
     /// Whether an item was evicted alive since the start.
     let evicted = Flag()
     /// Whether each item of the map is one that this node owns, as far as it was looked at. A memory file may be from
     /// before another definition.
-    private let ownsAllItems = Flag()
+    let ownsAllItems = Flag()
     /// From which age on a read proves an item; without probation none does.
     private var proofAge = UInt32.max
-    private let lock = Mutex(())
-    private var member: Member?
-    private var store: NodeStore?
-    private var links = PeerLinks()
+    let lock = Mutex(())
+    var member: Member?
+    var store: NodeStore?
+    var links = PeerLinks()
+    /// Made at the start, and changed with the lock held.
+    var definitions: KnownDefinitions?
+    /// Who owns a key by the generation that is acted by, for who does not have the lock.
+    let owners: Mutex<Generation.Owners>
+    /// What was asked before it was known by which generation others act.
+    private var early: [(request: Pending, begin: (Member, Member.Client, UInt64) -> Void)] = []
+    /// What is to be dropped, as others own it now, and whether that goes on.
+    var drop: (([UInt8]) -> Bool)?
+    var isDropping = false
+    /// Whether it is to be found out whether this node owns all that it has.
+    var wantsItemSurvey = false
+    var complaintOfDefinition: String?
     private var pending = PendingRequests()
     /// The client whose request is being asked for, whom nobody has to wake up.
     private var asking: UInt64 = 0
@@ -40,9 +54,9 @@ final class Peers: @unchecked Sendable {
     private var serving: WorkerRecord?
     /// Whether there is anything to send, for who does not have the lock.
     private let owes = Atomic<Bool>(false)
-    private var context: NodeContext?
+    var context: NodeContext?
     private var clock: NodeClock?
-    private var map: SessionMap?
+    var map: SessionMap?
     private var counts = PeerCounts()
     /// Of `MemberCounts`, what an operator was told.
     private var toldLostChanges: UInt64 = 0
@@ -53,19 +67,18 @@ final class Peers: @unchecked Sendable {
     private var isBehindSince: UInt64?
     private var catchUpMilliseconds: UInt64 = 0
     /// By member, as they were published last.
-    private var standings: [Standing]
+    private var standings: [Int: Standing] = [:]
     /// Wakes the peers' thread up for what only it may do.
     let attention = Mutex<WakeUp?>(nil)
     /// Keys of items that were proven, or renewed, without the member's being asked.
     private let noted = Mutex<[[UInt8]]>([])
     private static let notedCountMax = 10_000
-    private var surveys: [(peer: Int, number: UInt32)] = []
+    private var surveys: [(peer: Int, number: UInt32, sharing: Sharing)] = []
 
     init(_ configuration: PeerConfiguration) {
         self.configuration = configuration
         me = configuration.me ?? Self.frontNumber
-        gates = ReadGates(memberCount: configuration.members.count)
-        standings = .init(repeating: .unknown, count: configuration.members.count)
+        owners = Mutex(configuration.definition.owners)
         process = UInt64.random(in: 1 ... .max)
         seed = Self.seed(of: configuration)
     }
@@ -108,12 +121,30 @@ final class Peers: @unchecked Sendable {
             },
             provesByReading: { [unowned self] in provesByReading($0) },
             hasEvicted: { [evicted] in evicted.value.load(ordering: .relaxed) })
-        let silence = UInt64(configuration.silenceMilliseconds) * 1_000
+        store.dropsLater = { [unowned self] in drop = $0 }
         self.store = store
+        definitions = KnownDefinitions(configuration, file: definitionFile(of: space, context))
+        if definitions?.acted != nil { begin() }
+    }
+
+    /// Becomes a member, or a front, by the generation that is acted by.
+    func begin() {
+        guard member == nil, let store, let acted = definitions?.acted else { return }
+        let silence = UInt64(configuration.silenceMilliseconds) * 1_000
+        owners.withLock { $0 = acted.owners }
+        gates.beginEpoch()
         member = Member(
             me: me, isFront: isFront, needsMajority: configuration.needsMajority,
-            memberCount: configuration.members.count, process: process, store: store,
-            times: PairTimes(silence: silence), now: now, owners: configuration.owners)
+            generation: acted.rule, previous: definitions?.previous?.rule,
+            process: process, store: store, times: PairTimes(silence: silence), now: now)
+        tellClients(of: acted)
+        offerNewest()
+        for (request, begin) in early {
+            guard let member else { break }
+            begin(member, pending.insert(request), now)
+        }
+        early = []
+        carryOutEffects(now: now)
         publish()
     }
 
@@ -157,7 +188,7 @@ final class Peers: @unchecked Sendable {
         let head = map?.copyHead(of: key, now: moment.seconds)
         var end = head == nil ? 0 : readsAreOpenUntil
         if end == 0 {
-            let (first, second) = configuration.owners(key.withUnsafeBytes { Array($0) })
+            let (first, second) = owners(of: key.withUnsafeBytes { Array($0) })
             guard first == me || second == me else { return 0 }
             end = .max
             if let other = first == me ? second : first {
@@ -209,12 +240,15 @@ final class Peers: @unchecked Sendable {
 
     private func ask(
         worker: WorkerRecord, ticket: Ticket, reads key: [UInt8]? = nil,
-        _ body: (Member, Member.Client, UInt64) -> Void
+        _ body: @escaping (Member, Member.Client, UInt64) -> Void
     ) -> Pending {
         lock.withLock { _ in
             let now = now
             let request = Pending(worker: worker, ticket: ticket, askedAt: now)
-            guard let member else { return request }
+            guard let member else {
+                early.append((request, body))
+                return request
+            }
             let client = pending.insert(request)
             asking = client
             body(member, client, now)
@@ -228,12 +262,10 @@ final class Peers: @unchecked Sendable {
     /// and the other owner may have gone on without this one.
     private func isTooLate(_ key: [UInt8], since then: UInt64) -> Bool {
         let now = now
-        guard now > then + Self.unhurriedMicroseconds else { return false }
-        let (first, second) = configuration.owners(key)
-        guard first == me || second == me, let other = first == me ? second : first else {
-            return false
-        }
-        return now >= member?.readableUntil(with: other, isFirst: first == me) ?? 0
+        guard now > then + Self.unhurriedMicroseconds, let member else { return false }
+        let (first, second) = owners(of: key)
+        guard first == me || second == me else { return false }
+        return now >= member.readableUntil(key)
     }
 
     /// Less than what a lease is shorter than the promise it stands for.
@@ -265,7 +297,14 @@ final class Peers: @unchecked Sendable {
     func add(_ link: PeerLink, purpose: Greeting.Purpose) -> PeerLink? {
         lock.withLock { _ in
             let old = links.add(link, purpose)
-            guard purpose == .frames, !link.isFronts else { return old }
+            // Before anything else: whoever goes by another definition is no peer.
+            for notice in definitions?.notices(withTexts: false) ?? [] {
+                link.append(.definition(notice))
+            }
+            guard purpose == .frames, !link.isFronts else {
+                link.send()
+                return old
+            }
             member?.sayHello(to: link.peer, now: now)
             // The first message of a link, on the link itself.
             while let effect = member?.takeEffect() {
@@ -294,7 +333,7 @@ final class Peers: @unchecked Sendable {
         lock.withLock { _ in links.hasLink(to: peer, purpose) }
     }
 
-    /// Everything that has come by a link; false when it is not to be understood.
+    /// Everything that has come by a link; false when it is not to be understood, or of no use.
     ///
     /// - Parameter worker: on whose thread this is, if it is one's: it sends what it led to at the end of its turn.
     func takeReceived(_ link: PeerLink, on worker: WorkerRecord? = nil) -> Bool {
@@ -319,6 +358,10 @@ final class Peers: @unchecked Sendable {
                         } else {
                             member?.heard(link.peer, statement, now: now)
                         }
+                    case .frame(.definition(let notice)):
+                        mayChangeStandings = true
+                        guard take(notice, by: link) else { return false }
+                    case .frame(.ask(let generation)): tell(generation, by: link)
                     case .frame(let frame):
                         guard link.isBegun, frame.isPlausible else { return false }
                         counts.note(received: frame)
@@ -332,8 +375,7 @@ final class Peers: @unchecked Sendable {
                     carryOutEffects(now: now)
                 }
             } catch {
-                context?.logger.error(
-                    "closed the link to \(configuration.name(of: link.peer)): \(error)")
+                context?.logger.error("closed the link to \(name(of: link.peer)): \(error)")
                 return false
             }
             if mayChangeStandings { publish() }
@@ -354,6 +396,7 @@ final class Peers: @unchecked Sendable {
     /// copies are sent at a pace.
     func tick() -> Int {
         lock.withLock { _ in
+            giveUpEarly()
             member?.tick(now: now)
             takeNotes()
             finish()
@@ -393,13 +436,14 @@ final class Peers: @unchecked Sendable {
     func maintain() -> UInt64 {
         lock.withLock { _ in
             store?.maintain()
+            offerNewest()
             let all = member?.counts.lostChanges ?? 0
             defer { toldLostChanges = all }
             return all - toldLostChanges
         }
     }
 
-    private func finish() {
+    func finish() {
         carryOutEffects(now: now)
         publish()
         sendAll()
@@ -424,7 +468,7 @@ final class Peers: @unchecked Sendable {
     func deadLinks() -> [PeerLink] {
         lock.withLock { _ in
             let now = now
-            let dead = configuration.members.indices.filter { member?.isDead($0, at: now) == true }
+            let dead = member?.peers.filter { member?.isDead($0, at: now) == true } ?? []
             return dead.flatMap(links.links)
         }
     }
@@ -445,7 +489,7 @@ final class Peers: @unchecked Sendable {
         }
     }
 
-    func takeSurveys() -> [(peer: Int, number: UInt32)] {
+    func takeSurveys() -> [(peer: Int, number: UInt32, sharing: Sharing)] {
         lock.withLock { _ in
             defer { surveys = [] }
             return surveys
@@ -486,14 +530,31 @@ final class Peers: @unchecked Sendable {
             links.send(statement, to: peer)
             owes.store(true, ordering: .relaxed)
         case .survey(let peer, let number):
-            surveys.append((peer, number))
+            guard let member else { return }
+            surveys.append((peer, number, member.sharing))
             attention.withLock { $0?.wake() }
-        // The definition is read at the start alone.
-        case .wants, .acts: break
+        case .wants(let generation, let peer):
+            guard links.send(.ask(generation: generation), to: peer) else { return }
+            owes.store(true, ordering: .relaxed)
+        case .acts(let generation, let previous): act(by: generation, after: previous)
         }
     }
 
-    private func noteOwing(_ link: PeerLink) {
+    /// Who has asked before anything was known, and does not wait any longer.
+    private func giveUpEarly() {
+        guard !early.isEmpty else { return }
+        let now = now
+        let late = early.filter { now > $0.request.askedAt + Member.budget }
+        early.removeAll { now > $0.request.askedAt + Member.budget }
+        for (request, _) in late {
+            counts.hangUps += 1
+            request.end(.none, isAwaited: true, on: nil)
+        }
+    }
+
+    func noteOwing() { owes.store(true, ordering: .relaxed) }
+
+    func noteOwing(_ link: PeerLink) {
         links.noteOwing(link)
         owes.store(true, ordering: .relaxed)
     }
@@ -505,14 +566,22 @@ final class Peers: @unchecked Sendable {
     }
 
     /// Lets workers know what they may read.
-    private func publish() {
+    func publish() {
         guard let member else { return }
-        var (isEverybodyHere, isBehind) = (true, false)
+        let isEverybodyHere = member.isEverybodyHere
+        var isBehind = false
         var openUntil = UInt64.max
-        for peer in configuration.members.indices where peer != me {
+        let peers = member.peers
+        for gone in standings.keys where !peers.contains(gone) {
+            standings[gone] = nil
+            for isFirst in [false, true] { gates.set(peer: gone, isFirst: isFirst, until: 0) }
+        }
+        for peer in peers {
             let standing = member.standing(to: peer)
-            if standing != .together { isEverybodyHere = false }
-            if standing == .unknown || standing == .behind { isBehind = true }
+            if standing == .unknown || standing == .behind, definitions?.acted?.members[peer] != nil
+            {
+                isBehind = true
+            }
             if standing == .alone, standings[peer] == .together { counts.takeovers += 1 }
             standings[peer] = standing
             for isFirst in [false, true] {
@@ -551,6 +620,7 @@ final class Peers: @unchecked Sendable {
     /// Looks at what an earlier process has left: whether this node owns all of it. Takes long: on a thread of its own.
     func surveyItemsAtStart() {
         guard !isFront, let map, let context else { return }
+        let (epoch, owners) = (gates.epoch, owners.withLock { $0 })
         var walk = ItemWalk()
         var goesOn = true
         var ownsAll = true
@@ -559,26 +629,27 @@ final class Peers: @unchecked Sendable {
             goesOn = map.step(&walk, now: context.clock.now().seconds) { hit in
                 version = max(version, hit.casUnique)
                 guard ownsAll else { return }
-                let owners = configuration.owners(hit.withKey { Array($0) })
+                let owners = owners(hit.withKey { Array($0) })
                 if owners.first != me, owners.second != me { ownsAll = false }
             }
         }
-        lock.withLock { _ in store?.noteVersionAtStart(version) }
-        if ownsAll { ownsAllItems.set() }
-    }
-
-    private func isShared(_ key: [UInt8], with peer: Int) -> Bool {
-        let (first, second) = configuration.owners(key)
-        return first == me && second == peer || first == peer && second == me
+        lock.withLock { _ in
+            store?.noteVersionAtStart(version)
+            // Meanwhile others may have become the owners of some of it.
+            guard ownsAll, epoch == gates.epoch, member?.phase ?? .settled == .settled else {
+                return
+            }
+            ownsAllItems.set()
+        }
     }
 
     /// Looks at everything that is owned together with a peer. Takes long: on a thread of its own.
-    func survey(_ peer: Int, number: UInt32) {
+    func survey(_ peer: Int, number: UInt32, _ sharing: Sharing) {
         guard let map, let context else { return }
         let tombstones = lock.withLock { _ in store?.allTombstones ?? [] }
         let survey = NodeStore.survey(
             map, tombstones, seed: seed, now: context.clock.now().seconds
-        ) { isShared($0, with: peer) }
+        ) { sharing.isShared($0, with: peer) }
         lock.withLock { _ in
             member?.take(survey, for: peer, number: number, now: now)
             finish()
@@ -592,13 +663,14 @@ final class Peers: @unchecked Sendable {
         lock.withLock { _ in
             let now = now
             return PeersView(
-                isFront: isFront,
-                peers: configuration.members.indices.filter { $0 != me }.map { peer in
+                isFront: isFront, change: change,
+                peers: (member?.peers ?? []).map { peer in
                     PeersView.Peer(
-                        name: configuration.members[peer].name,
+                        name: definitions?.members[peer]?.name ?? "member \(peer)",
                         standing: member?.standing(to: peer) ?? .unknown,
                         isHeard: member?.hears(peer, at: now) ?? false,
                         isCatchingUp: member?.isCatchingUp(with: peer) ?? false,
+                        isMember: definitions?.acted?.members[peer] != nil,
                         clockSkewMilliseconds: clockSkews[peer])
                 },
                 counts: counts, memberCounts: member?.counts ?? .init(),
@@ -619,6 +691,7 @@ extension PeerFrame {
         case .forward, .outcome, .decline, .replicate, .acknowledge, .refuse, .inform: false
         case .flush, .flushed, .notes, .fetch, .fetched: false
         case .barrier, .compare, .digests, .list, .want, .exchanged, .sharing, .moved: true
+        case .definition, .ask: true
         }
     }
 }

@@ -43,12 +43,28 @@ struct PeersView {
         let standing: Standing
         let isHeard: Bool
         let isCatchingUp: Bool
+        /// Whether it is one by the definition that is acted by: a newcomer is waited for, and has no say.
+        let isMember: Bool
         /// By how much its clock is ahead of this node's; nothing before it has told.
         let clockSkewMilliseconds: Int?
     }
 
+    /// By which generation of the cluster's definition it acts.
+    struct Change {
+        /// 0 as long as others have to tell.
+        let generation: UInt64
+        /// The highest that is known.
+        let next: UInt64
+        let phase: ChangePhase
+        let isLearning: Bool
+        let isRemoved: Bool
+        /// Whether what others own now still takes room here.
+        let isDropping: Bool
+    }
+
     /// It holds nothing, and is only told who is there.
     let isFront: Bool
+    let change: Change
     let peers: [Peer]
     let counts: PeerCounts
     let memberCounts: MemberCounts
@@ -67,8 +83,13 @@ struct PeersView {
 extension PeersView {
     /// Whether there is no other owner whose word is waited for; of a front, whether somebody is there who knows.
     var isServing: Bool {
+        guard !change.isLearning else { return false }
         guard !isFront else { return peers.contains(where: \.isHeard) }
-        return peers.allSatisfy { $0.standing != .unknown && $0.standing != .behind }
+        return waitedFor.isEmpty
+    }
+
+    private var waitedFor: [Peer] {
+        peers.filter { $0.isMember && ($0.standing == .unknown || $0.standing == .behind) }
     }
 
     /// Those that have not the same as this one; of a front, those that are not there.
@@ -80,18 +101,47 @@ extension PeersView {
     /// For a service manager and the log.
     var sentence: String {
         func names(_ peers: [Peer]) -> String { peers.map(\.name).joined(separator: ", ") }
+        if change.isLearning { return "waits for a member to tell which definition all go by" }
         if isFront {
             return away.isEmpty
                 ? "front: all members are there" : "front: not there: \(names(away))"
         }
         guard isServing else {
-            let waitedFor = peers.filter { $0.standing == .unknown || $0.standing == .behind }
             return "catching up with \(names(waitedFor)), and passing commands on meanwhile"
+        }
+        if change.isUnderWay {
+            return "\(change.sentence), away: \(away.isEmpty ? "nobody" : names(away))"
         }
         guard hasMajority else {
             return "refusing changes: no majority of the members is reached, without \(names(away))"
         }
         return away.isEmpty ? "current" : "current, without \(names(away))"
+    }
+}
+
+extension PeersView.Change {
+    /// Whether it is on the way from one generation to the next.
+    var isUnderWay: Bool { phase != .settled }
+
+    /// In an operator's words.
+    var stateName: String {
+        if isLearning { return "learning" }
+        switch phase {
+        case .settled: return isDropping ? "dropping" : isRemoved ? "removed" : "settled"
+        case .transferring: return "transferring"
+        case .transferred: return "transferred"
+        case .moving: return "moving"
+        case .moved: return "moved"
+        }
+    }
+
+    fileprivate var sentence: String {
+        switch phase {
+        case .settled: "by generation \(generation) of the definition"
+        case .transferring, .transferred:
+            "from generation \(generation) of the definition to \(next), \(stateName)"
+        case .moving, .moved: "by generation \(generation) of the definition, \(stateName)"
+        }
     }
 }
 

@@ -1,3 +1,4 @@
+import Cluster
 import Synchronization
 
 /// By which a worker knows, without the member's lock, whether it may answer a read from the node's own memory.
@@ -16,10 +17,22 @@ final class ReadGates: Sendable {
     /// The sum of `unsettled`: as long as it is 0 nobody has to hash a key.
     private let unsettledSum = Gate()
     private static let unsettledCount = 1_024
+    /// How often it has become another matter whose a key is.
+    private let epochCount = Gate()
 
-    init(memberCount: Int) {
+    init(memberCount: Int = MemberSet.memberCountMax) {
         times = (0..<2 * memberCount).map { _ in Gate() }
         unsettled = (0..<Self.unsettledCount).map { _ in Gate() }
+    }
+
+    /// To be compared before and after something was read: what was allowed is not any more once it is another one.
+    var epoch: UInt64 { epochCount.value.load(ordering: .acquiring) }
+
+    /// Closes all: who owns a key is another matter from now on.
+    func beginEpoch() {
+        timeOfAll.value.store(0, ordering: .releasing)
+        for time in times { time.value.store(0, ordering: .releasing) }
+        epochCount.value.add(1, ordering: .acquiringAndReleasing)
     }
 
     func set(peer: Int, isFirst: Bool, until time: UInt64) {

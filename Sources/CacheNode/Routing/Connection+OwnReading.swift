@@ -9,7 +9,7 @@ extension Connection.Step {
     /// Both owners of a key may let it live longer: the later end counts, and the other one has a note of it.
     static func readHere(
         _ input: inout InputBuffer, _ output: inout OutputBuffer, _ executor: borrowing Executor,
-        _ peers: Peers, until end: UInt64, now: Moment
+        _ peers: Peers, until end: UInt64, epoch: UInt64, now: Moment
     ) -> Bool {
         guard let newline = input.newline() else { return false }
         let bytes = input.bytes
@@ -39,7 +39,8 @@ extension Connection.Step {
         }
         // Kept from going on for longer, it may have read what is so no more; or what another thread has changed meanwhile,
         // and may still be lost.
-        guard end == .max || peers.now < end, !peers.mayBeUnsettled(key) else {
+        guard end == .max || peers.now < end, epoch == peers.gates.epoch, !peers.mayBeUnsettled(key)
+        else {
             if let pinned = found { executor.map.unpin(pinned) }
             output.takeBack(output.pendingByteCount - pendingByteCount)
             return false

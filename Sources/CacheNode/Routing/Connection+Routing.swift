@@ -5,24 +5,31 @@ import SessionMap
 extension Connection.Step {
     /// What comes of the command at the input's start.
     ///
-    /// - Parameter readsAreOpenUntil: see `Peers`.
+    /// - Parameters:
+    ///   - readsAreOpenUntil: see `Peers`.
+    ///   - epoch: of the gates, as it was before that was looked at.
     static func nextRouted(
         _ input: inout InputBuffer, _ output: inout OutputBuffer, _ executor: borrowing Executor,
-        _ peers: Peers, readsAreOpenUntil: UInt64, isBinary: Bool, isLogged: Bool, now: Moment
+        _ peers: Peers, readsAreOpenUntil: UInt64, epoch: UInt64, isBinary: Bool, isLogged: Bool,
+        now: Moment
     ) -> Self {
         guard !input.isEmpty else { return .ends(.needsInput) }
         if readsAreOpenUntil != 0, !isBinary, !isLogged,
-            readHere(&input, &output, executor, peers, until: readsAreOpenUntil, now: now)
+            readHere(
+                &input, &output, executor, peers, until: readsAreOpenUntil, epoch: epoch, now: now)
         {
             return .over
         }
         // Until when what is read may be told.
         var end = UInt64.max
+        var isRead = false
+        let epoch = peers.gates.epoch
         switch shape(of: input, executor, isBinary: isBinary) {
         case .unknown: return .ends(.needsInput)
         case .local where !isBinary && isEndlessRetrieval(input): return refuseRetrieval(&output)
         case .local: break
         case .keyed(let command):
+            isRead = true
             end =
                 command.isRead
                 ? command.withKey(in: input.bytes.span) { peers.mayReadUntil($0, now: now) } : 0
@@ -31,6 +38,7 @@ extension Connection.Step {
                     command, isBinary: isBinary, &input, &output, executor, peers, now: now)
             }
         case .several(let keys):
+            isRead = true
             end = keys.isRead ? mayReadUntil(keys, input.bytes.span, peers, now: now) : 0
             if end == 0 { return route(keys, &input, &output, executor, peers) }
         case .flush(let command) where executor.listener.isFlushAllowed:
@@ -41,7 +49,7 @@ extension Connection.Step {
             isBinary
             ? nextPacket(&input, &output, executor, isLogged: isLogged, now: now)
             : nextCommand(&input, &output, executor, isLogged: isLogged, now: now)
-        guard end == .max || peers.now < end else {
+        guard end == .max || peers.now < end, !isRead || epoch == peers.gates.epoch else {
             // Nobody knows whether it is still so.
             output.abandon()
             return .leads(.closed(.error))

@@ -14,6 +14,13 @@ extension StatisticsReading {
         list.text(
             "cluster_state", view.isServing ? "current" : "behind",
             "Whether the node answers from its memory, or passes on while it catches up")
+        list.gauge(
+            "cluster_generation", view.change.generation,
+            "The definition that the node acts by; 0 as long as others have to tell")
+        list.gauge("cluster_next", view.change.next, "The newest definition that the node knows")
+        list.text(
+            "cluster_change", view.change.stateName,
+            "How far the node has come from one definition to the next")
         list.flag(
             "members_tls", context.peerSecurity != nil, "Whether members speak TLS to each other")
         if let security = context.peerSecurity {

@@ -54,6 +54,8 @@ extension PeerMessage {
             let range = try range(&reader)
             return .frame(.want(round: round, range: range, hashes: try reader.takeNumbers()))
         case .exchanged: return .frame(.exchanged(round: round))
+        case .definition: return .frame(.definition(try DefinitionNotice(decoding: &reader)))
+        case .ask: return .frame(.ask(generation: try reader.take()))
         case .sharing:
             let acted = try reader.take(UInt64.self)
             return .frame(.sharing(GenerationSpan(acted: acted, next: try reader.take())))

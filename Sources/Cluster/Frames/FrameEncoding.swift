@@ -19,6 +19,8 @@
 ///     sharing      generation (8) · next (8)
 ///     moved        generation (8) · has (8) · without (8) · forgotten (8)
 ///                  is whole · has all · 0 (6)
+///     definition   generation (8) · hash (8) · hash of the rules (8) · is acted by · 0 (7) · text
+///     ask          generation (8)
 extension PeerFrame {
     static let forwardByteCount = 16
     static let changeByteCount = 16
@@ -63,6 +65,8 @@ extension PeerFrame {
         case .exchanged(let round): FrameHeader(.exchanged, bodyByteCount: count, round: round)
         case .sharing: FrameHeader(.sharing, bodyByteCount: count)
         case .moved: FrameHeader(.moved, bodyByteCount: count)
+        case .definition: FrameHeader(.definition, bodyByteCount: count)
+        case .ask: FrameHeader(.ask, bodyByteCount: count)
         }
     }
 
@@ -71,7 +75,8 @@ extension PeerFrame {
         case .forward(let request, _):
             Self.forwardByteCount + request.key.count + request.command.count
         case .outcome(_, let outcome): 8 + outcome.reply.count
-        case .decline, .barrier: 8
+        case .decline, .barrier, .ask: 8
+        case .definition(let notice): notice.byteCount
         case .sharing: 16
         case .moved: 40
         case .replicate(_, _, let outcome, let state), .inform(_, let outcome, let state):
@@ -103,6 +108,8 @@ extension PeerFrame {
         case .acknowledge, .compare, .exchanged: break
         case .refuse(_, let stamp): stamp.encode(to: &writer)
         case .barrier(let since): writer.put(since)
+        case .ask(let generation): writer.put(generation)
+        case .definition(let notice): notice.encode(to: &writer)
         case .notes(let notes): for note in notes { note.encode(to: &writer) }
         case .fetch(let number, let key):
             writer.put(number.bits)

@@ -14,6 +14,7 @@ enum FrameType: UInt8 {
     case barrier = 15
     case flush = 17
     case decline = 18
+    case definition = 20
     case refuse = 21
     case inform = 22
     case compare = 23
@@ -21,6 +22,7 @@ enum FrameType: UInt8 {
     case fetch = 25
     case fetched = 26
     case sharing = 27
+    case ask = 28
 
     /// For errors.
     var name: StaticString {
@@ -46,6 +48,8 @@ enum FrameType: UInt8 {
         case .fetched: "fetched"
         case .sharing: "sharing"
         case .moved: "moved"
+        case .definition: "definition"
+        case .ask: "ask"
         }
     }
 

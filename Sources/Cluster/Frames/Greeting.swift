@@ -15,6 +15,8 @@ package struct Greeting: Equatable, Sendable {
         case frames = 1
         /// On a link of their own no long frame is before them.
         case statements = 2
+        /// To hear which definition is gone by, and no more.
+        case inquiry = 3
     }
 
     package enum Role: UInt8, Sendable, CaseIterable {
@@ -126,7 +128,6 @@ package struct Greeting: Equatable, Sendable {
     /// What the two sides of a link must have in common, whoever has dialled.
     func requireCommonGround(with peer: Greeting) throws(GreetingFailure) {
         try GreetingFailure.require(hash(cluster), hash(peer.cluster), or: .otherCluster)
-        try GreetingFailure.require(hash(definition), hash(peer.definition), or: .otherDefinition)
         try GreetingFailure.require(itemByteCountMax, peer.itemByteCountMax, or: .otherItemLimit)
     }
 

@@ -36,4 +36,8 @@ package enum PeerFrame: Equatable, Sendable {
     case sharing(GenerationSpan)
     /// Everything that the sender has decided on by the generation before was sent before it.
     case moved(Word)
+    /// A generation of the definition that the sender knows.
+    case definition(DefinitionNotice)
+    /// The text of one is asked for.
+    case ask(generation: UInt64)
 }

@@ -103,7 +103,7 @@ package protocol ReplicaStore: AnyObject {
     func noteForgotten(until time: UInt64)
 
     /// Lets all copies go of which somebody says that they are not this member's any more: no deletions, they are at others.
-    func drop(where isForeign: ([UInt8]) -> Bool)
+    func drop(where isForeign: @escaping ([UInt8]) -> Bool)
 
     /// A deletion of what somebody else has, and may have been deleted here: it is here from now on.
     func end(_ state: KeyState) -> KeyState
