@@ -35,7 +35,7 @@ extension ClusterDefinition {
     }
 
     /// A double-quoted scalar, in which only ASCII stands for itself.
-    private static func quoted(_ text: String) -> String {
+    static func quoted(_ text: String) -> String {
         let characters = text.unicodeScalars.map { scalar in
             switch scalar {
             case "\"", "\\": return "\\\(scalar)"

@@ -9,7 +9,7 @@ struct SojournCommand: AsyncParsableCommand {
         version: "sojourn \(version)",
         subcommands: [
             StatusCommand.self, GetCommand.self, SetCommand.self, TouchCommand.self,
-            DeleteCommand.self, RingCommand.self, DefinitionCommand.self, FollowCommand.self,
+            DeleteCommand.self, RingCommand.self, DefinitionCommand.self, ClusterCommand.self, FollowCommand.self,
             LoadCommand.self, EchoCommand.self, DemoCommand.self,
         ])
 

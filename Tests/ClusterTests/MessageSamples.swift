@@ -3,7 +3,7 @@ import TestSupport
 
 /// Messages that say anything at all, as a seed repeats them.
 struct MessageSamples {
-    static let kindCount = 21
+    static let kindCount = 23
     var generator: SeededGenerator
 
     init(seed: UInt64) { generator = SeededGenerator(seed: seed) }
@@ -101,6 +101,13 @@ struct MessageSamples {
         case 17: .frame(.fetched(operation(), isSo() ? state() : nil))
         case 18: .frame(.exchanged(round: number()))
         case 19: .frame(.sharing(GenerationSpan(acted: number(), next: number())))
+        case 20: .frame(.ask(generation: number()))
+        case 21:
+            .frame(
+                .definition(
+                    DefinitionNotice(
+                        generation: number(), hash: number(), rulesHash: number(),
+                        isActedBy: isSo(), text: bytes(0...90))))
         default:
             .frame(
                 .moved(

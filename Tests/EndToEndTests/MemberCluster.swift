@@ -74,6 +74,7 @@ final class MemberCluster {
         for file in memoryFiles {
             unlink(file)
             unlink(file + ".deletions")
+            unlink(file + ".definition")
         }
     }
 
@@ -201,6 +202,13 @@ final class MemberCluster {
     }
 }
 
+/// Where users come to.
+protocol VisitedCluster {
+    func connect(_ number: Int) throws -> SocketPeer
+}
+
+extension MemberCluster: VisitedCluster {}
+
 /// Users who come again and again, by whichever node there is, and know what they were told.
 struct Visitors {
     /// What each user's session was, as far as a node has said that it has it; none after a logout.
@@ -210,10 +218,10 @@ struct Visitors {
     private(set) var stale: [String] = []
     private(set) var visits = 0
     private var generator = SeededGenerator(seed: 17)
-    private var peers: [SocketPeer?] = [nil, nil, nil]
+    private var peers: [Int: SocketPeer] = [:]
 
     /// One visit to one of these nodes.
-    mutating func visit(_ cluster: MemberCluster, among nodes: [Int]) throws {
+    mutating func visit(_ cluster: some VisitedCluster, among nodes: [Int]) throws {
         visits += 1
         let user = "user:\(Int.random(in: 0..<60, using: &generator))"
         let choice = Int.random(in: 0..<10, using: &generator)
@@ -253,7 +261,7 @@ struct Visitors {
 
     /// Nil if the connection ended: nobody knows what has come of it.
     private mutating func ask(
-        _ command: String, _ cluster: MemberCluster, _ nodes: [Int]
+        _ command: String, _ cluster: some VisitedCluster, _ nodes: [Int]
     ) throws -> String? {
         guard let node = nodes.randomElement(using: &generator) else { return nil }
         let peer = try peers[node] ?? cluster.connect(node)

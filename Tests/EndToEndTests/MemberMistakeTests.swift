@@ -33,7 +33,7 @@ struct MemberMistakeTests {
     // MARK: Who does not belong here
 
     @Test(
-        "Another version, cluster, definition, limit, or secret is refused, and so is the wrong number"
+        "Another version, cluster, limit, or secret is refused, and so is the wrong number"
     )
     func strangers() throws {
         let directory = try TemporaryDirectory()
@@ -43,7 +43,7 @@ struct MemberMistakeTests {
         let cluster = try MemberCluster(count: 2, peers: "peers: {secret_file: \(file)}")
         typealias Change = (inout Greeting) -> Void
         let refused: [(GreetingRefusal, Change)] = [
-            (.otherCluster, { $0.cluster += 1 }), (.otherDefinition, { $0.definition += 1 }),
+            (.otherCluster, { $0.cluster += 1 }),
             (.otherItemLimit, { $0.itemByteCountMax += 1 }), (.notForMe, { $0.to = 1 }),
         ]
         for (reason, change) in refused {
@@ -61,8 +61,7 @@ struct MemberMistakeTests {
             return
         }
         for (number, what) in [
-            "protocol version", "hash of the cluster's name", "hash of the cluster's definition",
-            "largest item's bytes", "link's ends",
+            "protocol version", "hash of the cluster's name", "largest item's bytes", "link's ends",
         ].enumerated() {
             try wait(for: "\(number): \(what)") { errors(cluster, 0).contains(what) }
         }
@@ -82,7 +81,7 @@ struct MemberMistakeTests {
         let other = try cluster.directory.write(
             text.replacing("{name: c,", with: "{name: c, weight: 2,"), to: "other.yaml")
         for (definition, flags, reason) in [
-            (other, [], "hash of the cluster's definition"),
+            (other, [], "its definition of generation 1 is another one"),
             (nil, ["-I", "2m"], "largest item's bytes"),
         ] as [(String?, [String], String)] {
             cluster.kill(changed)
@@ -250,7 +249,7 @@ struct MemberMistakeTests {
             user + ["--cluster", other, "--name", "c", "-v", "-p", "21099", "-l", cluster.host])
         defer {
             let file = "/dev/shm/sojourn-\(getpid())-\(cluster.host)-double"
-            for name in [file, file + ".deletions"] { unlink(name) }
+            for name in [file, file + ".deletions", file + ".definition"] { unlink(name) }
         }
         try wait(for: "the second one to be linked") { second.errors.contains("linked with") }
         for count in 0..<40 {

@@ -90,6 +90,8 @@ final class ClusterFollower {
     func readAgain() {
         do {
             try read()
+            // Its members tell what becomes of it.
+            guard context.peers == nil else { return }
             let count = context.cluster.withLock { $0?.cluster.places.count ?? 0 }
             context.logger.notice("read \(source.path) again: \(count) nodes")
         } catch {

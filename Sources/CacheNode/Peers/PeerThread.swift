@@ -278,15 +278,22 @@ final class PeerThread: LinkServer, @unchecked Sendable {
         for peer in addresses.keys where members[peer] != known[peer] { addresses[peer] = nil }
         known = members
         if !peers.isLearning {
-            for peer in members.keys where peers.isFront || peer < peers.me {
+            for peer in members.keys
+            where (peers.isFront || peer < peers.me)
+                && (isInquiring(now) || !peers.isStranger(peer))
+            {
                 dial(peer, peers.isFront ? [.frames] : [.frames, .statements])
             }
         } else if now > startedAt + Self.learnMilliseconds {
             peers.stopLearning()
         }
-        guard now >= inquiredAt + Self.inquireEveryMilliseconds else { return }
+        guard isInquiring(now) else { return }
         inquiredAt = now
         for peer in members.keys where !peers.hasLink(to: peer, .frames) { dial(peer, [.inquiry]) }
+    }
+
+    private func isInquiring(_ now: UInt64) -> Bool {
+        now >= inquiredAt + Self.inquireEveryMilliseconds
     }
 
     private func dial(_ peer: Int, _ purposes: [Greeting.Purpose]) {
@@ -505,7 +512,9 @@ final class PeerThread: LinkServer, @unchecked Sendable {
             letGo(old)
             links[ObjectIdentifier(old)] = nil
         }
-        if complaints.removeValue(forKey: peer) != nil || purpose == .frames {
+        if !peers.isStranger(peer),
+            complaints.removeValue(forKey: peer) != nil || purpose == .frames
+        {
             logger.notice("linked with \(name(of: peer))")
         }
         if let served { served.take(link) } else if !leftover.isEmpty { takeReceived(link) }
@@ -536,6 +545,7 @@ final class PeerThread: LinkServer, @unchecked Sendable {
         defer { withExtendedLifetime(kept) {} }
         letGo(link)
         peers.remove(link)
+        guard !peers.isStranger(link.peer) else { return }
         guard !link.isFronts else {
             return logger.notice("a front has gone: \(reason)")
         }

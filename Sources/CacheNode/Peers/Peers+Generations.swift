@@ -16,6 +16,8 @@ extension Peers {
         lock.withLock { _ in definitions?.members ?? configuration.definition.members }
     }
 
+    func isStranger(_ peer: Int) -> Bool { lock.withLock { _ in strangers.contains(peer) } }
+
     /// For messages. With the lock held.
     func name(of peer: Int) -> String {
         definitions?.members[peer].map { "member \($0.name)" } ?? "a front"
@@ -83,9 +85,11 @@ extension Peers {
         guard let definitions else { return true }
         if let reason = definitions.objection(to: notice) {
             member?.notePresent(link.peer, now: now)
-            context?.logger.error("closed the link to \(name(of: link.peer)): \(reason)")
+            strangers.insert(link.peer)
+            complain("closed the link to \(name(of: link.peer)): \(reason)")
             return false
         }
+        strangers.remove(link.peer)
         if !notice.text.isEmpty {
             read(notice, from: name(of: link.peer))
         } else if notice.generation > definitions.newest.generation {
@@ -118,9 +122,8 @@ extension Peers {
     }
 
     private func complain(_ complaint: String) {
-        guard complaint != complaintOfDefinition else { return }
-        complaintOfDefinition = complaint
-        context?.logger.error("\(complaint)")
+        if complaints.count > 100 { complaints = [] }
+        if complaints.insert(complaint).inserted { context?.logger.error("\(complaint)") }
     }
 
     /// Lets a node that asks have the text of a definition.

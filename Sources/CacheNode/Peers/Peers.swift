@@ -46,7 +46,10 @@ final class Peers: @unchecked Sendable {
     var isDropping = false
     /// Whether it is to be found out whether this node owns all that it has.
     var wantsItemSurvey = false
-    var complaintOfDefinition: String?
+    /// Those that go by a definition that does not fit to this node's.
+    var strangers: Set<Int> = []
+    /// What was said about definitions, which is not said again and again.
+    var complaints: Set<String> = []
     private var pending = PendingRequests()
     /// The client whose request is being asked for, whom nobody has to wake up.
     private var asking: UInt64 = 0

@@ -133,7 +133,9 @@ final class DemoCluster {
 
     /// Removes what nodes have left in a folder, and the folder.
     static func remove(_ folder: String) {
-        let files = names.flatMap { ["\($0).log", "\($0).memory", "\($0).memory.deletions"] }
+        let files = names.flatMap { name in
+            [".log", ".memory", ".memory.deletions", ".memory.definition"].map { name + $0 }
+        }
         for name in files + ["cluster.yaml", "front.log"] { unlink("\(folder)/\(name)") }
         rmdir(folder)
     }

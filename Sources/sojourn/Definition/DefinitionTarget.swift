@@ -62,14 +62,21 @@ struct DefinitionTarget: Sendable {
         guard let text = String(validating: bytes, as: UTF8.self) else {
             return .refused("\(name): not UTF-8")
         }
+        let new: ClusterDefinition
         do {
-            _ = try ClusterDefinition(yaml: text, file: name)
+            new = try ClusterDefinition(yaml: text, file: name)
         } catch {
             return .refused("\(error)")
         }
         // One that cannot be read is written anew.
-        if let present = try? ClusterDefinition.text(of: path), present.utf8.elementsEqual(bytes) {
-            return .unchanged
+        if let present = try? ClusterDefinition.text(of: path) {
+            if present.utf8.elementsEqual(bytes) { return .unchanged }
+            if let known = try? ClusterDefinition(yaml: present, file: path),
+                new.generation < known.generation
+            {
+                return .refused(
+                    "\(name): generation \(new.generation), and \(path) is \(known.generation) already")
+            }
         }
         if let trouble = Self.writing.withLock({ _ in replace(with: bytes) }) { throw trouble }
         return .written
