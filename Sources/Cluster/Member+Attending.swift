@@ -41,7 +41,9 @@ extension Member {
             case .parked: proceed(operation, now: now)
             case .forwarded(let target):
                 // As long as it is heard it may carry the request out, or has.
-                if !hears(target, at: now) { proceed(operation, now: now) }
+                guard !hears(target, at: now) else { continue }
+                operation.mayBeMade = true
+                proceed(operation, now: now)
             case .fetching(let peer):
                 guard !hears(peer, at: now) else { continue }
                 operation.hasFetched = true

@@ -13,6 +13,7 @@
 /// Nothing but the words counts for what may be decided: the other steps only see to it that nobody waits for long.
 extension Member {
     private static var patience: UInt64 { 30_000 }
+    private static var retryInterval: UInt64 { 100_000 }
     private static var wantInterval: UInt64 { 200_000 }
 
     // MARK: What the outside says and asks
@@ -21,7 +22,7 @@ extension Member {
     /// under way: false then. It may be told again.
     @discardableResult
     package func change(to new: Generation, now: UInt64) -> Bool {
-        let isActedBy = transfers.contains { $0.value.stated?.generation == new.number }
+        let isActedBy = pairs.contains { $0.value.stated?.generation == new.number }
         let before = generations.target
         if !generations.isChanging { isStale = false }
         guard generations.add(new, isActedBy: isActedBy) else { return false }
@@ -97,9 +98,7 @@ extension Member {
 
     /// To be called with each statement of a peer.
     func noteGeneration(of peer: Int, now: UInt64) {
-        guard let statement = pairs[peer]?.stated, transfers[peer] != nil else { return }
-        transfers[peer]?.stated = .init(
-            generation: statement.generation, next: statement.next, phase: statement.phase)
+        guard let statement = pairs[peer]?.stated else { return }
         follow(statement.generation, of: peer, now: now)
         learn(of: statement.next, from: peer, now: now)
         attendChange(now: now)
@@ -201,7 +200,7 @@ extension Member {
     private func compareAgain(now: UInt64) {
         for peer in transfers.keys {
             guard pairs[peer]?.isLinked == true, exchanges[peer]?.isOn == false,
-                let transfer = transfers[peer], let stated = transfer.stated,
+                let transfer = transfers[peer], let stated = pairs[peer]?.stated,
                 stated.next == generations.target || stated.generation == generations.target
             else { continue }
             if transfer.isVoid {
@@ -209,9 +208,10 @@ extension Member {
                 continue
             }
             guard generations.isChanging else { continue }
+            // The words of some may never come, or not soon: then others are asked, again and again, whether they have them.
             let isStuck =
                 generations.phase == .moving && transfer.isDone
-                && now >= transfer.startedAt + retryInterval && word(of: peer)?.hasAll != true
+                && now >= transfer.startedAt + Self.retryInterval && word(of: peer)?.hasAll != true
             if isStuck { transfers[peer]?.need(now: now) }
             guard isStuck || !transfer.isDone && knowsAll,
                 me < peer || isStuck || now >= transfer.neededSince + Self.patience,
@@ -219,14 +219,6 @@ extension Member {
             else { continue }
             startExchange(peer, now: now)
         }
-    }
-
-    /// The words of some may never come, or not soon: then others are asked, again and again, whether they have them.
-    private var retryInterval: UInt64 {
-        let isOneAway = generations.previous?.members.numbers.contains {
-            $0 != me && word(of: $0) == nil && standing(to: $0) != .together
-        }
-        return isOneAway == true ? 100_000 : 500_000
     }
 
     private func attendTransfer(now: UInt64) {
@@ -238,7 +230,7 @@ extension Member {
         guard isTransferred, let target = generations.next?.number else { return }
         let areAllReady = concerned.allSatisfy { peer in
             guard !isGone(peer) else { return true }
-            guard hears(peer, at: now), let stated = transfers[peer]?.stated else { return false }
+            guard hears(peer, at: now), let stated = pairs[peer]?.stated else { return false }
             return stated.next == target && stated.phase == .transferred
         }
         if areAllReady { act(by: target, now: now) }
@@ -258,8 +250,8 @@ extension Member {
         return others.isEmpty
             || others.contains { peer in
                 if standing(to: peer) != .alone { return true }
-                guard let stated = transfers[peer]?.stated else { return false }
-                return stated.isSettled && stated.generation >= later.number
+                guard let stated = pairs[peer]?.stated else { return false }
+                return stated.phase.isSettled && stated.generation >= later.number
             }
     }
 
@@ -288,7 +280,7 @@ extension Member {
         }
         let areAllMoved = concerned.allSatisfy { peer in
             guard !isGone(peer) else { return true }
-            guard let stated = transfers[peer]?.stated else { return false }
+            guard let stated = pairs[peer]?.stated else { return false }
             return stated.generation > acted
                 || stated.generation == acted && stated.phase != .moving
         }

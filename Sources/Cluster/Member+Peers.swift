@@ -84,6 +84,7 @@ extension Member {
             switch operation.progress {
             case .forwarded(peer) where hasDied && !operation.request.isRead:
                 operation.declinedBy = peer
+                operation.mayBeMade = true
                 park(operation)
             case .forwarded(peer):
                 let hops = operation.hops + 1
@@ -118,8 +119,8 @@ extension Member {
                     budget: Self.budget(byteCount: request.command.count), now: now), now: now)
         case .outcome(let number, let outcome):
             guard let operation = operations[number] else { break }
-            // Refused there, and made here before: it may come to be known.
-            if needsMajority, operation.made != nil,
+            // Refused there, and made here before, or by somebody else: it may come to be known.
+            if needsMajority, operation.made != nil || operation.mayBeMade,
                 outcome == store.refusal(of: operation.request)
             {
                 abandon(operation)

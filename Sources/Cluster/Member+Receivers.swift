@@ -89,9 +89,7 @@ extension Member {
     /// Whether a change that this member waits with for a peer will never be there: that has changed to a later generation
     /// without this member, and everything it owned is decided on by others.
     func isLeftBehind(_ operation: Operation, by peer: Int) -> Bool {
-        guard let stated = transfers[peer]?.stated, stated.generation > operation.generation else {
-            return false
-        }
-        return stated.isSettled
+        guard let stated = pairs[peer]?.stated else { return false }
+        return stated.generation > operation.generation && stated.phase.isSettled
     }
 }

@@ -69,9 +69,7 @@ extension Member {
     func isGone(_ peer: Int) -> Bool {
         guard let pair = pairs[peer], pair.standing != .alone else { return true }
         guard let later = generations.later, !later.members.contains(peer) else { return false }
-        if let stated = transfers[peer]?.stated, stated.isSettled,
-            stated.generation >= later.number
-        {
+        if let stated = pair.stated, stated.phase.isSettled, stated.generation >= later.number {
             return true
         }
         return isNew && pair.standing == .unknown && !pair.isLinked
@@ -85,22 +83,15 @@ extension Member {
         guard let previous = generations.previous, generations.acted.members.contains(me) else {
             return true
         }
-        let later = generations.acted.members
-        if !isNew, !later.numbers.allSatisfy({ $0 == me || hasGivenAll(to: $0) }) { return false }
-        return previous.members.numbers.allSatisfy { owner in
-            guard owner != me, word(of: owner)?.isWhole != true else { return true }
-            // Whoever has the other later copy of a key.
-            if later.numbers.allSatisfy({ $0 == me || word(of: $0)?.covers(owner) == true }) {
-                return true
-            }
-            // Whoever had the other earlier one, this member included.
-            guard isNew || standing(to: owner) == .alone else { return false }
-            return previous.members.numbers.allSatisfy { other in
-                if other == me {
-                    return later.numbers.allSatisfy { $0 == me || agrees($0, without: owner) }
-                }
-                return other == owner || word(of: other)?.coversAsBefore(owner) == true
-                    || later.numbers.allSatisfy { $0 == me || areLost([owner, other], to: $0) }
+        // Whoever may be the other owner, of those before, and of those now.
+        let before = previous.members.numbers
+        let later = generations.acted.members.numbers.filter { $0 != me }
+        let news: [Int?] = later.isEmpty ? [nil] : later
+        return before.allSatisfy { owner in
+            if owner != me, word(of: owner)?.isWhole == true { return true }
+            let others: [Int?] = before.count == 1 ? [nil] : before.filter { $0 != owner }
+            return news.allSatisfy { new in
+                others.allSatisfy { isCovered(owner, besides: $0, at: new) }
             }
         }
     }
@@ -117,6 +108,8 @@ extension Member {
         guard old != new else { return nil }
         // Who has sent it before may have been told since what came of it.
         let isOld = operation.beganAt <= actedSince
+        // Nobody knows of it yet.
+        if case .client = operation.origin, !isOld, operation.sentAt == 0 { return nil }
         return [old.first, old.second, isOld ? other : nil].compactMap(\.self).first {
             $0 != me && (isOld || operation.origin != .peer($0)) && hears($0, at: now)
         }
@@ -163,9 +156,9 @@ extension Member {
         let acted = generations.acted.number
         guard generations.previous == nil, let transfer = transfers[peer],
             transfer.settledAtStart == acted,
-            !transfer.isVoid, let stated = transfer.stated,
+            !transfer.isVoid, let stated = pairs[peer]?.stated,
             stated.generation < acted
-                || stated.generation == acted && !stated.isSettled
+                || stated.generation == acted && !stated.phase.isSettled
         else { return }
         let word = Word(
             generation: acted, isWhole: false, hasAll: true, forgotten: store.forgotten)

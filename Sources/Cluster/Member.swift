@@ -216,7 +216,10 @@ package final class Member {
     /// It has come in a circle, as long as nobody knows who decides, or by two ways. Whoever has sent it must not wait for this
     /// member, which may wait for them: both look again.
     private func meet(_ operation: Operation, _ known: Operation) {
-        if case .forwarded = known.progress { park(known) }
+        if case .forwarded = known.progress {
+            known.mayBeMade = true
+            park(known)
+        }
         guard case .peer(let peer) = operation.origin, known.origin != operation.origin else {
             return
         }
@@ -351,6 +354,8 @@ package final class Member {
 
     /// It goes back to who has sent it, and is forgotten.
     private func decline(_ operation: Operation, to peer: Int) {
+        // Whoever has sent it might refuse it, and nobody else may know that it was carried out.
+        if needsMajority, operation.mayBeMade, !operation.request.isRead { return park(operation) }
         let number = operation.request.number
         _ = operations.remove(number)
         effects.append(.send(peer: peer, .decline(number)))
@@ -413,6 +418,7 @@ package final class Member {
             return abandon(operation)
         }
         guard let reading = store.reading(of: operation.request) else {
+            if operation.mayBeMade { return abandon(operation) }
             counts.refusals += 1
             return finish(operation, store.refusal(of: operation.request))
         }

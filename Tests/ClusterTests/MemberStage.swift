@@ -13,12 +13,14 @@ struct MemberStage {
     private(set) var hangUps: [UInt64] = []
     private(set) var sent: [PeerFrame] = []
 
-    init() {
-        let owners: @Sendable ([UInt8]) -> (first: Int, second: Int?) = { _ in (0, 1) }
+    init(isFirst: Bool = true, needsMajority: Bool = false) {
+        let owners: @Sendable ([UInt8]) -> (first: Int, second: Int?) = { _ in
+            isFirst ? (0, 1) : (1, 0)
+        }
         store = ModelStore(me: 0, memberCount: 2, owners: owners)
         member = Member(
-            me: 0, memberCount: 2, process: 11, store: store, times: times, now: now,
-            owners: owners)
+            me: 0, needsMajority: needsMajority, memberCount: 2, process: 11, store: store,
+            times: times, now: now, owners: owners)
         peer = Pair(me: 1, peer: 0, process: 22, times: times, now: now)
     }
 

@@ -294,6 +294,21 @@ struct MemberTests {
         }
     }
 
+    @Test("What may have been carried out on the other side of a cut is not refused on this one")
+    func refusedAfterSent() {
+        var stage = MemberStage(isFirst: false, needsMajority: true)
+        stage.comeTogether()
+        stage.ask(1, .append)
+        stage.ask(2, .renew)
+        stage.unlink()
+        stage.goOn(400_000, isHeard: false)
+        #expect(stage.hangUps == [1])
+        // A read does no harm.
+        #expect(stage.outcomes == [.miss])
+        stage.ask(3, .append)
+        #expect(stage.outcomes == [.miss, .refused])
+    }
+
     @Test("Nobody lets everything go by a stamp that nothing can be later than")
     func lastFlush() {
         let together = Together()

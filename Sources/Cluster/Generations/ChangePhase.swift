@@ -13,4 +13,7 @@ package enum ChangePhase: UInt8, Sendable, CaseIterable {
     case moving = 3
     /// Nothing waits any more; others may.
     case moved = 4
+
+    /// Whether everything is where it is to be by the generation that is acted by.
+    var isSettled: Bool { self != .moving && self != .moved }
 }

@@ -1,16 +1,5 @@
 /// What a member gives a peer, and gets of it, in a change of generations: one comparison that counts, then a word.
 struct Transfer: Sendable {
-    /// Which of the peer's statements count for a change.
-    struct Stated: Sendable {
-        var generation: UInt64
-        var next: UInt64
-        var phase: ChangePhase
-
-        /// Whether everything is where it is to be by the generation that it acts by.
-        var isSettled: Bool { phase != .moving && phase != .moved }
-    }
-
-    var stated: Stated?
     /// Compared, and whatever was decided on since has gone by the same link.
     var isDone = false
     /// Since when it is not, at the latest.

@@ -49,6 +49,8 @@ final class Operation {
     /// Who could do nothing with it: somebody else comes first the next time.
     var declinedBy: Int?
     var hasParked = false
+    /// Whoever it was sent to may have carried it out, or still do, and cannot say so.
+    var mayBeMade = false
     /// The other owner was asked for what may have been evicted here.
     var hasFetched = false
     /// What the other owner had that was later than what it was made of.

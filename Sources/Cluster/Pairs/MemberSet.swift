@@ -21,8 +21,6 @@ package struct MemberSet: Hashable, Sendable {
     /// In ascending order.
     package var numbers: [Int] { (0..<Self.memberCountMax).filter(contains) }
 
-    package mutating func formUnion(_ other: MemberSet) { bits |= other.bits }
-
     private static func bit(_ member: Int) -> UInt64 {
         precondition((0..<memberCountMax).contains(member), "there are at most 64 members")
         return 1 << UInt64(member)
