@@ -35,6 +35,19 @@ extension Member {
         return true
     }
 
+    /// Somebody with whom there is no link says that all others act by a generation that has no place for this member, and that
+    /// everything is where it is to be by it: so nothing that is here counts any more.
+    package func leave(by new: Generation, now: UInt64) {
+        guard !isFront, new.number > generations.acted.number, !new.members.contains(me) else {
+            return
+        }
+        _ = generations.add(new, isActedBy: true)
+        addPeers(now: now)
+        act(by: new.number, now: now)
+        if generations.previous != nil { settleChange(now: now) }
+        proceedAwakened(now: now)
+    }
+
     /// The number of the generation that is acted by.
     package var generation: UInt64 { generations.acted.number }
     package var phase: ChangePhase { generations.phase }

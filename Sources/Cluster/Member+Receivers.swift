@@ -50,7 +50,8 @@ extension Member {
     /// Whether a state that was found by comparing is to be given to a peer: not what may still be lost, or is not known to
     /// be the latest, to one that has no say yet.
     func mayGive(_ key: [UInt8], to peer: Int) -> Bool {
-        guard generations.isChanging else { return true }
+        // What was surveyed before a change was over may be others' by now.
+        guard generations.isChanging else { return generations.acted.owns(key, peer) }
         // By the later generation everything is decided on without it.
         if generations.previous != nil, !generations.acted.owns(key, peer) { return false }
         guard !generations.earlier.owns(key, peer) else { return true }
@@ -64,6 +65,10 @@ extension Member {
         let (first, second) = generations.earlier.owners(key)
         guard !operations.isUnsettled(Operation.hash(of: key)) else { return false }
         guard let other = first == me ? second : first else { return true }
+        // One of the two is enough. Should it be lost before everything is there, all is compared anew.
+        if generations.previous == nil, other == first, standing(to: other) == .together {
+            return false
+        }
         return ![.unknown, .behind].contains(standing(to: other))
     }
 

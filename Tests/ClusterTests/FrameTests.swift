@@ -182,9 +182,11 @@ struct FrameTests {
             var bytes = encoded(message)
             bytes[0] += 1
             bytes.append(0)
-            // A reply ends with its frame: it may be one byte longer.
-            if case .frame(.outcome) = message { continue }
-            #expect(problem(bytes) != nil, "\(message)")
+            // A reply ends with its frame, and so does a text: it may be one byte longer.
+            switch message {
+            case .frame(.outcome), .frame(.definition): continue
+            default: #expect(problem(bytes) != nil, "\(message)")
+            }
             bytes.removeLast(2)
             guard bytes.count >= 16 else { continue }
             bytes[0] -= 2

@@ -228,7 +228,7 @@ struct GreetingTests {
 
     @Test("Purposes, roles and numbers that nobody can have are no greeting")
     func fields() {
-        for (place, value) in [(6, 0), (6, 3), (7, 0), (7, 3), (8, 64), (8, 255)] as [(Int, UInt8)]
+        for (place, value) in [(6, 0), (6, 4), (7, 0), (7, 3), (8, 64), (8, 255)] as [(Int, UInt8)]
         {
             var opening = greetingBytes(Meeting().dialling)
             opening[place] = value

@@ -107,7 +107,7 @@ struct MessageSamples {
                 .definition(
                     DefinitionNotice(
                         generation: number(), hash: number(), rulesHash: number(),
-                        isActedBy: isSo(), text: bytes(0...90))))
+                        use: isSo() ? .settled : .acted, text: bytes(0...90))))
         default:
             .frame(
                 .moved(

@@ -81,7 +81,8 @@ struct KnownDefinitions {
         DefinitionNotice(
             generation: definition.generation, hash: definition.hash,
             rulesHash: definition.rulesHash,
-            isActedBy: definition.generation == acted?.generation,
+            use: definition.generation != acted?.generation
+                ? .known : previous == nil ? .settled : .acted,
             text: withText ? Array(definition.text.utf8) : [])
     }
 

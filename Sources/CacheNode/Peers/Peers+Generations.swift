@@ -143,8 +143,15 @@ extension Peers {
         lock.withLock { _ in
             guard let definitions, definitions.objection(to: notice) == nil, !notice.text.isEmpty
             else { return }
-            guard definitions.acted == nil else { return read(notice, from: "another node") }
-            guard notice.isActedBy, let acted = definition(of: notice, from: "another node") else {
+            guard definitions.acted == nil else {
+                read(notice, from: "another node")
+                if notice.use == .settled, let known = self.definitions?[notice.generation] {
+                    member?.leave(by: known.rule, now: now)
+                    finish()
+                }
+                return
+            }
+            guard notice.use != .known, let acted = definition(of: notice, from: "another node") else {
                 return
             }
             self.definitions?.learn(acted)

@@ -19,7 +19,7 @@
 ///     sharing      generation (8) · next (8)
 ///     moved        generation (8) · has (8) · without (8) · forgotten (8)
 ///                  is whole · has all · 0 (6)
-///     definition   generation (8) · hash (8) · hash of the rules (8) · is acted by · 0 (7) · text
+///     definition   generation (8) · hash (8) · hash of the rules (8) · use · 0 (7) · text
 ///     ask          generation (8)
 extension PeerFrame {
     static let forwardByteCount = 16
