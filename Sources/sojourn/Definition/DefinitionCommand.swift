@@ -57,8 +57,10 @@ struct DefinitionCommand: ParsableCommand {
                     "\(member.memoryMegabytes) MB", member.memoryFile ?? "-",
                 ] + (isMoved ? [place] : []))
         }
+        let generation =
+            definition.generation > 1 ? ", generation \(definition.generation)" : ""
         let hash = definition.keyHash.map { " with \($0.rawValue)" } ?? ""
-        return "\(definition.name): \(definition.strategy.rawValue)\(hash), each item on "
+        return "\(definition.name)\(generation): \(definition.strategy.rawValue)\(hash), each item on "
             + "\(definition.copyCount) of \(definition.members.count) nodes\n\n" + table.text
     }
 }
