@@ -214,7 +214,7 @@ extension Member {
         // Between nodes.
         case .definition, .ask: return
         }
-        if generations.isChanging { attendChange(now: now) }
+        if frame.mayBringChangeFurther, generations.isChanging { attendChange(now: now) }
         proceedAwakened(now: now)
     }
 
@@ -336,6 +336,16 @@ extension Member {
                 guard let consequences = pairs[peer]?.compared(now: now) else { continue }
                 carryOut(consequences, peer, now: now)
             }
+        }
+    }
+}
+
+extension PeerFrame {
+    /// Whether it is of a comparison, or a word. What others bring about is seen to at the next tick: there are many of them.
+    fileprivate var mayBringChangeFurther: Bool {
+        switch self {
+        case .barrier, .exchanged, .sharing, .moved, .compare, .digests: true
+        default: false
         }
     }
 }

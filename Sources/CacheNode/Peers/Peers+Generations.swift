@@ -9,7 +9,10 @@ import Synchronization
 extension Peers {
     // MARK: Who is who
 
-    func owners(of key: [UInt8]) -> (first: Int, second: Int?) { owners.withLock { $0 }(key) }
+    /// A closure by itself would be wrapped once more with each look at it.
+    func owners(of key: [UInt8]) -> (first: Int, second: Int?) {
+        rule.withLock { $0 }.owners(key)
+    }
 
     /// Where all are that this node may speak to.
     var members: [Int: PeerDefinition.Member] {
@@ -186,7 +189,7 @@ extension Peers {
             )
         }
         guard let acted = definitions?.acted else { return }
-        owners.withLock { $0 = acted.owners }
+        rule.withLock { $0 = acted.rule }
         if previous != nil || isFront {
             context?.logger.notice(
                 "goes by generation \(generation) of the definition: \(acted.names)")

@@ -38,7 +38,7 @@ final class Peers: @unchecked Sendable {
     /// Made at the start, and changed with the lock held.
     var definitions: KnownDefinitions?
     /// Who owns a key by the generation that is acted by, for who does not have the lock.
-    let owners: Mutex<Generation.Owners>
+    let rule: Mutex<Generation>
     /// What was asked before it was known by which generation others act.
     private var early: [(request: Pending, begin: (Member, Member.Client, UInt64) -> Void)] = []
     /// What is to be dropped, as others own it now, and whether that goes on.
@@ -81,7 +81,7 @@ final class Peers: @unchecked Sendable {
     init(_ configuration: PeerConfiguration) {
         self.configuration = configuration
         me = configuration.me ?? Self.frontNumber
-        owners = Mutex(configuration.definition.owners)
+        rule = Mutex(configuration.definition.rule)
         process = UInt64.random(in: 1 ... .max)
         seed = Self.seed(of: configuration)
     }
@@ -134,7 +134,7 @@ final class Peers: @unchecked Sendable {
     func begin() {
         guard member == nil, let store, let acted = definitions?.acted else { return }
         let silence = UInt64(configuration.silenceMilliseconds) * 1_000
-        owners.withLock { $0 = acted.owners }
+        rule.withLock { $0 = acted.rule }
         gates.beginEpoch()
         member = Member(
             me: me, isFront: isFront, needsMajority: configuration.needsMajority,
@@ -623,7 +623,7 @@ final class Peers: @unchecked Sendable {
     /// Looks at what an earlier process has left: whether this node owns all of it. Takes long: on a thread of its own.
     func surveyItemsAtStart() {
         guard !isFront, let map, let context else { return }
-        let (epoch, owners) = (gates.epoch, owners.withLock { $0 })
+        let (epoch, rule) = (gates.epoch, rule.withLock { $0 })
         var walk = ItemWalk()
         var goesOn = true
         var ownsAll = true
@@ -632,8 +632,7 @@ final class Peers: @unchecked Sendable {
             goesOn = map.step(&walk, now: context.clock.now().seconds) { hit in
                 version = max(version, hit.casUnique)
                 guard ownsAll else { return }
-                let owners = owners(hit.withKey { Array($0) })
-                if owners.first != me, owners.second != me { ownsAll = false }
+                if !rule.owns(hit.withKey { Array($0) }, me) { ownsAll = false }
             }
         }
         lock.withLock { _ in

@@ -16,7 +16,7 @@ package struct Generation: Sendable {
         self.owners = owners
     }
 
-    func owns(_ key: [UInt8], _ member: Int) -> Bool {
+    package func owns(_ key: [UInt8], _ member: Int) -> Bool {
         let (first, second) = owners(key)
         return first == member || second == member
     }
