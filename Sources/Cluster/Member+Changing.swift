@@ -24,7 +24,6 @@ extension Member {
     package func change(to new: Generation, now: UInt64) -> Bool {
         let isActedBy = pairs.contains { $0.value.stated?.generation == new.number }
         let before = generations.target
-        if !generations.isChanging { isStale = false }
         guard generations.add(new, isActedBy: isActedBy) else { return false }
         addPeers(now: now)
         if generations.target != before { restartTransfers(now: now) }
@@ -189,7 +188,6 @@ extension Member {
             return
         }
         if generations.isChanging {
-            if !knowsAll { isStale = true }
             noteWhoIsThere(now: now)
         }
         giveWords()
@@ -302,7 +300,6 @@ extension Member {
 
     private func settleChange(now: UInt64) {
         generations.settle()
-        isStale = false
         effects.append(.acts(by: generations.acted.number, after: nil))
         removePeers(now: now)
         for peer in pairs.keys + fronts.sorted() { state(to: peer, now: now) }

@@ -132,6 +132,10 @@ extension Member {
             guard let operation = operations[number],
                 operation.progress == .forwarded(to: peer)
             else { return }
+            guard !operation.isAsking else {
+                operation.isAsking = false
+                return proceed(operation, now: now)
+            }
             operation.declinedBy = peer
             park(operation)
         case .fetch(let number, let key):

@@ -84,11 +84,19 @@ extension Member {
         _ state: KeyState, of peer: Int, _ number: OperationNumber? = nil,
         _ outcome: Outcome? = nil
     ) -> Stamp? {
-        guard generations.isChanging else { return store.apply(state) }
         let before = store.stamp(of: state.key)
         if let later = store.apply(state) { return later }
-        if state.stamp > before { tellReceivers(state, number, outcome, except: peer) }
+        guard state.stamp > before else { return nil }
+        if number == nil { abandonWhatMayBe(in: state.key) }
+        tellReceivers(state, number, outcome, except: peer)
         return nil
+    }
+
+    /// Somebody brings a later state of a key, and not the number of what has made it: what was sent to somebody who has died or
+    /// was cut off since may be in it already.
+    private func abandonWhatMayBe(in key: [UInt8]) {
+        guard !operations.isEmpty else { return }
+        for operation in operations.doubtful(of: key) { abandon(operation) }
     }
 
     /// Whether a change that this member waits with for a peer will never be there: that has changed to a later generation

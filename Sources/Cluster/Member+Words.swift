@@ -26,10 +26,10 @@ extension Member {
         return areLost([owner] + (other.map { [$0] } ?? []), to: new)
     }
 
-    /// Whether the other later owner of a key has what this member had. One that was behind may have made something that nobody
-    /// else has, and that is to be gone, or at both.
+    /// Whether the other later owner of a key has what this member had, which may have made something that nobody else has, and
+    /// that is to be gone, or at both.
     private func hasGivenAll(to new: Int?) -> Bool {
-        guard isStale, let new, standing(to: new) != .alone else { return true }
+        guard let new, standing(to: new) != .alone else { return true }
         return transfers[new]?.isTold == true
     }
 

@@ -54,8 +54,6 @@ package final class Member {
     var generations: Generations
     /// By peer.
     var transfers = PeerTable<Transfer>()
-    /// It did not know everything at some time of the change: it may have made what nobody else has.
-    var isStale = false
     /// Those with whom everything was well, while there is a change.
     var countedOn: MemberSet = []
     /// When this process began to act by its generation; 0 if it does from the start.
@@ -241,16 +239,14 @@ package final class Member {
         }
         let charge = pair.charge(isFirst: first == me, now: now)
         if case .mine = charge, let witness = witness(of: operation, besides: other, now: now) {
-            operation.hasAsked = true
-            return forward(operation, to: witness, now: now)
+            return inquire(operation, of: witness, now: now)
         }
         switch charge {
         case .mine(true)
         where !request.isRead && operation.beganAt <= pair.togetherSince && !operation.hasAsked
             && operation.origin != .peer(other) && hears(other, at: now):
             // While the peer was in charge it may have come to it another way, and to nothing that would be here.
-            operation.hasAsked = true
-            forward(operation, to: other, now: now)
+            inquire(operation, of: other, now: now)
         case .mine(true)
         where !operation.hasFetched && hears(other, at: now)
             && store.mayLack(whatIsNeededBy: request):
@@ -302,6 +298,13 @@ package final class Member {
         let ordered =
             hearing.filter { pairs[$0]?.peerServes(isFront: isFront) == true } + hearing + heard
         return ordered.first { !avoided.contains($0) }
+    }
+
+    /// Whether it has carried a change out already: who has not does not pass it on.
+    private func inquire(_ operation: Operation, of peer: Int, now: UInt64) {
+        (operation.hasAsked, operation.isAsking) = (true, true)
+        operation.hops = max(operation.hops, Self.hopCountMax - 1)
+        forward(operation, to: peer, now: now)
     }
 
     private func forward(_ operation: Operation, to next: Int, now: UInt64) {

@@ -114,14 +114,14 @@ struct ChangeTests {
         let stage = stageWithNewcomer(joined) { from, to, frame in
             from == 1 && to == 2 && self.isMoved(frame)
         }
-        stage.goOn(150)
+        stage.goOn(60)
         #expect(stage.members[2]?.generation == 2 && stage.members[2]?.phase == .moving)
         #expect(stage.members[2]?.readableUntil([7]) == 0)
         // Nor by the earlier one: nobody owns it that would not wait for member 2.
         let read = stage.ask(2, .get)
         let change = stage.ask(0, .append, 2)
         let other = stage.ask(1, .get)
-        stage.goOn(50)
+        stage.goOn(20)
         for client in [read, change, other] { #expect(stage.told[client] == nil) }
         stage.holds = { _, _, _ in false }
         #expect(stage.told[read]?.result == .hit)
@@ -161,7 +161,7 @@ struct ChangeTests {
         let stage = stageWithNewcomer(joined) { from, to, frame in
             from == 1 && to == 2 && self.isMoved(frame)
         }
-        stage.goOn(150)
+        stage.goOn(60)
         stage.stop(1)
         let client = stage.ask(2, .append, 2)
         stage.goOn(400)
@@ -206,7 +206,7 @@ struct ChangeTests {
         #expect(stage.change(0, to: joined))
         #expect(!stage.change(0, to: joined))
         stage.change(1, to: joined)
-        stage.goOn(150)
+        stage.goOn(60)
         let later = ChangeStage.generation(3, [0, 1, 2], [1, 2])
         #expect(stage.members[2]?.phase == .moving)
         #expect(!stage.change(2, to: later))

@@ -309,6 +309,21 @@ struct MemberTests {
         #expect(stage.outcomes == [.miss, .refused])
     }
 
+    @Test("What may be in a state that somebody brings is not made of it once more")
+    func broughtAgain() {
+        var stage = MemberStage(isFirst: false)
+        stage.comeTogether()
+        stage.ask(1, .append)
+        stage.unlink()
+        // Nobody was asked for this one before.
+        stage.ask(2, .append)
+        stage.link()
+        let stamp = Stamp(birth: 1, version: VersionClock.last(of: stage.store.clock + 1_000))
+        stage.receive(
+            .inform(nil, nil, KeyState(key: [107], stamp: stamp, kind: .item, value: [1])))
+        #expect(stage.hangUps == [1])
+    }
+
     @Test("Nobody lets everything go by a stamp that nothing can be later than")
     func lastFlush() {
         let together = Together()

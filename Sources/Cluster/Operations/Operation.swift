@@ -44,8 +44,10 @@ final class Operation {
     var sentAt: UInt64 = 0
     /// Since when it is known here.
     let beganAt: UInt64
-    /// The peer was asked whether it has been carried out already.
+    /// Somebody was asked whether it has been carried out already.
     var hasAsked = false
+    /// And has not answered.
+    var isAsking = false
     /// Who could do nothing with it: somebody else comes first the next time.
     var declinedBy: Int?
     var hasParked = false
@@ -179,6 +181,14 @@ struct Operations {
             let made = operation.made
         else { return nil }
         return (operation, made)
+    }
+
+    /// Changes of a key that were not made here, and may have been by somebody else.
+    func doubtful(of key: [UInt8]) -> [Operation] {
+        all.values.filter { $0.mayBeMade && !$0.request.isRead && $0.made == nil }
+            .filter { $0.request.key == key }.sorted {
+                $0.request.number.bits < $1.request.number.bits
+            }
     }
 
     /// What waits for a peer, in the order in which it was sent.
