@@ -13,7 +13,7 @@ extension Member {
         flush(statement.flushed)
         // The end of the link before it may not have been told.
         endLink(peer)
-        transfers[peer]?.noteLink(now: now)
+        transfers[peer]?.noteLink(statement, now: now)
         let hasDied = pairs[peer]?.isOfAnotherProcess(statement) == true
         guard let consequences = pairs[peer]?.linked(statement, now: now) else { return }
         askAgain(peer, hasDied: hasDied, now: now)

@@ -29,6 +29,10 @@ extension Member {
     /// Whether a state is of a key that this member is to have, from somebody who knows of it.
     func mayTake(_ key: [UInt8], of peer: Int) -> Bool {
         guard pairs[peer] != nil else { return false }
+        // Both go by the same one, by this very link: what is sent is what is shared.
+        if !generations.isChanging, transfers[peer]?.agreed == generations.acted.number {
+            return true
+        }
         let (first, second) = generations.acted.owners(key)
         let isMine = first == me || second == me
         let isPeers = first == peer || second == peer

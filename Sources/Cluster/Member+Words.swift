@@ -170,6 +170,7 @@ extension Member {
             return
         }
         transfers[peer]?.word = word.merged(with: transfer.word)
+        transfers[peer]?.agreed = word.generation
         if word.forgotten > store.forgotten { store.noteForgotten(until: word.forgotten) }
         follow(word.generation, of: peer, now: now)
         attendChange(now: now)

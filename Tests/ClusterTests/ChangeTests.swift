@@ -174,6 +174,7 @@ struct ChangeTests {
         #expect(stage.members[1]?.generation == 2 && stage.members[1]?.phase == .settled)
         #expect(stage.value(1) == nil)
         let read = stage.ask(1, .get)
+        stage.goOn(10)
         #expect(stage.told[read] == ModelOutcome(.hit, value: [1, 2]))
     }
 

@@ -131,7 +131,7 @@ struct MemberMistakeTests {
                     Request(
                         number: OperationNumber(bits: 6), isRead: true, key: Array(key.utf8),
                         command: Array("get \(key)\r\n".utf8)), hops: 1)))
-        let answer = try front.receive { if case .frame = $0 { true } else { false } }
+        let answer = try front.receive { if case .frame(.outcome) = $0 { true } else { false } }
         #expect(
             answer == .frame(.outcome(OperationNumber(bits: 6), Outcome(Array("END\r\n".utf8)))))
         // Before a statement nothing is taken; and of what is cut nothing comes.

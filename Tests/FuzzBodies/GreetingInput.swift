@@ -140,10 +140,10 @@
         private var isForOne: Bool {
             let (theirs, mine) = (theirs, mine)
             guard theirs.count == Greeting.byteCount, theirs.starts(with: mine.prefix(6)),
-                // Cluster, definition, and how large items may be.
-                theirs[10..<26].elementsEqual(mine[10..<26]),
+                // Cluster, and how large items may be. One of the two may not know the latest definition yet.
+                theirs[10..<18].elementsEqual(mine[10..<18]),
                 theirs[34..<42].elementsEqual(mine[34..<42]),
-                theirs[9] == mine[8], (1...2).contains(theirs[6])
+                theirs[9] == mine[8], (1...3).contains(theirs[6])
             else { return false }
             if isDialled {
                 let isHigherMember = theirs[7] == 1 && (3..<64).contains(theirs[8])

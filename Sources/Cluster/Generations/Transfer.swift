@@ -22,9 +22,15 @@ struct Transfer: Sendable {
     var isTold = false
     /// The peer's.
     var word: Word?
+    /// By which generation the peer decides on what comes by this link; 0 if that is not certain.
+    var agreed: UInt64 = 0
 
     /// What was on its way may not have come.
-    mutating func noteLink(now: UInt64) {
+    ///
+    /// - Parameter statement: the first by the new link.
+    mutating func noteLink(_ statement: Statement, now: UInt64) {
+        let isMoving = statement.phase == .moving || statement.phase == .moved
+        agreed = isMoving ? 0 : statement.generation
         (theirSpan, toldSpan) = (.first, .first)
         startedSpan = nil
         isVoid = false

@@ -6,7 +6,10 @@ package struct MemberSet: Hashable, Sendable {
 
     package init(bits: UInt64 = 0) { self.bits = bits }
 
-    package func contains(_ member: Int) -> Bool { bits & Self.bit(member) != 0 }
+    /// Fronts have numbers that are no member's.
+    package func contains(_ member: Int) -> Bool {
+        (0..<Self.memberCountMax).contains(member) && bits & Self.bit(member) != 0
+    }
     package mutating func insert(_ member: Int) { bits |= Self.bit(member) }
     package mutating func remove(_ member: Int) { bits &= ~Self.bit(member) }
     package var isEmpty: Bool { bits == 0 }
