@@ -84,6 +84,11 @@ struct DefinedNode: CustomStringConvertible {
             let owners = ring.firstTwoIndices(for: key.span.bytes)
             return (owners.first, copyCount > 1 ? owners.second : nil)
         }
+        if let text = Process.environment(Self.wireVersionVariable) {
+            guard let number = UInt16(text), configuration.hold(atWireVersion: number) else {
+                throw Refusal("\(Self.wireVersionVariable): there is no version \(text)")
+            }
+        }
         configuration.needsMajority = peers.partition == .majority
         configuration.silenceMilliseconds = peers.timeoutMilliseconds
         configuration.tls = peers.tls.map { tls in
@@ -95,6 +100,9 @@ struct DefinedNode: CustomStringConvertible {
         }
         return configuration
     }
+
+    /// For tests: this variable holds a node at an earlier version of what members say to each other.
+    private static let wireVersionVariable = "SOJOURN_TEST_WIRE_VERSION"
 
     /// The least that nobody guesses.
     private static let secretByteCountMin = 32

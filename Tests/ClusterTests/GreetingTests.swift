@@ -8,15 +8,18 @@ struct GreetingTests {
     func layout() throws {
         var own = greeting(role: .front, from: 200, to: 2, nonce: 1)
         own.purpose = .statements
-        let front: [UInt8] = [0x53, 0x4A, 0x50, 0x31, 2, 0, 2, 2, 200, 2]
+        let front: [UInt8] = [0x53, 0x4A, 0x50, 0x31, 3, 0, 2, 2, 200, 2]
         let numbers: [UInt8] = [11, 12, 44].flatMap { [$0, 0, 0, 0, 0, 0, 0, 0] }
         var expected = front + numbers + [0, 0, 16, 0, 0, 0, 0, 0] + (1...32)
         expected[27] = 1
         expected[26] = 44
         #expect(greetingBytes(own) == expected)
         #expect(expected.count == 74 && Greeting.byteCount == 74)
-        #expect(try Greeting.decode(front: expected + [1, 2, 3]) == own)
-        #expect(try Greeting.decode(front: expected.dropLast()) == nil)
+        func decode(_ bytes: [UInt8]) throws -> Greeting? {
+            try Greeting.decode(front: bytes) { _ in }
+        }
+        #expect(try decode(expected + [1, 2, 3]) == own)
+        #expect(try decode(expected.dropLast()) == nil)
     }
 
     @Test("Two who know the secret know each other, wherever what they say is cut")
@@ -29,9 +32,11 @@ struct GreetingTests {
                 let result = meeting.hold()
                 var accepting = meeting.accepting
                 accepting.to = 3
-                #expect(result.dialler.progress == .done(accepting, leftover: more), "\(cut)")
                 #expect(
-                    result.acceptor.progress == .done(meeting.dialling, leftover: more), "\(cut)")
+                    result.dialler.progress == .done(accepting, .newest, leftover: more), "\(cut)")
+                #expect(
+                    result.acceptor.progress == .done(meeting.dialling, .newest, leftover: more),
+                    "\(cut)")
                 #expect(result.dialler.answer.count == 32)
             }
         }
@@ -44,14 +49,12 @@ struct GreetingTests {
         meeting.dialling.purpose = .statements
         let result = meeting.hold()
         #expect(isDone(result.dialler))
-        #expect(result.acceptor.progress == .done(meeting.dialling, leftover: []))
+        #expect(result.acceptor.progress == .done(meeting.dialling, .newest, leftover: []))
     }
 
     @Test("Who does not belong here is told why, and so is whoever dials wrongly")
     func refusals() {
         let cases: [(GreetingRefusal, (inout Meeting) -> Void)] = [
-            (.otherVersion, { $0.toAcceptor = { $0.prefix(4) + [3, 0] } }),
-            (.otherVersion, { $0.toAcceptor = { $0.prefix(4) + [1, 1] + $0.dropFirst(6) } }),
             (.otherCluster, { $0.dialling.cluster += 1 }),
             (.otherDefinition, { $0.dialling.definition += 1 }),
             (.otherItemLimit, { $0.dialling.itemByteCountMax -= 1 }),
@@ -80,19 +83,24 @@ struct GreetingTests {
         for number in 1...255 as ClosedRange<UInt8> {
             var dialler = Meeting().dialler()
             let step = dialler.take([number].span.bytes)
-            if let refusal = GreetingRefusal(rawValue: number) {
-                #expect(step.progress == .failed(.refused(refusal)))
-            } else {
-                #expect(isGarbled(step))
+            switch GreetingRefusal(rawValue: number) {
+            case .otherVersion:
+                #expect(
+                    step.progress == .failed(.refusedVersion(offered: .newest, newest: nil)))
+            // It goes on.
+            case .unspokenVersion: #expect(step.progress == .waits)
+            case let refusal?: #expect(step.progress == .failed(.refused(refusal)))
+            case nil: #expect(isGarbled(step))
             }
         }
-        #expect(GreetingRefusal.allCases.map(\.rawValue) == [1, 2, 3, 4, 5, 6, 7])
+        #expect(GreetingRefusal.allCases.map(\.rawValue) == [1, 2, 3, 4, 5, 6, 7, 8])
     }
 
     @Test("A dialler hangs up on whom it did not mean")
     func others() {
         let cases: [(GreetingRefusal, Int, UInt8)] = [
-            (.otherVersion, 4, 9), (.notForMe, 6, 2), (.notForMe, 7, 2), (.notForMe, 8, 1),
+            (.otherVersion, 4, 9), (.otherVersion, 4, 1), (.notForMe, 6, 2), (.notForMe, 7, 2),
+            (.notForMe, 8, 1),
             (.notForMe, 9, 4), (.otherCluster, 10, 9), (.otherDefinition, 18, 9),
             (.otherItemLimit, 34, 9), (.wrongSecret, 26, 9), (.wrongSecret, 50, 9),
         ]

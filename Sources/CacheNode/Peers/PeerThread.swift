@@ -29,6 +29,8 @@ final class PeerThread: LinkServer, @unchecked Sendable {
     private var dialling: [Target: Dialling] = [:]
     /// Those that were dialled, and have not answered yet.
     private var greeted: Set<Target> = []
+    /// Those that refused this node's own version, and are offered an earlier one next.
+    private var fallenBack: Set<Target> = []
     private var greetings: [ObjectIdentifier: PeerGreeting] = [:]
     private var links: [ObjectIdentifier: PeerLink] = [:]
     private var surveys: [(peer: Int, thread: NodeThread, isOver: Flag)] = []
@@ -290,7 +292,9 @@ final class PeerThread: LinkServer, @unchecked Sendable {
                 } else { .clear(socket) }
             let greeting = try PeerGreeting.dialled(
                 loop: loop, transport,
-                own: greeting(purpose: target.purpose, to: target.peer), seal: seal
+                own: greeting(
+                    purpose: target.purpose, to: target.peer, in: versionToOffer(target)),
+                versions: configuration.wireVersions, seal: seal
             ) { [unowned self] in finished($0, $1, dialled: target) }
             greetings[ObjectIdentifier(greeting)] = greeting
             greeted.insert(target)
@@ -300,9 +304,19 @@ final class PeerThread: LinkServer, @unchecked Sendable {
         }
     }
 
-    private func greeting(purpose: Greeting.Purpose, to peer: Int) -> Greeting {
+    /// Once it was offered, the newest is offered again: the peer may have been upgraded.
+    private func versionToOffer(_ target: Target) -> WireVersion {
+        let versions = configuration.wireVersions
+        return fallenBack.remove(target) == nil
+            ? versions.newest : versions.fallback ?? versions.newest
+    }
+
+    private func greeting(
+        purpose: Greeting.Purpose, to peer: Int, in version: WireVersion
+    ) -> Greeting {
         Greeting(
-            purpose: purpose, role: peers.isFront ? .front : .member, from: UInt8(peers.me),
+            version: version, purpose: purpose, role: peers.isFront ? .front : .member,
+            from: UInt8(peers.me),
             to: UInt8(peer),
             cluster: configuration.clusterHash,
             definition: configuration.definitionHash, process: peers.process,
@@ -333,8 +347,9 @@ final class PeerThread: LinkServer, @unchecked Sendable {
                 transport = .clear(socket)
             }
             let greeting = try PeerGreeting.accepted(
-                loop: loop, transport, own: greeting(purpose: .frames, to: 0),
-                isBusy: false, seal: seal
+                loop: loop, transport,
+                own: greeting(purpose: .frames, to: 0, in: configuration.wireVersions.newest),
+                versions: configuration.wireVersions, isBusy: false, seal: seal
             ) { [unowned self] in finished($0, $1, dialled: nil) }
             greetings[ObjectIdentifier(greeting)] = greeting
         } catch {
@@ -349,14 +364,15 @@ final class PeerThread: LinkServer, @unchecked Sendable {
         let kept = greetings.removeValue(forKey: ObjectIdentifier(greeting))
         defer { withExtendedLifetime(kept) {} }
         switch outcome {
-        case .failed(let reason):
-            if let dialled {
+        case .refused(let failure):
+            if let dialled, failure.isFirstRefusal(of: configuration.wireVersions) {
                 peers.notePresent(dialled.peer)
-                complain(dialled.peer, reason)
-            } else {
-                logger.warning("refused a connection to the members' port: \(reason)")
+                fallenBack.insert(dialled)
+                return dial(dialled)
             }
-        case .welcome(let other, let leftover):
+            noteFailed("\(failure)", dialled)
+        case .failed(let reason): noteFailed(reason, dialled)
+        case .welcome(let other, let version, let leftover):
             let purpose = dialled?.purpose ?? other.purpose
             var peer = dialled?.peer ?? Int(other.from)
             if other.role == .front {
@@ -373,19 +389,29 @@ final class PeerThread: LinkServer, @unchecked Sendable {
             }
             guard let transport = greeting.takeTransport() else { return }
             open(
-                peer, purpose, other.process, isFronts: other.role == .front, transport, leftover)
+                peer, purpose, other.process, isFronts: other.role == .front, version, transport,
+                leftover)
         }
+    }
+
+    private func noteFailed(_ reason: String, _ dialled: Target?) {
+        guard let dialled else {
+            return logger.warning("refused a connection to the members' port: \(reason)")
+        }
+        peers.notePresent(dialled.peer)
+        complain(dialled.peer, reason)
     }
 
     // MARK: Links
 
     private func open(
         _ peer: Int, _ purpose: Greeting.Purpose, _ process: UInt64, isFronts: Bool,
-        _ transport: consuming Transport, _ leftover: [UInt8]
+        _ version: WireVersion, _ transport: consuming Transport, _ leftover: [UInt8]
     ) {
         let served = purpose == .frames ? servers[peer % servers.count] : nil
         let link = PeerLink(
-            peer: peer, process: process, isFronts: isFronts, server: served ?? self,
+            peer: peer, process: process, isFronts: isFronts, version: version,
+            server: served ?? self,
             transport: transport,
             frameByteCountMax: context.spaces[0].configuration.itemByteCountMax + (64 << 10),
             received: leftover)

@@ -321,7 +321,7 @@ final class Peers: @unchecked Sendable {
                         }
                     case .frame(let frame):
                         guard link.isBegun, frame.isPlausible else { return false }
-                        counts.note(received: frame)
+                        counts.note(received: frame, in: link.version)
                         mayChangeStandings = mayChangeStandings || frame.mayChangeStandings
                         member?.receive(frame, from: link.peer, now: now)
                         if case .forward(let request, _) = frame, request.isRead {
@@ -597,7 +597,8 @@ final class Peers: @unchecked Sendable {
                         standing: member?.standing(to: peer) ?? .unknown,
                         isHeard: member?.hears(peer, at: now) ?? false,
                         isCatchingUp: member?.isCatchingUp(with: peer) ?? false,
-                        clockSkewMilliseconds: clockSkews[peer])
+                        clockSkewMilliseconds: clockSkews[peer],
+                        wireVersion: links.version(of: peer))
                 },
                 counts: counts, memberCounts: member?.counts ?? .init(),
                 waits: waits, catchUpMilliseconds: catchUpMilliseconds,

@@ -45,6 +45,9 @@ enum FrameType: UInt8 {
         }
     }
 
+    /// The first version that has it. Before, it is an unknown one.
+    var first: WireVersion { .two }
+
     var hasHops: Bool { self == .forward }
 
     var hasSequence: Bool {

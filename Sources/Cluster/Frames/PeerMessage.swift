@@ -4,17 +4,18 @@ package enum PeerMessage: Equatable, Sendable {
     case statement(Statement)
 
     /// What it takes on the link, its header included.
-    package var byteCount: Int {
+    package func byteCount(in version: WireVersion) -> Int {
         switch self {
-        case .frame(let frame): frame.byteCount
-        case .statement(let statement): statement.byteCount
+        case .frame(let frame): frame.byteCount(in: version)
+        case .statement(let statement): statement.byteCount(in: version)
         }
     }
 
-    package func append(to bytes: inout [UInt8]) {
+    /// - Parameter version: the link's.
+    package func append(to bytes: inout [UInt8], in version: WireVersion) {
         switch self {
-        case .frame(let frame): frame.append(to: &bytes)
-        case .statement(let statement): statement.append(to: &bytes)
+        case .frame(let frame): frame.append(to: &bytes, in: version)
+        case .statement(let statement): statement.append(to: &bytes, in: version)
         }
     }
 }
@@ -24,14 +25,18 @@ package enum PeerMessage: Equatable, Sendable {
 ///     process (8) · time (8) · echo (8) · waits since (8) · hears (8) · clock (8)
 ///     standing · is ready · 0 (2) · clock's lead (4) · flushed (12) · agreed (8)
 extension Statement {
-    private static let bodyByteCount = 76
+    private static func bodyByteCount(in _: WireVersion) -> Int { 76 }
 
     /// What it takes on the link, its header included.
-    package var byteCount: Int { FrameHeader.byteCount + Self.bodyByteCount }
+    package func byteCount(in version: WireVersion) -> Int {
+        FrameHeader.byteCount + Self.bodyByteCount(in: version)
+    }
 
-    package func append(to bytes: inout [UInt8]) {
-        bytes.append(byteCount: byteCount) { writer in
-            FrameHeader(.statement, bodyByteCount: Self.bodyByteCount).encode(to: &writer)
+    /// - Parameter version: the link's.
+    package func append(to bytes: inout [UInt8], in version: WireVersion) {
+        let count = Self.bodyByteCount(in: version)
+        bytes.append(byteCount: FrameHeader.byteCount + count, in: version) { writer in
+            FrameHeader(.statement, bodyByteCount: count).encode(to: &writer)
             writer.put(process)
             writer.put(time)
             writer.put(echo)
