@@ -262,6 +262,8 @@ let package = Package(
                 "memcached_class_checks.php",
                 "metamemcache_checks.py",
                 "php_checks.py", "pylibmc_binary_checks.py", "pylibmc_placement.py",
+                "restart_load.py",
+                "restart_load.rb",
                 "pymemcache_checks.py", "rack_checks.rb", "sasl_checks.py",
             ],
             swiftSettings: strict),

@@ -8,8 +8,9 @@ struct SojournCommand: AsyncParsableCommand {
         commandName: "sojourn", abstract: "Tools for those who run sojournd.",
         version: "sojourn \(version)",
         subcommands: [
-            StatusCommand.self, GetCommand.self, SetCommand.self, TouchCommand.self,
-            DeleteCommand.self, RingCommand.self, DefinitionCommand.self, ClusterCommand.self, FollowCommand.self,
+            StatusCommand.self, ClusterCommand.self, GetCommand.self, SetCommand.self,
+            TouchCommand.self,
+            DeleteCommand.self, RingCommand.self, DefinitionCommand.self, FollowCommand.self,
             LoadCommand.self, EchoCommand.self, DemoCommand.self,
         ])
 

@@ -77,6 +77,11 @@ struct DefinedNode: CustomStringConvertible {
             own, me: member.flatMap { own.number(of: $0.node.name) },
             clusterName: definition.name,
             secret: try peers.secretFile.map(Self.secret), read: PeerDefinition.read)
+        if let text = Process.environment(Self.wireVersionVariable) {
+            guard let number = UInt16(text), configuration.hold(atWireVersion: number) else {
+                throw Refusal("\(Self.wireVersionVariable): there is no version \(text)")
+            }
+        }
         configuration.needsMajority = peers.partition == .majority
         configuration.silenceMilliseconds = peers.timeoutMilliseconds
         configuration.tls = peers.tls.map { tls in
@@ -88,6 +93,9 @@ struct DefinedNode: CustomStringConvertible {
         }
         return configuration
     }
+
+    /// For tests: this variable holds a node at an earlier version of what members say to each other.
+    private static let wireVersionVariable = "SOJOURN_TEST_WIRE_VERSION"
 
     /// The least that nobody guesses.
     private static let secretByteCountMin = 32

@@ -232,7 +232,7 @@ struct ClusterFolderTests {
             .flatMap { $0.split(separator: " ").dropFirst().dropLast() }
         #expect(copied.contains("Package.swift") && copied.contains("Sources"))
         for path in copied { #expect(access("\(Self.folder)/../\(path)", R_OK) == 0, "\(path)") }
-        for program in ["answers", "current"] {
+        for program in ["answers", "current", "leave"] {
             #expect(copied.contains("cluster/container/\(program)"))
             #expect(access("\(Self.folder)/container/\(program)", X_OK) == 0)
         }
@@ -307,9 +307,12 @@ struct ClusterFolderTests {
             let program = probe == "readinessProbe" ? "current" : "answers"
             #expect(command == ["/usr/local/bin/\(program)"], "\(probe)")
         }
-        let drain = container["lifecycle"]?["preStop"]?["exec"]?["command"]?.array()
-        let drainSeconds = try #require(drain?.last?.string.flatMap { Int($0) })
-        #expect(try #require(pod["terminationGracePeriodSeconds"]?.int) >= drainSeconds + 30)
+        let leave = container["lifecycle"]?["preStop"]?["exec"]?["command"]?.array()
+        #expect(leave?.compactMap(\.string) == ["/usr/local/bin/leave"])
+        // What it takes at most: a drain, and the pause after it.
+        let script = try text("container/leave")
+        #expect(script.contains("${LEAVE_SECONDS:-240}") && script.contains("${LEAVE_PAUSE:-10}"))
+        #expect(try #require(pod["terminationGracePeriodSeconds"]?.int) >= 240 + 10 + 30)
         let mount = try #require(container["volumeMounts"]?.array().first)
         let claim = try #require(set["spec"]?["volumeClaimTemplates"]?.array().first)
         #expect(mount["name"]?.string == claim["metadata"]?["name"]?.string)
@@ -321,6 +324,46 @@ struct ClusterFolderTests {
         #expect(port?["containerPort"]?.int == 11_211)
         let service = try manifest("Service")["spec"]?["ports"]?.array().first
         #expect(service?["targetPort"]?.string == port?["name"]?.string)
+    }
+
+    @Test("The job that changes how many nodes there are may do so, and is let in")
+    func kubernetesResize() throws {
+        let documents = try documents("kubernetes/resize.yaml")
+        func document(_ kind: String) throws -> Yams.Node {
+            try #require(documents.first { $0["kind"]?.string == kind }, "no \(kind)")
+        }
+        let name = try document("ServiceAccount")["metadata"]?["name"]?.string
+        let pod = try #require(try document("Job")["spec"]?["template"])
+        #expect(pod["spec"]?["serviceAccountName"]?.string == name)
+        let binding = try document("RoleBinding")
+        #expect(binding["subjects"]?.array().first?["name"]?.string == name)
+        #expect(binding["roleRef"]?["name"] == (try document("Role"))["metadata"]?["name"])
+        // By that label the nodes' policy lets clients in.
+        #expect(pod["metadata"]?["labels"]?["sojourn-client"]?.string == "true")
+        let set = try manifest("StatefulSet")
+        let rules = try document("Role")["rules"]?.array() ?? []
+        /// The one thing of a kind that the job may change.
+        func changed(_ resource: String) -> String? {
+            let rule = rules.first { $0["resources"]?.array().first?.string == resource }
+            return rule?["resourceNames"]?.array().first?.string
+        }
+        let map = try manifest("ConfigMap")["metadata"]?["name"]?.string
+        #expect(changed("statefulsets") == set["metadata"]?["name"]?.string)
+        #expect(changed("configmaps") == map)
+        // What the script takes these to be unless it is told.
+        let script = try text("kubernetes/resize")
+        let claim = set["spec"]?["volumeClaimTemplates"]?.array().first
+        let names = [
+            "SET": changed("statefulsets"), "MAP": map,
+            "CLAIM": claim?["metadata"]?["name"]?.string,
+        ]
+        for (variable, name) in names {
+            #expect(script.contains("${\(variable):-\(name ?? "?")}"), "\(variable)")
+        }
+        #expect(access("\(Self.folder)/kubernetes/resize", X_OK) == 0)
+        let container = pod["spec"]?["containers"]?.array().first
+        let count = try #require(container?["args"]?.array().first?.string.flatMap { Int($0) })
+        #expect(count > (set["spec"]?["replicas"]?.int ?? .max))
     }
 
     @Test("The manifest's nodes know a secret, and reach one another; others reach them as clients")

@@ -15,7 +15,7 @@ struct FrameTests {
         for seed in 0..<300 as Range<UInt64> {
             for message in MessageSamples.each(seed: seed) {
                 let bytes = encoded(message)
-                #expect(bytes.count == message.byteCount)
+                #expect(bytes.count == message.byteCount(in: .newest))
                 #expect(try decoded(bytes) == [message], "seed \(seed)")
             }
         }
@@ -24,7 +24,7 @@ struct FrameTests {
     @Test("Messages are the same wherever what came is cut")
     func cuts() throws {
         let messages = MessageSamples.each()
-        let bytes = messages.flatMap(encoded)
+        let bytes = messages.flatMap { encoded($0) }
         let everywhere = (0...bytes.count).map(Cuts.once)
         let random = (0..<200).map { Cuts.random(seed: $0) }
         for cut in everywhere + random + [.pieces(byteCount: 1), .pieces(byteCount: 17)] {
@@ -84,7 +84,8 @@ struct FrameTests {
                 for bit in 0..<bytes.count * 8 {
                     var flipped = bytes
                     flipped[bit / 8] ^= 1 << UInt8(bit % 8)
-                    var reader = FrameReader(frameByteCountMax: sampleByteCountMax)
+                    var reader = FrameReader(
+                        frameByteCountMax: sampleByteCountMax, version: .newest)
                     reader.append(flipped.span.bytes)
                     guard let other = try? reader.next() else { continue }
                     // There is one form only of each message.
@@ -103,7 +104,8 @@ struct FrameTests {
                 let body = samples.bytes(0...80)
                 var bytes = head + body
                 bytes[0] = UInt8(body.count)
-                var reader = FrameReader(frameByteCountMax: sampleByteCountMax)
+                var reader = FrameReader(
+                    frameByteCountMax: sampleByteCountMax, version: .newest)
                 reader.append(Array(bytes).span.bytes)
                 guard let message = try? reader.next() else { continue }
                 #expect(encoded(message) == Array(bytes))
@@ -125,7 +127,7 @@ struct FrameTests {
         #expect(
             problem(gigabytes)
                 == .tooLong(announced: 0xFFFF_FFFF, byteCountMax: sampleByteCountMax))
-        var reader = FrameReader(frameByteCountMax: 1 << 32)
+        var reader = FrameReader(frameByteCountMax: 1 << 32, version: .newest)
         reader.append(gigabytes.span.bytes)
         #expect(try reader.next() == nil)
         #expect(reader.waitingByteCount == 16)
@@ -140,7 +142,7 @@ struct FrameTests {
             state.value[place] = UInt8(truncatingIfNeeded: place)
         }
         let messages = [PeerMessage.frame(.inform(nil, nil, state))] + MessageSamples.each()
-        let bytes = messages.flatMap(encoded)
+        let bytes = messages.flatMap { encoded($0) }
         for piece in [1 << 16, 1 << 20, 4_099] {
             let came = try decoded(bytes, cut: .pieces(byteCount: piece), byteCountMax: 9 << 20)
             #expect(came == messages, "pieces of \(piece)")
@@ -247,7 +249,8 @@ struct FrameTests {
     @Test("After an error nothing is taken any more, and the error stays")
     func afterError() throws {
         let good = encoded(.frame(.acknowledge(sequence: 1)))
-        var reader = FrameReader(frameByteCountMax: sampleByteCountMax)
+        var reader = FrameReader(
+            frameByteCountMax: sampleByteCountMax, version: .newest)
         reader.append((good + Array(repeating: 0, count: 16) + good).span.bytes)
         #expect(try reader.next() == .frame(.acknowledge(sequence: 1)))
         for _ in 0..<3 {

@@ -15,8 +15,11 @@ struct GreetingTests {
         expected[26] = 44
         #expect(greetingBytes(own) == expected)
         #expect(expected.count == 74 && Greeting.byteCount == 74)
-        #expect(try Greeting.decode(front: expected + [1, 2, 3]) == own)
-        #expect(try Greeting.decode(front: expected.dropLast()) == nil)
+        func decode(_ bytes: [UInt8]) throws -> Greeting? {
+            try Greeting.decode(front: bytes) { _ in }
+        }
+        #expect(try decode(expected + [1, 2, 3]) == own)
+        #expect(try decode(expected.dropLast()) == nil)
     }
 
     @Test("Two who know the secret know each other, wherever what they say is cut")
@@ -29,9 +32,11 @@ struct GreetingTests {
                 let result = meeting.hold()
                 var accepting = meeting.accepting
                 accepting.to = 3
-                #expect(result.dialler.progress == .done(accepting, leftover: more), "\(cut)")
                 #expect(
-                    result.acceptor.progress == .done(meeting.dialling, leftover: more), "\(cut)")
+                    result.dialler.progress == .done(accepting, .newest, leftover: more), "\(cut)")
+                #expect(
+                    result.acceptor.progress == .done(meeting.dialling, .newest, leftover: more),
+                    "\(cut)")
                 #expect(result.dialler.answer.count == 32)
             }
         }
@@ -44,7 +49,7 @@ struct GreetingTests {
         meeting.dialling.purpose = .statements
         let result = meeting.hold()
         #expect(isDone(result.dialler))
-        #expect(result.acceptor.progress == .done(meeting.dialling, leftover: []))
+        #expect(result.acceptor.progress == .done(meeting.dialling, .newest, leftover: []))
     }
 
     @Test("Another definition is no reason not to talk: one of the two may not know the latest yet")
@@ -53,14 +58,12 @@ struct GreetingTests {
         meeting.dialling.definition += 1
         let result = meeting.hold()
         #expect(isDone(result.dialler))
-        #expect(result.acceptor.progress == .done(meeting.dialling, leftover: []))
+        #expect(result.acceptor.progress == .done(meeting.dialling, .newest, leftover: []))
     }
 
     @Test("Who does not belong here is told why, and so is whoever dials wrongly")
     func refusals() {
         let cases: [(GreetingRefusal, (inout Meeting) -> Void)] = [
-            (.otherVersion, { $0.toAcceptor = { $0.prefix(4) + [4, 0] } }),
-            (.otherVersion, { $0.toAcceptor = { $0.prefix(4) + [1, 1] + $0.dropFirst(6) } }),
             (.otherCluster, { $0.dialling.cluster += 1 }),
             (.otherItemLimit, { $0.dialling.itemByteCountMax -= 1 }),
             (.notForMe, { $0.dialling.to = 1 }),
@@ -88,19 +91,24 @@ struct GreetingTests {
         for number in 1...255 as ClosedRange<UInt8> {
             var dialler = Meeting().dialler()
             let step = dialler.take([number].span.bytes)
-            if let refusal = GreetingRefusal(rawValue: number) {
-                #expect(step.progress == .failed(.refused(refusal)))
-            } else {
-                #expect(isGarbled(step))
+            switch GreetingRefusal(rawValue: number) {
+            case .otherVersion:
+                #expect(
+                    step.progress == .failed(.refusedVersion(offered: .newest, newest: nil)))
+            // It goes on.
+            case .unspokenVersion: #expect(step.progress == .waits)
+            case let refusal?: #expect(step.progress == .failed(.refused(refusal)))
+            case nil: #expect(isGarbled(step))
             }
         }
-        #expect(GreetingRefusal.allCases.map(\.rawValue) == [1, 2, 3, 4, 5, 6, 7])
+        #expect(GreetingRefusal.allCases.map(\.rawValue) == [1, 2, 3, 4, 5, 6, 7, 8])
     }
 
     @Test("A dialler hangs up on whom it did not mean")
     func others() {
         let cases: [(GreetingRefusal, Int, UInt8)] = [
-            (.otherVersion, 4, 9), (.notForMe, 6, 2), (.notForMe, 7, 2), (.notForMe, 8, 1),
+            (.otherVersion, 4, 9), (.otherVersion, 4, 1), (.notForMe, 6, 2), (.notForMe, 7, 2),
+            (.notForMe, 8, 1),
             (.notForMe, 9, 4), (.otherCluster, 10, 9),
             (.otherItemLimit, 34, 9), (.wrongSecret, 26, 9), (.wrongSecret, 50, 9),
         ]

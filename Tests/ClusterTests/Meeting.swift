@@ -34,6 +34,8 @@ struct Meeting {
     var accepting = greeting(from: 2, to: 63, nonce: 90)
     var diallersSecret: UInt64 = 77
     var acceptorsSecret: UInt64 = 77
+    var diallersVersions = WireVersions()
+    var acceptorsVersions = WireVersions()
     var isBusy = false
     /// What the dialler says after its proof, and the acceptor after the dialler's.
     var more: [UInt8] = []
@@ -48,11 +50,13 @@ struct Meeting {
     }
 
     func dialler() -> GreetingDialler {
-        GreetingDialler(own: dialling, seal: seal(diallersSecret))
+        GreetingDialler(own: dialling, versions: diallersVersions, seal: seal(diallersSecret))
     }
 
     func acceptor() -> GreetingAcceptor {
-        GreetingAcceptor(own: accepting, isBusy: isBusy, seal: seal(acceptorsSecret))
+        GreetingAcceptor(
+            own: accepting, versions: acceptorsVersions, isBusy: isBusy,
+            seal: seal(acceptorsSecret))
     }
 
     /// Each says what it has to say, as long as it gets answers.
@@ -81,8 +85,8 @@ struct Meeting {
                 let step = take(piece.span.bytes)
                 last.answer += step.answer
                 last.progress = step.progress
-            case .done(let peer, let leftover):
-                last.progress = .done(peer, leftover: leftover + piece)
+            case .done(let peer, let version, let leftover):
+                last.progress = .done(peer, version, leftover: leftover + piece)
             case .failed: break
             }
         }
@@ -91,8 +95,11 @@ struct Meeting {
 }
 
 func refusal(of step: GreetingStep) -> GreetingRefusal? {
-    guard case .failed(.refuses(let refusal, _, _)) = step.progress else { return nil }
-    return refusal
+    switch step.progress {
+    case .failed(.refuses(let refusal, _, _)): refusal
+    case .failed(.refusesVersion): .otherVersion
+    default: nil
+    }
 }
 
 func isGarbled(_ step: GreetingStep) -> Bool {

@@ -122,17 +122,18 @@ struct MessageSamples {
 /// Room for every sample.
 let sampleByteCountMax = 70_000
 
-func encoded(_ message: PeerMessage) -> [UInt8] {
+func encoded(_ message: PeerMessage, in version: WireVersion = .newest) -> [UInt8] {
     var bytes: [UInt8] = []
-    message.append(to: &bytes)
+    message.append(to: &bytes, in: version)
     return bytes
 }
 
 /// Everything that a new reader makes of some bytes.
 func decoded(
-    _ bytes: [UInt8], cut: Cuts = .whole, byteCountMax: Int = sampleByteCountMax
+    _ bytes: [UInt8], cut: Cuts = .whole, byteCountMax: Int = sampleByteCountMax,
+    in version: WireVersion = .newest
 ) throws(FrameError) -> [PeerMessage] {
-    var reader = FrameReader(frameByteCountMax: byteCountMax)
+    var reader = FrameReader(frameByteCountMax: byteCountMax, version: version)
     var messages: [PeerMessage] = []
     var start = 0
     for length in cut.lengths(of: bytes.count) {

@@ -53,7 +53,7 @@ struct MemberMistakeTests {
         }
         let version = try PeerImpostor(
             to: 0, of: cluster, secret: secret, garble: { $0.prefix(4) + [1, 0] + $0.dropFirst(6) })
-        #expect(version.welcome == .failed(.refused(.otherVersion)))
+        #expect(version.welcome == .failed(.refusedVersion(offered: .newest, newest: nil)))
         // The member proves itself first; who has another secret does not believe it.
         let unproven = try PeerImpostor(to: 0, of: cluster, secret: secret + "t")
         guard case .failed(.refuses(.wrongSecret, _, _)) = unproven.welcome else {
@@ -107,7 +107,7 @@ struct MemberMistakeTests {
             number: OperationNumber(bits: 5), isRead: true, key: [107],
             command: Array("get k\r\n".utf8))
         var forward: [UInt8] = []
-        PeerMessage.frame(.forward(request, hops: 1)).append(to: &forward)
+        PeerMessage.frame(.forward(request, hops: 1)).append(to: &forward, in: .newest)
         let noise = (0..<500).map { _ in UInt8.random(in: 0...255, using: &generator) }
         let huge: [UInt8] = [0xFF, 0xFF, 0xFF, 0xFF, 5] + [UInt8](repeating: 0, count: 11)
         let cases: [(String, [UInt8])] = [

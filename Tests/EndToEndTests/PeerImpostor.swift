@@ -15,7 +15,9 @@ final class PeerImpostor {
 
     let socket: SocketPeer
     private(set) var welcome = Welcome.hungUp
-    private var reader = FrameReader(frameByteCountMax: 2 << 20)
+    /// Of the link.
+    private(set) var version = WireVersion.newest
+    private var reader = FrameReader(frameByteCountMax: 2 << 20, version: .newest)
     let process = UInt64.random(in: 1 ... .max)
 
     /// - Parameters:
@@ -38,7 +40,7 @@ final class PeerImpostor {
             nonce: MessageAuthentication.nonce(byteCount: Greeting.nonceByteCount))
         change(&greeting)
         let secret = Array(secret.utf8)
-        var dialler = GreetingDialler(own: greeting) {
+        var dialler = GreetingDialler(own: greeting, versions: WireVersions()) {
             MessageAuthentication.code(of: $0, secret: secret)
         }
         try socket.send(garble(dialler.opening))
@@ -49,8 +51,10 @@ final class PeerImpostor {
             switch step.progress {
             case .waits: continue
             case .failed(let failure): welcome = .failed(failure)
-            case .done(_, let leftover):
+            case .done(_, let version, let leftover):
                 welcome = .done
+                self.version = version
+                reader = FrameReader(frameByteCountMax: 2 << 20, version: version)
                 reader.append(leftover.span.bytes)
             }
             return
@@ -69,7 +73,7 @@ final class PeerImpostor {
 
     func send(_ message: PeerMessage) throws {
         var bytes: [UInt8] = []
-        message.append(to: &bytes)
+        message.append(to: &bytes, in: version)
         try socket.send(bytes)
     }
 

@@ -9,7 +9,7 @@
         static let byteCountMax = FuzzMember.itemByteCountMax + (64 << 10)
         private static let roomByteCount = 8_192
 
-        private var reader = FrameReader(frameByteCountMax: byteCountMax)
+        private var reader = FrameReader(frameByteCountMax: byteCountMax, version: .newest)
         private var came: [UInt8] = []
         private var takenByteCount = 0
         private var waitingByteCountMax = 0
@@ -52,8 +52,8 @@
         /// There is one form only of each message.
         private func checkForm(_ message: PeerMessage, _ sent: ArraySlice<UInt8>) throws {
             var again: [UInt8] = []
-            message.append(to: &again)
-            guard Self.isSame(again, sent), message.byteCount == sent.count else {
+            message.append(to: &again, in: .newest)
+            guard Self.isSame(again, sent), message.byteCount(in: .newest) == sent.count else {
                 throw BrokenPromise("\(message) came as \(Array(sent)), goes as \(again)")
             }
         }
@@ -89,14 +89,14 @@
             guard error != nil else { return }
             // Nothing is behind an error, not even what would be right.
             var right: [UInt8] = []
-            PeerFrame.acknowledge(sequence: 1).append(to: &right)
+            PeerFrame.acknowledge(sequence: 1).append(to: &right, in: .newest)
             _ = try other.take(right)
         }
 
         /// What a member sends must be what another one takes. Returns its type.
         static func checkSent(_ message: PeerMessage) throws -> UInt8 {
             var bytes: [UInt8] = []
-            message.append(to: &bytes)
+            message.append(to: &bytes, in: .newest)
             var reading = FrameReading()
             let messages = try reading.take(bytes)
             guard messages.count == 1, reading.error == nil else {

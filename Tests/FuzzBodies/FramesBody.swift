@@ -118,7 +118,7 @@
             }
             var bytes: [UInt8] = []
             let round = UInt32(truncatingIfNeeded: record.number(12, 4))
-            PeerFrame.digests(round: round, digests).append(to: &bytes)
+            PeerFrame.digests(round: round, digests).append(to: &bytes, in: .newest)
             return bytes
         }
     }

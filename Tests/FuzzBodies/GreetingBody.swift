@@ -35,11 +35,15 @@
         init(of input: GreetingInput, cuts: Cuts) throws {
             var acceptor =
                 input.isDialled
-                ? GreetingAcceptor(own: input.own, isBusy: input.isBusy, seal: GreetingInput.seal)
+                ? GreetingAcceptor(
+                    own: input.own, versions: WireVersions(), isBusy: input.isBusy,
+                    seal: GreetingInput.seal)
                 : nil
             var dialler =
                 input.isDialled
-                ? nil : GreetingDialler(own: input.own, seal: GreetingInput.seal)
+                ? nil
+                : GreetingDialler(
+                    own: input.own, versions: WireVersions(), seal: GreetingInput.seal)
             var start = 0
             for length in cuts.lengths(of: input.said.count) {
                 let piece = Array(input.said[start..<start + length])
@@ -61,7 +65,7 @@
             answer += step.answer
             switch step.progress {
             case .waits: break
-            case .done(let peer, let leftover):
+            case .done(let peer, _, let leftover):
                 end = .welcome
                 self.peer = peer
                 self.leftover = leftover
@@ -69,6 +73,9 @@
             case .failed(.garbled): end = .garbled
             case .failed(.refuses(let refusal, _, _)): end = .refuses(refusal)
             case .failed(.refused(let refusal)): end = .refused(refusal)
+            case .failed(.refusesVersion): end = .refuses(.otherVersion)
+            case .failed(.refusedVersion(_, nil)): end = .refused(.otherVersion)
+            case .failed(.refusedVersion): end = .refused(.unspokenVersion)
             }
         }
 

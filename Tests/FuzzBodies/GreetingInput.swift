@@ -105,6 +105,8 @@
             if isDialled, said.count >= proofStart {
                 mine[6] = theirs[6]
                 mine[9] = theirs[8]
+                // The link's version is the one that both speak.
+                if theirs[4...5].elementsEqual([2, 0]) { mine[4] = 2 }
             }
             return mine
         }
@@ -139,9 +141,12 @@
         /// Whether somebody with such a greeting may have a link, by the rules in `Greeting`'s head alone.
         private var isForOne: Bool {
             let (theirs, mine) = (theirs, mine)
-            guard theirs.count == Greeting.byteCount, theirs.starts(with: mine.prefix(6)),
-                // Cluster, and how large items may be. One of the two may not know the latest definition yet.
+            guard theirs.count == Greeting.byteCount, theirs.starts(with: mine.prefix(4)),
+                isSpoken(Int(theirs[4]) | Int(theirs[5]) << 8),
+                // Cluster, and how large items may be; of who speaks 2, the definition, too.
                 theirs[10..<18].elementsEqual(mine[10..<18]),
+                theirs[4] != 2 || theirs[5] != 0
+                    || theirs[18..<26].elementsEqual(mine[18..<26]),
                 theirs[34..<42].elementsEqual(mine[34..<42]),
                 theirs[9] == mine[8], (1...3).contains(theirs[6])
             else { return false }
@@ -150,6 +155,11 @@
                 return !isBusy && (theirs[7] == 2 || isHigherMember)
             }
             return said[0] == 0 && theirs[6...8].elementsEqual([mine[6], 1, 2])
+        }
+
+        /// One who has dialled may speak later versions, too.
+        private func isSpoken(_ version: Int) -> Bool {
+            isDialled ? version >= 2 : (2...3).contains(version)
         }
 
         var isWelcome: Bool {

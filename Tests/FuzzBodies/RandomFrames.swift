@@ -52,7 +52,7 @@
 
         private func record(_ message: PeerMessage) -> FrameRecord {
             var bytes: [UInt8] = []
-            message.append(to: &bytes)
+            message.append(to: &bytes, in: .newest)
             return FrameRecord(
                 header: Array(bytes.prefix(FrameRecord.headerByteCount)),
                 body: Array(bytes.dropFirst(FrameRecord.headerByteCount)))

@@ -1,3 +1,5 @@
+import Cluster
+
 /// Of which cluster, that keeps each item on two of its members, this node is a member or a front.
 package struct PeerConfiguration: Sendable {
     /// What the node starts with: the file's. Others may know a later one.
@@ -11,6 +13,8 @@ package struct PeerConfiguration: Sendable {
     package var tls: PeerTLSSettings?
     /// Whether of two sides that do not reach each other the smaller one refuses changes.
     package var needsMajority = false
+    /// Of what members say to each other. See `hold`.
+    private(set) var wireVersions = WireVersions()
     /// How long a peer may be silent before another takes its place.
     package var silenceMilliseconds = 300
     /// Reads a definition's text; the error tells what is wrong with it.
@@ -38,6 +42,15 @@ package struct PeerConfiguration: Sendable {
 }
 
 extension PeerConfiguration {
+    /// Has the node speak no later version of the members' protocol than this one, as one does that was not upgraded yet.
+    /// For tests. Returns whether there is such a version.
+    package mutating func hold(atWireVersion number: UInt16) -> Bool {
+        let version = WireVersion(rawValue: number)
+        guard (WireVersion.two ... .newest).contains(version) else { return false }
+        wireVersions = WireVersions(newest: version)
+        return true
+    }
+
     /// FNV-1a of the cluster's name.
     var clusterHash: UInt64 {
         clusterName.utf8.reduce(0xCBF2_9CE4_8422_2325) {

@@ -6,7 +6,9 @@ import Glibc
 final class PeerGreeting {
     enum Outcome {
         /// What has come behind the greeting is the link's.
-        case welcome(Greeting, leftover: [UInt8])
+        case welcome(Greeting, WireVersion, leftover: [UInt8])
+        /// By what was said.
+        case refused(GreetingFailure)
         case failed(String)
     }
 
@@ -59,12 +61,13 @@ final class PeerGreeting {
     deinit { stop() }
 
     static func dialled(
-        loop: Loop, _ transport: consuming Transport, own: Greeting,
+        loop: Loop, _ transport: consuming Transport, own: Greeting, versions: WireVersions,
         seal: @escaping GreetingProof.Seal,
         finished: @escaping (PeerGreeting, Outcome) -> Void
     ) throws(EventLoopError) -> PeerGreeting {
         try PeerGreeting(
-            loop: loop, transport, side: .dialler(GreetingDialler(own: own, seal: seal)),
+            loop: loop, transport,
+            side: .dialler(GreetingDialler(own: own, versions: versions, seal: seal)),
             finished: finished)
     }
 
@@ -75,13 +78,14 @@ final class PeerGreeting {
     }
 
     static func accepted(
-        loop: Loop, _ transport: consuming Transport, own: Greeting, isBusy: Bool,
-        seal: @escaping GreetingProof.Seal,
+        loop: Loop, _ transport: consuming Transport, own: Greeting, versions: WireVersions,
+        isBusy: Bool, seal: @escaping GreetingProof.Seal,
         finished: @escaping (PeerGreeting, Outcome) -> Void
     ) throws(EventLoopError) -> PeerGreeting {
         try PeerGreeting(
             loop: loop, transport,
-            side: .acceptor(GreetingAcceptor(own: own, isBusy: isBusy, seal: seal)),
+            side: .acceptor(
+                GreetingAcceptor(own: own, versions: versions, isBusy: isBusy, seal: seal)),
             finished: finished)
     }
 
@@ -151,9 +155,9 @@ final class PeerGreeting {
         send(step.answer)
         switch step.progress {
         case .waits: break
-        case .done(let greeting, let leftover):
-            finish(.welcome(greeting, leftover: leftover))
-        case .failed(let failure): finish(.failed("\(failure)"))
+        case .done(let greeting, let version, let leftover):
+            finish(.welcome(greeting, version, leftover: leftover))
+        case .failed(let failure): finish(.refused(failure))
         }
     }
 

@@ -19,6 +19,8 @@ final class PeerLink: @unchecked Sendable {
     let process: UInt64
     /// Whether the other one is a front, with a number that it has here alone.
     let isFronts: Bool
+    /// In which both ends speak.
+    let version: WireVersion
     let server: any LinkServer
     private let transport: Transport
     /// Of a session of TLS, which is one thread's at a time: one reads while another one writes. In clear text nobody takes it.
@@ -55,7 +57,7 @@ final class PeerLink: @unchecked Sendable {
     private static let longInputByteCount = 256 << 10
 
     init(
-        peer: Int, process: UInt64, isFronts: Bool, server: any LinkServer,
+        peer: Int, process: UInt64, isFronts: Bool, version: WireVersion, server: any LinkServer,
         transport: consuming Transport,
         frameByteCountMax: Int,
         received: [UInt8]
@@ -63,10 +65,11 @@ final class PeerLink: @unchecked Sendable {
         self.peer = peer
         self.process = process
         self.isFronts = isFronts
+        self.version = version
         self.server = server
         isSecured = transport.isSecured
         self.transport = transport
-        reader = FrameReader(frameByteCountMax: frameByteCountMax)
+        reader = FrameReader(frameByteCountMax: frameByteCountMax, version: version)
         reader.append(received.span.bytes)
     }
 
@@ -98,8 +101,8 @@ final class PeerLink: @unchecked Sendable {
 
     // MARK: Sending
 
-    func append(_ frame: PeerFrame) { frame.append(to: &output) }
-    func append(_ statement: Statement) { statement.append(to: &output) }
+    func append(_ frame: PeerFrame) { frame.append(to: &output, in: version) }
+    func append(_ statement: Statement) { statement.append(to: &output, in: version) }
 
     var isEmpty: Bool { sentCount == output.count }
 

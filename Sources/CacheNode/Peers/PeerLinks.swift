@@ -39,6 +39,9 @@ struct PeerLinks {
         (purpose == .frames ? frames : statements)[peer] != nil
     }
 
+    /// The version of what goes to a peer and comes from it; nothing if there is no link.
+    func version(of peer: Int) -> WireVersion? { frames[peer]?.version }
+
     var frontCount: Int { frames.values.count { $0.isFronts } }
 
     /// Both of a peer.
@@ -46,9 +49,9 @@ struct PeerLinks {
 
     // MARK: Sending
 
-    /// Has a frame sent to a peer, if there is a link. Returns whether there is.
+    /// Has a frame sent to a peer, if there is a link. Returns whether there is, and its version has such a frame.
     mutating func send(_ frame: PeerFrame, to peer: Int) -> Bool {
-        guard let link = frames[peer] else { return false }
+        guard let link = frames[peer], frame.isKnown(in: link.version) else { return false }
         link.append(frame)
         noteOwing(link)
         return true

@@ -31,6 +31,8 @@ final class PeerThread: LinkServer, @unchecked Sendable {
     private var dialling: [Target: Dialling] = [:]
     /// Those that were dialled, and have not answered yet.
     private var greeted: Set<Target> = []
+    /// Those that refused this node's own version, and are offered an earlier one next.
+    private var fallenBack: Set<Target> = []
     private var greetings: [ObjectIdentifier: PeerGreeting] = [:]
     private var links: [ObjectIdentifier: PeerLink] = [:]
     private var surveys: [(peer: Int, thread: NodeThread, isOver: Flag)] = []
@@ -355,7 +357,9 @@ final class PeerThread: LinkServer, @unchecked Sendable {
                 } else { .clear(socket) }
             let greeting = try PeerGreeting.dialled(
                 loop: loop, transport,
-                own: greeting(purpose: target.purpose, to: target.peer), seal: seal
+                own: greeting(
+                    purpose: target.purpose, to: target.peer, in: versionToOffer(target)),
+                versions: configuration.wireVersions, seal: seal
             ) { [unowned self] in finished($0, $1, dialled: target) }
             greetings[ObjectIdentifier(greeting)] = greeting
             greeted.insert(target)
@@ -365,13 +369,22 @@ final class PeerThread: LinkServer, @unchecked Sendable {
         }
     }
 
-    private func greeting(purpose: Greeting.Purpose, to peer: Int) -> Greeting {
+    /// Once it was offered, the newest is offered again: the peer may have been upgraded.
+    private func versionToOffer(_ target: Target) -> WireVersion {
+        let versions = configuration.wireVersions
+        return fallenBack.remove(target) == nil
+            ? versions.newest : versions.fallback ?? versions.newest
+    }
+
+    private func greeting(
+        purpose: Greeting.Purpose, to peer: Int, in version: WireVersion
+    ) -> Greeting {
         let isFront = peers.isFront || purpose == .inquiry
         return Greeting(
-            purpose: purpose, role: isFront ? .front : .member,
+            version: version, purpose: purpose, role: isFront ? .front : .member,
             from: UInt8(isFront ? Peers.frontNumber : peers.me), to: UInt8(peer),
             cluster: configuration.clusterHash,
-            definition: configuration.definition.hash, process: peers.process,
+            definition: peers.definitionHash, process: peers.process,
             itemByteCountMax: UInt64(context.spaces[0].configuration.itemByteCountMax),
             nonce: MessageAuthentication.nonce(byteCount: Greeting.nonceByteCount))
     }
@@ -379,9 +392,10 @@ final class PeerThread: LinkServer, @unchecked Sendable {
     /// Of whoever is dialled: always a member, also of one that was removed meanwhile.
     private var ownGreeting: Greeting {
         Greeting(
-            purpose: .frames, role: .member, from: UInt8(peers.me), to: 0,
-            cluster: configuration.clusterHash,
-            definition: configuration.definition.hash, process: peers.process,
+            version: configuration.wireVersions.newest, purpose: .frames, role: .member,
+            from: UInt8(peers.me), to: 0,
+            cluster: configuration.clusterHash, definition: peers.definitionHash,
+            process: peers.process,
             itemByteCountMax: UInt64(context.spaces[0].configuration.itemByteCountMax),
             nonce: MessageAuthentication.nonce(byteCount: Greeting.nonceByteCount))
     }
@@ -410,7 +424,7 @@ final class PeerThread: LinkServer, @unchecked Sendable {
             }
             let greeting = try PeerGreeting.accepted(
                 loop: loop, transport, own: ownGreeting,
-                isBusy: false, seal: seal
+                versions: configuration.wireVersions, isBusy: false, seal: seal
             ) { [unowned self] in finished($0, $1, dialled: nil) }
             greetings[ObjectIdentifier(greeting)] = greeting
         } catch {
@@ -425,19 +439,20 @@ final class PeerThread: LinkServer, @unchecked Sendable {
         let kept = greetings.removeValue(forKey: ObjectIdentifier(greeting))
         defer { withExtendedLifetime(kept) {} }
         switch outcome {
-        case .failed(let reason):
-            if let dialled {
+        case .refused(let failure):
+            if let dialled, failure.isFirstRefusal(of: configuration.wireVersions) {
                 peers.notePresent(dialled.peer)
-                complain(dialled.peer, reason)
-            } else {
-                logger.warning("refused a connection to the members' port: \(reason)")
+                fallenBack.insert(dialled)
+                return dial(dialled)
             }
-        case .welcome(let other, let leftover):
+            noteFailed("\(failure)", dialled)
+        case .failed(let reason): noteFailed(reason, dialled)
+        case .welcome(let other, let version, let leftover):
             let purpose = dialled?.purpose ?? other.purpose
             var peer = dialled?.peer ?? Int(other.from)
             guard purpose != .inquiry else {
                 guard let transport = greeting.takeTransport() else { return }
-                return inquire(peer, isAsked: dialled == nil, transport, leftover)
+                return inquire(peer, isAsked: dialled == nil, version, transport, leftover)
             }
             // It has nothing to say yet.
             guard !peers.isLearning else { return }
@@ -455,18 +470,21 @@ final class PeerThread: LinkServer, @unchecked Sendable {
             }
             guard let transport = greeting.takeTransport() else { return }
             open(
-                peer, purpose, other.process, isFronts: other.role == .front, transport, leftover)
+                peer, purpose, other.process, isFronts: other.role == .front, version, transport,
+                leftover)
         }
     }
 
     // MARK: Inquiries
 
     private func inquire(
-        _ peer: Int, isAsked: Bool, _ transport: consuming Transport, _ leftover: [UInt8]
+        _ peer: Int, isAsked: Bool, _ version: WireVersion, _ transport: consuming Transport,
+        _ leftover: [UInt8]
     ) {
         guard inquiries.count < Self.inquiryCountMax else { return }
         let link = PeerLink(
-            peer: peer, process: 0, isFronts: true, server: self, transport: transport,
+            peer: peer, process: 0, isFronts: true, version: version, server: self,
+            transport: transport,
             frameByteCountMax: 2 * PeerDefinition.textByteCountMax, received: leftover)
         do {
             let ended: (Inquiry) -> Void = { [unowned self] inquiry in
@@ -490,15 +508,24 @@ final class PeerThread: LinkServer, @unchecked Sendable {
         }
     }
 
+    private func noteFailed(_ reason: String, _ dialled: Target?) {
+        guard let dialled else {
+            return logger.warning("refused a connection to the members' port: \(reason)")
+        }
+        peers.notePresent(dialled.peer)
+        complain(dialled.peer, reason)
+    }
+
     // MARK: Links
 
     private func open(
         _ peer: Int, _ purpose: Greeting.Purpose, _ process: UInt64, isFronts: Bool,
-        _ transport: consuming Transport, _ leftover: [UInt8]
+        _ version: WireVersion, _ transport: consuming Transport, _ leftover: [UInt8]
     ) {
         let served = purpose == .frames ? servers[peer % servers.count] : nil
         let link = PeerLink(
-            peer: peer, process: process, isFronts: isFronts, server: served ?? self,
+            peer: peer, process: process, isFronts: isFronts, version: version,
+            server: served ?? self,
             transport: transport,
             frameByteCountMax: context.spaces[0].configuration.itemByteCountMax + (64 << 10),
             received: leftover)

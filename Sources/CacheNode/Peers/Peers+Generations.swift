@@ -19,6 +19,10 @@ extension Peers {
         lock.withLock { _ in definitions?.members ?? configuration.definition.members }
     }
 
+    var definitionHash: UInt64 {
+        lock.withLock { _ in (definitions?.acted ?? configuration.definition).hash }
+    }
+
     func isStranger(_ peer: Int) -> Bool { lock.withLock { _ in strangers.contains(peer) } }
 
     /// For messages. With the lock held.
@@ -76,6 +80,11 @@ extension Peers {
         guard let member, let newest = definitions?.newest, newest.generation > member.generation,
             !isDropping, drop == nil
         else { return }
+        if let peer = member.peers.first(where: { links.version(of: $0) == .two }) {
+            return complain(
+                "generation \(newest.generation) of the definition has to wait: \(name(of: peer)) is of an earlier version; restart all nodes with the new one first"
+            )
+        }
         if member.change(to: newest.rule, now: now) {
             // What is here may be a copy that others decide about.
             ownsAllItems.clear()
@@ -154,7 +163,8 @@ extension Peers {
                 }
                 return
             }
-            guard notice.use != .known, let acted = definition(of: notice, from: "another node") else {
+            guard notice.use != .known, let acted = definition(of: notice, from: "another node")
+            else {
                 return
             }
             self.definitions?.learn(acted)

@@ -301,8 +301,10 @@ final class Peers: @unchecked Sendable {
         lock.withLock { _ in
             let old = links.add(link, purpose)
             // Before anything else: whoever goes by another definition is no peer.
-            for notice in definitions?.notices(withTexts: false) ?? [] {
-                link.append(.definition(notice))
+            if link.version > .two {
+                for notice in definitions?.notices(withTexts: false) ?? [] {
+                    link.append(.definition(notice))
+                }
             }
             guard purpose == .frames, !link.isFronts else {
                 link.send()
@@ -349,8 +351,14 @@ final class Peers: @unchecked Sendable {
             do {
                 while let message = try link.next() {
                     switch message {
-                    case .statement(let statement):
+                    case .statement(var statement):
                         mayChangeStandings = true
+                        if link.version == .two, let acted = definitions?.acted {
+                            // It is the one that it has greeted with.
+                            (statement.generation, statement.next) = (
+                                acted.generation, acted.generation
+                            )
+                        }
                         if !link.isFronts { noteClock(of: link.peer, statement) }
                         if !link.isBegun, link.isFronts, links.isForFrames(link) {
                             link.isBegun = true
@@ -367,7 +375,7 @@ final class Peers: @unchecked Sendable {
                     case .frame(.ask(let generation)): tell(generation, by: link)
                     case .frame(let frame):
                         guard link.isBegun, frame.isPlausible else { return false }
-                        counts.note(received: frame)
+                        counts.note(received: frame, in: link.version)
                         mayChangeStandings = mayChangeStandings || frame.mayChangeStandings
                         member?.receive(frame, from: link.peer, now: now)
                         if case .forward(let request, _) = frame, request.isRead {
@@ -673,7 +681,8 @@ final class Peers: @unchecked Sendable {
                         isHeard: member?.hears(peer, at: now) ?? false,
                         isCatchingUp: member?.isCatchingUp(with: peer) ?? false,
                         isMember: definitions?.acted?.members[peer] != nil,
-                        clockSkewMilliseconds: clockSkews[peer])
+                        clockSkewMilliseconds: clockSkews[peer],
+                        wireVersion: links.version(of: peer))
                 },
                 counts: counts, memberCounts: member?.counts ?? .init(),
                 waits: waits, catchUpMilliseconds: catchUpMilliseconds,

@@ -24,13 +24,13 @@ struct PeerCounts {
         }
     }
 
-    mutating func note(received frame: PeerFrame) {
+    mutating func note(received frame: PeerFrame, in version: WireVersion) {
         switch frame {
         case .forward: forwardedHere += 1
         case .refuse: refused += 1
         case .inform:
             informedHere += 1
-            informedHereByteCount += UInt64(frame.byteCount)
+            informedHereByteCount += UInt64(frame.byteCount(in: version))
         default: break
         }
     }
@@ -47,6 +47,8 @@ struct PeersView {
         let isMember: Bool
         /// By how much its clock is ahead of this node's; nothing before it has told.
         let clockSkewMilliseconds: Int?
+        /// Of the link for frames; nothing while there is none.
+        let wireVersion: WireVersion?
     }
 
     /// By which generation of the cluster's definition it acts.

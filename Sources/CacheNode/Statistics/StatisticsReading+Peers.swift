@@ -37,6 +37,12 @@ extension StatisticsReading {
                 "What that member is to this one")
         }
         for peer in view.peers {
+            guard let version = peer.wireVersion else { continue }
+            list.gauge(
+                "link_version_\(peer.name)", Int(version.rawValue),
+                "The version of the members' protocol in which that member and this one talk")
+        }
+        for peer in view.peers {
             guard let skew = peer.clockSkewMilliseconds else { continue }
             list.gauge(
                 "clock_skew_ms_\(peer.name)", skew,

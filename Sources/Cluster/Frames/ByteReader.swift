@@ -3,11 +3,16 @@ struct ByteReader {
     /// For errors: what is read.
     private let subject: StaticString
     private let bytes: UnsafeRawBufferPointer
+    /// Of the link: whoever decodes what earlier versions do not have asks for it.
+    let version: WireVersion
     private var position = 0
 
     /// - Parameter bytes: all of the subject; they must outlive the reader.
-    init(_ bytes: UnsafeRawBufferPointer, of subject: StaticString) {
+    init(
+        _ bytes: UnsafeRawBufferPointer, of subject: StaticString, in version: WireVersion
+    ) {
         self.bytes = bytes
+        self.version = version
         self.subject = subject
     }
 

@@ -1,9 +1,14 @@
 /// Puts numbers, little endian, and bytes into room that was made for exactly these.
 struct ByteWriter {
     private let room: UnsafeMutableRawBufferPointer
+    /// Of the link: whoever encodes what earlier versions do not have asks for it.
+    let version: WireVersion
     fileprivate private(set) var byteCount = 0
 
-    fileprivate init(_ room: UnsafeMutableRawBufferPointer) { self.room = room }
+    fileprivate init(_ room: UnsafeMutableRawBufferPointer, in version: WireVersion) {
+        self.room = room
+        self.version = version
+    }
 
     @inline(__always)
     mutating func put<Number: FixedWidthInteger & BitwiseCopyable>(_ number: Number) {
@@ -27,10 +32,12 @@ struct ByteWriter {
 
 extension [UInt8] {
     /// Appends exactly this many bytes, with at most one allocation.
-    mutating func append(byteCount: Int, _ write: (inout ByteWriter) -> Void) {
+    mutating func append(
+        byteCount: Int, in version: WireVersion, _ write: (inout ByteWriter) -> Void
+    ) {
         append(addingCapacity: byteCount) { (room: inout OutputSpan<UInt8>) in
             room.withUnsafeMutableBufferPointer { buffer, initializedCount in
-                var writer = ByteWriter(UnsafeMutableRawBufferPointer(buffer))
+                var writer = ByteWriter(UnsafeMutableRawBufferPointer(buffer), in: version)
                 write(&writer)
                 precondition(writer.byteCount == byteCount, "less is written than was counted")
                 initializedCount = byteCount

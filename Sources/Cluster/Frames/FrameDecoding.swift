@@ -1,8 +1,12 @@
 /// See the other direction for the shapes.
 extension PeerMessage {
-    /// - Parameter body: as many bytes as the header has announced. What is kept of them is copied.
-    init(_ header: FrameHeader, body: UnsafeRawBufferPointer) throws(FrameError) {
-        var reader = ByteReader(body, of: header.type.name)
+    /// - Parameters:
+    ///   - body: as many bytes as the header has announced. What is kept of them is copied.
+    ///   - version: the link's.
+    init(
+        _ header: FrameHeader, body: UnsafeRawBufferPointer, in version: WireVersion
+    ) throws(FrameError) {
+        var reader = ByteReader(body, of: header.type.name, in: version)
         self = try Self.decode(header, &reader)
         try reader.end()
     }

@@ -28,49 +28,73 @@ extension PeerFrame {
     static let noReply = UInt32.max
 
     /// What it takes on the link, its header included.
-    package var byteCount: Int { FrameHeader.byteCount + bodyByteCount }
+    package func byteCount(in version: WireVersion) -> Int {
+        FrameHeader.byteCount + bodyByteCount(in: version)
+    }
+
+    /// Whether there is such a frame in a version. Where there is none it cannot be sent.
+    package func isKnown(in version: WireVersion) -> Bool {
+        type.first <= version
+    }
 
     /// Costs at most one allocation, by which `bytes` grows to at least twice what it was.
-    package func append(to bytes: inout [UInt8]) {
-        let header = header
-        bytes.append(byteCount: FrameHeader.byteCount + header.bodyByteCount) { writer in
+    ///
+    /// - Parameter version: the link's, in which there must be such a frame.
+    package func append(to bytes: inout [UInt8], in version: WireVersion) {
+        let header = header(in: version)
+        precondition(isKnown(in: version), "an earlier version has no such frame")
+        let byteCount = FrameHeader.byteCount + header.bodyByteCount
+        bytes.append(byteCount: byteCount, in: version) { writer in
             header.encode(to: &writer)
             encodeBody(to: &writer)
         }
     }
 
-    private var header: FrameHeader {
-        let count = bodyByteCount
-        return switch self {
-        case .forward(_, let hops): FrameHeader(.forward, bodyByteCount: count, hops: hops)
-        case .outcome: FrameHeader(.outcome, bodyByteCount: count)
-        case .decline: FrameHeader(.decline, bodyByteCount: count)
-        case .replicate(let sequence, _, _, _):
-            FrameHeader(.replicate, bodyByteCount: count, sequence: sequence)
-        case .acknowledge(let sequence):
-            FrameHeader(.acknowledge, bodyByteCount: count, sequence: sequence)
-        case .refuse(let sequence, _):
-            FrameHeader(.refuse, bodyByteCount: count, sequence: sequence)
-        case .inform: FrameHeader(.inform, bodyByteCount: count)
-        case .barrier: FrameHeader(.barrier, bodyByteCount: count)
-        case .notes: FrameHeader(.notes, bodyByteCount: count)
-        case .fetch: FrameHeader(.fetch, bodyByteCount: count)
-        case .fetched: FrameHeader(.fetched, bodyByteCount: count)
-        case .flush: FrameHeader(.flush, bodyByteCount: count)
-        case .flushed: FrameHeader(.flushed, bodyByteCount: count)
-        case .compare(let round): FrameHeader(.compare, bodyByteCount: count, round: round)
-        case .digests(let round, _): FrameHeader(.digests, bodyByteCount: count, round: round)
-        case .list(let round, _, _): FrameHeader(.list, bodyByteCount: count, round: round)
-        case .want(let round, _, _): FrameHeader(.want, bodyByteCount: count, round: round)
-        case .exchanged(let round): FrameHeader(.exchanged, bodyByteCount: count, round: round)
-        case .sharing: FrameHeader(.sharing, bodyByteCount: count)
-        case .moved: FrameHeader(.moved, bodyByteCount: count)
-        case .definition: FrameHeader(.definition, bodyByteCount: count)
-        case .ask: FrameHeader(.ask, bodyByteCount: count)
+    private var type: FrameType {
+        switch self {
+        case .forward: .forward
+        case .outcome: .outcome
+        case .decline: .decline
+        case .replicate: .replicate
+        case .acknowledge: .acknowledge
+        case .refuse: .refuse
+        case .inform: .inform
+        case .barrier: .barrier
+        case .notes: .notes
+        case .fetch: .fetch
+        case .fetched: .fetched
+        case .flush: .flush
+        case .flushed: .flushed
+        case .compare: .compare
+        case .digests: .digests
+        case .list: .list
+        case .want: .want
+        case .exchanged: .exchanged
+        case .sharing: .sharing
+        case .moved: .moved
+        case .definition: .definition
+        case .ask: .ask
         }
     }
 
-    private var bodyByteCount: Int {
+    private func header(in version: WireVersion) -> FrameHeader {
+        var header = FrameHeader(type, bodyByteCount: bodyByteCount(in: version))
+        switch self {
+        case .forward(_, let hops): header.hops = hops
+        case .replicate(let sequence, _, _, _), .acknowledge(let sequence),
+            .refuse(let sequence, _):
+            header.sequence = sequence
+        case .compare(let round), .digests(let round, _), .list(let round, _, _),
+            .want(let round, _, _), .exchanged(let round):
+            header.round = round
+        case .outcome, .decline, .inform, .barrier, .notes, .fetch, .fetched, .flush, .flushed,
+            .sharing, .moved, .definition, .ask:
+            break
+        }
+        return header
+    }
+
+    private func bodyByteCount(in _: WireVersion) -> Int {
         switch self {
         case .forward(let request, _):
             Self.forwardByteCount + request.key.count + request.command.count

@@ -27,11 +27,16 @@ struct FrameHeader {
     /// - Parameters:
     ///   - bytes: exactly a header's.
     ///   - bodyByteCountMax: more must not be announced.
-    init(decoding bytes: UnsafeRawBufferPointer, bodyByteCountMax: Int) throws(FrameError) {
-        var reader = ByteReader(bytes, of: "header")
+    ///   - version: the link's.
+    init(
+        decoding bytes: UnsafeRawBufferPointer, bodyByteCountMax: Int, in version: WireVersion
+    ) throws(FrameError) {
+        var reader = ByteReader(bytes, of: "header", in: version)
         let announced = Int(try reader.take(UInt32.self))
         let typeNumber = try reader.take(UInt8.self)
-        guard let type = FrameType(rawValue: typeNumber) else { throw .unknownType(typeNumber) }
+        guard let type = FrameType(rawValue: typeNumber), type.first <= version else {
+            throw .unknownType(typeNumber)
+        }
         guard announced <= bodyByteCountMax else {
             throw .tooLong(announced: announced, byteCountMax: bodyByteCountMax)
         }

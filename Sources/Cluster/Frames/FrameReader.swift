@@ -7,13 +7,19 @@ package struct FrameReader {
     private static let keptByteCountMax = 256 << 10
 
     private let bodyByteCountMax: Int
+    private let version: WireVersion
     private var buffer: [UInt8] = []
     /// What is before it was taken.
     private var start = 0
     private var error: FrameError?
 
-    /// - Parameter frameByteCountMax: how much a header may announce: the largest item and 64 KiB.
-    package init(frameByteCountMax: Int) { bodyByteCountMax = frameByteCountMax }
+    /// - Parameters:
+    ///   - frameByteCountMax: how much a header may announce: the largest item and 64 KiB.
+    ///   - version: the link's.
+    package init(frameByteCountMax: Int, version: WireVersion) {
+        bodyByteCountMax = frameByteCountMax
+        self.version = version
+    }
 
     /// What has come, and was not taken yet.
     package var waitingByteCount: Int { buffer.count - start }
@@ -82,11 +88,13 @@ package struct FrameReader {
             guard waiting.count >= FrameHeader.byteCount else { return nil }
             let header = try FrameHeader(
                 decoding: UnsafeRawBufferPointer(rebasing: waiting.prefix(FrameHeader.byteCount)),
-                bodyByteCountMax: bodyByteCountMax)
+                bodyByteCountMax: bodyByteCountMax, in: version)
             let rest = waiting.dropFirst(FrameHeader.byteCount)
             guard rest.count >= header.bodyByteCount else { return nil }
             let body = UnsafeRawBufferPointer(rebasing: rest.prefix(header.bodyByteCount))
-            return (try PeerMessage(header, body: body), FrameHeader.byteCount + body.count)
+            return (
+                try PeerMessage(header, body: body, in: version), FrameHeader.byteCount + body.count
+            )
         }
     }
 }

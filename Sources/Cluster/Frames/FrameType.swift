@@ -53,6 +53,14 @@ enum FrameType: UInt8 {
         }
     }
 
+    /// The first version that has it. Before, it is an unknown one.
+    var first: WireVersion {
+        switch self {
+        case .sharing, .moved, .definition, .ask: .three
+        default: .two
+        }
+    }
+
     var hasHops: Bool { self == .forward }
 
     var hasSequence: Bool {

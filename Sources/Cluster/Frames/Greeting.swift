@@ -10,6 +10,9 @@
 ///     dialler     proof, and whatever else it has to say ->
 ///
 /// So it is settled after 107 bytes at most whether the other one is a peer. See `GreetingProof` for how.
+///
+/// The dialler offers its newest version, the acceptor's greeting has the one that the link will have: see
+/// `WireVersions`. A greeting itself is the same in every version, or a later one could not be told what is spoken here.
 package struct Greeting: Equatable, Sendable {
     package enum Purpose: UInt8, Sendable, CaseIterable {
         case frames = 1
@@ -24,14 +27,14 @@ package struct Greeting: Equatable, Sendable {
         case front = 2
     }
 
-    /// Since 2 statements tell up to when two members agree, since 3 by which generation they act.
-    package static let version: UInt16 = 3
     package static let nonceByteCount = 32
     package static let byteCount = 42 + nonceByteCount
     /// What an acceptor answers before its own greeting; else it is the number of a `GreetingRefusal`.
     package static let welcome: UInt8 = 0
     private static let magic: [UInt8] = Array("SJP1".utf8)
 
+    /// What a dialler offers, or an acceptor has chosen.
+    package var version: WireVersion
     package var purpose: Purpose
     package var role: Role
     /// The sender's number: of a member less than 64.
@@ -49,11 +52,13 @@ package struct Greeting: Equatable, Sendable {
     package let nonce: [UInt8]
 
     package init(
-        purpose: Purpose, role: Role, from: UInt8, to: UInt8, cluster: UInt64, definition: UInt64,
+        version: WireVersion = .newest, purpose: Purpose, role: Role, from: UInt8, to: UInt8,
+        cluster: UInt64, definition: UInt64,
         process: UInt64, itemByteCountMax: UInt64, nonce: [UInt8]
     ) {
         precondition(nonce.count == Self.nonceByteCount, "a nonce has 32 bytes")
         precondition(Self.isNumber(from, of: role), "a member's number is less than 64")
+        self.version = version
         self.purpose = purpose
         self.role = role
         self.from = from
@@ -70,9 +75,9 @@ package struct Greeting: Equatable, Sendable {
     }
 
     package func append(to bytes: inout [UInt8]) {
-        bytes.append(byteCount: Self.byteCount) { writer in
+        bytes.append(byteCount: Self.byteCount, in: version) { writer in
             writer.put(Self.magic)
-            writer.put(Self.version)
+            writer.put(version.rawValue)
             writer.put(purpose.rawValue)
             writer.put(role.rawValue)
             writer.put(from)
@@ -86,31 +91,33 @@ package struct Greeting: Equatable, Sendable {
     }
 
     /// What `bytes` begin with; nil if not all of it has come. Whatever does not begin as a greeting is told at
-    /// once, and so is another version, whose greetings may have another length.
+    /// once, and so is a version that is not spoken here.
     package static func decode(
-        front bytes: some Collection<UInt8>
+        front bytes: some Collection<UInt8>,
+        checkVersion: (WireVersion) throws(GreetingFailure) -> Void
     ) throws(GreetingFailure) -> Greeting? {
         let front = [UInt8](bytes.prefix(byteCount))
         guard zip(front, magic).allSatisfy(==) else {
             throw .garbled(
                 "SJP1 was expected as a greeting's first bytes, \(front.prefix(4)) came")
         }
-        if front.count >= 6 {
-            try GreetingFailure.require(
-                version, UInt16(front[4]) | UInt16(front[5]) << 8, or: .otherVersion)
-        }
+        guard front.count >= 6 else { return nil }
+        let version = WireVersion(rawValue: UInt16(front[4]) | UInt16(front[5]) << 8)
+        try checkVersion(version)
         guard front.count == byteCount else { return nil }
         do {
             return try front.withUnsafeBufferPointer { (front) throws(FrameError) in
-                var reader = ByteReader(UnsafeRawBufferPointer(front), of: "greeting")
+                var reader = ByteReader(
+                    UnsafeRawBufferPointer(front), of: "greeting", in: version)
                 return try Greeting(decoding: &reader)
             }
         } catch { throw .garbled(error.description) }
     }
 
     private init(decoding reader: inout ByteReader) throws(FrameError) {
-        // Magic and version are known.
+        // The magic, and the version, which was checked.
         _ = try reader.take(byteCount: 6)
+        version = reader.version
         purpose = try reader.takeCase("purpose")
         role = try reader.takeCase("role")
         from = try reader.take()
@@ -126,8 +133,16 @@ package struct Greeting: Equatable, Sendable {
     }
 
     /// What the two sides of a link must have in common, whoever has dialled.
-    func requireCommonGround(with peer: Greeting) throws(GreetingFailure) {
+    ///
+    /// - Parameter version: the link's. Who speaks 2 knows one definition, and no other one ever.
+    func requireCommonGround(
+        with peer: Greeting, in version: WireVersion
+    ) throws(GreetingFailure) {
         try GreetingFailure.require(hash(cluster), hash(peer.cluster), or: .otherCluster)
+        if version == .two {
+            try GreetingFailure.require(
+                hash(definition), hash(peer.definition), or: .otherDefinition)
+        }
         try GreetingFailure.require(itemByteCountMax, peer.itemByteCountMax, or: .otherItemLimit)
     }
 

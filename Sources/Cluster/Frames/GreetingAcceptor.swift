@@ -1,6 +1,7 @@
 /// The side of a link that was dialled, until it knows by whom.
 package struct GreetingAcceptor {
     private var own: Greeting
+    private let versions: WireVersions
     private let seal: GreetingProof.Seal
     private let isBusy: Bool
     private var dialler: Greeting?
@@ -9,11 +10,16 @@ package struct GreetingAcceptor {
     private var isOver = false
 
     /// - Parameters:
-    ///   - own: a member's. Its purpose and whom it is for become what the dialler says.
+    ///   - own: a member's. Its purpose and whom it is for become what the dialler says, and its version the link's.
+    ///   - versions: those that are spoken here.
     ///   - isBusy: whether nobody is welcome just now. It is said only to who would be welcome else.
-    package init(own: Greeting, isBusy: Bool = false, seal: @escaping GreetingProof.Seal) {
+    package init(
+        own: Greeting, versions: WireVersions, isBusy: Bool = false,
+        seal: @escaping GreetingProof.Seal
+    ) {
         precondition(own.role == .member, "nobody dials a front")
         self.own = own
+        self.versions = versions
         self.isBusy = isBusy
         self.seal = seal
     }
@@ -27,7 +33,7 @@ package struct GreetingAcceptor {
             try greet(&step)
             try settle(&step)
         } catch {
-            if case .refuses(let refusal, _, _) = error { step.answer.append(refusal.rawValue) }
+            step.answer += error.answer
             step.progress = .failed(error)
         }
         if step.progress != .waits {
@@ -38,10 +44,20 @@ package struct GreetingAcceptor {
     }
 
     private mutating func greet(_ step: inout GreetingStep) throws(GreetingFailure) {
-        guard dialler == nil, let peer = try Greeting.decode(front: input) else { return }
+        guard dialler == nil else { return }
+        var version = versions.newest
+        let decoded = try Greeting.decode(front: input) {
+            (offered) throws(GreetingFailure) in
+            guard let common = versions.common(with: offered) else {
+                throw .refusesVersion(offered, spoken: versions)
+            }
+            version = common
+        }
+        guard let peer = decoded else { return }
         input.removeFirst(Greeting.byteCount)
-        try check(peer)
+        try check(peer, in: version)
         dialler = peer
+        own.version = version
         own.purpose = peer.purpose
         own.to = peer.from
         step.answer.append(Greeting.welcome)
@@ -54,11 +70,12 @@ package struct GreetingAcceptor {
         try GreetingProof.require(
             GreetingProof.make(by: .dialler, dialler: dialler, acceptor: own, seal),
             input.prefix(GreetingProof.byteCount))
-        step.progress = .done(dialler, leftover: Array(input.dropFirst(GreetingProof.byteCount)))
+        step.progress = .done(
+            dialler, own.version, leftover: Array(input.dropFirst(GreetingProof.byteCount)))
     }
 
-    private func check(_ peer: Greeting) throws(GreetingFailure) {
-        try own.requireCommonGround(with: peer)
+    private func check(_ peer: Greeting, in version: WireVersion) throws(GreetingFailure) {
+        try own.requireCommonGround(with: peer, in: version)
         guard peer.to == own.from, peer.role == .front || peer.from > own.from else {
             throw .refuses(
                 .notForMe, expected: "one from a front or above \(own.from), to \(own.from)",

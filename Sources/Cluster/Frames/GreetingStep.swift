@@ -3,8 +3,8 @@ package struct GreetingStep: Equatable, Sendable {
     package enum Progress: Equatable, Sendable {
         /// For more bytes.
         case waits
-        /// The other side is who it says it is. What is left over is the link's.
-        case done(Greeting, leftover: [UInt8])
+        /// The other side is who it says it is, and the link has this version. What is left over is the link's.
+        case done(Greeting, WireVersion, leftover: [UInt8])
         /// To be hung up, once everything was sent.
         case failed(GreetingFailure)
     }

@@ -4,17 +4,18 @@ package enum PeerMessage: Equatable, Sendable {
     case statement(Statement)
 
     /// What it takes on the link, its header included.
-    package var byteCount: Int {
+    package func byteCount(in version: WireVersion) -> Int {
         switch self {
-        case .frame(let frame): frame.byteCount
-        case .statement(let statement): statement.byteCount
+        case .frame(let frame): frame.byteCount(in: version)
+        case .statement(let statement): statement.byteCount(in: version)
         }
     }
 
-    package func append(to bytes: inout [UInt8]) {
+    /// - Parameter version: the link's.
+    package func append(to bytes: inout [UInt8], in version: WireVersion) {
         switch self {
-        case .frame(let frame): frame.append(to: &bytes)
-        case .statement(let statement): statement.append(to: &bytes)
+        case .frame(let frame): frame.append(to: &bytes, in: version)
+        case .statement(let statement): statement.append(to: &bytes, in: version)
         }
     }
 }
@@ -25,14 +26,20 @@ package enum PeerMessage: Equatable, Sendable {
 ///     standing · is ready · phase · 0 · clock's lead (4) · flushed (12) · agreed (8)
 ///     generation (8) · next (8)
 extension Statement {
-    private static let bodyByteCount = 92
+    private static func bodyByteCount(in version: WireVersion) -> Int {
+        version == .two ? 76 : 92
+    }
 
     /// What it takes on the link, its header included.
-    package var byteCount: Int { FrameHeader.byteCount + Self.bodyByteCount }
+    package func byteCount(in version: WireVersion) -> Int {
+        FrameHeader.byteCount + Self.bodyByteCount(in: version)
+    }
 
-    package func append(to bytes: inout [UInt8]) {
-        bytes.append(byteCount: byteCount) { writer in
-            FrameHeader(.statement, bodyByteCount: Self.bodyByteCount).encode(to: &writer)
+    /// - Parameter version: the link's.
+    package func append(to bytes: inout [UInt8], in version: WireVersion) {
+        let count = Self.bodyByteCount(in: version)
+        bytes.append(byteCount: FrameHeader.byteCount + count, in: version) { writer in
+            FrameHeader(.statement, bodyByteCount: count).encode(to: &writer)
             writer.put(process)
             writer.put(time)
             writer.put(echo)
@@ -41,11 +48,12 @@ extension Statement {
             writer.put(clock)
             writer.put(standing.rawValue)
             writer.put(isReady ? 1 as UInt8 : 0)
-            writer.put(phase.rawValue)
+            writer.put(version == .two ? 0 : phase.rawValue)
             writer.put(0 as UInt8)
             writer.put(clockLeadMilliseconds)
             flushed.encode(to: &writer)
             writer.put(agreed)
+            guard version > .two else { return }
             writer.put(generation)
             writer.put(next)
         }
@@ -60,7 +68,8 @@ extension Statement {
         let clock = try reader.takeMoment("clock")
         let standing: Standing = try reader.takeCase("standing")
         let isReady = try reader.takeBool("readiness")
-        let phase: ChangePhase = try reader.takeCase("phase")
+        let phase: ChangePhase =
+            reader.version > .two ? try reader.takeCase("phase") : try Self.noPhase(&reader)
         try reader.takeZero(UInt8.self)
         let lead = try reader.take(UInt32.self)
         let flushed = try Stamp(decoding: &reader)
@@ -69,11 +78,17 @@ extension Statement {
             process: process, time: time, echo: echo, standing: standing, isReady: isReady,
             waitsSince: waitsSince, hears: hears, clock: clock, clockLeadMilliseconds: lead,
             flushed: flushed, agreed: agreed)
+        // Who speaks 2 knows of no changes.
+        guard reader.version > .two else { return }
         self.phase = phase
         generation = try reader.take()
         next = try reader.take()
         guard next >= generation else {
             throw reader.bad("next generation", next, expected: "at least \(generation)")
         }
+    }
+    private static func noPhase(_ reader: inout ByteReader) throws(FrameError) -> ChangePhase {
+        try reader.takeZero(UInt8.self)
+        return .settled
     }
 }

@@ -2,13 +2,13 @@ import ArgumentParser
 import ClusterFile
 import HashRing
 
-/// Changes of a cluster whose nodes keep copies, while it runs.
+/// What is done to the nodes of a cluster while it runs.
 struct ClusterCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "cluster",
-        abstract: "Adds, removes or replaces nodes of a cluster that keeps copies, while it runs.",
+        abstract: "Adds, removes, replaces or restarts nodes of a cluster while it runs.",
         discussion: """
-            Each of these writes the next generation of the definition to FILE, which one of the nodes goes by on this \
+            add, remove, drain and replace write the next generation of the definition to FILE, which one of the nodes goes by on this \
             machine: it tells the others, all move what has other owners then, and nobody is logged out. The command \
             looks on until that is over. Interrupted, the change goes on by itself; the same command again, or \
             follow, looks on from there. One change at a time.
@@ -18,12 +18,14 @@ struct ClusterCommand: AsyncParsableCommand {
               sojourn cluster drain b --cluster /etc/sojourn/cluster.yaml
               sojourn cluster replace b e --host 10.0.0.5 --cluster /etc/sojourn/cluster.yaml
               sojourn cluster follow --cluster /etc/sojourn/cluster.yaml
+              sojourn cluster restart --cluster /etc/sojourn/cluster.yaml
 
-            Status: 0 when all nodes go by the new definition, 1 when they do not, or not in time, 64 when the \
-            command line is wrong.
+            Status: 0 when all nodes go by the new definition, or are restarted; 1 when they do not, or not in time; 64 \
+            when the command line is wrong.
             """,
         subcommands: [
             AddNode.self, RemoveNode.self, DrainNode.self, ReplaceNode.self, FollowChange.self,
+            RestartCommand.self,
         ])
 }
 
