@@ -481,7 +481,8 @@ final class PeerThread: LinkServer, @unchecked Sendable {
         _ peer: Int, isAsked: Bool, _ version: WireVersion, _ transport: consuming Transport,
         _ leftover: [UInt8]
     ) {
-        guard inquiries.count < Self.inquiryCountMax else { return }
+        // Who speaks 2 has nothing to tell.
+        guard version > .two, inquiries.count < Self.inquiryCountMax else { return }
         let link = PeerLink(
             peer: peer, process: 0, isFronts: true, version: version, server: self,
             transport: transport,
