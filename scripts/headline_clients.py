@@ -44,7 +44,7 @@ class PHP:
             raise NoPage(str(error), cookie) from None
         cookie = answer["cookie"] or cookie
         if answer["status"] != 200:
-            raise NoPage(f"{answer['status']}: {answer['complaints']}", cookie)
+            raise NoPage(f"{answer['status']}: {(answer['complaints'] or ['no complaint'])[-1]}", cookie)
         if action == "login" or answer["user"] is None:
             return cookie, None, None
         return cookie, answer["user"], int(answer["count"])

@@ -80,7 +80,8 @@ class Servers:
 
     def clock_ahead(self, name):
         """By how many seconds it says that it is ahead."""
-        return round(int(self.members[name].stats()["time"]) - time.time())
+        # It tells whole seconds.
+        return round(int(self.members[name].stats()["time"]) + 0.5 - time.time())
 
     def flush(self):
         """What a neighbour is answered who tells everybody to forget all."""
@@ -109,6 +110,7 @@ class Sojourn(Servers):
     """Three nodes that keep copies, and a front for each application and for bots."""
 
     title = "three nodes that keep copies"
+    follows_clock = True
     # A neighbour could send flush_all: so says cluster/copies.md.
     OPTIONS = ["-F"]
 
@@ -199,6 +201,8 @@ class Memcached(Servers):
     """Three memcacheds, which know nothing of each other: clients have the list."""
 
     title = "three memcacheds"
+    # It reads the clock on the wall at its start alone.
+    follows_clock = False
     # protocol.txt and memcached(1): -F disables flush_all.
     OPTIONS = ["-F"]
 
