@@ -11,6 +11,10 @@ DAY_SECONDS = 86_400
 WELL_SECONDS = 120
 
 
+# In front of a program: it ends with the thread that has started it, however that ends.
+MORTAL = ["setpriv", "--pdeathsig", "KILL"]
+
+
 class Folder:
     """A folder in memory, which goes when this process does, however that ends."""
 
@@ -46,8 +50,8 @@ class Clocks:
                 place[:] = struct.pack("q", seconds)
 
     def program(self, name, binary):
-        """To be started with that clock, and to end with this process."""
-        return ["setpriv", "--pdeathsig", "KILL", "env", f"LD_PRELOAD={self.library}",
+        """To be started with that clock."""
+        return [*MORTAL, "env", f"LD_PRELOAD={self.library}",
                 f"SOJOURN_CLOCK={self.file(name)}", binary]
 
 
@@ -127,7 +131,7 @@ class Sojourn(Servers):
             self.start_member(name)
         self.wait_until_well("the start")
         for client in clients:
-            self.fronts[client] = self.cluster.start_front(["setpriv", "--pdeathsig", "KILL", self.binary])
+            self.fronts[client] = self.cluster.start_front([*MORTAL, self.binary])
 
     def start_member(self, name, binary=None, definition=None):
         self.cluster.start(name, self.clocks.program(name, binary or self.binary), definition)
