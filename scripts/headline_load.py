@@ -11,6 +11,9 @@ from headline_clients import KINDS, THREADS, Browsers
 from people import People
 
 STALL_SECONDS = 0.5
+# Requests a second of this kind when everybody logs in, and at the end: with more they would wait for a processor, which says
+# nothing of the servers.
+EVERYBODY_RATE = 220
 WRONG = ("out", "back", "stale")
 
 
@@ -50,6 +53,7 @@ class Visitors(People):
     def __init__(self, count, rate, door, seed, tally):
         super().__init__(count, rate, door, random.Random(seed))
         self.noted = tally.note
+        self.pace = EVERYBODY_RATE / THREADS
 
     def wrong(self, kind):
         """Who is gone before his second visit is out, too: he had logged in."""

@@ -6,7 +6,7 @@ How they ask is a door's affair. It has three calls, which raise OSError when no
   logout(person)                   ends the session
 and `place(person)`, a word on where it asked last.
 """
-import collections, time
+import collections, itertools, time
 
 # What was sent to a member that was stopped is carried out when it goes on, though nobody waits for it any more: so much
 # longer than the longest stop.
@@ -16,6 +16,15 @@ PROOF_SECONDS = 2.5
 # Within which everybody has to be let in, before anything happens.
 LOGIN_SECONDS = 20
 UNSEEN = object()
+
+
+def paced(things, rate):
+    """Each in turn, so many a second if there is a rate."""
+    begin = time.monotonic()
+    for number, thing in enumerate(things):
+        if rate and (early := begin + number / rate - time.monotonic()) > 0:
+            time.sleep(early)
+        yield thing
 
 
 class Knowledge:
@@ -62,6 +71,8 @@ class People:
         # What was wrong: when, who, what may have been there, what was found, where it was asked.
         self.seen = {"early": [], "out": [], "back": [], "stale": []}
         self.is_ending = lambda: False
+        # How many requests a second when everybody asks in turn; as many as possible, if nothing is said.
+        self.pace = None
 
     def noted(self, begin, end, has_failed):
         """One request has ended; for those who count them."""
@@ -79,10 +90,10 @@ class People:
 
     def login(self):
         """Everybody logs in, and comes once more."""
-        for person in range(self.count):
+        for person in self.everybody():
             self.insist(self.write, person, 0)
         time.sleep(PROOF_SECONDS)
-        for person in range(self.count):
+        for person in self.everybody():
             self.insist(self.read, person)
         self.new.clear()
 
@@ -153,16 +164,15 @@ class People:
             self.timed(self.logout, person)
 
     def work(self):
-        begin = time.monotonic()
-        number = 0
-        while not self.is_ending():
-            early = begin + number / self.rate - time.monotonic()
-            if early > 0:
-                time.sleep(early)
-            number += 1
+        for number in paced(itertools.count(1), self.rate):
+            if self.is_ending():
+                return
             self.visit(number)
+
+    def everybody(self):
+        return paced(range(self.count), self.pace)
 
     def end(self):
         """Everybody looks once more: also who was not asked since the last fault."""
-        for person in range(self.count):
+        for person in self.everybody():
             self.timed(self.read, person)
