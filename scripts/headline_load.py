@@ -1,9 +1,9 @@
 """People of one kind of client, for scripts/headline.
 
-Called with JSON: kind (of headline_clients.py), servers ("host:port"), how many people, their requests a second, a seed, a
-program. Each line that it writes is JSON: once a second what there was (requests, stalls, errors, longest; out, back, stale),
-`{"ready": true}` when all have logged in and come once more; then it waits for the line "go". "move HOST:PORT,..." gives its
-application other servers. At the end of its input people look once more, each of them; `{"end": ...}` has what was wrong.
+Called with JSON: kind (of headline_clients.py), servers ("host:port"), how many people, their requests a second, a seed,
+a program. Each line that it writes is JSON: once a second what there was (requests, stalls, errors, longest; out, back,
+stale), with "ready" when all have logged in and come once more; then it waits for the line "go". "move HOST:PORT,..." gives
+its application other servers. At the end of its input people look once more, each of them; "end" has what was wrong.
 """
 import json, os, random, sys, threading, time, traceback
 
@@ -11,8 +11,8 @@ from headline_clients import KINDS, THREADS, Browsers
 from people import People
 
 STALL_SECONDS = 0.5
-# Requests a second of this kind when everybody logs in, and at the end: with more they would wait for a processor, which says
-# nothing of the servers.
+# Requests a second of this kind when everybody logs in, and at the end: with more they would wait for a processor, which
+# says nothing of the servers.
 EVERYBODY_RATE = 220
 WRONG = ("out", "back", "stale")
 

@@ -1,5 +1,5 @@
 """The servers of scripts/headline: nodes that keep copies behind fronts, or memcacheds. Both are hurt by the same calls."""
-import mmap, os, shutil, signal, socket, struct, subprocess, sys, tempfile, time
+import mmap, os, re, signal, socket, struct, subprocess, tempfile, time
 
 from cluster_members import NAMES, PORT, Cluster
 from support import ROOT, Node, wait_until
@@ -189,7 +189,7 @@ class Sojourn(Servers):
             "--memory-file", self.cluster.memory_file(name))
         # It writes the definition down first: then the new node can be started by it.
         wait_until("sojourn cluster add does not write the definition", lambda: process.poll() is not None
-                   or f"name: {name}" in open(definition).read(), seconds=WELL_SECONDS)
+                   or re.search(rf"name: *\W?{name}\b", open(definition).read()), seconds=WELL_SECONDS)
         if process.poll() in (None, 0):
             self.start_member(name, definition=definition)
         return self.followed(process, f"add {name}")
