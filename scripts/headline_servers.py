@@ -1,5 +1,5 @@
 """The servers of scripts/headline: nodes that keep copies behind fronts, or memcacheds. Both are hurt by the same calls."""
-import mmap, os, re, signal, socket, struct, subprocess, tempfile, time
+import mmap, os, re, signal, socket, struct, subprocess, tempfile, threading, time
 
 from cluster_members import NAMES, PORT, Cluster
 from support import ROOT, Node, wait_until
@@ -100,6 +100,10 @@ class Servers:
     def all_places(self):
         return {f"node {name}": (self.network.hosts[name], PORT) for name in self.members}
 
+    def evictions(self):
+        """What was pushed out of each since its last start."""
+        return {name: int(member.stats()["evictions"]) for name, member in self.members.items()}
+
     def is_alive(self):
         for name, member in self.members.items():
             if member.process.poll() is not None:
@@ -176,13 +180,19 @@ class Sojourn(Servers):
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
     def followed(self, process, what):
-        output, _ = process.communicate(timeout=WELL_SECONDS)
-        if process.returncode:
-            raise SystemExit(f"headline: sojourn cluster {what}: status {process.returncode}:\n{output}")
-        return output.strip().splitlines()
+        """What it says, as it says it. It may take as long as a node takes to have everything."""
+        watch = threading.Timer(WELL_SECONDS, process.kill)
+        watch.start()
+        last = "nothing"
+        for line in process.stdout:
+            last = line.rstrip()
+            yield last
+        watch.cancel()
+        if process.wait():
+            raise SystemExit(f"headline: sojourn cluster {what}: status {process.returncode} after {last!r}")
 
     def add(self, name):
-        """What the operator's tool said."""
+        """What the operator's tool says."""
         definition = self.cluster.definition("front")
         process = self.change(
             "add", name, "--host", self.network.hosts[name], "--port", str(PORT), "--memory", f"{self.megabytes}m",
@@ -192,13 +202,12 @@ class Sojourn(Servers):
                    or re.search(rf"name: *\W?{name}\b", open(definition).read()), seconds=WELL_SECONDS)
         if process.poll() in (None, 0):
             self.start_member(name, definition=definition)
-        return self.followed(process, f"add {name}")
+        yield from self.followed(process, f"add {name}")
 
     def remove(self, name):
-        said = self.followed(self.change("remove", name), f"remove {name}")
+        yield from self.followed(self.change("remove", name), f"remove {name}")
         self.stop(name)
         del self.members[name]
-        return said
 
 
 class Memcached(Servers):
@@ -243,14 +252,13 @@ class Memcached(Servers):
 
     def add(self, name):
         self.start_member(name)
-        return [self.move()]
+        yield self.move()
 
     def remove(self, name):
         member = self.members.pop(name)
-        said = self.move()
+        yield self.move()
         member.process.terminate()
         member.process.wait()
-        return [said]
 
 
 class Loopback:
