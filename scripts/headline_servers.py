@@ -176,7 +176,7 @@ class Sojourn(Servers):
         return all(word in result.stdout for word in ("sojourn cluster", "add", "remove"))
 
     def change(self, *arguments):
-        command = [self.operator, "cluster", *arguments, "--cluster", self.cluster.definition("front")]
+        command = [*MORTAL, self.operator, "cluster", *arguments, "--cluster", self.cluster.definition("front")]
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
     def followed(self, process, what):
