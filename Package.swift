@@ -165,6 +165,13 @@ let package = Package(
                 .product(name: "NIOPosix", package: "swift-nio"),
             ],
             swiftSettings: strict),
+        // An application server for scripts/headline.
+        .executableTarget(
+            name: "SessionPages",
+            dependencies: [
+                "HashRing", "SessionClient", .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: strict),
         .executableTarget(
             name: "RingBenchmark", dependencies: ["HashRing"], swiftSettings: strict),
         .testTarget(
@@ -251,7 +258,7 @@ let package = Package(
             name: "EndToEndTests",
             dependencies: [
                 "Cluster", "ClusterFile", "EventLoop", "HashRing", "RingBenchmark", "SessionClient",
-                "TestSupport", "sojourn", "sojournd",
+                "SessionPages", "TestSupport", "sojourn", "sojournd",
                 .product(name: "NIOCore", package: "swift-nio"),
             ],
             exclude: [

@@ -1,4 +1,4 @@
-"""The members and fronts of scripts/cluster-kill, and what lies between them.
+"""The members and fronts of scripts/cluster-kill and scripts/headline, and what lies between them.
 
 Members are at three addresses and one port. Their links can be cut, by one of two networks:
   namespaces  each member has a network namespace of its own on a bridge; needs root. Two members are kept apart by
@@ -25,16 +25,15 @@ class Relays:
     cuts = ("pair",)
     # Nobody but root can give the name to all programs that are started here.
     list_name = None
-    prefix = {name: [] for name in NAMES}
 
-    def __init__(self):
+    def __init__(self, names=NAMES):
         source = random.SystemRandom()
         net = f"127.{source.randrange(1, 255)}.{source.randrange(1, 255)}"
-        self.hosts = dict(zip(NAMES, (f"{net}.{number}" for number in (11, 12, 13))))
-        self.client_host = f"{net}.10"
+        self.hosts = {name: f"{net}.{number}" for number, name in enumerate(names, 11)}
+        self.prefix = {name: [] for name in names}
         # What `one` dials to reach `other`.
-        self.dialled = {(one, other): PEER_PORT + 10 * NAMES.index(one) + NAMES.index(other) + 1
-                        for one in NAMES for other in NAMES if one != other}
+        self.dialled = {(one, other): PEER_PORT + 10 * names.index(one) + names.index(other) + 1
+                        for one in names for other in names if one != other}
         self.process = None
 
     def start(self):
@@ -47,7 +46,7 @@ class Relays:
 
     def answered(self):
         if self.process.stdout.readline() != "ready\n":
-            raise SystemExit("cluster-kill: the relays do not start")
+            raise SystemExit("the relays do not start")
 
     def peers_address(self, reader, name):
         if name == reader:
@@ -82,8 +81,8 @@ class Namespaces:
     list_name = NAME
     client_host = "10.77.0.254"
 
-    def __init__(self):
-        self.hosts = dict(zip(NAMES, ("10.77.0.11", "10.77.0.12", "10.77.0.13")))
+    def __init__(self, names=NAMES):
+        self.hosts = {name: f"10.77.0.{number}" for number, name in enumerate(names, 11)}
         self.holders = []
         self.prefix = {}
         self.secret = ""
@@ -170,43 +169,49 @@ class Cluster:
     # Between kill(2) and the end of all the node's threads.
     dying_seconds = 0.02
 
-    def __init__(self, network, binary, folder, megabytes, is_supervised):
+    def __init__(self, network, binary, folder, megabytes, is_supervised=False, options=()):
+        """`options` are for members and fronts, besides those that they have."""
         self.network, self.binary, self.folder, self.is_supervised = network, binary, folder, is_supervised
         network.start()
-        self.user = ["-u", "root"] if os.geteuid() == 0 else []
-        for reader in [*NAMES, "front"]:
+        self.options = [*options, *(["-u", "root"] if os.geteuid() == 0 else [])]
+        for reader in [*network.hosts, "front"]:
             with open(self.definition(reader), "w") as file:
                 secret = f"secret_file: {network.secret}" if network.secret else ""
                 file.write(f"name: killed\ncopies: 2\npeers: {{{secret}}}\nnodes:\n")
-                for name, host in network.hosts.items():
-                    file.write(f"- {{name: {name}, host: {host}, port: {PORT}, memory: {megabytes}, memory_file: "
-                               f"{folder}/memory-{name}{network.peers_address(reader, name)}}}\n")
+                for name in NAMES:
+                    file.write(f"- {{name: {name}, host: {network.hosts[name]}, port: {PORT}, memory: {megabytes}, "
+                               f"memory_file: {self.memory_file(name)}{network.peers_address(reader, name)}}}\n")
         self.members = {}
         self.log = open(f"{folder}/log", "a")
 
     def definition(self, reader):
         return f"{self.folder}/cluster-{reader}.yaml"
 
-    def start(self, name):
+    def memory_file(self, name):
+        return f"{self.folder}/memory-{name}"
+
+    def start(self, name, program=(), definition=None):
+        """`program`: another one, with what is to be in front of it."""
         member = Node.__new__(Node)
         member.connect = lambda: socket.create_connection((self.network.hosts[name], PORT), timeout=60)
         member.start_command(lambda _: [
-            *self.network.prefix[name], self.binary, "--cluster", self.definition(name), "--name", name, "-t", "2",
-            "-v", *(["--supervise"] if self.is_supervised else []), *self.user], self.log)
+            *self.network.prefix[name], *(program or [self.binary]), "--cluster", definition or self.definition(name),
+            "--name", name, "-t", "2", "-v", *(["--supervise"] if self.is_supervised else []), *self.options], self.log)
         member.wait(60)
         self.members[name] = member
 
-    def start_front(self):
+    def start_front(self, program=()):
         front = Node.__new__(Node)
         front.start_command(lambda port: [
-            self.binary, "--cluster", self.definition("front"), "--front", "-l", "127.0.0.1", "-p", str(port), "-t",
-            "2", *self.user], self.log)
+            *(program or [self.binary]), "--cluster", self.definition("front"), "--front", "-l", "127.0.0.1", "-p",
+            str(port), "-t", "2", *self.options], self.log)
         front.wait(60)
         return front
 
     def is_well(self):
         try:
-            return all(member.stats().get("members_current") == "3" for member in self.members.values())
+            return all(member.stats().get("members_current") == str(len(self.members))
+                       for member in self.members.values())
         except (OSError, SystemExit):
             return False
 
@@ -261,7 +266,7 @@ class Cluster:
         if fault.kind == "lose":
             # Of a supervised node, when it has ended: until then it may make it anew.
             time.sleep(self.dying_seconds)
-            os.unlink(f"{self.folder}/memory-{fault.victim}")
+            os.unlink(self.memory_file(fault.victim))
         if not self.is_supervised:
             time.sleep(away)
             self.start(fault.victim)

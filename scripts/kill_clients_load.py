@@ -49,7 +49,7 @@ class Django:
     def __init__(self, servers, backend, options, engine, keeps_connections):
         import django
         from django.conf import settings
-        from django.http import HttpResponse
+        from django.http import HttpResponse, JsonResponse
         from django.urls import path
 
         def login(request):
@@ -60,6 +60,18 @@ class Django:
             if "user" in request.session and request.GET.get("writes"):
                 request.session["count"] = request.session.get("count", 0) + 1
             return HttpResponse(request.session.get("user", ""))
+
+        def shop(request, action):
+            """A page of scripts/headline's; answers with what it found."""
+            session, query = request.session, request.GET
+            found = {"user": session.get("user"), "count": session.get("count")}
+            if action == "login":
+                session.update({"user": query["user"], "count": query["count"]})
+            elif action == "write" and found["user"]:
+                session["count"] = query["count"]
+            elif action == "logout":
+                session.flush()
+            return JsonResponse(found)
 
         sys.path.insert(0, os.path.join(ROOT, "cluster", "clients"))
         settings.configure(
@@ -72,7 +84,7 @@ class Django:
         django.setup()
         # A page that failed is counted here.
         logging.disable()
-        globals()["urlpatterns"] = [path("login", login), path("me", me)]
+        globals()["urlpatterns"] = [path("login", login), path("me", me), path("shop/<action>", shop)]
         self.keeps_connections = keeps_connections
         self.backend = backend
         self.requests = 0
@@ -239,15 +251,26 @@ class ExpressStream:
         self.save(key, {"cookie": {"originalMaxAge": 86_400_000, "httpOnly": True, "path": "/"}, "user": name})
         return key, name
 
+    def load(self, key):
+        """The session, or nothing."""
+        reply = self.command(key, b"get %s\r\n" % key.encode(), (b"END\r\n", b"ERROR\r\n"))
+        if reply.startswith(b"VALUE "):
+            return json.loads(reply.split(b"\r\n", 2)[1])
+        if not reply.startswith((b"END\r\n", b"SERVER_ERROR")):
+            raise ConnectionError(reply)
+        return None
+
+    def destroy(self, key):
+        reply = self.command(key, b"delete %s\r\n" % key.encode(), b"\r\n")
+        if reply not in (b"DELETED\r\n", b"NOT_FOUND\r\n"):
+            raise ConnectionError(reply)
+
     def ask(self, person):
         key, name = person
         try:
-            reply = self.command(key, b"get %s\r\n" % key.encode(), (b"END\r\n", b"ERROR\r\n"))
-            if not reply.startswith(b"VALUE "):
-                if not reply.startswith((b"END\r\n", b"SERVER_ERROR")):
-                    return PASSING
+            session = self.load(key)
+            if session is None:
                 return LOGGED_OUT
-            session = json.loads(reply.split(b"\r\n", 2)[1])
             self.save(key, session)
         except OSError:
             return PASSING

@@ -2,23 +2,34 @@
 # Rack::Session::Dalli, and ask again and again, each request on a connection of its own.
 #
 # It is called as kill_clients_load.py is, and speaks with the script as that does: "ready", a line, and in the end each
-# request as [begin, end, outcome].
+# request as [begin, end, outcome]. As kind `pages` it is an application server of scripts/headline instead: lines ask for
+# pages and are answered as those of Sources/SessionPages are.
 require "json"
 require "dalli"
 require "rack"
 require "rack/mock"
 require "rack/session/dalli"
 
-_, SERVERS, PATIENCE, PAUSE = ARGV
+KIND, SERVERS, PATIENCE, PAUSE = ARGV
 THREADS = 2
 PEOPLE = 10 # of each thread
 FINE, PASSING, LOGGED_OUT = 0, 1, 2
 Dalli.logger.level = Logger::FATAL
 
+# Answers with what it found, and at the login with what it made.
 APPLICATION = lambda do |env|
   request = Rack::Request.new(env)
-  request.session["user"] = request.params["name"] if request.path == "/login"
-  [200, {}, [request.session["user"] || "nobody"]]
+  session = request.session
+  found = session["user"] && "#{session["user"]} #{session["count"]}"
+  case request.path
+  when "/login"
+    session["user"], session["count"] = request.params.values_at("name", "count")
+  when "/write"
+    session["count"] = request.params["count"] if found
+  when "/logout"
+    session.destroy
+  end
+  [200, {}, [found || "- -"]]
 end
 
 def get(path, cookie = nil)
@@ -39,7 +50,7 @@ def ask(person)
   body, fresh = get("/", cookie)
   # A browser keeps the new cookie, and the old session is out of reach.
   return LOGGED_OUT if fresh && fresh != cookie
-  body == name ? FINE : PASSING
+  body.split.first == name ? FINE : PASSING
 end
 
 def seconds = Process.clock_gettime(Process::CLOCK_MONOTONIC)
@@ -60,6 +71,33 @@ def work(number, people, requests)
     # This is about moments, not about speed.
     sleep PAUSE.to_f
   end
+end
+
+def answer(number, action, cookie, user, count)
+  body, fresh = get("/#{action}?name=#{user}&count=#{count}", action == "login" || cookie == "-" ? nil : cookie)
+  "#{number} ok #{fresh || cookie} #{body}"
+rescue StandardError => error
+  "#{number} failed #{error.message.lines.first&.chomp}"
+end
+
+def serve
+  asked = Queue.new
+  threads = Array.new(2 * THREADS) do
+    Thread.new do
+      while (line = asked.pop)
+        # So short a line is not cut.
+        $stdout.syswrite("#{answer(*line.split)}\n")
+      end
+    end
+  end
+  $stdin.each_line { |line| asked << line }
+  asked.close
+  threads.each(&:join)
+end
+
+if KIND == "pages"
+  serve
+  exit
 end
 
 people = Array.new(THREADS) { |number| Array.new(PEOPLE) { |person| log_in("#{number}-#{person}") } }

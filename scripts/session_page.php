@@ -1,5 +1,6 @@
 <?php
-// A small shop, for scripts/carts, scripts/php-locks and the tests: one action a request, and the answer as JSON.
+// A small shop, for scripts/carts, scripts/php-locks, scripts/headline and the tests: one action a request, and the answer as
+// JSON.
 // What PHP complains of is part of the answer.
 $complaints = [];
 set_error_handler(function ($kind, $text) use (&$complaints) {
@@ -8,10 +9,14 @@ set_error_handler(function ($kind, $text) use (&$complaints) {
 });
 $do = $_GET['do'] ?? 'look';
 $started = session_start($do === 'read' ? ['read_and_close' => true] : []);
+$count = $_SESSION['count'] ?? null;
 if ($started) {
     if ($do === 'login') {
         session_regenerate_id(true);
         $_SESSION['user'] = $_GET['user'];
+        $_SESSION['count'] = $_GET['count'] ?? 0;
+    } elseif ($do === 'write' && isset($_SESSION['user'])) {
+        $_SESSION['count'] = $_GET['count'];
     } elseif ($do === 'add') {
         $_SESSION['cart'][] = $_GET['item'];
     } elseif ($do === 'fill') {
@@ -23,7 +28,7 @@ if ($started) {
 }
 $answer = [
     'started' => $started, 'id' => session_id(), 'user' => $_SESSION['user'] ?? null,
-    'cart' => $_SESSION['cart'] ?? [], 'held' => $_SESSION['held'] ?? 0,
+    'cart' => $_SESSION['cart'] ?? [], 'held' => $_SESSION['held'] ?? 0, 'count' => $count,
     'fill' => isset($_SESSION['fill']) ? [strlen($_SESSION['fill']), md5($_SESSION['fill'])] : null,
 ];
 if ($do === 'die') {

@@ -10,10 +10,12 @@ def say(text=""):
     LINES.append(text)
 
 
-def build():
+def build(*products):
+    """Where the programs are; all of them are built, or these."""
     subprocess.run([os.path.join(ROOT, "scripts/install"), "test"], check=True)
     swift = ["swift", "build", "--package-path", ROOT, "--configuration", "release"]
-    subprocess.run(swift, check=True, stdout=sys.stderr)
+    for product in products or [None]:
+        subprocess.run(swift + (["--product", product] if product else []), check=True, stdout=sys.stderr)
     return subprocess.run(swift + ["--show-bin-path"], check=True, capture_output=True,
                           text=True).stdout.strip()
 

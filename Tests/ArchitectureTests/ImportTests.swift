@@ -22,6 +22,7 @@ private enum Arrows {
             "LoadGenerator", "Reports",
         ],
         "ClientBenchmark": ["HashRing", "SessionClient"],
+        "SessionPages": ["HashRing", "SessionClient"],
         "RingBenchmark": ["HashRing"],
     ]
     /// Modules of the toolchain that every module may import.
@@ -43,6 +44,7 @@ private enum Arrows {
             "ArgumentParser", "FoundationEssentials", "Logging", "NIOCore", "NIOHTTP1", "NIOPosix",
         ],
         "ClientBenchmark": ["NIOCore", "NIOPosix"],
+        "SessionPages": ["Logging"],
     ]
 
     static func allowed(in module: String) -> Set<String>? {
