@@ -86,7 +86,7 @@ package final class Member {
         me: Int, isFront: Bool = false, needsMajority: Bool = false, memberCount: Int,
         process: UInt64, store: any ReplicaStore,
         times: PairTimes = PairTimes(),
-        away: MemberSet = [], appliedCountMax: Int = 65_536, now: UInt64,
+        away: MemberSet = [], appliedCountMax: Int = 65_535, now: UInt64,
         owners: @escaping ([UInt8]) -> (first: Int, second: Int?)
     ) {
         self.me = me
@@ -140,12 +140,12 @@ package final class Member {
     package func ask(
         _ client: Client, key: [UInt8], isRead: Bool, command: [UInt8], now: UInt64
     ) {
-        let number = nextNumber()
-        begin(
-            Operation(
-                Request(number: number, isRead: isRead, key: key, command: command),
-                from: .client(client), budget: Self.budget(byteCount: command.count), now: now),
-            now: now)
+        let operation = Operation(
+            Request(number: nextNumber(), isRead: isRead, key: key, command: command),
+            from: .client(client), budget: Self.budget(byteCount: command.count), now: now)
+        // Nobody has had this number before.
+        operations.insert(operation)
+        proceed(operation, now: now)
     }
 
     func nextNumber() -> OperationNumber {
