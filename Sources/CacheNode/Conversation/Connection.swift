@@ -201,7 +201,7 @@ final class Connection {
         case .waiting: return .ends(.waiting)
         case .gathering(let gathered):
             guard let peers else { return .leads(.closed(.error)) }
-            return next(after: .of(gathered, &input, &output, executor, peers))
+            return next(after: .of(gathered, &input, &output, executor, peers, now: now))
         case .closed: return .ends(.close)
         }
     }
