@@ -118,6 +118,16 @@ package final class Member {
         return taken.popLast()
     }
 
+    /// The same for all that is to be done, in turn. `body` must not ask this member for anything.
+    package func takeEffects(_ body: (Effect) -> Void) {
+        while let effect = taken.popLast() { body(effect) }
+        while !effects.isEmpty {
+            swap(&taken, &effects)
+            for place in taken.indices { body(taken[place]) }
+            taken.removeAll(keepingCapacity: true)
+        }
+    }
+
     // MARK: For whoever looks at it
 
     /// What it is to a peer.

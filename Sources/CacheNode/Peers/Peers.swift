@@ -470,8 +470,7 @@ final class Peers: @unchecked Sendable {
 
     /// - Parameter isTooLate: whether what was read must not be told: nobody knows whether it is still so.
     private func carryOutEffects(now: UInt64, isTooLate: Bool = false) {
-        guard let member else { return }
-        while let effect = member.takeEffect() {
+        member?.takeEffects { effect in
             switch effect {
             case .reply(let client, _) where isTooLate: answer(client, .none, now: now)
             case .send(_, .outcome) where isTooLate: counts.hangUps += 1
@@ -490,8 +489,8 @@ final class Peers: @unchecked Sendable {
         request.pending.end(request.place, outcome, isAwaited: isAwaited, on: serving)
     }
 
-    private func carryOut(_ effect: consuming Member.Effect, now: UInt64) {
-        switch consume effect {
+    private func carryOut(_ effect: Member.Effect, now: UInt64) {
+        switch effect {
         case .reply(let client, let outcome): answer(client, .reply(outcome.reply), now: now)
         case .hangUp(let client): answer(client, .none, now: now)
         case .send(let peer, let frame):
