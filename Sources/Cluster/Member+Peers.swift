@@ -200,11 +200,11 @@ extension Member {
                 note(state.key, for: peer)
             }
         case .acknowledge(let sequence):
-            guard let (operation, made) = operations.replication(sequence, by: peer) else {
-                return
-            }
+            guard let operation = operations.replicated(sequence, by: peer),
+                let outcome = operation.made?.outcome
+            else { return }
             counts.acknowledgements.note(microseconds: now - min(now, operation.sentAt))
-            finish(operation, made.outcome)
+            finish(operation, outcome)
         case .refuse(let sequence, let stamp): refused(sequence, by: peer, stamp, now: now)
         case .flush(let number, let stamp, let asked):
             flush(number, stamp, by: peer, asked: asked, now: now)

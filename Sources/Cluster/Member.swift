@@ -103,7 +103,7 @@ package final class Member {
         me: Int, isFront: Bool = false, needsMajority: Bool = false,
         generation: Generation, previous: Generation? = nil,
         process: UInt64, store: any ReplicaStore, times: PairTimes = PairTimes(),
-        away: MemberSet = [], appliedCountMax: Int = 65_536, now: UInt64
+        away: MemberSet = [], appliedCountMax: Int = 65_535, now: UInt64
     ) {
         self.me = me
         self.isFront = isFront
@@ -148,6 +148,16 @@ package final class Member {
         return taken.popLast()
     }
 
+    /// The same for all that is to be done, in turn. `body` must not ask this member for anything.
+    package func takeEffects(_ body: (Effect) -> Void) {
+        while let effect = taken.popLast() { body(effect) }
+        while !effects.isEmpty {
+            swap(&taken, &effects)
+            for place in taken.indices { body(taken[place]) }
+            taken.removeAll(keepingCapacity: true)
+        }
+    }
+
     // MARK: For whoever looks at it
 
     /// What it is to a peer.
@@ -173,12 +183,12 @@ package final class Member {
     package func ask(
         _ client: Client, key: [UInt8], isRead: Bool, command: [UInt8], now: UInt64
     ) {
-        let number = nextNumber()
-        begin(
-            Operation(
-                Request(number: number, isRead: isRead, key: key, command: command),
-                from: .client(client), budget: Self.budget(byteCount: command.count), now: now),
-            now: now)
+        let operation = Operation(
+            Request(number: nextNumber(), isRead: isRead, key: key, command: command),
+            from: .client(client), budget: Self.budget(byteCount: command.count), now: now)
+        // Nobody has had this number before.
+        operations.insert(operation)
+        proceed(operation, now: now)
     }
 
     func nextNumber() -> OperationNumber {

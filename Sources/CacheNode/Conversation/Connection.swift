@@ -154,7 +154,8 @@ final class Connection {
         let readsAreOpenUntil = peers.readsAreOpenUntil
         return runAll(&commandsLeft) {
             Step.nextRouted(
-                &input, &output, executor, peers, readsAreOpenUntil: readsAreOpenUntil, epoch: epoch,
+                &input, &output, executor, peers, readsAreOpenUntil: readsAreOpenUntil,
+                epoch: epoch,
                 isBinary: speaksBinary, isLogged: logsCommands, now: now)
         }
     }
@@ -202,7 +203,7 @@ final class Connection {
         case .waiting: return .ends(.waiting)
         case .gathering(let gathered):
             guard let peers else { return .leads(.closed(.error)) }
-            return next(after: .of(gathered, &input, &output, executor, peers))
+            return next(after: .of(gathered, &input, &output, executor, peers, now: now))
         case .closed: return .ends(.close)
         }
     }

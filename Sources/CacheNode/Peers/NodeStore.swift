@@ -9,7 +9,9 @@ import SessionMap
 final class NodeStore: ReplicaStore {
     private let map: SessionMap
     private let nodeClock: NodeClock
-    private let wall: () -> UInt64
+    private let readWall: () -> UInt64
+    /// See `holdTime`.
+    private var held: (moment: Moment, wall: UInt64)?
     private let performer: Performer
     private let gates: ReadGates
     /// Of the hashes that members agree on.
@@ -74,7 +76,7 @@ final class NodeStore: ReplicaStore {
     ) {
         self.map = map
         nodeClock = clock
-        self.wall = wall
+        readWall = wall
         self.performer = performer
         self.gates = gates
         self.seed = seed
@@ -99,6 +101,13 @@ final class NodeStore: ReplicaStore {
         UInt64(max(0, clock.wallMicroseconds() - epoch))
     }
 
+    /// From now on until `letTimeGo` it is one moment: what has come at once needs not read the clocks for each.
+    func holdTime() { held = (nodeClock.now(), readWall()) }
+    func letTimeGo() { held = nil }
+
+    private func now() -> Moment { held?.moment ?? nodeClock.now() }
+    private func wall() -> UInt64 { held?.wall ?? readWall() }
+
     private func hash(_ key: [UInt8]) -> UInt64 {
         key.withUnsafeBytes { SessionMap.hash($0, seed: seed) }
     }
@@ -106,7 +115,7 @@ final class NodeStore: ReplicaStore {
     // MARK: Requests
 
     func perform(_ request: Request) -> (outcome: Outcome, change: Change) {
-        let now = nodeClock.now()
+        let now = now()
         let key = request.key
         let before = map.copyHead(of: key.span, now: now.seconds)
         let hash = hash(key)
@@ -123,23 +132,33 @@ final class NodeStore: ReplicaStore {
         let birth = VersionClock.birth(of: version, notBefore: floor.birth)
         map.setNextStamp(key.span, version: version, birth: birth)
         let outcome = Outcome(performer.perform(request.command, now: now))
-        let after = map.copyHead(of: key.span, now: now.seconds)
-        let end = KeyState(
-            key: key, stamp: Stamp(birth: birth, version: version), kind: .tombstone)
-        if before == nil, after == nil, hasEvicted(), Self.isDeletion(request.command) {
-            // It may be at the other owner.
+        var after: CopyHead?
+        var state: KeyState?
+        var isNote = false
+        _ = map.peek(key.span, now: now.seconds) { hit in
+            let head = hit.copyHead
+            after = head
+            guard Self.differs(before, head) else { return }
+            if let before, isEverybodyHere, Self.isNote(before, head, now: now) {
+                isNote = true
+            } else {
+                state = KeyState(key, hit)
+            }
+        }
+        if isNote { return (outcome, .note) }
+        let end = KeyState.tombstone(of: key, Stamp(birth: birth, version: version))
+        guard let after else {
+            // What was not here may be at the other owner.
+            guard before != nil || hasEvicted() && Self.isDeletion(request.command) else {
+                return (outcome, .none)
+            }
             return (outcome, .state(bury(end, hash: hash, now: now)))
         }
-        guard Self.differs(before, after) else { return (outcome, .none) }
-        guard let after else { return (outcome, .state(bury(end, hash: hash, now: now))) }
-        if let before, isEverybodyHere, Self.isNote(before, after, now: now) {
-            return (outcome, .note)
-        }
+        guard state != nil else { return (outcome, .none) }
         tombstones.remove(hash: hash)
         // The client may have wished for a lower version than was there; and an earlier end would lose against
         // the later one of the same state.
         // Nor would somebody who is away ever hear of an end that has only moved.
-        var state = state(of: key, now: now)
         if after.stamp <= floor,
             before?.stamp != after.stamp || !isEverybodyHere
                 || Self.differs(before?.merged(with: after), after)
@@ -180,7 +199,7 @@ final class NodeStore: ReplicaStore {
 
     func note(of key: [UInt8]) -> Note? {
         var note: Note?
-        _ = map.peek(key.span, now: nodeClock.now().seconds) { hit in
+        _ = map.peek(key.span, now: now().seconds) { hit in
             let head = hit.copyHead
             note = Note(
                 key: key, stamp: head.stamp, secondsLeft: hit.secondsLeft,
@@ -190,7 +209,7 @@ final class NodeStore: ReplicaStore {
     }
 
     func apply(_ note: Note) {
-        let now = nodeClock.now()
+        let now = now()
         map.renew(
             note.key.span,
             CopyHead(
@@ -201,7 +220,7 @@ final class NodeStore: ReplicaStore {
 
     func lacks(_ note: Note) -> Bool {
         guard CopyHead.isProven(marks: UInt32(note.marks)),
-            map.copyHead(of: note.key.span, now: nodeClock.now().seconds) == nil
+            map.copyHead(of: note.key.span, now: now().seconds) == nil
         else { return false }
         // Of a state that was evicted it may be remembered that it was there.
         return known(nil, hash: hash(note.key)) <= note.stamp
@@ -217,7 +236,7 @@ final class NodeStore: ReplicaStore {
 
     func released(_ state: KeyState) {
         guard state.kind == .item else { return }
-        remember(state.key, hash: hash(state.key), state.stamp, now: nodeClock.now())
+        remember(state.key, hash: hash(state.key), state.stamp, now: now())
     }
 
     private func bury(_ end: KeyState, hash: UInt64, now: Moment) -> KeyState {
@@ -262,7 +281,7 @@ final class NodeStore: ReplicaStore {
     }
 
     func end(_ state: KeyState) -> KeyState {
-        let now = nodeClock.now()
+        let now = now()
         counts.tombstonesAssumed += 1
         let version = versions.make(
             above: state.stamp.version, shard: map.shardNumber(of: state.key.span), now: wall())
@@ -293,7 +312,7 @@ final class NodeStore: ReplicaStore {
     /// What an earlier process has left.
     private func readLog() {
         guard let log else { return }
-        let now = nodeClock.now().seconds
+        let now = now().seconds
         let entries = log.load()
         if log.isBroken { logFailed() }
         for entry in entries {
@@ -323,7 +342,7 @@ final class NodeStore: ReplicaStore {
 
     /// Whether to read an item changes it: the right to make it anew is given away.
     func changesByReading(_ key: [UInt8]) -> Bool {
-        let now = nodeClock.now()
+        let now = now()
         var changes = false
         _ = map.peek(key.span, now: now.seconds, fraction: now.fraction) {
             changes = $0.isStale || provesByReading($0)
@@ -333,7 +352,7 @@ final class NodeStore: ReplicaStore {
 
     func mayLack(whatIsNeededBy request: Request) -> Bool {
         hasEvicted() && !Self.stores(request.command)
-            && map.copyHead(of: request.key.span, now: nodeClock.now().seconds) == nil
+            && map.copyHead(of: request.key.span, now: now().seconds) == nil
             && tombstones[hash(request.key)] == nil
     }
 
@@ -364,10 +383,10 @@ final class NodeStore: ReplicaStore {
     // MARK: States
 
     func stamp(of key: [UInt8]) -> Stamp {
-        known(map.copyHead(of: key.span, now: nodeClock.now().seconds), hash: hash(key))
+        known(map.copyHead(of: key.span, now: now().seconds), hash: hash(key))
     }
 
-    func state(of key: [UInt8]) -> KeyState? { state(of: key, now: nodeClock.now()) }
+    func state(of key: [UInt8]) -> KeyState? { state(of: key, now: now()) }
 
     private func state(of key: [UInt8], now: Moment) -> KeyState? {
         var state: KeyState?
@@ -385,7 +404,7 @@ final class NodeStore: ReplicaStore {
     }
 
     func apply(_ state: KeyState) -> Stamp? {
-        let now = nodeClock.now()
+        let now = now()
         let head = map.copyHead(of: state.key.span, now: now.seconds)
         let hash = hash(state.key)
         let known = known(head, hash: hash)
@@ -434,7 +453,7 @@ final class NodeStore: ReplicaStore {
     }
 
     func raise(_ key: [UInt8], above stamp: Stamp) -> KeyState? {
-        let now = nodeClock.now()
+        let now = now()
         let hash = hash(key)
         // Of what was changed and has gone since, the other owner may have the last copy.
         let deletion = tombstones[hash].map {
@@ -475,7 +494,7 @@ final class NodeStore: ReplicaStore {
     }
 
     private func deleteAll(where isToGo: (Hit) -> Bool) {
-        let now = nodeClock.now().seconds
+        let now = now().seconds
         var walk = ItemWalk()
         var keys: [[UInt8]] = []
         var goesOn = true
@@ -502,7 +521,7 @@ final class NodeStore: ReplicaStore {
 
     /// To be called every second.
     func maintain() {
-        let now = nodeClock.now().seconds
+        let now = now().seconds
         tombstones.expire(now: now)
         shadows.expire(now: now)
         noteForgotten()
@@ -512,7 +531,7 @@ final class NodeStore: ReplicaStore {
 
     func states(of found: SurveyedState) -> [KeyState] {
         var states: [KeyState] = []
-        map.visit(hash: found.place, now: nodeClock.now().seconds) { hit in
+        map.visit(hash: found.place, now: now().seconds) { hit in
             let key = hit.withKey { Array($0) }
             if hash(key) == found.hash { states.append(KeyState(key, hit)) }
         }

@@ -4,7 +4,11 @@ import Synchronization
 /// A node's links to other members and fronts: one to each for frames, one to each member for statements alone, and what is
 /// to be done with them. Reached with the member's lock held.
 struct PeerLinks {
-    private var frames: [Int: PeerLink] = [:]
+    private var frames: [Int: PeerLink] = [:] {
+        didSet { latest = nil }
+    }
+    /// Of these, the one that something was sent by last.
+    private var latest: PeerLink?
     /// Those that have nothing but statements.
     private var statements: [Int: PeerLink] = [:]
     /// Those with something to send.
@@ -51,7 +55,8 @@ struct PeerLinks {
 
     /// Has a frame sent to a peer, if there is a link. Returns whether there is, and its version has such a frame.
     mutating func send(_ frame: PeerFrame, to peer: Int) -> Bool {
-        guard let link = frames[peer], frame.isKnown(in: link.version) else { return false }
+        if latest?.peer != peer { latest = frames[peer] }
+        guard let link = latest, frame.isKnown(in: link.version) else { return false }
         link.append(frame)
         noteOwing(link)
         return true

@@ -40,7 +40,23 @@ final class Peers: @unchecked Sendable {
     /// Who owns a key by the generation that is acted by, for who does not have the lock.
     let rule: Mutex<Generation>
     /// What was asked before it was known by which generation others act.
-    private var early: [(request: Pending, begin: (Member, Member.Client, UInt64) -> Void)] = []
+    private var early: [Early] = []
+
+    private struct Early {
+        enum What {
+            case commands([ClientCommand], Range<Int>)
+            case flush(UInt32)
+        }
+
+        let request: Pending
+        let askedAt: UInt64
+        let what: What
+
+        init(_ request: Pending, _ askedAt: UInt64, _ what: What) {
+            (self.request, self.askedAt, self.what) = (request, askedAt, what)
+        }
+    }
+
     /// What is to be dropped, as others own it now, and whether that goes on.
     var drop: (([UInt8]) -> Bool)?
     var isDropping = false
@@ -51,8 +67,8 @@ final class Peers: @unchecked Sendable {
     /// What was said about definitions, which is not said again and again.
     var complaints: Set<String> = []
     private var pending = PendingRequests()
-    /// The client whose request is being asked for, whom nobody has to wake up.
-    private var asking: UInt64 = 0
+    /// What is being asked for, whose client nobody has to wake up.
+    private var asking: Pending?
     /// The worker on whose thread frames are being taken.
     private var serving: WorkerRecord?
     /// Whether there is anything to send, for who does not have the lock.
@@ -142,11 +158,17 @@ final class Peers: @unchecked Sendable {
             process: process, store: store, times: PairTimes(silence: silence), now: now)
         tellClients(of: acted)
         offerNewest()
-        for (request, begin) in early {
-            guard let member else { break }
-            begin(member, pending.insert(request), now)
-        }
+        let waiting = early
         early = []
+        for asked in waiting {
+            guard let member else { break }
+            switch asked.what {
+            case .commands(let commands, let places):
+                ask(commands, places, of: member, for: asked.request, now: now)
+            case .flush(let delay):
+                flushAll(after: delay, of: member, for: asked.request, now: now)
+            }
+        }
         carryOutEffects(now: now)
         publish()
     }
@@ -223,41 +245,63 @@ final class Peers: @unchecked Sendable {
         !hit.isProven && hit.secondsSinceAccess >= proofAge
     }
 
-    /// What a client asks for; the outcome may be there at once.
-    func ask(
-        key: [UInt8], isRead: Bool, command: [UInt8], worker: WorkerRecord, ticket: Ticket
-    ) -> Pending {
-        ask(worker: worker, ticket: ticket, reads: isRead ? key : nil) { member, client, now in
-            member.ask(client, key: key, isRead: isRead, command: command, now: now)
-        }
-    }
-
-    /// Lets go of everything, wherever it is.
+    /// What a client asks for. Outcomes may be there at once, of all of it or of some.
     ///
-    /// - Parameter delay: in seconds.
-    func flushAll(after delay: UInt32, worker: WorkerRecord, ticket: Ticket) -> Pending {
-        ask(worker: worker, ticket: ticket) { member, client, now in
-            member.flushAll(client, after: delay, now: now)
+    /// - Parameter request: as many as there are commands.
+    func ask(_ commands: [ClientCommand], for request: Pending) {
+        for start in stride(from: 0, to: commands.count, by: Self.togetherCountMax) {
+            let places = start..<min(commands.count, start + Self.togetherCountMax)
+            ask(for: request, elseLater: { .init(request, now, .commands(commands, places)) }) {
+                member, now in ask(commands, places, of: member, for: request, now: now)
+            }
         }
     }
 
     private func ask(
-        worker: WorkerRecord, ticket: Ticket, reads key: [UInt8]? = nil,
-        _ body: @escaping (Member, Member.Client, UInt64) -> Void
-    ) -> Pending {
+        _ commands: [ClientCommand], _ places: Range<Int>, of member: Member, for request: Pending,
+        now: UInt64
+    ) {
+        for place in places {
+            let command = commands[place]
+            let client = pending.insert(.init(pending: request, place: place, askedAt: now))
+            member.ask(
+                client, key: command.key, isRead: command.isRead, command: command.bytes, now: now)
+            carryOutEffects(
+                now: now, isTooLate: command.isRead && isTooLate(command.key, since: now))
+        }
+    }
+
+    /// So many take the lock once: others want it, too, and some are long.
+    private static let togetherCountMax = 16
+
+    /// Lets go of everything, wherever it is.
+    ///
+    /// - Parameter delay: in seconds.
+    func flushAll(after delay: UInt32, for request: Pending) {
+        ask(for: request, elseLater: { .init(request, now, .flush(delay)) }) { member, now in
+            flushAll(after: delay, of: member, for: request, now: now)
+        }
+    }
+
+    private func flushAll(
+        after delay: UInt32, of member: Member, for request: Pending, now: UInt64
+    ) {
+        let client = pending.insert(.init(pending: request, place: 0, askedAt: now))
+        member.flushAll(client, after: delay, now: now)
+        carryOutEffects(now: now)
+    }
+
+    @inline(__always)
+    private func ask(
+        for request: Pending, elseLater later: () -> Early, _ body: (Member, UInt64) -> Void
+    ) {
         lock.withLock { _ in
-            let now = now
-            let request = Pending(worker: worker, ticket: ticket, askedAt: now)
-            guard let member else {
-                early.append((request, body))
-                return request
-            }
-            let client = pending.insert(request)
-            asking = client
-            body(member, client, now)
-            carryOutEffects(now: now, isTooLate: key.map { isTooLate($0, since: now) } ?? false)
-            asking = 0
-            return request
+            guard let member else { return early.append(later()) }
+            asking = request
+            store?.holdTime()
+            body(member, now)
+            store?.letTimeGo()
+            asking = nil
         }
     }
 
@@ -283,9 +327,10 @@ final class Peers: @unchecked Sendable {
             BinaryHeader.requestMagic, 0x04, UInt8(truncatingIfNeeded: key.count),
             UInt8(truncatingIfNeeded: key.count)
         )
-        _ = ask(
-            key: key, isRead: false, command: command + key, worker: worker,
-            ticket: Ticket(worker: worker.number, descriptor: -1, number: 0))
+        let ticket = Ticket(worker: worker.number, descriptor: -1, number: 0)
+        ask(
+            [ClientCommand(key: key, isRead: false, bytes: command + key)],
+            for: Pending(count: 1, worker: worker, ticket: ticket))
     }
 
     /// Sends what workers' requests have led to: to be called at the end of a turn.
@@ -343,10 +388,12 @@ final class Peers: @unchecked Sendable {
     /// - Parameter worker: on whose thread this is, if it is one's: it sends what it led to at the end of its turn.
     func takeReceived(_ link: PeerLink, on worker: WorkerRecord? = nil) -> Bool {
         lock.withLock { _ in
-            guard links.has(link) else { return true }
+            guard links.has(link), let member else { return true }
             serving = worker
             defer { serving = nil }
             let now = now
+            store?.holdTime()
+            defer { store?.letTimeGo() }
             var mayChangeStandings = false
             do {
                 while let message = try link.next() {
@@ -362,12 +409,12 @@ final class Peers: @unchecked Sendable {
                         if !link.isFronts { noteClock(of: link.peer, statement) }
                         if !link.isBegun, link.isFronts, links.isForFrames(link) {
                             link.isBegun = true
-                            member?.linkedFront(link.peer, now: now)
+                            member.linkedFront(link.peer, now: now)
                         } else if !link.isBegun, links.isForFrames(link) {
                             link.isBegun = true
-                            member?.linked(link.peer, statement, now: now)
+                            member.linked(link.peer, statement, now: now)
                         } else {
-                            member?.heard(link.peer, statement, now: now)
+                            member.heard(link.peer, statement, now: now)
                         }
                     case .frame(.definition(let notice)):
                         mayChangeStandings = true
@@ -377,7 +424,7 @@ final class Peers: @unchecked Sendable {
                         guard link.isBegun, frame.isPlausible else { return false }
                         counts.note(received: frame, in: link.version)
                         mayChangeStandings = mayChangeStandings || frame.mayChangeStandings
-                        member?.receive(frame, from: link.peer, now: now)
+                        member.receive(frame, from: link.peer, now: now)
                         if case .forward(let request, _) = frame, request.isRead {
                             carryOutEffects(
                                 now: now, isTooLate: isTooLate(request.key, since: now))
@@ -511,27 +558,29 @@ final class Peers: @unchecked Sendable {
 
     /// - Parameter isTooLate: whether what was read must not be told: nobody knows whether it is still so.
     private func carryOutEffects(now: UInt64, isTooLate: Bool = false) {
-        while let effect = member?.takeEffect() {
+        member?.takeEffects { effect in
             switch effect {
-            case .reply(let client, _) where isTooLate: carryOut(.hangUp(client), now: now)
+            case .reply(let client, _) where isTooLate: answer(client, .none, now: now)
             case .send(_, .outcome) where isTooLate: counts.hangUps += 1
             default: carryOut(effect, now: now)
             }
         }
     }
 
+    /// A client's request has come to an end.
+    private func answer(_ client: Member.Client, _ outcome: Pending.Result, now: UInt64) {
+        let isKnown = outcome != Pending.Result.none
+        if !isKnown { counts.hangUps += 1 }
+        guard let request = pending.remove(client) else { return }
+        let isAwaited = request.pending !== asking
+        if isAwaited, isKnown { waits.note(microseconds: now - min(now, request.askedAt)) }
+        request.pending.end(request.place, outcome, isAwaited: isAwaited, on: serving)
+    }
+
     private func carryOut(_ effect: Member.Effect, now: UInt64) {
         switch effect {
-        case .reply(let client, let outcome):
-            guard let request = pending.remove(client) else { return }
-            if client != asking {
-                waits.note(microseconds: now - min(now, request.askedAt))
-            }
-            request.end(.reply(outcome.reply), isAwaited: client != asking, on: serving)
-        case .hangUp(let client):
-            counts.hangUps += 1
-            pending.remove(client)?.end(
-                .none, isAwaited: client != asking, on: serving)
+        case .reply(let client, let outcome): answer(client, .reply(outcome.reply), now: now)
+        case .hangUp(let client): answer(client, .none, now: now)
         case .send(let peer, let frame):
             guard links.send(frame, to: peer) else { return }
             counts.note(sent: frame)
@@ -555,11 +604,18 @@ final class Peers: @unchecked Sendable {
     private func giveUpEarly() {
         guard !early.isEmpty else { return }
         let now = now
-        let late = early.filter { now > $0.request.askedAt + Member.budget }
-        early.removeAll { now > $0.request.askedAt + Member.budget }
-        for (request, _) in late {
-            counts.hangUps += 1
-            request.end(.none, isAwaited: true, on: nil)
+        let late = early.filter { now > $0.askedAt + Member.budget }
+        early.removeAll { now > $0.askedAt + Member.budget }
+        for asked in late {
+            let places =
+                switch asked.what {
+                case .commands(_, let places): places
+                case .flush: 0..<1
+                }
+            for place in places {
+                counts.hangUps += 1
+                asked.request.end(place, .none, isAwaited: true)
+            }
         }
     }
 

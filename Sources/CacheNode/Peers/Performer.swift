@@ -13,6 +13,9 @@ final class Performer {
     private let pool = BufferPool()
     private var text: Connection?
     private var binary: Connection?
+    /// Most short ones are like the one before, and are it then: one array is all of theirs.
+    private var lastReply: [UInt8] = []
+    private static let sharedByteCountMax = 64
 
     /// - Parameter worker: its own: nobody else may count there.
     init(context: NodeContext, listener: ListenerIdentity, worker: WorkerRecord) {
@@ -24,8 +27,7 @@ final class Performer {
     func perform(_ command: [UInt8], now: Moment) -> [UInt8] {
         let isBinary = command.first == BinaryHeader.requestMagic
         let connection = (isBinary ? binary : text) ?? makeConnection(now: now)
-        var reply: [UInt8] = []
-        let isWhole = run(connection, command, into: &reply, now: now)
+        let (reply, isWhole) = run(connection, command, now: now)
         // What is left over would be taken for the beginning of the next one.
         let kept = isWhole ? connection : nil
         if isBinary { binary = kept } else { text = kept }
@@ -37,27 +39,29 @@ final class Performer {
             context: context, listener: listener, worker: worker, pool: pool, now: now)
     }
 
-    /// False when the connection is of no further use.
+    /// - Returns: the reply, and whether the connection is of further use.
     private func run(
-        _ connection: Connection, _ command: [UInt8], into reply: inout [UInt8], now: Moment
-    ) -> Bool {
-        var position = 0
+        _ connection: Connection, _ command: [UInt8], now: Moment
+    ) -> (reply: [UInt8], isWhole: Bool) {
+        var reply: [UInt8] = []
+        var position = Self.feed(connection, command, from: 0, now: now)
         while true {
             let turn = connection.run(commandLimit: 16, now: now)
-            Self.take(from: connection, into: &reply)
+            take(from: connection, into: &reply)
             switch turn {
             case .outputFull, .yielded, .rested: continue
             case .waiting:
-                guard let waiting = connection.state.waiting else { return false }
-                guard connection.resume(waiting.ticket, .overdue, now: now) else { return false }
+                guard let waiting = connection.state.waiting,
+                    connection.resume(waiting.ticket, .overdue, now: now)
+                else { return (reply, false) }
             case .needsInput:
                 guard position < command.count else {
-                    return connection.input.isEmpty && connection.isBetweenCommands
+                    return (reply, connection.input.isEmpty && connection.isBetweenCommands)
                 }
                 let count = Self.feed(connection, command, from: position, now: now)
-                guard count > 0 else { return false }
+                guard count > 0 else { return (reply, false) }
                 position += count
-            case .watching, .close: return false
+            case .watching, .close: return (reply, false)
             }
         }
     }
@@ -82,12 +86,16 @@ final class Performer {
         }
     }
 
-    private static func take(from connection: Connection, into reply: inout [UInt8]) {
+    private func take(from connection: Connection, into reply: inout [UInt8]) {
         while !connection.output.isEmpty {
             connection.output.send { pieces in
                 switch pieces {
                 case .one(let bytes):
-                    reply.append(contentsOf: bytes)
+                    if reply.isEmpty {
+                        reply = array(of: bytes)
+                    } else {
+                        reply.append(contentsOf: bytes)
+                    }
                     return bytes.count
                 case .several(let several):
                     for piece in several { reply.append(contentsOf: piece) }
@@ -95,5 +103,14 @@ final class Performer {
                 }
             }
         }
+    }
+
+    private func array(of bytes: UnsafeRawBufferPointer) -> [UInt8] {
+        guard bytes.count <= Self.sharedByteCountMax else { return Array(bytes) }
+        let isLast = lastReply.withUnsafeBytes {
+            $0.count == bytes.count && $0.elementsEqual(bytes)
+        }
+        if !isLast { lastReply = Array(bytes) }
+        return lastReply
     }
 }

@@ -5,6 +5,12 @@ import Synchronization
 final class ReadGates: Sendable {
     private final class Gate: Sendable {
         let value = Atomic<UInt64>(0)
+
+        /// Where nobody else changes it meanwhile.
+        @inline(__always)
+        func change(_ body: (UInt64) -> UInt64) {
+            value.store(body(value.load(ordering: .relaxed)), ordering: .releasing)
+        }
     }
 
     /// By member and whether this node is the first owner: until when, in microseconds of the boot-time clock.
@@ -58,14 +64,15 @@ final class ReadGates: Sendable {
         unsettled[Int(hash % UInt64(Self.unsettledCount))]
     }
 
+    /// Called by one thread at a time, as `settle` is: whoever has the member's lock.
     func unsettle(hash: UInt64) {
-        unsettledSum.value.add(1, ordering: .acquiringAndReleasing)
-        counter(hash).value.add(1, ordering: .acquiringAndReleasing)
+        unsettledSum.change { $0 + 1 }
+        counter(hash).change { $0 + 1 }
     }
 
     func settle(hash: UInt64) {
-        counter(hash).value.subtract(1, ordering: .acquiringAndReleasing)
-        unsettledSum.value.subtract(1, ordering: .acquiringAndReleasing)
+        counter(hash).change { $0 - 1 }
+        unsettledSum.change { $0 - 1 }
     }
 
     /// Whether the key with this hash, or another one, may have a change that can still be lost.

@@ -73,7 +73,7 @@ struct Tombstones {
     }
 
     /// The key has an item again.
-    mutating func remove(hash: UInt64) { byHash[hash] = nil }
+    mutating func remove(hash: UInt64) { if !byHash.isEmpty { byHash[hash] = nil } }
 
     /// Something else says as much of these.
     mutating func removeAll(before stamp: Stamp) {

@@ -102,85 +102,101 @@ extension Connection.Step {
             _ = gathered.take(from: &input)
             return .halts(.gathering(gathered), .needsInput)
         }
-        let bytes = Array(input.bytes.prefix(command.byteCount))
-        input.use(command.byteCount)
-        let step = ask(command, key: key, bytes, &output, executor, peers)
-        if case .halts(.waiting(let waiting), _) = step, !input.isEmpty,
-            let routed = waiting.command as? RoutedCommand
-        {
-            askMore(
-                beside: routed, of: waiting.ticket, key: key, isRead: command.isRead,
-                isBinary: isBinary, &input, executor, peers, now: now)
+        var commands = [take(command, key: key, &input)]
+        if !input.isEmpty {
+            takeMore(behind: &commands, isBinary: isBinary, &input, executor, peers, now: now)
         }
-        return step
+        return ask(commands, &output, executor, peers, now: now)
     }
 
-    /// What comes behind a command that waits, and is others' to carry out, too, is asked for at the same time: of a
+    private static func take(
+        _ command: KeyedCommand, key: [UInt8], _ input: inout InputBuffer
+    ) -> ClientCommand {
+        let bytes = Array(input.bytes.prefix(command.byteCount))
+        input.use(command.byteCount)
+        return ClientCommand(key: key, isRead: command.isRead, bytes: bytes)
+    }
+
+    /// What comes behind a command that is others' to carry out, and is that, too, is asked for at the same time: of a
     /// pipeline each command would wait for the one before. What is behind is carried out once all have their replies,
     /// so is a second command on one of these keys, which is to see what the first one did.
-    private static func askMore(
-        beside first: RoutedCommand, of ticket: Ticket, key: [UInt8], isRead: Bool, isBinary: Bool,
+    private static func takeMore(
+        behind commands: inout [ClientCommand], isBinary: Bool,
         _ input: inout InputBuffer, _ executor: borrowing Executor, _ peers: Peers, now: Moment
     ) {
-        var keys = [key]
-        var readCount = isRead ? 1 : 0
-        while keys.count < RoutedCommand.countMax, readCount < RoutedCommand.readCountMax,
+        // Keys with one hash wait for each other as if they were one.
+        let first = commands[0]
+        var hashes = [executor.map.keyHash(first.key.span)]
+        var readCount = first.isRead ? 1 : 0
+        while hashes.count < RoutedCommand.countMax, readCount < RoutedCommand.readCountMax,
             case .keyed(let command) = shape(of: input, executor, isBinary: isBinary),
             command.isWhole(in: input.bytes.span)
         {
             let key = command.withKey(in: input.bytes.span) { key -> [UInt8]? in
                 // A read of what is here costs nothing, and has to come behind.
                 if command.isRead, peers.mayReadUntil(key, now: now) != 0 { return nil }
+                let hash = executor.map.keyHash(key)
+                guard !hashes.contains(hash) else { return nil }
+                hashes.append(hash)
                 return key.withUnsafeBytes { Array($0) }
             }
-            guard let key, !keys.contains(key) else { return }
-            keys.append(key)
+            guard let key else { return }
             if command.isRead { readCount += 1 }
-            let bytes = Array(input.bytes.prefix(command.byteCount))
-            input.use(command.byteCount)
-            first.add(
-                peers.ask(
-                    key: key, isRead: command.isRead, command: bytes, worker: executor.worker,
-                    ticket: ticket))
+            commands.append(take(command, key: key, &input))
         }
     }
 
     static func of(
         _ gathered: GatheredCommand, _ input: inout InputBuffer, _ output: inout OutputBuffer,
-        _ executor: borrowing Executor, _ peers: Peers
+        _ executor: borrowing Executor, _ peers: Peers, now: Moment
     ) -> Self {
         guard gathered.take(from: &input) else { return .ends(.needsInput) }
-        return ask(
-            gathered.command, key: gathered.key, gathered.bytes, &output, executor, peers)
+        let command = ClientCommand(
+            key: gathered.key, isRead: gathered.command.isRead, bytes: gathered.bytes)
+        return ask([command], &output, executor, peers, now: now)
     }
 
     private static func ask(
-        _ command: KeyedCommand, key: [UInt8], _ bytes: [UInt8], _ output: inout OutputBuffer,
-        _ executor: borrowing Executor, _ peers: Peers
+        _ commands: [ClientCommand], _ output: inout OutputBuffer,
+        _ executor: borrowing Executor, _ peers: Peers, now: Moment
     ) -> Self {
-        let ticket = executor.worker.makeTicket(descriptor: executor.descriptor)
-        let pending = peers.ask(
-            key: key, isRead: command.isRead, command: bytes, worker: executor.worker,
-            ticket: ticket)
-        switch pending.outcome {
-        case .reply(let reply):
-            reply.withUnsafeBytes { output.append($0) }
-            return .over
-        case .some(.none): return .leads(.closed(.error))
-        case nil:
+        let pending = makePending(executor, count: commands.count)
+        peers.ask(commands, for: pending)
+        return next(
+            after: RoutedCommand(pending, count: commands.count), of: pending,
             // A long one takes longer on its way.
-            let seconds = 1 + UInt64(bytes.count >> 22)
+            seconds: 1 + UInt64(commands[0].bytes.count >> 22), &output, executor, peers, now: now)
+    }
+
+    private static func makePending(_ executor: borrowing Executor, count: Int) -> Pending {
+        Pending(
+            count: count, worker: executor.worker,
+            ticket: executor.worker.makeTicket(descriptor: executor.descriptor))
+    }
+
+    /// What has come of commands that were asked for, or that it comes later.
+    private static func next(
+        after command: RoutedCommand, of pending: Pending, seconds: UInt64,
+        _ output: inout OutputBuffer, _ executor: borrowing Executor, _ peers: Peers, now: Moment
+    ) -> Self {
+        guard pending.isOver else {
+            let nanoseconds = peers.now * 1_000
             return .waits(
-                waiting(ticket, pending.askedAt, RoutedCommand(pending), seconds: seconds))
+                waiting(
+                    pending.ticket, command, at: nanoseconds,
+                    lookingAt: command.look(after: nanoseconds), seconds: seconds))
         }
+        return command.finish(.ready, &output, executor, now: now) == .answered
+            ? .over : .leads(.closed(.error))
     }
 
     /// The member answers in time, or says that it cannot; should it not, the connection ends a little later.
     private static func waiting(
-        _ ticket: Ticket, _ askedAt: UInt64, _ command: any AwaitingCommand, seconds: UInt64 = 1
+        _ ticket: Ticket, _ command: any AwaitingCommand, at nanoseconds: UInt64,
+        lookingAt look: UInt64? = nil, seconds: UInt64
     ) -> Waiting {
         Waiting(
-            ticket, until: (askedAt + seconds * 1_000_000) * 1_000, lookingAt: nil, command)
+            ticket, until: nanoseconds + seconds * 1_000_000_000, lookingAt: look, command)
     }
 
     // MARK: All keys
@@ -192,19 +208,11 @@ extension Connection.Step {
         executor.counters.add(.flushCommands)
         let reply = reply(to: command, isBinary: isBinary, input.bytes)
         input.use(command.byteCount)
-        let ticket = executor.worker.makeTicket(descriptor: executor.descriptor)
-        let pending = peers.flushAll(
-            after: executor.secondsUntilFlush(command, now: now), worker: executor.worker,
-            ticket: ticket)
-        switch pending.outcome {
-        case .reply:
-            reply.withUnsafeBytes { output.append($0) }
-            return .over
-        case .some(.none): return .leads(.closed(.error))
-        case nil:
-            return .waits(
-                waiting(ticket, pending.askedAt, RoutedCommand(pending, reply: reply)))
-        }
+        let pending = makePending(executor, count: 1)
+        peers.flushAll(after: executor.secondsUntilFlush(command, now: now), for: pending)
+        return next(
+            after: RoutedCommand(pending, count: 1, reply: reply), of: pending, seconds: 1,
+            &output, executor, peers, now: now)
     }
 
     /// What its client is sent once it has been carried out.
@@ -242,7 +250,7 @@ extension Connection.Step {
         case .answered: return .over
         case .closes: return .leads(.closed(.error))
         // Each of its keys has its time.
-        case .waits: return .waits(waiting(ticket, peers.now, retrieval, seconds: 60))
+        case .waits: return .waits(waiting(ticket, retrieval, at: peers.now * 1_000, seconds: 60))
         }
     }
 }

@@ -3,8 +3,9 @@ import MemcacheProtocol
 /// Commands whose outcomes come from the cluster, of a pipeline or one alone: the replies are the client's as they are, in
 /// the order of the commands.
 final class RoutedCommand: AwaitingCommand {
-    /// Those that have no reply yet, the next one last.
-    private var pending: [Pending]
+    private let pending: Pending
+    private let count: Int
+    private var answeredCount = 0
     /// What its client is sent, where that is not the outcome's own.
     private let reply: [UInt8]?
 
@@ -12,31 +13,38 @@ final class RoutedCommand: AwaitingCommand {
     static let countMax = 64
     /// Of those that may have long replies.
     static let readCountMax = 16
+    /// So long replies that are there wait for those behind them, to be sent together: less than anybody notices.
+    private static let togetherNanoseconds: UInt64 = 5_000_000
 
-    init(_ pending: Pending, reply: [UInt8]? = nil) {
-        self.pending = [pending]
+    init(_ pending: Pending, count: Int, reply: [UInt8]? = nil) {
+        self.pending = pending
+        self.count = count
         self.reply = reply
     }
-
-    /// One that comes behind.
-    func add(_ next: Pending) { pending.insert(next, at: 0) }
 
     /// It is carried out, whoever waits for it.
     var needsPeer: Bool { false }
     var outlivesPeersInput: Bool { true }
 
+    /// When to look whether there are some replies, if they are several.
+    func look(after nanoseconds: UInt64) -> UInt64? {
+        count > 1 ? nanoseconds + Self.togetherNanoseconds : nil
+    }
+
     func finish(
         _ ending: WaitEnding, _ output: inout OutputBuffer, _ executor: borrowing Executor,
         now: Moment
     ) -> AwaitingStep {
-        while let first = pending.last {
-            switch first.outcome {
+        let outcomes = pending.outcomes
+        while answeredCount < count {
+            switch outcomes[answeredCount] {
             case .reply(let bytes): (reply ?? bytes).withUnsafeBytes { output.append($0) }
-            case nil where ending == .ready: return .waits(lookingAt: nil)
+            case nil where ending == .ready:
+                return .waits(lookingAt: look(after: executor.context.clock.nanoseconds()))
             // Whatever was said would be a lie: it may have been carried out.
             case .some(.none), nil: return .closes
             }
-            pending.removeLast()
+            answeredCount += 1
         }
         return .answered
     }
@@ -53,7 +61,8 @@ final class RoutedRetrieval: AwaitingCommand {
     private let peers: Peers
     private let worker: WorkerRecord
     private let ticket: Ticket
-    private var asked: [Pending] = []
+    /// Those that were asked for last.
+    private var asked: Pending?
     /// Of `keys`, how many were asked for.
     private var askedCount = 0
 
@@ -81,16 +90,17 @@ final class RoutedRetrieval: AwaitingCommand {
     /// Answers as far as it is known, in the order of the keys.
     func goOn(_ output: inout OutputBuffer) -> AwaitingStep {
         while true {
-            for pending in asked {
-                switch pending.outcome {
+            var byteCount = 0
+            let outcomes = asked?.outcomes ?? []
+            for outcome in outcomes {
+                switch outcome {
                 case nil: return .waits(lookingAt: nil)
                 case .some(.none): return .closes
                 case .reply: continue
                 }
             }
-            var byteCount = 0
-            for pending in asked {
-                guard case .reply(let reply) = pending.outcome else { continue }
+            for outcome in outcomes {
+                guard case .reply(let reply) = outcome else { continue }
                 byteCount += reply.count
                 guard reply.suffix(Self.end.count).elementsEqual(Self.end) else {
                     // An error, which ends a retrieval.
@@ -114,13 +124,15 @@ final class RoutedRetrieval: AwaitingCommand {
 
     private func askNext() {
         let next = keys[askedCount..<min(keys.count, askedCount + windowCount)]
-        asked = next.map { key in
-            peers.ask(
-                key: key, isRead: isRead,
-                command: head + key + [UInt8(ascii: "\r"), UInt8(ascii: "\n")],
-                worker: worker, ticket: ticket)
-        }
-        askedCount += asked.count
+        let pending = Pending(count: next.count, worker: worker, ticket: ticket)
+        peers.ask(
+            next.map { key in
+                ClientCommand(
+                    key: key, isRead: isRead,
+                    bytes: head + key + [UInt8(ascii: "\r"), UInt8(ascii: "\n")])
+            }, for: pending)
+        asked = pending
+        askedCount += next.count
     }
 
     func finish(
@@ -133,6 +145,14 @@ final class RoutedRetrieval: AwaitingCommand {
     }
 
     func cancel() {}
+}
+
+/// A client's command on one key, as it may be passed on.
+struct ClientCommand {
+    let key: [UInt8]
+    let isRead: Bool
+    /// As the client has worded it, to its end.
+    let bytes: [UInt8]
 }
 
 /// A command that is to be passed on and does not fit the input buffer: it is gathered first.

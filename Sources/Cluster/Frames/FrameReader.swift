@@ -70,9 +70,10 @@ package struct FrameReader {
     package mutating func next() throws(FrameError) -> PeerMessage? {
         if let error { throw error }
         do {
-            guard let (message, byteCount) = try decodeFirst() else { return nil }
+            var byteCount = 0
+            let message = try decodeFirst(&byteCount)
             start += byteCount
-            if waitingByteCount == 0 { discardTaken() }
+            if byteCount > 0, waitingByteCount == 0 { discardTaken() }
             return message
         } catch {
             self.error = error
@@ -82,7 +83,8 @@ package struct FrameReader {
         }
     }
 
-    private func decodeFirst() throws(FrameError) -> (PeerMessage, byteCount: Int)? {
+    /// - Parameter byteCount: what it takes, once it is there.
+    private func decodeFirst(_ byteCount: inout Int) throws(FrameError) -> PeerMessage? {
         try buffer.withUnsafeBufferPointer { (buffer) throws(FrameError) in
             let waiting = UnsafeRawBufferPointer(buffer).dropFirst(start)
             guard waiting.count >= FrameHeader.byteCount else { return nil }
@@ -92,9 +94,8 @@ package struct FrameReader {
             let rest = waiting.dropFirst(FrameHeader.byteCount)
             guard rest.count >= header.bodyByteCount else { return nil }
             let body = UnsafeRawBufferPointer(rebasing: rest.prefix(header.bodyByteCount))
-            return (
-                try PeerMessage(header, body: body, in: version), FrameHeader.byteCount + body.count
-            )
+            byteCount = FrameHeader.byteCount + body.count
+            return try PeerMessage(header, body: body, in: version)
         }
     }
 }

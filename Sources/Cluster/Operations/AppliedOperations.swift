@@ -17,14 +17,10 @@ struct AppliedOperations {
     mutating func remember(_ number: OperationNumber, _ outcome: Outcome?) {
         guard let outcome, outcome.isRemembered else { return }
         if outcome != last { last = outcome }
-        let isNew = outcomes[number.bits] == nil
-        if isNew, order.count < countMax {
-            order.append(number)
-        } else if isNew {
-            outcomes[order[next].bits] = nil
-            order[next] = number
-            next = (next + 1) % countMax
-        }
-        outcomes[number.bits] = last
+        guard outcomes.update(last, for: number.bits) == nil else { return }
+        if order.count < countMax { return order.append(number) }
+        outcomes[order[next].bits] = nil
+        order[next] = number
+        next = next + 1 == countMax ? 0 : next + 1
     }
 }

@@ -28,7 +28,7 @@ package struct KeyState: Equatable, Sendable {
         self.value = value
     }
 
-    static func tombstone(of key: [UInt8], _ stamp: Stamp) -> KeyState {
+    package static func tombstone(of key: [UInt8], _ stamp: Stamp) -> KeyState {
         KeyState(key: key, stamp: stamp, kind: .tombstone)
     }
 }

@@ -21,14 +21,7 @@ struct NumberTable<Value> {
     var isEmpty: Bool { count == 0 }
 
     subscript(number: UInt64) -> Value? {
-        get {
-            var place = home(of: number)
-            while slots[place].value != nil {
-                if slots[place].number == number { return slots[place].value }
-                place = next(place)
-            }
-            return nil
-        }
+        get { slots[place(of: number)].value }
         set {
             if let newValue {
                 _ = update(newValue, for: number)
@@ -38,16 +31,22 @@ struct NumberTable<Value> {
         }
     }
 
+    /// Where it is, or where it would be: behind a hole there is nothing of its block any more.
+    private func place(of number: UInt64) -> Int {
+        slots.withUnsafeBufferPointer { slots in
+            // No place is beyond the mask.
+            var place = home(of: number)
+            while slots[place].number != number, slots[place].value != nil { place = next(place) }
+            return place
+        }
+    }
+
     /// Returns what was there before.
     mutating func update(_ value: Value, for number: UInt64) -> Value? {
-        var place = home(of: number)
-        while slots[place].value != nil {
-            if slots[place].number == number {
-                let old = slots[place].value
-                slots[place].value = value
-                return old
-            }
-            place = next(place)
+        let place = place(of: number)
+        if let old = slots[place].value {
+            slots[place].value = value
+            return old
         }
         slots[place] = Slot(number: number, value: value)
         count += 1
@@ -56,9 +55,8 @@ struct NumberTable<Value> {
     }
 
     mutating func remove(_ number: UInt64) -> Value? {
-        var place = home(of: number)
-        while slots[place].value != nil, slots[place].number != number { place = next(place) }
-        guard let old = slots[place].value else { return nil }
+        var place = place(of: number)
+        guard let old = slots[place].value.take() else { return nil }
         count -= 1
         // Whatever would not be found any more behind the hole moves into it.
         var hole = place
@@ -71,7 +69,6 @@ struct NumberTable<Value> {
             }
             place = next(place)
         }
-        slots[hole].value = nil
         return old
     }
 

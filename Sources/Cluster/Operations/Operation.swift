@@ -191,6 +191,11 @@ struct Operations {
             }
     }
 
+    /// The same without what it has made.
+    func replicated(_ sequence: UInt32, by peer: Int) -> Operation? {
+        bySequence[PeerSequence(peer, sequence).bits]
+    }
+
     /// What waits for a peer, in the order in which it was sent.
     func replications(
         to peer: Int

@@ -5,8 +5,8 @@ struct PeerTable<Value>: Sequence {
     private(set) var keys: [Int] = []
 
     subscript(peer: Int) -> Value? {
-        // In its place: some values are large.
-        _read {
+        // In its place: some values are large. Inlined, or each look would allocate what it goes on from.
+        @inline(__always) _read {
             if slots.indices.contains(peer) { yield slots[peer] } else { yield nil }
         }
         _modify {
