@@ -16,18 +16,11 @@ struct HeadlineTests {
         ] + more
     }
 
-    /// Whether this build's tool adds and removes nodes. The script refuses to leave that out unasked.
-    private func without() throws -> [String] {
-        let help = try Program.run(
-            try RunningNode.builtProgram("sojourn"), ["cluster", "--help"], seconds: 10)
-        return help.output.contains("sojourn cluster") ? [] : ["--without", "add,remove"]
-    }
-
     @Test("Whatever happens, nobody is logged out, by any client, and nothing is left behind")
     func nodes() throws {
         let result = try Program.run(
             "/usr/bin/env",
-            try arguments(["--minutes", "1", "--bots", "20000"]) + without(), seconds: 300)
+            try arguments(["--minutes", "1", "--bots", "20000"]), seconds: 300)
         let output = result.output
         #expect(result.exit == .status(0), "\(output)\(result.errors)")
         for event in [
@@ -66,7 +59,7 @@ struct HeadlineTests {
 
     @Test("Told to end, or killed, it leaves nothing behind", arguments: [SIGTERM, SIGKILL])
     func ended(_ signal: Int32) throws {
-        let program = try Program("/usr/bin/env", try arguments(["--without", "add,remove"]))
+        let program = try Program("/usr/bin/env", try arguments([]))
         try wait(for: "people to log in", seconds: 60) { program.output.contains("people log in") }
         program.send(signal)
         _ = try program.waitForExit(seconds: 60)
