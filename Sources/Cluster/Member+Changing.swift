@@ -268,7 +268,7 @@ extension Member {
 
     /// Whether nothing has to be compared with anybody who is there, and all who are to join are.
     private var isTransferred: Bool {
-        hasCompany
+        !isDropping && hasCompany
             && concerned.allSatisfy { peer in
                 switch standing(to: peer) {
                 case .together: pairs[peer]?.isLinked == true && transfers[peer]?.isDone == true
@@ -309,10 +309,16 @@ extension Member {
         proceedParked(now: now)
     }
 
+    /// What others owned has been dropped. What was given meanwhile may have gone with it.
+    package func dropped(now: UInt64) {
+        isDropping = false
+        if generations.isChanging { restartTransfers(now: now) }
+    }
+
     /// What others own now.
     func dropForeign() {
         for peer in transfers.keys { transfers[peer]?.noteDropped() }
         let (acted, me) = (generations.acted, me)
-        store.drop { !acted.owns($0, me) }
+        isDropping = !store.drop { !acted.owns($0, me) }
     }
 }

@@ -49,7 +49,8 @@ extension Member {
 
     package func heard(_ peer: Int, _ statement: Statement, now: UInt64) {
         flush(statement.flushed)
-        guard let consequences = pairs[peer]?.hear(statement, now: now) else {
+        // The table grows by a look at a place for writing.
+        guard pairs[peer] != nil, let consequences = pairs[peer]?.hear(statement, now: now) else {
             return learn(of: statement.next, from: peer, now: now)
         }
         guard !isFront else { return noteGeneration(of: peer, now: now) }
@@ -213,7 +214,8 @@ extension Member {
             guard let consequences = pairs[peer]?.barrierCame(since, now: now) else { return }
             carryOut(consequences, peer, now: now)
         case .compare, .digests, .list, .want, .exchanged: compare(frame, with: peer, now: now)
-        case .sharing(let span): transfers[peer]?.theirSpan = span
+        case .sharing(let span):
+            if transfers[peer] != nil { transfers[peer]?.theirSpan = span }
         case .moved(let word): take(word, of: peer, now: now)
         // Between nodes.
         case .definition, .ask: return

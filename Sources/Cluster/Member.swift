@@ -44,6 +44,8 @@ package final class Member {
     /// It owns nothing, and passes everything on: its number is none of a member's.
     /// So does a member that was removed.
     var isFront: Bool
+    /// Whether its store still drops what others own now.
+    var isDropping = false
     /// Whether what others would have to hear of is refused where this member hears no majority of them.
     let needsMajority: Bool
     let process: UInt64
@@ -118,8 +120,11 @@ package final class Member {
         // So that no process of this member gives a number that an earlier one has given.
         countOfOperations = process << 16 & 0xFFFF_FFFF_0000
         addPeers(away: away, now: now)
-        // Who is to join has nothing, whatever it had in an earlier life.
-        if !isFront, !generations.members.contains(me) { store.drop { _ in true } }
+        // Who is to join has nothing, whatever it had in an earlier life. Others may have died before they had dropped all.
+        // Of a cluster that was never changed all that is here was this member's from the start on.
+        if !isFront, previous == nil, generation.number > 1 || !generation.members.contains(me) {
+            dropForeign()
+        }
     }
 
     /// The same in a cluster that is not to be changed.

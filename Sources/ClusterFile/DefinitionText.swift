@@ -48,8 +48,7 @@ public struct DefinitionText: Sendable {
         let id = try freeID()
         return try changed(at: place, keeps: definition.members.indices.filter { $0 != place }) {
             (lines, generation) in
-            lines.remove(place)
-            lines.insert(node, id: id, since: generation, before: place)
+            lines.replace(place, with: node, id: id, since: generation)
         }
     }
 
@@ -132,6 +131,16 @@ private struct DefinitionLines {
 
     /// Those of a definition with another generation.
     init(_ text: String, file: String, generation: Int) throws(DefinitionError) {
+        // Lines are counted by what YAML takes for their ends.
+        guard
+            !text.unicodeScalars.contains(where: {
+                "\r\u{85}\u{2028}\u{2029}".unicodeScalars.contains($0)
+            })
+        else {
+            throw DefinitionError(
+                file: file, line: nil, field: "",
+                problem: "has other ends of lines than LF, and cannot be changed by a command")
+        }
         let text = try Self.setting(generation, in: text, file: file)
         let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
         let sequence = try Self.mapping(text, file)["nodes"]?.sequence
@@ -187,6 +196,9 @@ private struct DefinitionLines {
         var lines = text.split(separator: "\n", omittingEmptySubsequences: false)
         if let scalar = mapping["generation"]?.scalar, let mark = scalar.mark {
             let line = lines[mark.line - 1]
+            guard line.dropFirst(mark.column - 1).hasPrefix(scalar.string) else {
+                throw refusal(file, mark.line)
+            }
             let rest = line.dropFirst(mark.column - 1 + scalar.string.count)
             lines[mark.line - 1] = "\(line.prefix(mark.column - 1))\(generation)\(rest)"[...]
         } else if let first = mapping.first?.key.mark, first.column == 1 {
@@ -220,9 +232,17 @@ private struct DefinitionLines {
         }
     }
 
+    private func line(of node: NewNode, id: Int, since: Int) -> Substring {
+        "\(indentation)- {\(node.fields(id: id, since: since))}"[...]
+    }
+
+    mutating func replace(_ place: Int, with node: NewNode, id: Int, since: Int) {
+        nodes[place].own = [line(of: node, id: id, since: since)]
+    }
+
     mutating func insert(_ node: NewNode, id: Int, since: Int, before place: Int) {
-        let line = "\(indentation)- {\(node.fields(id: id, since: since))}"
-        var new = Node(own: [line[...]], behind: [], column: 0, isFlow: true)
+        var new = Node(
+            own: [line(of: node, id: id, since: since)], behind: [], column: 0, isFlow: true)
         if place == nodes.count, place > 0 {
             swap(&new.behind, &nodes[place - 1].behind)
             // Comments at the end of the list stay above what follows.

@@ -124,8 +124,9 @@ final class ModelStore: SimulatedStore {
     var isComparing = false
     /// It forgets no deletion.
     let forgotten: UInt64 = 0
-    func drop(where isForeign: @escaping ([UInt8]) -> Bool) {
+    func drop(where isForeign: @escaping ([UInt8]) -> Bool) -> Bool {
         states = states.filter { !isForeign($0.key) }
+        return true
     }
 
     func end(_ state: KeyState) -> KeyState {

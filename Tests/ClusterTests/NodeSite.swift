@@ -154,7 +154,9 @@ class NodeSite: SimulatedStore {
     var forgotten: UInt64 { store.forgotten }
     func end(_ state: KeyState) -> KeyState { store.end(state) }
     func noteForgotten(until time: UInt64) { store.noteForgotten(until: time) }
-    func drop(where isForeign: @escaping ([UInt8]) -> Bool) { store.drop(where: isForeign) }
+    func drop(where isForeign: @escaping ([UInt8]) -> Bool) -> Bool {
+        store.drop(where: isForeign)
+    }
     func raise(_ key: [UInt8], above stamp: Stamp) -> KeyState? {
         store.raise(key, above: stamp)
     }

@@ -211,6 +211,66 @@ struct ClusterChangeTests {
         #expect(try cluster.missing(7, at: ["b", "c", "d"]) == [])
     }
 
+    @Test("Who has missed a change comes back in the middle of the next one, and goes over to both")
+    func missesOne() throws {
+        let cluster = try GrowingCluster(["a", "b", "c"])
+        try cluster.store(sessions, at: ["a", "b", "c"])
+        cluster.kill("c")
+        var looking: [Program] = []
+        defer { for program in looking { program.end() } }
+        for name in ["d", "e"] {
+            looking.append(try cluster.begin(["add"] + cluster.words(name)))
+            try wait(for: "the definition") {
+                contents(of: cluster.definition)?.contains("name: \(name)") == true
+            }
+            guard name == "d" else { break }
+            try cluster.start("d")
+            try wait(for: "the others") {
+                try ["a", "b", "d"].allSatisfy {
+                    try cluster.counter("cluster_generation", of: $0) == "2"
+                        && cluster.counter("cluster_change", of: $0) == "settled"
+                }
+            }
+        }
+        try cluster.waitUntil("a", is: "transferring")
+        // By its file it is the third one that counts; others go by the second.
+        try cluster.start("c")
+        try wait(for: "c to follow") { try cluster.counter("cluster_generation", of: "c") == "2" }
+        try cluster.start("e")
+        try wait(for: "both changes to be over") { looking.allSatisfy(\.hasEnded) }
+        let all = ["a", "b", "c", "d", "e"]
+        try cluster.waitUntilCurrent(all)
+        #expect(try cluster.missing(sessions, at: all) == [])
+        try wait(for: "two copies of each") {
+            try cluster.itemCount(at: all) == 2 * sessions
+        }
+    }
+
+    @Test("A node that was removed passes everything on, whichever definition it starts with")
+    func removedStartsAgain() throws {
+        let cluster = try GrowingCluster(["a", "b", "c"])
+        try cluster.store(sessions, at: ["a", "b", "c"])
+        var texts = [contents(of: cluster.definition) ?? ""]
+        let adding = try cluster.begin(["add"] + cluster.words("d"))
+        try wait(for: "the definition") {
+            contents(of: cluster.definition)?.contains("name: d") == true
+        }
+        texts.append(contents(of: cluster.definition) ?? "")
+        try cluster.start("d")
+        try wait(for: "the change to be over") { adding.hasEnded }
+        expectDone(try cluster.run(["drain", "c"]), "all nodes go by generation 3")
+        cluster.kill("c")
+        for (number, text) in texts.enumerated() {
+            let old = try cluster.directory.write(text, to: "old-\(number).yaml")
+            try cluster.start("c", definition: old)
+            try cluster.waitUntil("c", is: "removed")
+            #expect(try cluster.missing(20, at: ["c"]) == [])
+            #expect(try cluster.itemCount(at: ["c"]) == 0)
+            cluster.kill("c")
+        }
+        #expect(try cluster.missing(sessions, at: ["a", "b", "d"]) == [])
+    }
+
     @Test("Nodes without memory files learn from each other by which definition they go")
     func learns() throws {
         let cluster = try GrowingCluster(["a", "b", "c"], hasMemoryFiles: false)

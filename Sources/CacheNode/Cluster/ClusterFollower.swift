@@ -62,7 +62,12 @@ final class ClusterFollower {
         let signature = currentSignature()
         self.signature = signature
         let found = try source.read(source.path)
-        if let peers = context.peers, let definition = found.peers {
+        if let peers = context.peers {
+            guard let definition = found.peers else {
+                throw NodeError(
+                    message: "\(source.path): its nodes have no peers, which takes a restart of all"
+                )
+            }
             if let reason = peers.offer(definition) {
                 throw NodeError(message: "\(source.path): \(reason)")
             }

@@ -6,19 +6,23 @@ import EventLoop
 /// On the peers' thread.
 final class Inquiry {
     private let link: PeerLink
+    /// On the peers' clock, in milliseconds: who neither speaks nor hangs up is not waited for.
+    let startedAt: UInt64
+    static let millisecondsMax: UInt64 = 2_000
     private let ended: (Inquiry) -> Void
 
-    private init(_ link: PeerLink, ended: @escaping (Inquiry) -> Void) {
+    private init(_ link: PeerLink, at now: UInt64, ended: @escaping (Inquiry) -> Void) {
         self.link = link
+        startedAt = now
         self.ended = ended
     }
 
     /// Answers one.
     static func answered(
-        _ link: PeerLink, loop: Loop, with notices: [DefinitionNotice],
+        _ link: PeerLink, loop: Loop, with notices: [DefinitionNotice], at now: UInt64,
         ended: @escaping (Inquiry) -> Void
     ) throws(EventLoopError) -> Inquiry {
-        let inquiry = Inquiry(link, ended: ended)
+        let inquiry = Inquiry(link, at: now, ended: ended)
         for notice in notices { link.append(.definition(notice)) }
         try link.attach(to: loop) { [unowned inquiry] in
             // Nothing is to come but its end.
@@ -39,10 +43,11 @@ final class Inquiry {
 
     /// Asks one.
     static func asked(
-        _ link: PeerLink, loop: Loop, heard: @escaping (DefinitionNotice) -> Void,
+        _ link: PeerLink, loop: Loop, at now: UInt64,
+        heard: @escaping (DefinitionNotice) -> Void,
         ended: @escaping (Inquiry) -> Void
     ) throws(EventLoopError) -> Inquiry {
-        let inquiry = Inquiry(link, ended: ended)
+        let inquiry = Inquiry(link, at: now, ended: ended)
         try link.attach(to: loop) { [unowned inquiry] in
             let isOpen = link.receive()
             if !inquiry.takeReceived(heard) || !isOpen { inquiry.ended(inquiry) }

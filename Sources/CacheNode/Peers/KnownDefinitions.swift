@@ -45,10 +45,12 @@ struct KnownDefinitions {
         let own = configuration.definition
         guard acted.generation != own.generation || acted.hash == own.hash else { return nil }
         guard acted.rulesHash == own.rulesHash else { return nil }
+        // What placement does not depend on is as the file has it.
+        let present = acted.generation == own.generation ? own : acted
         let previous = content.previous.flatMap {
             try? configuration.read($0, "the definition before")
         }
-        return (acted, previous)
+        return (present, previous)
     }
 
     /// Whether this node has nothing to say before others act by the definition that has it.
@@ -57,6 +59,7 @@ struct KnownDefinitions {
             return false
         }
         return own.since > 1 && own.since == configuration.definition.generation
+            && configuration.definition.members.count > 1
     }
 
     subscript(generation: UInt64) -> PeerDefinition? { byGeneration[generation] }
@@ -125,8 +128,10 @@ struct KnownDefinitions {
     /// What others act by, where this node did not know.
     mutating func learn(_ definition: PeerDefinition) {
         guard acted == nil else { return }
-        byGeneration[definition.generation] = definition
-        acted = definition
+        let own = configuration.definition
+        let isOwn = definition.generation == own.generation && definition.hash == own.hash
+        acted = isOwn ? own : definition
+        byGeneration[definition.generation] = acted
         _ = write()
     }
 

@@ -265,18 +265,20 @@ final class NodeStore: ReplicaStore {
 
     func noteForgotten(until time: UInt64) { forget(until: time) }
 
-    func drop(where isForeign: @escaping ([UInt8]) -> Bool) {
-        if let dropsLater { return dropsLater(isForeign) }
+    func drop(where isForeign: @escaping ([UInt8]) -> Bool) -> Bool {
+        if let dropsLater {
+            dropsLater(isForeign)
+            return false
+        }
         deleteAll { $0.withKey { isForeign(Array($0)) } }
-        dropDeletions(where: isForeign)
+        dropDeletions(of: allTombstones.map(\.key).filter(isForeign))
+        return true
     }
 
-    func dropDeletions(where isForeign: ([UInt8]) -> Bool) {
-        for tombstone in tombstones.all where isForeign(tombstone.key) {
-            tombstones.remove(hash: hash(tombstone.key))
-        }
-        for shadow in shadows.all where isForeign(shadow.key) {
-            shadows.remove(hash: hash(shadow.key))
+    func dropDeletions(of keys: some Sequence<[UInt8]>) {
+        for key in keys {
+            tombstones.remove(hash: hash(key))
+            shadows.remove(hash: hash(key))
         }
     }
 

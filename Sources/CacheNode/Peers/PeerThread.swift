@@ -21,7 +21,7 @@ final class PeerThread: LinkServer, @unchecked Sendable {
     private var tick: Timer?
     private var dialledAt: UInt64 = 0
     private var maintainedAt: UInt64 = 0
-    private let isStopping = Atomic<Bool>(false)
+    private let isStopping = Flag()
     /// The members that are dialled.
     private var known: [Int: PeerDefinition.Member] = [:]
     /// Where members are, and names that are being looked up.
@@ -130,12 +130,9 @@ final class PeerThread: LinkServer, @unchecked Sendable {
     }
 
     func run() {
-        // Until it is over, or where it cannot be, each read looks for the key's owners.
-        let survey = try? NodeThread(yields: true) { [peers] in peers.surveyItemsAtStart() }
         startedAt = peers.now / 1_000
         keepUp()
         loop.run()
-        survey?.join()
         look?.thread.join()
         listeners = []
         dialling = [:]
@@ -156,7 +153,7 @@ final class PeerThread: LinkServer, @unchecked Sendable {
     }
 
     func stop() {
-        isStopping.store(true, ordering: .relaxed)
+        isStopping.set()
         requestAttention()
     }
 
@@ -172,9 +169,15 @@ final class PeerThread: LinkServer, @unchecked Sendable {
             dialledAt = now
             dialAll(now: now)
         }
+        lookAtItems()
         if now >= maintainedAt + 1_000 {
             if maintainedAt > 0, now > maintainedAt + Self.pauseMilliseconds { dropAll() }
             maintainedAt = now
+            for (name, inquiry) in inquiries
+            where now > inquiry.startedAt + Inquiry.millisecondsMax {
+                inquiry.close()
+                inquiries[name] = nil
+            }
             let lostCount = peers.maintain()
             if lostCount > 0 {
                 logger.warning(
@@ -201,7 +204,7 @@ final class PeerThread: LinkServer, @unchecked Sendable {
     }
 
     private func attend() {
-        if isStopping.load(ordering: .relaxed) { return loop.stop() }
+        if isStopping.isSet { return loop.stop() }
         for (link, isBroken) in peers.linksToSee(self) {
             if isBroken {
                 close(link, PeerLink.isStuckForGood)
@@ -224,7 +227,6 @@ final class PeerThread: LinkServer, @unchecked Sendable {
             surveyed.remove(survey.peer)
         }
         surveys.removeAll { !surveyed.contains($0.peer) }
-        lookAtItems()
         for (peer, number, sharing) in peers.takeSurveys() { wanted[peer] = (number, sharing) }
         for (peer, asked) in wanted where surveyed.insert(peer).inserted {
             wanted[peer] = nil
@@ -245,7 +247,8 @@ final class PeerThread: LinkServer, @unchecked Sendable {
         }
     }
 
-    /// What others own now is dropped beside everything else, as it takes long.
+    /// What others own now is dropped beside everything else, as it takes long. Until it is known whether this node owns all that
+    /// it has, each read looks for the key's owners.
     private func lookAtItems() {
         if let look, look.isOver.isSet {
             look.thread.join()
@@ -254,9 +257,10 @@ final class PeerThread: LinkServer, @unchecked Sendable {
         guard look == nil, peers.hasItemsToLookAt else { return }
         do {
             let peers = peers
+            let isStopping = isStopping
             let isOver = Flag()
             let thread = try NodeThread(yields: true) {
-                peers.dropOthersItems()
+                peers.dropOthersItems { isStopping.isSet }
                 isOver.set()
                 peers.attention.withLock { $0?.wake() }
             }
@@ -495,12 +499,14 @@ final class PeerThread: LinkServer, @unchecked Sendable {
             }
             if isAsked {
                 let inquiry = try Inquiry.answered(
-                    link, loop: loop, with: peers.noticesToTell(), ended: ended)
+                    link, loop: loop, with: peers.noticesToTell(), at: peers.now / 1_000,
+                    ended: ended)
                 inquiries[ObjectIdentifier(inquiry)] = inquiry
                 inquiry.send()
             } else {
                 let heard: (DefinitionNotice) -> Void = { [peers] in peers.learn($0) }
-                let inquiry = try Inquiry.asked(link, loop: loop, heard: heard, ended: ended)
+                let inquiry = try Inquiry.asked(
+                    link, loop: loop, at: peers.now / 1_000, heard: heard, ended: ended)
                 inquiries[ObjectIdentifier(inquiry)] = inquiry
                 inquiry.takeReceived(heard)
             }

@@ -63,10 +63,10 @@ extension Peers {
             offerNewest()
             // Others may have no file that changes.
             for peer in member?.peers ?? [] {
-                guard let definitions,
-                    links.send(
-                        .definition(definitions.notice(of: definition, withText: false)), to: peer)
-                else { continue }
+                guard let notice = definitions?.notice(of: definition, withText: false) else {
+                    break
+                }
+                _ = links.send(.definition(notice), to: peer)
             }
             noteOwing()
             return nil
@@ -77,19 +77,21 @@ extension Peers {
     /// Lets the member change to the newest definition, if it can now. To be called again and again: it may have to wait
     /// for another change, or until what others own now was dropped.
     func offerNewest() {
-        guard let member, let newest = definitions?.newest, newest.generation > member.generation,
-            !isDropping, drop == nil
+        guard let member, let newest = definitions?.newest, newest.generation > member.generation
         else { return }
         if let peer = member.peers.first(where: { links.version(of: $0) == .two }) {
             return complain(
                 "generation \(newest.generation) of the definition has to wait: \(name(of: peer)) is of an earlier version; restart all nodes with the new one first"
             )
         }
-        if member.change(to: newest.rule, now: now) {
-            // What is here may be a copy that others decide about.
-            ownsAllItems.clear()
-            gates.beginEpoch()
-        }
+        change(to: newest)
+    }
+
+    private func change(to definition: PeerDefinition) {
+        guard member?.change(to: definition.rule, now: now) == true else { return }
+        // What is here may be a copy that others decide about.
+        ownsAllItems.clear()
+        gates.beginEpoch()
     }
 
     /// What a node says of a definition. False if the two do not belong together.
@@ -97,7 +99,7 @@ extension Peers {
         guard let definitions else { return true }
         if let reason = definitions.objection(to: notice) {
             member?.notePresent(link.peer, now: now)
-            strangers.insert(link.peer)
+            if !link.isFronts { strangers.insert(link.peer) }
             complain("closed the link to \(name(of: link.peer)): \(reason)")
             return false
         }
@@ -107,12 +109,22 @@ extension Peers {
         } else if notice.generation > definitions.newest.generation {
             link.append(.ask(generation: notice.generation))
             noteOwing(link)
+            // What comes from now on may be copies that others decide about.
+            ownsAllItems.clear()
+            gates.beginEpoch()
+            wantsItemSurvey = true
         }
         return true
     }
 
     private func read(_ notice: DefinitionNotice, from source: String) {
         guard let definition = definition(of: notice, from: source) else { return }
+        defer {
+            // The member may know a later one, and must know by which others act all the same.
+            if notice.use != .known, let known = definitions?[notice.generation] {
+                change(to: known)
+            }
+        }
         if let reason = take(definition, from: source) {
             complain(
                 "refused generation \(notice.generation) of the definition, from \(source): \(reason)"
@@ -125,7 +137,10 @@ extension Peers {
             let text = String(decoding: notice.text, as: UTF8.self)
             let definition = try configuration.read(
                 text, "generation \(notice.generation) of the definition, from \(source)")
-            guard definition.generation == notice.generation else { return nil }
+            guard definition.generation == notice.generation, definition.hash == notice.hash else {
+                complain("\(source) sends another definition than it has announced")
+                return nil
+            }
             return definition
         } catch {
             complain("\(error)")
@@ -153,23 +168,30 @@ extension Peers {
     /// What somebody has answered whom this node has asked.
     func learn(_ notice: DefinitionNotice) {
         lock.withLock { _ in
-            guard let definitions, definitions.objection(to: notice) == nil, !notice.text.isEmpty
-            else { return }
+            guard let definitions, !notice.text.isEmpty else { return }
+            let source = "another node"
+            if let reason = definitions.objection(to: notice) {
+                return complain("\(source): \(reason)")
+            }
+            defer { finish() }
             guard definitions.acted == nil else {
-                read(notice, from: "another node")
+                if definitions[notice.generation] == nil { read(notice, from: source) }
                 if notice.use == .settled, let known = self.definitions?[notice.generation] {
                     member?.leave(by: known.rule, now: now)
-                    finish()
                 }
                 return
             }
-            guard notice.use != .known, let acted = definition(of: notice, from: "another node")
-            else {
+            guard notice.use != .known, let acted = definition(of: notice, from: source) else {
                 return
+            }
+            if let me = configuration.me, let own = acted.members[me],
+                own.name != configuration.ownName
+            {
+                return complain(
+                    "this node's id, \(me), is \(own.name)'s by generation \(acted.generation)")
             }
             self.definitions?.learn(acted)
             begin()
-            finish()
         }
     }
 
@@ -191,8 +213,10 @@ extension Peers {
 
     /// The member acts by another generation. Until everything is where it is to be there is one before.
     func act(by generation: UInt64, after previous: UInt64?) {
-        ownsAllItems.clear()
-        gates.beginEpoch()
+        defer {
+            ownsAllItems.clear()
+            gates.beginEpoch()
+        }
         if definitions?.act(by: generation, after: previous) == false {
             context?.logger.error(
                 "cannot write down by which generation of the definition this node acts: a restart may find it behind the others"
@@ -223,7 +247,9 @@ extension Peers {
     }
 
     /// Drops what others own now, and finds out whether this node owns all that it has. Takes long: on a thread of its own.
-    func dropOthersItems() {
+    ///
+    /// - Parameter isToEnd: whether the process is about to end: the next one drops the rest.
+    func dropOthersItems(isToEnd: () -> Bool) {
         let isForeign = lock.withLock { _ -> (([UInt8]) -> Bool)? in
             defer { drop = nil }
             isDropping = drop != nil
@@ -233,22 +259,39 @@ extension Peers {
         if let isForeign, let map, let context {
             var walk = ItemWalk()
             var goesOn = true
-            while goesOn {
+            while goesOn, !isToEnd() {
                 let now = context.clock.now().seconds
                 var keys: [[UInt8]] = []
                 goesOn = map.step(&walk, now: now) { hit in
                     let key = hit.withKey { Array($0) }
                     if isForeign(key) { keys.append(key) }
                 }
-                for key in keys { _ = map.delete(key.span, now: now) }
+                guard !keys.isEmpty else { continue }
+                lock.withLock { _ in
+                    for key in keys where !isOwnedNow(key) { _ = map.delete(key.span, now: now) }
+                }
+            }
+            let deleted = lock.withLock { _ in store?.allTombstones.map(\.key) ?? [] }
+            let foreign = deleted.filter(isForeign)
+            for start in stride(from: 0, to: foreign.count, by: Self.droppedCountMax) {
+                let some = foreign[start..<min(foreign.count, start + Self.droppedCountMax)]
+                lock.withLock { _ in store?.dropDeletions(of: some.filter { !isOwnedNow($0) }) }
             }
             lock.withLock { _ in
-                store?.dropDeletions(where: isForeign)
                 isDropping = false
-                offerNewest()
+                if drop == nil { member?.dropped(now: now) }
+                finish()
             }
         }
-        surveyItemsAtStart()
+        surveyItems()
+    }
+
+    /// So many are dropped at a time: others want the lock, too.
+    private static let droppedCountMax = 1_000
+
+    /// The member may have gone over to another generation meanwhile.
+    private func isOwnedNow(_ key: [UInt8]) -> Bool {
+        [definitions?.acted, definitions?.previous].contains { $0?.rule.owns(key, me) == true }
     }
 
     /// Whether there is something for `dropOthersItems` to do.

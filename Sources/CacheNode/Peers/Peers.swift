@@ -61,7 +61,7 @@ final class Peers: @unchecked Sendable {
     var drop: (([UInt8]) -> Bool)?
     var isDropping = false
     /// Whether it is to be found out whether this node owns all that it has.
-    var wantsItemSurvey = false
+    var wantsItemSurvey = true
     /// Those that go by a definition that does not fit to this node's.
     var strangers: Set<Int> = []
     /// What was said about definitions, which is not said again and again.
@@ -150,12 +150,21 @@ final class Peers: @unchecked Sendable {
     func begin() {
         guard member == nil, let store, let acted = definitions?.acted else { return }
         let silence = UInt64(configuration.silenceMilliseconds) * 1_000
+        if let own = configuration.me, acted.members[own] == nil,
+            acted.generation >= configuration.definition.generation
+        {
+            // It was removed while it was away, or by a definition that its file does not have.
+            isRemoved.set()
+        }
         rule.withLock { $0 = acted.rule }
+        ownsAllItems.clear()
         gates.beginEpoch()
+        wantsItemSurvey = true
         member = Member(
             me: me, isFront: isFront, needsMajority: configuration.needsMajority,
             generation: acted.rule, previous: definitions?.previous?.rule,
             process: process, store: store, times: PairTimes(silence: silence), now: now)
+        if isRemoved.isSet { drop = { _ in true } }
         tellClients(of: acted)
         offerNewest()
         let waiting = early
@@ -251,9 +260,10 @@ final class Peers: @unchecked Sendable {
     func ask(_ commands: [ClientCommand], for request: Pending) {
         for start in stride(from: 0, to: commands.count, by: Self.togetherCountMax) {
             let places = start..<min(commands.count, start + Self.togetherCountMax)
-            ask(for: request, elseLater: { .init(request, now, .commands(commands, places)) }) {
-                member, now in ask(commands, places, of: member, for: request, now: now)
-            }
+            ask(
+                for: request,
+                { ask(commands, places, of: $0, for: request, now: $1) },
+                elseLater: { .init(request, now, .commands(commands, places)) })
         }
     }
 
@@ -278,9 +288,10 @@ final class Peers: @unchecked Sendable {
     ///
     /// - Parameter delay: in seconds.
     func flushAll(after delay: UInt32, for request: Pending) {
-        ask(for: request, elseLater: { .init(request, now, .flush(delay)) }) { member, now in
-            flushAll(after: delay, of: member, for: request, now: now)
-        }
+        ask(
+            for: request,
+            { flushAll(after: delay, of: $0, for: request, now: $1) },
+            elseLater: { .init(request, now, .flush(delay)) })
     }
 
     private func flushAll(
@@ -293,7 +304,7 @@ final class Peers: @unchecked Sendable {
 
     @inline(__always)
     private func ask(
-        for request: Pending, elseLater later: () -> Early, _ body: (Member, UInt64) -> Void
+        for request: Pending, _ body: (Member, UInt64) -> Void, elseLater later: () -> Early
     ) {
         lock.withLock { _ in
             guard let member else { return early.append(later()) }
@@ -684,8 +695,9 @@ final class Peers: @unchecked Sendable {
 
     // MARK: Surveys
 
-    /// Looks at what an earlier process has left: whether this node owns all of it. Takes long: on a thread of its own.
-    func surveyItemsAtStart() {
+    /// Looks at what there is, at first what an earlier process has left: whether this node owns all of it. Takes long: on a
+    /// thread of its own.
+    func surveyItems() {
         guard !isFront, let map, let context else { return }
         let (epoch, rule) = (gates.epoch, rule.withLock { $0 })
         var walk = ItemWalk()

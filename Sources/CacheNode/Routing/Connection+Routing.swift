@@ -23,7 +23,7 @@ extension Connection.Step {
         // Until when what is read may be told.
         var end = UInt64.max
         var isRead = false
-        let epoch = peers.gates.epoch
+        let epochNow = peers.gates.epoch
         switch shape(of: input, executor, isBinary: isBinary) {
         case .unknown: return .ends(.needsInput)
         case .local where !isBinary && isEndlessRetrieval(input): return refuseRetrieval(&output)
@@ -49,7 +49,7 @@ extension Connection.Step {
             isBinary
             ? nextPacket(&input, &output, executor, isLogged: isLogged, now: now)
             : nextCommand(&input, &output, executor, isLogged: isLogged, now: now)
-        guard end == .max || peers.now < end, !isRead || epoch == peers.gates.epoch else {
+        guard end == .max || peers.now < end, !isRead || epochNow == peers.gates.epoch else {
             // Nobody knows whether it is still so.
             output.abandon()
             return .leads(.closed(.error))

@@ -64,10 +64,11 @@ struct Generations: Sendable {
     /// - Parameter isActedBy: whether a peer acts by it: whatever else was under way here is over.
     mutating func add(_ new: Generation, isActedBy: Bool) -> Bool {
         guard new.number > acted.number, previous == nil || isActedBy,
-            !candidates.contains(where: { $0.number == new.number }),
-            candidates.count < Self.candidateCountMax
+            !candidates.contains(where: { $0.number == new.number })
         else { return false }
-        candidates = (candidates + [new]).sorted { $0.number < $1.number }
+        // Those that others act by are told again.
+        candidates = Array(
+            (candidates + [new]).sorted { $0.number < $1.number }.suffix(Self.candidateCountMax))
         isTransferred = false
         return true
     }

@@ -103,7 +103,8 @@ package protocol ReplicaStore: AnyObject {
     func noteForgotten(until time: UInt64)
 
     /// Lets all copies go of which somebody says that they are not this member's any more: no deletions, they are at others.
-    func drop(where isForeign: @escaping ([UInt8]) -> Bool)
+    /// False if that takes longer: the member is told by `dropped` when it is over.
+    func drop(where isForeign: @escaping ([UInt8]) -> Bool) -> Bool
 
     /// A deletion of what somebody else has, and may have been deleted here: it is here from now on.
     func end(_ state: KeyState) -> KeyState

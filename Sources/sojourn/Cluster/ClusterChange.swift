@@ -31,15 +31,17 @@ struct ClusterChange {
 
     func remove(_ name: String, mustBeUp: Bool) async throws {
         guard text.definition.members.contains(where: { $0.node.name == name }) else {
-            // Taken up again, or misspelt.
-            let looks = await look(text.definition.nodes)
-            guard looks.contains(where: \.isChanging) else {
+            // Taken up again.
+            guard text.definition.generation > 1 else {
                 _ = try text.removing(name)
                 return
             }
+            tell(
+                "\(options.cluster) has no node \(name) by generation \(text.definition.generation)\n"
+            )
             return try await follow()
         }
-        if mustBeUp {
+        if mustBeUp, !options.check {
             let looks = await look(text.definition.nodes.filter { $0.name == name })
             guard looks.first?.statistics != nil else {
                 throw Failure(
@@ -97,7 +99,10 @@ struct ClusterChange {
     // MARK: Looking on
 
     /// Of what the file says.
-    func follow() async throws { try await follow(text.definition, leaver: nil) }
+    func follow() async throws {
+        guard !options.check else { return print(text.text, terminator: "") }
+        try await follow(text.definition, leaver: nil)
+    }
 
     private func follow(_ definition: ClusterDefinition, leaver: Node?) async throws {
         let path = options.cluster
@@ -137,7 +142,7 @@ struct ClusterChange {
             {
                 hasReminded = true
                 tell(
-                    "no node has read \(path) yet: it must be the file that a node on this machine was started with\n"
+                    "no node has taken \(path) yet: it must be the file that a node on this machine was started with; if it is, that node's log says what is wrong with it\n"
                 )
             }
             guard seconds < options.timeout else {
@@ -191,6 +196,8 @@ private struct NodeLook {
 
     var isChanging: Bool {
         guard let statistics else { return false }
+        // Who waits to be told by which one others go holds nobody up.
+        guard statistics["cluster_change"] != "learning" else { return false }
         return statistics["cluster_change"] != "settled"
             || statistics.number("cluster_next") != statistics.number("cluster_generation")
     }
@@ -202,6 +209,7 @@ private struct NodeLook {
     func isSettled(by generation: Int) -> Bool {
         guard let statistics else { return false }
         return (statistics.number("cluster_generation") ?? 0) >= generation && !isChanging
+            && state != "learning"
             && statistics["cluster_state"] == "current" && statistics.number("members_away") == 0
     }
 
@@ -220,6 +228,7 @@ private struct NodeLook {
                 statistics["cluster_state"] == "current" && statistics.number("members_away") == 0
             return "\(node.name) goes by \(generation)\(isCurrent ? "" : ", not current")"
         }
+        if state == "removed" { return "\(node.name) was removed before: start it again" }
         let items = statistics.number("curr_items").map { " with \($0) items" } ?? ""
         return "\(node.name) \(state)\(items)"
     }

@@ -60,7 +60,8 @@ struct DefinitionCommand: ParsableCommand {
         let generation =
             definition.generation > 1 ? ", generation \(definition.generation)" : ""
         let hash = definition.keyHash.map { " with \($0.rawValue)" } ?? ""
-        return "\(definition.name)\(generation): \(definition.strategy.rawValue)\(hash), each item on "
+        return
+            "\(definition.name)\(generation): \(definition.strategy.rawValue)\(hash), each item on "
             + "\(definition.copyCount) of \(definition.members.count) nodes\n\n" + table.text
     }
 }

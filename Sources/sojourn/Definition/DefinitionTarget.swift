@@ -75,7 +75,8 @@ struct DefinitionTarget: Sendable {
                 new.generation < known.generation
             {
                 return .refused(
-                    "\(name): generation \(new.generation), and \(path) is \(known.generation) already")
+                    "\(name): generation \(new.generation), and \(path) is \(known.generation) already"
+                )
             }
         }
         if let trouble = Self.writing.withLock({ _ in replace(with: bytes) }) { throw trouble }
