@@ -45,9 +45,7 @@ extension Member {
                 operation.mayBeMade = true
                 proceed(operation, now: now)
             case .fetching(let peer):
-                guard !hears(peer, at: now) else { continue }
-                operation.hasFetched = true
-                proceed(operation, now: now)
+                if !hears(peer, at: now) { proceed(operation, now: now) }
             case .replicating(let replication):
                 // The peer is in charge now, and this change may be lost: it decides once more.
                 let standing = standing(to: replication.peer)

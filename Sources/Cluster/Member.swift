@@ -263,8 +263,9 @@ package final class Member {
             // While the peer was in charge it may have come to it another way, and to nothing that would be here.
             inquire(operation, of: other, now: now)
         case .mine(true)
-        where !operation.hasFetched && hears(other, at: now)
-            && store.mayLack(whatIsNeededBy: request):
+        where !operation.hasFetched && store.mayLack(whatIsNeededBy: request):
+            // That it is not here says nothing until the peer has answered, or is given up.
+            guard hears(other, at: now) else { return park(operation) }
             counts.fetches += 1
             operations.move(operation, to: .fetching(from: other))
             operation.sentAt = now

@@ -13,10 +13,13 @@ final class DemoCluster {
 
     typealias Trouble = ChildProcess.Trouble
 
+    /// Those that are there from the start on, and the one that is added.
     static let names = ["a", "b", "c"]
+    static let addedName = "d"
+    private static let allNames = names + [addedName]
     private static let firstPort = 22_411
     private static let peerPortDistance = 10_000
-    private static let frontPort = firstPort + names.count
+    private static let frontPort = firstPort + allNames.count
 
     let kind: Kind
     private let folder: String
@@ -33,7 +36,7 @@ final class DemoCluster {
         // Not where anybody else is.
         let bytes = (0..<3).map { _ in Int.random(in: 1...254) }
         host = "127.\(bytes[0]).\(bytes[1]).\(bytes[2])"
-        nodes = Self.names.map { _ in nil }
+        nodes = Self.allNames.map { _ in nil }
         if case .sojourn = kind {
             var lines = ["name: demo", "copies: 2", "peers: {}", "nodes:"]
             for (number, name) in Self.names.enumerated() {
@@ -46,7 +49,9 @@ final class DemoCluster {
     }
 
     private var definition: String { "\(folder)/cluster.yaml" }
-    private func memoryFile(_ number: Int) -> String { "\(folder)/\(Self.names[number]).memory" }
+    private func memoryFile(_ number: Int) -> String {
+        "\(folder)/\(Self.allNames[number]).memory"
+    }
 
     private func write(_ text: String, to path: String) throws(Trouble) {
         guard let file = fopen(path, "w"), fputs(text, file) >= 0, fclose(file) == 0 else {
@@ -84,14 +89,14 @@ final class DemoCluster {
     private static var user: [String] { getuid() == 0 ? ["-u", "root"] : [] }
 
     func start(_ number: Int) throws(Trouble) {
-        let log = "\(folder)/\(Self.names[number]).log"
+        let log = "\(folder)/\(Self.allNames[number]).log"
         switch kind {
         case .sojourn(let program):
             // A neighbour must not let everything go.
             nodes[number] = try ChildProcess(
                 program,
                 Self.user + [
-                    "--cluster", definition, "--name", Self.names[number], "-t", "1", "-F",
+                    "--cluster", definition, "--name", Self.allNames[number], "-t", "1", "-F",
                 ],
                 log: log)
         case .memcached(let program):
@@ -133,11 +138,49 @@ final class DemoCluster {
 
     /// Removes what nodes have left in a folder, and the folder.
     static func remove(_ folder: String) {
-        let files = names.flatMap { name in
+        let files = allNames.flatMap { name in
             [".log", ".memory", ".memory.deletions", ".memory.definition"].map { name + $0 }
         }
         for name in files + ["cluster.yaml", "front.log"] { unlink("\(folder)/\(name)") }
         rmdir(folder)
+    }
+
+    // MARK: Other nodes
+
+    /// As `sojourn cluster add` does it.
+    func addNode() async throws {
+        let number = Self.allNames.count - 1
+        var node = NewNode(name: Self.addedName, host: host)
+        node.port = self.node(number).port
+        node.memory = "\(memoryMegabytes)m"
+        node.memoryFile = memoryFile(number)
+        try await change { text throws(DefinitionError) in
+            try text.adding(node)
+        } whileGoingOn: {
+            try start(number)
+        }
+    }
+
+    /// As `sojourn cluster drain` does it; then the node is stopped.
+    func removeNode(_ number: Int) async throws {
+        try await change { text throws(DefinitionError) in
+            try text.removing(Self.allNames[number])
+        } whileGoingOn: {
+        }
+        nodes[number]?.end()
+        nodes[number] = nil
+    }
+
+    private func change(
+        _ change: (DefinitionText) throws(DefinitionError) -> DefinitionText,
+        whileGoingOn: () throws -> Void
+    ) async throws {
+        let new = try change(try DefinitionText(contentsOf: definition))
+        try write(new.text, to: definition)
+        try whileGoingOn()
+        for node in new.definition.nodes {
+            try await waitFor(node, generation: new.definition.generation, isCurrent: true)
+        }
     }
 
     // MARK: What nodes say
@@ -147,17 +190,22 @@ final class DemoCluster {
         try await waitFor(node(number), isCurrent: true)
     }
 
-    private func waitFor(_ node: Node, isCurrent: Bool) async throws {
+    private func waitFor(_ node: Node, generation: Int = 1, isCurrent: Bool) async throws {
         let end = ContinuousClock.now + .seconds(30)
         while ContinuousClock.now < end {
-            if let ended = Self.names.indices.first(where: { nodes[$0]?.hasEnded() == true }) {
+            if let ended = nodes.indices.first(where: { nodes[$0]?.hasEnded() == true }) {
                 nodes[ended] = nil
                 throw Trouble(
-                    description: "node \(Self.names[ended]) has ended: \(lastWords(ended))")
+                    description: "node \(Self.allNames[ended]) has ended: \(lastWords(ended))")
             }
             if case .success(let statistics) = await NodeInquiry.ask(node, .open, seconds: 1) {
                 guard isCurrent, statistics["cluster_state"] != nil else { return }
-                if statistics.number("members_away") == 0 { return }
+                let acted = statistics.number("cluster_generation") ?? 1
+                if statistics.number("members_away") == 0, acted >= generation,
+                    generation == 1 || statistics["cluster_change"] == "settled"
+                {
+                    return
+                }
             }
             try await Task.sleep(for: .milliseconds(100))
         }
@@ -167,7 +215,9 @@ final class DemoCluster {
 
     /// The last line of what a node has said.
     private func lastWords(_ number: Int) -> String {
-        guard let file = fopen("\(folder)/\(Self.names[number]).log", "r") else { return "nothing" }
+        guard let file = fopen("\(folder)/\(Self.allNames[number]).log", "r") else {
+            return "nothing"
+        }
         defer { fclose(file) }
         var bytes = [UInt8](repeating: 0, count: 65_536)
         let count = fread(&bytes, 1, bytes.count, file)

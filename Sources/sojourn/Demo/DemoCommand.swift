@@ -15,10 +15,11 @@ struct DemoCommand: AsyncParsableCommand {
             Starts three nodes that keep copies, and a front, on loopback addresses of their own. People log in, \
             view pages, change their carts, log out and in; bots are given sessions until the memory is full. \
             Meanwhile each node is killed, one also loses its memory, one hangs, a neighbour sends flush_all, and \
-            all are restarted one after the other, as in an upgrade. Each reply is checked. Nothing is left behind, \
+            all are restarted one after the other, as in an upgrade; a node is added, and one is removed. Each reply is checked. Nothing is left behind, \
             and nobody needs to be root.
 
-            --only memcached does the same to three memcacheds, by the same client with its failover.
+            --only memcached does the same to three memcacheds, by the same client with its failover; there is no way \
+            to add or remove one of these for a client that has its list.
 
             Examples:
               sojourn demo
@@ -154,11 +155,23 @@ struct DemoCommand: AsyncParsableCommand {
             start,
             "a neighbour says flush_all: \(Set(cluster.flushAll()).sorted().joined(separator: ", "))"
         )
-        try await wait(until: 0.72)
+        try await wait(until: 0.7)
         for (number, name) in DemoCluster.names.enumerated() {
             try say(start, "node \(name) is restarted, as for an upgrade")
             try await cluster.restart(number)
             try await cluster.waitUntilCurrent(number)
+        }
+        if case .sojourn = cluster.kind {
+            try await wait(until: 0.82)
+            try say(start, "node \(DemoCluster.addedName) is added")
+            try await cluster.addNode()
+            try say(
+                start,
+                "all go by the new definition, and node \(DemoCluster.addedName) has its part")
+            try await wait(until: 0.91)
+            try say(start, "node a is removed")
+            try await cluster.removeNode(0)
+            try say(start, "node a has nothing that others have not, and is stopped")
         }
         try await wait(until: 1)
     }
