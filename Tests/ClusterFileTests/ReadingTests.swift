@@ -192,12 +192,12 @@ struct ReadingTests {
         Refused(
             yaml: "nodes:\n- host: a\n  wieght: 2",
             error: "3: nodes[0].wieght: unknown; expected one of name, host, port, weight, memory, "
-                + "memory_file, in_place_of, flags, peer_host, peer_port"),
+                + "memory_file, in_place_of, flags, peer_host, peer_port, id, since"),
         Refused(
             yaml: "nodes:\n- host: a\nstrategy: jump",
             error:
-                "3: strategy: unknown; expected one of name, placement, defaults, peers, nodes, copies, "
-                + "tls, credentials_file"),
+                "3: strategy: unknown; expected one of name, generation, placement, defaults, peers, "
+                + "nodes, copies, tls, credentials_file"),
         Refused(
             yaml: "tls: {cert: a, keys: b}\nnodes:\n- host: a",
             error: "1: tls.keys: unknown; expected one of ca, cert, key, client_cert, client_key, "
