@@ -549,15 +549,19 @@ final class NodeStore: ReplicaStore {
         var found: [SurveyedState] = []
         var walk = ItemWalk()
         var goesOn = true
+        // Others wait for the shard's lock: what takes time comes behind it.
+        var seen: [(key: [UInt8], stamp: Stamp)] = []
         while goesOn {
+            seen.removeAll(keepingCapacity: true)
             goesOn = map.step(&walk, now: now) { hit in
-                hit.withKey { bytes in
-                    guard isShared(Array(bytes)) else { return }
-                    let head = hit.copyHead
+                seen.append((hit.withKey { Array($0) }, hit.copyHead.stamp))
+            }
+            for (key, stamp) in seen where isShared(key) {
+                key.withUnsafeBytes { bytes in
                     found.append(
                         SurveyedState(
                             hash: SessionMap.hash(bytes, seed: seed), place: map.place(of: bytes),
-                            stamp: Stamp(birth: head.birth, version: head.version)))
+                            stamp: stamp))
                 }
             }
         }

@@ -228,7 +228,8 @@ final class PeerThread: LinkServer, @unchecked Sendable {
         }
         surveys.removeAll { !surveyed.contains($0.peer) }
         for (peer, number, sharing) in peers.takeSurveys() { wanted[peer] = (number, sharing) }
-        for (peer, asked) in wanted where surveyed.insert(peer).inserted {
+        // One after the other: each of them goes through all that there is.
+        if surveys.isEmpty, let (peer, asked) = wanted.first, surveyed.insert(peer).inserted {
             wanted[peer] = nil
             do {
                 let peers = peers

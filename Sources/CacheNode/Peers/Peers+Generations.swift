@@ -257,25 +257,28 @@ extension Peers {
             return drop
         }
         if let isForeign, let map, let context {
+            // The member may go over to another generation meanwhile.
+            var (epoch, present) = (gates.epoch, rule.withLock { $0 })
+            func isToGo(_ key: [UInt8]) -> Bool {
+                if gates.epoch != epoch { (epoch, present) = (gates.epoch, rule.withLock { $0 }) }
+                return isForeign(key) && !present.owns(key, me)
+            }
             var walk = ItemWalk()
             var goesOn = true
+            var keys: [[UInt8]] = []
             while goesOn, !isToEnd() {
                 let now = context.clock.now().seconds
-                var keys: [[UInt8]] = []
+                keys.removeAll(keepingCapacity: true)
                 goesOn = map.step(&walk, now: now) { hit in
-                    let key = hit.withKey { Array($0) }
-                    if isForeign(key) { keys.append(key) }
+                    keys.append(hit.withKey { Array($0) })
                 }
-                guard !keys.isEmpty else { continue }
-                lock.withLock { _ in
-                    for key in keys where !isOwnedNow(key) { _ = map.delete(key.span, now: now) }
-                }
+                for key in keys where isToGo(key) { _ = map.delete(key.span, now: now) }
             }
             let deleted = lock.withLock { _ in store?.allTombstones.map(\.key) ?? [] }
-            let foreign = deleted.filter(isForeign)
+            let foreign = deleted.filter(isToGo)
             for start in stride(from: 0, to: foreign.count, by: Self.droppedCountMax) {
                 let some = foreign[start..<min(foreign.count, start + Self.droppedCountMax)]
-                lock.withLock { _ in store?.dropDeletions(of: some.filter { !isOwnedNow($0) }) }
+                lock.withLock { _ in store?.dropDeletions(of: some) }
             }
             lock.withLock { _ in
                 isDropping = false
@@ -288,11 +291,6 @@ extension Peers {
 
     /// So many are dropped at a time: others want the lock, too.
     private static let droppedCountMax = 1_000
-
-    /// The member may have gone over to another generation meanwhile.
-    private func isOwnedNow(_ key: [UInt8]) -> Bool {
-        [definitions?.acted, definitions?.previous].contains { $0?.rule.owns(key, me) == true }
-    }
 
     /// Whether there is something for `dropOthersItems` to do.
     var hasItemsToLookAt: Bool {

@@ -704,12 +704,14 @@ final class Peers: @unchecked Sendable {
         var goesOn = true
         var ownsAll = true
         var version: UInt64 = 0
+        var keys: [[UInt8]] = []
         while goesOn {
+            keys.removeAll(keepingCapacity: true)
             goesOn = map.step(&walk, now: context.clock.now().seconds) { hit in
                 version = max(version, hit.casUnique)
-                guard ownsAll else { return }
-                if !rule.owns(hit.withKey { Array($0) }, me) { ownsAll = false }
+                if ownsAll { keys.append(hit.withKey { Array($0) }) }
             }
+            ownsAll = keys.allSatisfy { rule.owns($0, me) } && ownsAll
         }
         lock.withLock { _ in
             store?.noteVersionAtStart(version)

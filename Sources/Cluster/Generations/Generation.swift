@@ -28,6 +28,13 @@ package struct Sharing: Sendable {
     let generations: [Generation]
 
     package func isShared(_ key: [UInt8], with peer: Int) -> Bool {
-        generations.contains { $0.owns(key, me) } && generations.contains { $0.owns(key, peer) }
+        // Of each generation the ring is asked once.
+        var (isMine, isTheirs) = (false, false)
+        for generation in generations {
+            let (first, second) = generation.owners(key)
+            isMine = isMine || first == me || second == me
+            isTheirs = isTheirs || first == peer || second == peer
+        }
+        return isMine && isTheirs
     }
 }
