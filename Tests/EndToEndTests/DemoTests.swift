@@ -63,7 +63,7 @@ struct DemoTests {
             (["--users", "99"], "--users must be"), (["--seconds", "19"], "--seconds must be"),
             (["--only", "redis"], "--only"),
             (["--program", "/nothing/there"], "/nothing/there: No such file"),
-            (["--program", "/bin/false"], "node a has ended: nothing"),
+            (["--program", "/bin/false"], " has ended: nothing"),
         ] as [([String], String)])
     func mistakes(_ arguments: [String], _ sentence: String) throws {
         let result = try demo(arguments)
