@@ -221,8 +221,11 @@ extension Member {
             guard generations.isChanging else { continue }
             // The words of some may never come, or not soon: then others are asked, again and again, whether they have them.
             let isStuck =
+                // Whoever waits for this member's own word must not wait for a comparison more.
                 generations.phase == .moving && transfer.isDone
-                && now >= transfer.startedAt + Self.retryInterval && word(of: peer)?.hasAll != true
+                && (transfer.isTold || transfer.ownWord?.generation != generations.acted.number)
+                && now >= max(transfer.startedAt, actedSince) + Self.retryInterval
+                && word(of: peer)?.hasAll != true
             if isStuck { transfers[peer]?.need(now: now) }
             guard isStuck || !transfer.isDone && knowsAll,
                 me < peer || isStuck || now >= transfer.neededSince + Self.patience,
