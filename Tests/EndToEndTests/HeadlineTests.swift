@@ -16,7 +16,7 @@ struct HeadlineTests {
         ] + more
     }
 
-    /// Without a node's removal, which has logged people out at the script's full size, and is known for it.
+    /// Without a node's removal, which `ClusterChangeTests` have.
     @Test("Whatever happens, nobody is logged out, by any client, and nothing is left behind")
     func nodes() throws {
         let result = try Program.run(
