@@ -118,6 +118,37 @@ final class LockedFile {
             && open.st_dev == named.st_dev && open.st_ino == named.st_ino
     }
 
+    // MARK: What is in it
+
+    /// What there is from a place on, at most so many bytes.
+    func read(byteCountMax: Int, from offset: Int) -> [UInt8] {
+        [UInt8](unsafeUninitializedCapacity: byteCountMax) { buffer, count in
+            while count < buffer.count {
+                let result = pread(
+                    descriptor, buffer.baseAddress.map { $0 + count }, buffer.count - count,
+                    off_t(offset + count))
+                guard result > 0 else { return }
+                count += result
+            }
+        }
+    }
+
+    /// False if not all of it could be written: for want of room, as a rule.
+    func write(_ bytes: [UInt8], at offset: Int) -> Bool {
+        var written = 0
+        while written < bytes.count {
+            let result = bytes.withUnsafeBytes { buffer in
+                pwrite(
+                    descriptor, buffer.baseAddress.map { $0 + written }, bytes.count - written,
+                    off_t(offset + written))
+            }
+            if result < 0, errno == EINTR { continue }
+            guard result > 0 else { return false }
+            written += result
+        }
+        return true
+    }
+
     // MARK: Whose it is
 
     /// Who owns a session file, or can write to it, is logged in as anybody he likes.

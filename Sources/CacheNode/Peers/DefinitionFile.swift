@@ -1,4 +1,3 @@
-import Glibc
 import SessionMap
 
 /// By which generation of the cluster's definition a node acted last, in a file beside the memory file: what it has belongs
@@ -43,15 +42,7 @@ final class DefinitionFile {
     }
 
     private func read(from offset: Int) -> (turn: UInt64, Content)? {
-        let bytes = [UInt8](unsafeUninitializedCapacity: Self.placeByteCount) { buffer, count in
-            while count < buffer.count {
-                let result = pread(
-                    file.descriptor, buffer.baseAddress.map { $0 + count }, buffer.count - count,
-                    off_t(offset + count))
-                guard result > 0 else { return }
-                count += result
-            }
-        }
+        let bytes = file.read(byteCountMax: Self.placeByteCount, from: offset)
         guard bytes.count >= Self.headByteCount, Self.word(bytes, 0) == Self.magic,
             Self.word(bytes, 24) == cluster
         else { return nil }
@@ -88,22 +79,7 @@ final class DefinitionFile {
         Self.append(Self.magic, to: &bytes)
         Self.append(Self.check(rest), to: &bytes)
         bytes += rest
-        return write(bytes, at: turn % 2 == 0 ? 0 : Self.placeByteCount)
-    }
-
-    private func write(_ bytes: [UInt8], at offset: Int) -> Bool {
-        var written = 0
-        while written < bytes.count {
-            let result = bytes.withUnsafeBytes { buffer in
-                pwrite(
-                    file.descriptor, buffer.baseAddress.map { $0 + written },
-                    bytes.count - written, off_t(offset + written))
-            }
-            if result < 0, errno == EINTR { continue }
-            guard result > 0 else { return false }
-            written += result
-        }
-        return true
+        return file.write(bytes, at: turn % 2 == 0 ? 0 : Self.placeByteCount)
     }
 
     private static func word(_ bytes: [UInt8], _ offset: Int) -> UInt64 {

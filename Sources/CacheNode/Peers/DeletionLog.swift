@@ -1,5 +1,4 @@
 import Cluster
-import Glibc
 import SessionMap
 
 /// What is remembered of deleted keys, in a file beside the memory file: a member that restarts while another is away
@@ -75,15 +74,7 @@ final class DeletionLog {
     }
 
     private func read(from offset: Int) -> [UInt8] {
-        [UInt8](unsafeUninitializedCapacity: halfByteCount) { buffer, count in
-            while count < buffer.count {
-                let result = pread(
-                    file.descriptor, buffer.baseAddress.map { $0 + count }, buffer.count - count,
-                    off_t(offset + count))
-                guard result > 0 else { return }
-                count += result
-            }
-        }
+        file.read(byteCountMax: halfByteCount, from: offset)
     }
 
     private func entries(_ half: [UInt8]) -> [Entry] {
@@ -176,20 +167,8 @@ final class DeletionLog {
     }
 
     private func write(_ bytes: [UInt8], at offset: Int) -> Bool {
-        var written = 0
-        while written < bytes.count {
-            let result = bytes.withUnsafeBytes { buffer in
-                pwrite(
-                    file.descriptor, buffer.baseAddress.map { $0 + written },
-                    bytes.count - written, off_t(offset + written))
-            }
-            if result < 0, errno == EINTR { continue }
-            guard result > 0 else {
-                isBroken = true
-                return false
-            }
-            written += result
-        }
-        return true
+        let isWritten = file.write(bytes, at: offset)
+        if !isWritten { isBroken = true }
+        return isWritten
     }
 }
