@@ -28,6 +28,9 @@ final class MemoryFile {
     private static let populateRead: Int32 = 22
     private static let populateWrite: Int32 = 23
     private static let partByteCount = 64 << 20
+    /// The same beside a node that serves: the kernel lets nobody else change what is mapped meanwhile, and, once somebody wants
+    /// to, nobody touch a page for the first time.
+    private static let quietPartByteCount = 64 << 10
     /// How often the names are looked at again, should others come and go at the same time.
     private static let attempts = 5
 
@@ -321,9 +324,9 @@ final class MemoryFile {
     /// All pages in one go: one by one they cost 5 % of a store. Of a new file nobody waits for this;
     /// `goesOn` is asked now and then.
     func populate(while goesOn: () -> Bool) {
-        for start in stride(from: 0, to: memory.count, by: Self.partByteCount / 8) {
+        for start in stride(from: 0, to: memory.count, by: Self.quietPartByteCount) {
             guard goesOn() else { return }
-            Self.populate(memory, start..<start + Self.partByteCount / 8)
+            Self.populate(memory, start..<start + Self.quietPartByteCount)
         }
     }
 
