@@ -25,6 +25,8 @@ extension Member {
             store.released(made.state)
             // That a read has proven it is no later state, which would be found by comparing.
             note(made.state.key, for: peer)
+            // Somebody else is to have it before it is answered for.
+            guard operations.acknowledged(operation, by: peer) else { continue }
             if operation.request.isRead || mayGoOn(without: peer, at: now) {
                 finish(operation, made.outcome)
             } else {
@@ -46,18 +48,30 @@ extension Member {
                 proceed(operation, now: now)
             case .fetching(let peer):
                 if !hears(peer, at: now) { proceed(operation, now: now) }
-            case .replicating(let replication):
-                // The peer is in charge now, and this change may be lost: it decides once more.
-                let standing = standing(to: replication.peer)
-                guard
-                    standing == .behind || standing == .unknown
-                        || isLeftBehind(operation, by: replication.peer)
-                else { continue }
-                makeAnew(operation, now: now)
+            case .replicating(let replications):
+                let (first, second) = replications.peers
+                if let second { rethink(operation, waitingFor: second, now: now) }
+                rethink(operation, waitingFor: first, now: now)
             case .refused(let peer):
                 if !hears(peer, at: now) { makeAnew(operation, now: now) }
             case .queued: continue
             }
+        }
+    }
+
+    private func rethink(_ operation: Operation, waitingFor peer: Int, now: UInt64) {
+        let standing = standing(to: peer)
+        guard
+            standing == .behind || standing == .unknown || isLeftBehind(operation, by: peer),
+            case .replicating(let replications) = operation.progress, replications.contains(peer)
+        else { return }
+        // The peer is in charge now, and this change may be lost: it decides once more.
+        if peer == presentStandIn || owns(operation.request.key, besides: peer) {
+            return makeAnew(operation, now: now)
+        }
+        // It is not, and will have it when all is compared.
+        if operations.acknowledged(operation, by: peer), let made = operation.made {
+            finish(operation, made.outcome)
         }
     }
 
@@ -71,6 +85,7 @@ extension Member {
                 process: process, time: now, standing: .unknown, isReady: isServing,
                 hears: heardMembers,
                 clock: store.clock, flushed: store.flushed)
+            statement.isWith = company
             tellGeneration(in: &statement)
             return effects.append(.state(peer: peer, statement))
         }
@@ -79,6 +94,8 @@ extension Member {
                 hears: heardMembers, clock: store.clock, flushed: store.flushed,
                 agreed: agreedUntil[peer] ?? 0, now: now)
         else { return }
+        statement.isWith = company
+        statement.isStandingIn = isStandingIn
         tellGeneration(in: &statement)
         effects.append(.state(peer: peer, statement))
     }
@@ -121,8 +138,10 @@ extension Member {
             pairs[peer]?.noteAgreed(agreed, now: now)
             let wasUnknown = standing(to: peer) == .unknown
             let isIsolated = mayBeIsolated(from: peer, at: now)
+            let isStoodInFor = wasUnknown && isStoodIn(for: peer)
             if let consequences = pairs[peer]?.tick(
-                othersHear: others, isIsolated: isIsolated, now: now)
+                othersHear: others, isIsolated: isIsolated,
+                isStoodInFor: isStoodInFor, now: now)
             {
                 if wasUnknown, standing(to: peer) == .alone { counts.servedAlone += 1 }
                 carryOut(consequences, peer, now: now)
@@ -139,6 +158,7 @@ extension Member {
         attendFlushes(now: now)
         attendNotes(now: now)
         attendChange(now: now)
+        attendGuests(now: now)
         rethink(now: now)
         proceedAwakened(now: now)
     }

@@ -51,7 +51,7 @@ extension Member {
     package var generation: UInt64 { generations.acted.number }
     package var phase: ChangePhase { generations.phase }
     /// What is shared with whom, for surveys that are asked for now.
-    package var sharing: Sharing { generations.sharing }
+    package var sharing: Sharing { generations.sharing(guests) }
 
     /// Whether everybody who may have an older copy of something is there: deletions need not be remembered for long.
     package var isEverybodyHere: Bool {
@@ -64,7 +64,10 @@ extension Member {
         let (first, second) = generations.acted.owners(key)
         guard first == me || second == me, isCovered(key) else { return 0 }
         guard let other = first == me ? second : first else { return .max }
-        return pairs[other]?.readableUntil(isFirst: first == me) ?? .max
+        let time = pairs[other]?.readableUntil(isFirst: first == me) ?? .max
+        guard presentStandIn == nil else { return 0 }
+        guard standing(to: other) == .alone else { return time }
+        return min(time, heldUntil(key, besides: other))
     }
 
     /// For whom there are links to be had, while the change is under way: this member's peers.
@@ -322,6 +325,6 @@ extension Member {
     func dropForeign() {
         for peer in transfers.keys { transfers[peer]?.noteDropped() }
         let (acted, me) = (generations.acted, me)
-        isDropping = !store.drop { !acted.owns($0, me) }
+        isDropping = !store.drop { !acted.holds($0, me) }
     }
 }

@@ -29,6 +29,8 @@ extension Member {
             if store.lacks(note) {
                 // It was evicted here before anybody knew that it is worth keeping.
                 effects.append(.send(peer: peer, .fetch(nextNumber(), key: note.key)))
+            } else if completeSince == 0, isOthers(note.key) {
+                store.keep(note)
             } else {
                 store.apply(note)
             }

@@ -26,6 +26,7 @@ extension Member {
         store.follow(clock: statement.clock)
         noteGeneration(of: peer, now: now)
         carryOut(consequences, peer, now: now)
+        noteCompany(of: peer)
         if hasDied { pairs[peer]?.noteDied() }
         proceedAwakened(now: now)
     }
@@ -58,6 +59,7 @@ extension Member {
         // First of all: by which one it acts decides what may be believed of it.
         noteGeneration(of: peer, now: now)
         carryOut(consequences, peer, now: now)
+        noteCompany(of: peer)
         proceedAwakened(now: now)
     }
 
@@ -101,12 +103,7 @@ extension Member {
     private func sendAgain(_ peer: Int, now: UInt64) {
         for (sequence, operation, made) in operations.replications(to: peer) {
             operation.sentAt = now
-            effects.append(
-                .send(
-                    peer: peer,
-                    .replicate(
-                        sequence: sequence, operation.request.number, carried(made.outcome),
-                        made.state)))
+            send(.init(peer: peer, sequence: sequence), operation, made.outcome, made.state)
         }
     }
 
@@ -138,14 +135,15 @@ extension Member {
                 return proceed(operation, now: now)
             }
             operation.declinedBy = peer
+            if pairs[peer] != nil { operation.decliners.insert(peer) }
             park(operation)
         case .fetch(let number, let key):
-            if let entry = disowned[key], store.stamp(of: key) == entry.made.state.stamp {
+            let state = store.state(of: key)
+            if let state, let (made, outcome) = known(of: state) {
                 // It becomes what all have, and then was made.
-                let outcome = carried(entry.made.outcome)
-                effects.append(.send(peer: peer, .inform(entry.number, outcome, entry.made.state)))
+                effects.append(.send(peer: peer, .inform(made, outcome, state)))
             }
-            effects.append(.send(peer: peer, .fetched(number, store.state(of: key))))
+            effects.append(.send(peer: peer, .fetched(number, state)))
         case .fetched(let number, let state):
             let isNew =
                 state.map { mayTake($0.key, of: peer) && take($0, of: peer) == nil } ?? false
@@ -164,23 +162,19 @@ extension Member {
                 makeAnew(operation, now: now)
             default:
                 // Because of a note; or too late, and then it does no harm.
+                if let state, state.kind == .item { confirm(state.key, by: peer) }
                 if isNew { counts.notesRepaired += 1 }
             }
         case .notes(let notes): take(notes, of: peer)
         case .replicate(_, _, _, let state) where !mayTakeChange(state.key, of: peer): break
         case .replicate(let sequence, let number, let outcome, let state):
-            if let later = store.apply(state) {
-                // It was carried out here, too, while the two did not hear each other, and other changes have come since.
-                if let known = applied[number] {
-                    effects.append(.send(peer: peer, .outcome(number, known)))
-                } else {
-                    effects.append(.send(peer: peer, .refuse(sequence: sequence, later)))
-                }
-            } else {
-                applied.remember(number, outcome)
-                pairs[peer]?.noteAcknowledged(state.stamp.version)
-                effects.append(.send(peer: peer, .acknowledge(sequence: sequence)))
-            }
+            noteReplicated(
+                sequence, number, outcome, state, isGuest: false, store.apply(state), by: peer)
+        // It is somebody's by a generation that is not known here, or is somebody else's by now.
+        case .keep(_, _, _, let state) where !mayKeep(state.key): break
+        case .keep(let sequence, let number, let outcome, let state):
+            noteReplicated(
+                sequence, number, outcome, state, isGuest: true, store.keep(state), by: peer)
         case .inform(_, _, let state) where !mayTake(state.key, of: peer): break
         case .inform(_, _, let state) where mayHaveBeenDeleted(state, of: peer):
             let end = store.end(state)
@@ -193,7 +187,10 @@ extension Member {
             if let number, isTaken || !generations.earlier.owns(state.key, me) {
                 applied.remember(number, outcome)
             }
-            guard isTaken else { break }
+            guard isTaken else {
+                if number == nil { answerForKeeping(state, by: peer) }
+                break
+            }
             if isLoss { counts.lostChanges += 1 }
             // What was here was proven, and so is what has taken its place.
             if state.kind == .item, let kept = store.note(of: state.key), kept.marks != state.marks
@@ -205,7 +202,7 @@ extension Member {
                 let outcome = operation.made?.outcome
             else { return }
             counts.acknowledgements.note(microseconds: now - min(now, operation.sentAt))
-            finish(operation, outcome)
+            if operations.acknowledged(operation, by: peer) { finish(operation, outcome) }
         case .refuse(let sequence, let stamp): refused(sequence, by: peer, stamp, now: now)
         case .flush(let number, let stamp, let asked):
             flush(number, stamp, by: peer, asked: asked, now: now)
@@ -222,6 +219,30 @@ extension Member {
         }
         if frame.mayBringChangeFurther, generations.isChanging { attendChange(now: now) }
         proceedAwakened(now: now)
+    }
+
+    /// - Parameter later: what is here instead; nil if it was taken over.
+    private func noteReplicated(
+        _ sequence: UInt32, _ number: OperationNumber, _ outcome: Outcome?, _ state: KeyState,
+        isGuest: Bool, _ later: Stamp?, by peer: Int
+    ) {
+        if let later {
+            // It was carried out here, too, while the two did not hear each other, and other changes have come since.
+            if let known = applied[number] {
+                effects.append(.send(peer: peer, .outcome(number, known)))
+            } else {
+                effects.append(.send(peer: peer, .refuse(sequence: sequence, later)))
+            }
+        } else {
+            // Where its owners go on without it they make it once more, and it is not for this member to say that it was made.
+            if generations.acted.copies > 2 || isGuest, !generations.acted.owns(state.key, me) {
+                appliedByOthers.remember(number, outcome, state)
+            } else {
+                applied.remember(number, outcome)
+            }
+            pairs[peer]?.noteAcknowledged(state.stamp.version)
+            effects.append(.send(peer: peer, .acknowledge(sequence: sequence)))
+        }
     }
 
     /// Whether a state of a peer that has been away is not known here, because it was deleted meanwhile, and the deletion
@@ -270,7 +291,26 @@ extension Member {
             // refuse again and again.
             return finish(operation, made.outcome)
         }
-        replicate(operation, to: peer, made.outcome, raised, now: now)
+        let (first, second) = generations.acted.owners(made.state.key)
+        let other = first == me ? second : second == me ? first : nil
+        let waits = other.map { standing(to: $0) == .together } ?? false
+        let keepers = keepers(of: made.state.key, besides: other)
+        guard let one = waits ? other : keepers.first else {
+            return finish(operation, made.outcome)
+        }
+        replicate(
+            operation, to: one, and: waits ? keepers.first : keepers.second, made.outcome, raised,
+            now: now)
+    }
+
+    /// What has made a state that this member has, and others may not: it was sent by somebody who has died since, or could not be
+    /// brought to who owns the key, too.
+    private func known(of state: KeyState) -> (number: OperationNumber, outcome: Outcome?)? {
+        if let entry = disowned[state.key], entry.made.state.stamp == state.stamp {
+            return (entry.number, carried(entry.made.outcome))
+        }
+        guard let number = appliedByOthers.number(ofWhatHasMade: state) else { return nil }
+        return appliedByOthers[number].map { (number, $0) }
     }
 
     /// Carries out once more what was refused, of what is here now. Unless something later has come, that is what it was.
@@ -324,13 +364,8 @@ extension Member {
             switch step {
             case .send(.inform(_, _, let state)) where !mayGive(state.key, to: peer): continue
             case .send(.inform(_, _, let state)):
-                let entry = disowned[state.key].flatMap {
-                    $0.made.state.stamp == state.stamp ? $0 : nil
-                }
-                effects.append(
-                    .send(
-                        peer: peer,
-                        .inform(entry?.number, entry.flatMap { carried($0.made.outcome) }, state)))
+                let known = known(of: state)
+                effects.append(.send(peer: peer, .inform(known?.number, known?.outcome, state)))
             case .send(let frame): effects.append(.send(peer: peer, frame))
             case .survey(let number): effects.append(.survey(peer: peer, number: number))
             case .isOver:

@@ -3,10 +3,7 @@ extension Member {
     /// Who owns a key by the later generation and not by the earlier one, if this member does by that.
     func receivers(of key: [UInt8]) -> [Int] {
         guard let later = generations.later, generations.earlier.owns(key, me) else { return [] }
-        let (first, second) = later.owners(key)
-        return [first, second].compactMap(\.self).filter {
-            $0 != me && !generations.earlier.owns(key, $0)
-        }
+        return later.holders(of: key).filter { $0 != me && !generations.earlier.holds(key, $0) }
     }
 
     /// Lets those have it who are to own a key after the change: this member has decided on it by the earlier generation.
@@ -33,34 +30,33 @@ extension Member {
         if !generations.isChanging, transfers[peer]?.agreed == generations.acted.number {
             return true
         }
-        let (first, second) = generations.acted.owners(key)
-        let isMine = first == me || second == me
-        let isPeers = first == peer || second == peer
+        let isMine = generations.acted.holds(key, me)
+        let isPeers = generations.acted.holds(key, peer)
         if let previous = generations.previous {
-            if isMine { return isPeers || previous.owns(key, peer) }
-            return previous.owns(key, me) && previous.owns(key, peer)
+            if isMine { return isPeers || previous.holds(key, peer) }
+            return previous.holds(key, me) && previous.holds(key, peer)
         }
         if isMine { return isPeers }
-        return isPeers && generations.next?.owns(key, me) == true
+        return isPeers && generations.next?.holds(key, me) == true
     }
 
     /// The same of a change that a peer has decided on.
     func mayTakeChange(_ key: [UInt8], of peer: Int) -> Bool {
         if mayTake(key, of: peer) { return true }
         guard pairs[peer] != nil, let next = generations.next else { return false }
-        return next.owns(key, me) && next.owns(key, peer)
+        return next.holds(key, me) && next.holds(key, peer)
     }
 
     /// Whether a state that was found by comparing is to be given to a peer: not what may still be lost, or is not known to
     /// be the latest, to one that has no say yet.
     func mayGive(_ key: [UInt8], to peer: Int) -> Bool {
         // What was surveyed before a change was over may be others' by now.
-        guard generations.isChanging else { return generations.acted.owns(key, peer) }
+        guard generations.isChanging else { return generations.acted.holds(key, peer) }
         // By the later generation everything is decided on without it.
-        if generations.previous != nil, !generations.acted.owns(key, peer) { return false }
-        guard !generations.earlier.owns(key, peer) else { return true }
+        if generations.previous != nil, !generations.acted.holds(key, peer) { return false }
+        guard !generations.earlier.holds(key, peer) else { return true }
         if generations.previous != nil,
-            generations.acted.owns(key, me) || !generations.earlier.owns(key, me)
+            generations.acted.holds(key, me) || !generations.earlier.owns(key, me)
         {
             // Both decide on it from now on, and have to have the same.
             return !operations.isUnsettled(Operation.hash(of: key))
@@ -89,10 +85,11 @@ extension Member {
         _ outcome: Outcome? = nil
     ) -> Stamp? {
         let before = store.stamp(of: state.key)
-        if let later = store.apply(state) { return later }
+        if let later = isOthers(state.key) ? store.keep(state) : store.apply(state) { return later }
         guard state.stamp > before else { return nil }
         if number == nil { abandonWhatMayBe(in: state.key) }
         tellReceivers(state, number, outcome, except: peer)
+        tellWhatWasKept(state, by: peer)
         return nil
     }
 

@@ -53,7 +53,7 @@ extension Member {
     }
 
     /// Whether this member hears another one, or somebody whom it hears does.
-    private func isHeardOf(_ member: Int) -> Bool {
+    func isHeardOf(_ member: Int) -> Bool {
         heardMembers.contains(member)
             || heardMembers.numbers.contains { pairs[$0]?.peerHears(member) == true }
     }

@@ -70,8 +70,14 @@ package final class Member {
     /// When what is compared went on last.
     var comparedAt: UInt64
     var applied: AppliedOperations
+    var appliedByOthers: AppliedByOthers
     var operations = Operations()
     var disowned = Disowned()
+    /// Whether it has decided for owners that were away, and these may not have everything.
+    var isStandingIn = false
+    var guests: Guests
+    /// Since when all have everything in common with all; 0 if they do not.
+    var completeSince: UInt64 = 0
     /// What waited for a key that is settled now.
     var awakened: [OperationNumber] = []
     private(set) var countOfOperations: UInt64
@@ -116,7 +122,9 @@ package final class Member {
         generations = Generations(
             me: me, acted: generation, previous: isFront ? nil : previous)
         applied = AppliedOperations(countMax: appliedCountMax)
+        appliedByOthers = AppliedByOthers(countMax: appliedCountMax)
         comparedAt = now
+        guests = Guests(startedAt: store.clock)
         // So that no process of this member gives a number that an earlier one has given.
         countOfOperations = process << 16 & 0xFFFF_FFFF_0000
         addPeers(away: away, now: now)
@@ -177,7 +185,12 @@ package final class Member {
         guard !isFront, !generations.isOutdated,
             generations.previous == nil || generations.isCovered
         else { return 0 }
-        return pairs[peer]?.readableUntil(isFirst: isFirst) ?? 0
+        let time = pairs[peer]?.readableUntil(isFirst: isFirst) ?? 0
+        guard presentStandIn == nil else { return 0 }
+        guard standing(to: peer) == .alone, mayHaveStandIns else { return time }
+        // Whoever it is that would stand in for both.
+        return pairs.keys.filter { $0 != peer && generations.acted.members.contains($0) }
+            .reduce(time) { min($0, heldUntil(by: $1)) }
     }
 
     package var operationCount: Int { operations.count }
@@ -246,13 +259,20 @@ package final class Member {
         let (first, second) = generations.acted.owners(request.key)
         guard isFront || !generations.isOutdated else { return park(operation) }
         guard !isFront, first == me || second == me else {
-            return pass(operation, to: [first, second].compactMap(\.self), now: now)
+            return decideForOthers(operation, first, second, now: now)
         }
         guard isCovered(request.key) else { return park(operation) }
         guard let other = first == me ? second : first, let pair = pairs[other] else {
-            return perform(operation, peer: nil, waits: false, now: now)
+            return perform(operation, besides: nil, waits: false, now: now)
         }
         let charge = pair.charge(isFirst: first == me, now: now)
+        if let standIn = presentStandIn {
+            guard standing(to: standIn) == .behind else { return park(operation) }
+            return pass(operation, to: [standIn], now: now)
+        }
+        if pair.standing == .alone, now >= heldUntil(request.key, besides: other) {
+            return park(operation)
+        }
         if case .mine = charge, let witness = witness(of: operation, besides: other, now: now) {
             return inquire(operation, of: witness, now: now)
         }
@@ -273,20 +293,20 @@ package final class Member {
         case .mine(false)
         where !request.isRead && !mayGoOn(without: other, at: now):
             refuse(operation, now: now)
-        case .mine(let waits): perform(operation, peer: other, waits: waits, now: now)
+        case .mine(let waits): perform(operation, besides: other, waits: waits, now: now)
         case .peers(true)
         where request.isRead && !operations.isUnsettled(operation.keyHash)
             && !store.changesByReading(request.key)
             // What is not here may be there; unless that is who asks.
             && (operation.origin == .peer(other) || store.stamp(of: request.key) != .none):
-            perform(operation, peer: other, waits: false, now: now)
+            perform(operation, besides: other, waits: false, now: now)
         case .peers: pass(operation, to: [other], now: now)
         case .undecided: park(operation)
         }
     }
 
     /// Sends a request on its way to one of these, the first that can be reached, or by way of somebody who can.
-    private func pass(_ operation: Operation, to targets: [Int], now: UInt64) {
+    func pass(_ operation: Operation, to targets: [Int], now: UInt64) {
         let sender = operation.origin.peer
         guard operation.hops < Self.hopCountMax else {
             return if let sender { decline(operation, to: sender) } else { park(operation) }
@@ -380,12 +400,13 @@ package final class Member {
         effects.append(.send(peer: peer, .decline(number)))
     }
 
-    /// Lets the other owner of a key have a note of it, before long.
+    /// Lets the others that have a copy of a key have a note of it, before long.
     package func note(_ key: [UInt8]) {
         noteReceivers(key)
         let (first, second) = generations.acted.owners(key)
         guard first == me || second == me, let other = first == me ? second : first else { return }
         note(key, for: other)
+        for keeper in keepers(of: key, besides: other).all { note(key, for: keeper) }
     }
 
     // MARK: Partitions
@@ -431,7 +452,7 @@ package final class Member {
     }
 
     /// The other side may go on, and would not know of it.
-    private func refuse(_ operation: Operation, now: UInt64) {
+    func refuse(_ operation: Operation, now: UInt64) {
         if let made = operation.made {
             store.released(made.state)
             return abandon(operation)
@@ -458,55 +479,80 @@ package final class Member {
 
     // MARK: Carrying out
 
-    private func perform(_ operation: Operation, peer: Int?, waits: Bool, now: UInt64) {
+    /// - Parameters:
+    ///   - other: who owns the key, too; nil where nobody does, or neither owner is there.
+    ///   - waits: whether what changes is to be at that one before it is answered for.
+    func perform(_ operation: Operation, besides other: Int?, waits: Bool, now: UInt64) {
         let request = operation.request
-        if waits, operations.isUnsettled(operation.keyHash) {
-            // Behind what is under way: what it would see may still be lost.
-            return operations.queue(operation)
-        }
-        let mayWait = waits && (!request.isRead || store.changesByReading(request.key))
+        let mayChange = !request.isRead || store.changesByReading(request.key)
+        // Behind what is under way: what it would see may still be lost.
+        if operations.isUnsettled(operation.keyHash) { return operations.queue(operation) }
+        let keepers = mayChange ? keepers(of: request.key, besides: other) : Keepers()
+        let first = waits ? other : keepers.first
+        let second = waits ? keepers.first : keepers.second
+        let mayWait = first != nil && mayChange
         if mayWait { store.unsettle(request.key) }
         operation.generation = generations.acted.number
         own(request.key, by: operation)
         let (outcome, change) = carryOut(operation)
         if !request.isRead { applied.remember(request.number, outcome) }
-        if mayWait, let peer, case .state(let changed) = change {
-            return replicate(operation, to: peer, outcome, changed, now: now)
+        if mayWait, let first, case .state(let changed) = change {
+            // Where there are two copies, the other one is all.
+            if !waits || generations.acted.copies > 2 {
+                tellOthers(changed, of: operation, outcome, but: first, second)
+            }
+            return replicate(operation, to: first, and: second, outcome, changed, now: now)
         }
         if mayWait { store.settle(request.key) }
         switch change {
         case .none: break
         case .note:
             noteReceivers(request.key)
-            if let peer { note(request.key, for: peer) }
+            for owner in otherOwners(of: request.key, other) { note(request.key, for: owner) }
+            for keeper in keepers.all { note(request.key, for: keeper) }
         case .state(let changed):
             if generations.previous == nil {
                 tellReceivers(changed, request.isRead ? nil : request.number, carried(outcome))
             }
-            guard let peer else { break }
-            if operation.made != nil { store.released(changed) }
-            tell(peer, changed, of: operation, outcome)
+            if !request.isRead, generations.acted.members.count > 1 { counts.singleCopies += 1 }
+            tellOthers(changed, of: operation, outcome)
         }
         finish(operation, outcome)
     }
 
-    /// Lets the peer have a change that is answered for once it is there.
+    /// Lets others have a change that is answered for once it is there.
     func replicate(
-        _ operation: Operation, to peer: Int, _ outcome: Outcome, _ state: KeyState, now: UInt64
+        _ operation: Operation, to first: Int, and second: Int?, _ outcome: Outcome,
+        _ state: KeyState, now: UInt64
     ) {
-        let sequence = operations.nextSequence(peer)
         operation.made = .init(outcome: outcome, state: state)
-        operations.move(operation, to: .replicating(.init(peer: peer, sequence: sequence)))
         operation.sentAt = now
-        effects.append(
-            .send(
-                peer: peer,
-                .replicate(
-                    sequence: sequence, operation.request.number, carried(outcome), state)))
+        var replications = Operation.Replications(
+            first: .init(peer: first, sequence: operations.nextSequence(first)))
+        send(replications.first, operation, outcome, state)
+        if let second {
+            let other = Operation.Replication(
+                peer: second, sequence: operations.nextSequence(second))
+            replications.second = other
+            send(other, operation, outcome, state)
+        }
+        operations.move(operation, to: .replicating(replications))
+    }
+
+    func send(
+        _ replication: Operation.Replication, _ operation: Operation, _ outcome: Outcome,
+        _ state: KeyState
+    ) {
+        let (number, sequence) = (operation.request.number, replication.sequence)
+        let frame: PeerFrame =
+            isGuest(state.key, at: replication.peer)
+            ? .keep(sequence: sequence, number, carried(outcome), state)
+            : .replicate(sequence: sequence, number, carried(outcome), state)
+        effects.append(.send(peer: replication.peer, frame))
     }
 
     /// A change that nobody waits for.
-    private func tell(
+    func tell(
         _ peer: Int, _ changed: KeyState, of operation: Operation, _ outcome: Outcome
     ) {
         if operation.request.isRead {
@@ -515,8 +561,7 @@ package final class Member {
             guard pairs[peer]?.isLinked == true else { return }
             return effects.append(.send(peer: peer, .inform(nil, nil, changed)))
         }
-        counts.singleCopies += 1
-        guard pairs[peer]?.tellsPeer == true else { return }
+        guard pairs[peer]?.isLinked == true else { return }
         effects.append(
             .send(peer: peer, .inform(operation.request.number, carried(outcome), changed)))
     }

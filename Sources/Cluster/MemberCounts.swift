@@ -2,6 +2,8 @@
 package struct MemberCounts: Sendable {
     /// Changes that were acknowledged while the other owner was away.
     package var singleCopies: UInt64 = 0
+    /// Requests that were carried out for owners none of whom was there.
+    package var standIns: UInt64 = 0
     /// Changes that were refused, as others might not hear of them.
     package var refusals: UInt64 = 0
     /// Changes of this side of a partition that gave way to later ones of the other side.

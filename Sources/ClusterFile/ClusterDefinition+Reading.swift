@@ -85,7 +85,7 @@ extension ClusterDefinition {
     ) throws(DefinitionError) -> Int {
         let count = try fields.number("copies", in: 1...nodeCount)
         guard hasPeers else { return count ?? 1 }
-        guard let count else { return min(Peers.copyCountMax, nodeCount) }
+        guard let count else { return min(Peers.copyCountDefault, nodeCount) }
         guard count <= Peers.copyCountMax else {
             throw fields.error("copies", "nodes keep at most \(Peers.copyCountMax) copies")
         }

@@ -88,8 +88,9 @@ public struct ClusterDefinition: Hashable, Sendable {
         /// Sets of nodes are words of 64 bits.
         public static let nodeCountMax = 64
         public static let idRange = 0...63
-        /// A key has a node that decides, and one more that knows.
-        public static let copyCountMax = 2
+        /// A key has a node that decides, and one or two more that know.
+        public static let copyCountMax = 3
+        static let copyCountDefault = 2
         public static let timeoutMillisecondsRange = 100...10_000
         /// From a node's port to that for its peers, where none is named.
         static let portDistance = 10_000

@@ -48,11 +48,15 @@ extension PeerDefinition {
         }
         self.init(
             generation: UInt64(definition.generation),
-            members: Dictionary(uniqueKeysWithValues: members), hash: definition.placementHash
-        ) { key in
-            let owners = ring.firstTwoIndices(for: key.span.bytes)
-            return (ids[owners.first], copyCount > 1 ? owners.second.map { ids[$0] } : nil)
-        }
+            members: Dictionary(uniqueKeysWithValues: members), hash: definition.placementHash,
+            copies: copyCount,
+            owners: { key in
+                let owners = ring.firstTwoIndices(for: key.span.bytes)
+                return (ids[owners.first], copyCount > 1 ? owners.second.map { ids[$0] } : nil)
+            },
+            order: { key in
+                ring.indices(for: key.span.bytes, count: ids.count).map { ids[$0] }
+            })
         rulesHash = definition.rulesHash
         self.text = text
         told = ToldCluster(definition)

@@ -192,9 +192,9 @@ struct PeersTests {
             yaml: "peers:\n  timeout: 10001\nnodes:\n- host: '::1'",
             error: "2: peers.timeout: expected a whole number from 100 to 10000, not '10001'"),
         Refused(
-            yaml: "copies: 3\npeers: {}\nnodes: [{host: '::1', port: 1}, {host: '::1', port: 2}, "
-                + "{host: '::1', port: 3}]",
-            error: "1: copies: nodes keep at most 2 copies"),
+            yaml: "copies: 4\npeers: {}\nnodes: [{host: '::1', port: 1}, {host: '::1', port: 2}, "
+                + "{host: '::1', port: 3}, {host: '::1', port: 4}]",
+            error: "1: copies: nodes keep at most 3 copies"),
         Refused(
             yaml: "copies: 2\npeers: {}\nnodes:\n- host: '::1'",
             error: "1: copies: expected a whole number from 1 to 1, not '2'"),

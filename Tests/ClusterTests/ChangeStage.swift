@@ -152,7 +152,7 @@ final class ChangeStage {
                 if members[peer] != nil { queue.append((number, peer, .statement(statement))) }
             case .survey(let peer, let surveyNumber):
                 let sharing = member.sharing
-                guard let survey = stores[number]?.survey({ sharing.isShared($0, with: peer) })
+                guard let survey = stores[number]?.survey({ sharing.isShared($0, $1, with: peer) })
                 else { continue }
                 member.take(survey, for: peer, number: surveyNumber, now: now)
             case .acts(let generation, _): acted[number, default: []].append(generation)

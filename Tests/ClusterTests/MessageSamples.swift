@@ -3,7 +3,7 @@ import TestSupport
 
 /// Messages that say anything at all, as a seed repeats them.
 struct MessageSamples {
-    static let kindCount = 23
+    static let kindCount = 24
     var generator: SeededGenerator
 
     init(seed: UInt64) { generator = SeededGenerator(seed: seed) }
@@ -54,6 +54,8 @@ struct MessageSamples {
             flushed: Stamp(birth: number(), version: number()), agreed: number() >> 2)
         statement.generation = number() >> 1
         statement.next = statement.generation + UInt64(number(UInt8.self)) % 3
+        statement.isWith = MemberSet(bits: number())
+        statement.isStandingIn = isSo()
         statement.phase = ChangePhase.allCases.randomElement(using: &generator) ?? .settled
         return statement
     }
@@ -108,6 +110,7 @@ struct MessageSamples {
                     DefinitionNotice(
                         generation: number(), hash: number(), rulesHash: number(),
                         use: isSo() ? .settled : .acted, text: bytes(0...90))))
+        case 22: .frame(.keep(sequence: number(), operation(), outcome(), state()))
         default:
             .frame(
                 .moved(

@@ -29,6 +29,7 @@ final class ModelStore: SimulatedStore {
 
     func perform(_ request: Request) -> (outcome: Outcome, change: Change) {
         guard let command = ModelCommand(request.command) else { return (told(.miss), .none) }
+        if isStandIn { mayHaveGuests = true }
         let old = item(request.key)
         switch command.verb {
         case .flush: return (told(.miss), .none)
@@ -41,11 +42,11 @@ final class ModelStore: SimulatedStore {
             guard let old else { return (told(.notStored), .none) }
             return store(request.key, old.value + command.value)
         case .delete:
-            guard old != nil else { return (told(.notFound), .none) }
+            guard old != nil || isStandIn else { return (told(.notFound), .none) }
             var state = next(request.key, isNew: true)
             state.kind = .tombstone
             states[request.key] = state
-            return (told(.deleted), .state(state))
+            return (told(old == nil ? .notFound : .deleted), .state(state))
         }
     }
 
@@ -63,7 +64,11 @@ final class ModelStore: SimulatedStore {
     }
 
     /// What a new process does not know.
-    func restart() { unsettled = [] }
+    func restart() {
+        unsettled = []
+        isStandIn = false
+        mayHaveGuests = true
+    }
 
     func lose() {
         states = [:]
@@ -124,7 +129,26 @@ final class ModelStore: SimulatedStore {
     var isComparing = false
     /// It forgets no deletion.
     let forgotten: UInt64 = 0
+    var isStandIn = false
+    private(set) var mayHaveGuests = false
+
+    func keep(_ state: KeyState) -> Stamp? {
+        mayHaveGuests = true
+        return apply(state)
+    }
+
+    func discard(_ key: [UInt8]) { states[key] = nil }
+
+    func lacks(whatIsNeededBy request: Request) -> Bool {
+        guard states[request.key] == nil else { return false }
+        switch ModelCommand(request.command)?.verb {
+        case .set, .add, .delete, .flush, nil: return false
+        case .get, .renew, .append: return true
+        }
+    }
+
     func drop(where isForeign: @escaping ([UInt8]) -> Bool) -> Bool {
+        mayHaveGuests = false
         states = states.filter { !isForeign($0.key) }
         return true
     }
@@ -167,11 +191,11 @@ final class ModelStore: SimulatedStore {
         return first == me && second == peer || first == peer && second == me
     }
 
-    func survey(sharedWith peer: Int) -> Survey { survey { isShared($0, with: peer) } }
+    func survey(sharedWith peer: Int) -> Survey { survey { key, _ in isShared(key, with: peer) } }
 
-    func survey(_ isShared: ([UInt8]) -> Bool) -> Survey {
+    func survey(_ isShared: ([UInt8], Stamp) -> Bool) -> Survey {
         Survey(
-            states.values.filter { isShared($0.key) }
+            states.values.filter { isShared($0.key, $0.stamp) }
                 .map { SurveyedState(hash: hash($0.key), place: 0, stamp: $0.stamp) })
     }
 

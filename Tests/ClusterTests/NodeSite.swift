@@ -79,7 +79,7 @@ class NodeSite: SimulatedStore {
         restart()
     }
 
-    func survey(_ isShared: ([UInt8]) -> Bool) -> Survey {
+    func survey(_ isShared: ([UInt8], Stamp) -> Bool) -> Survey {
         NodeStore.survey(
             node.map, store.allTombstones, seed: Self.seed, now: node.now.seconds, isShared)
     }
@@ -138,6 +138,15 @@ class NodeSite: SimulatedStore {
     func refusal(of request: Request) -> Outcome { store.refusal(of: request) }
     func apply(_ state: KeyState) -> Stamp? { store.apply(state) }
     func released(_ state: KeyState) { store.released(state) }
+    func keep(_ state: KeyState) -> Stamp? { store.keep(state) }
+    func keep(_ note: Note) { store.keep(note) }
+    func discard(_ key: [UInt8]) { store.discard(key) }
+    func lacks(whatIsNeededBy request: Request) -> Bool { store.lacks(whatIsNeededBy: request) }
+    var isStandIn: Bool {
+        get { store.isStandIn }
+        set { store.isStandIn = newValue }
+    }
+    var mayHaveGuests: Bool { store.mayHaveGuests }
     func changesByReading(_ key: [UInt8]) -> Bool { store.changesByReading(key) }
     func mayLack(whatIsNeededBy request: Request) -> Bool {
         store.mayLack(whatIsNeededBy: request)

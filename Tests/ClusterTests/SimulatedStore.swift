@@ -15,7 +15,7 @@ protocol SimulatedStore: ReplicaStore {
     func lose()
 
     /// Of the keys that it says yes to.
-    func survey(_ isShared: ([UInt8]) -> Bool) -> Survey
+    func survey(_ isShared: ([UInt8], Stamp) -> Bool) -> Survey
     /// All that a member should have like the other owner of its key.
     var contents: [[UInt8]: KeyState] { get }
 

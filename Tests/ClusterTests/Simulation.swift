@@ -4,6 +4,7 @@ import TestSupport
 /// What happens in a simulation.
 struct SimulationProfile {
     var memberCount = 3
+    var copies = 2
     /// They own nothing and pass everything on. Nothing happens to them.
     var frontCount = 1
     /// Kills, stops and cuts one at a time, the next one when all is well again.
@@ -13,6 +14,8 @@ struct SimulationProfile {
     /// Cuts a member off from everybody, clients included.
     var unplugs = true
     var losesFiles = true
+    /// How many die at a time, one after the other, each once the one before was given up.
+    var deadCount = 1
     var faultCount = 4
     var requestCount = 500
     var keyCount = 15
@@ -69,6 +72,7 @@ final class Simulation<Store: SimulatedStore> {
         case fault
         case heal
         case restart(Int)
+        case die(Int)
         case resume(Int)
         case strike
         case change(SimulatedChange, leaver: Int?)
@@ -116,6 +120,8 @@ final class Simulation<Store: SimulatedStore> {
     /// By members that nothing was wrong with: these who asked were not answered in time.
     private(set) var hangUpCount: UInt64 = 0
     private(set) var longestWait: UInt64 = 0
+    /// How many requests were carried out for owners none of whom was there, by members that have not died since.
+    var standInCount: UInt64 { sites.reduce(0) { $0 + ($1.member?.counts.standIns ?? 0) } }
     private let wantsTrace: Bool
     /// Who are members, by each generation.
     private var definitions: [[Int]]
@@ -171,6 +177,17 @@ final class Simulation<Store: SimulatedStore> {
         }
     }
 
+    /// All of them, the owners first.
+    private static func order(of members: [Int], movesAll: Bool) -> Generation.Order {
+        let owners = owners(of: members, movesAll: movesAll)
+        return { key in
+            let (first, second) = owners(key)
+            let theirs = [first, second].compactMap(\.self)
+            return theirs
+                + members.filter { !theirs.contains($0) }.sorted { rank($0, key) < rank($1, key) }
+        }
+    }
+
     private static func rank(_ member: Int, _ key: [UInt8]) -> UInt64 {
         let mixed = (UInt64(key.last ?? 0) << 8 | UInt64(member)) &* 0x9E37_79B9_7F4A_7C15
         return (mixed ^ mixed >> 29) &* 0xD6E8_FEB8_6659_FD93
@@ -179,8 +196,9 @@ final class Simulation<Store: SimulatedStore> {
     private func generation(_ number: UInt64) -> Generation {
         let members = definitions[Int(number) - 1]
         return Generation(
-            number: number, members: MemberSet(members),
-            owners: Self.owners(of: members, movesAll: movesAll))
+            number: number, members: MemberSet(members), copies: profile.copies,
+            owners: Self.owners(of: members, movesAll: movesAll),
+            order: Self.order(of: members, movesAll: movesAll))
     }
 
     private func owners(_ key: [UInt8]) -> (first: Int, second: Int?) {
@@ -299,7 +317,7 @@ final class Simulation<Store: SimulatedStore> {
             case .survey(let peer, let number):
                 // It takes time, and what is changed meanwhile may or may not be in it.
                 guard let sharing = sites[site].member?.sharing else { continue }
-                let survey = sites[site].store.survey { sharing.isShared($0, with: peer) }
+                let survey = sites[site].store.survey { sharing.isShared($0, $1, with: peer) }
                 queue.push(
                     .survey(
                         site, process: sites[site].processCount, peer: peer, number: number,
@@ -422,6 +440,10 @@ final class Simulation<Store: SimulatedStore> {
             sites[number].isOver = true
         case .fault: fault()
         case .heal: heal()
+        case .die(let number):
+            guard sites[number].member != nil else { return }
+            note("member \(number) is killed, too")
+            kill(number)
         case .restart(let number):
             guard sites[number].member == nil, !sites[number].isOver else { return }
             if sites[number].losesFile {
@@ -538,14 +560,35 @@ final class Simulation<Store: SimulatedStore> {
         if profile.cuts, !isSmall { kinds += [2] }
         if profile.parts { kinds += [3] }
         if profile.unplugs, !isSmall { kinds += [4] }
-        defer { queue.push(.heal, at: now + UInt64(length)) }
+        var lastReturn = now + UInt64(length)
+        defer { queue.push(.heal, at: lastReturn) }
         guard !kinds.isEmpty else { return }
         switch kinds.randomElement(using: &generator) {
         case 0:
             sites[victim].losesFile = profile.losesFiles && Bool.random(using: &generator)
             note("member \(victim) is killed\(sites[victim].losesFile ? ", its file lost" : "")")
             kill(victim)
-            queue.push(.restart(victim), at: now + UInt64(length))
+            guard profile.deadCount > 1 else {
+                queue.push(.restart(victim), at: now + UInt64(length))
+                break
+            }
+            // Some of them come back before others die, or in another order.
+            var dead = [victim]
+            var death = now
+            for _ in 1..<profile.deadCount {
+                let others = victims.filter { !dead.contains($0) }
+                guard let other = others.randomElement(using: &generator) else { break }
+                death += 700_000 + UInt64.random(in: 0...500_000, using: &generator)
+                queue.push(.die(other), at: death)
+                dead.append(other)
+            }
+            lastReturn = death
+            for number in dead {
+                let time =
+                    death + 600_000 + UInt64.random(in: 0...2_000_000, using: &generator)
+                queue.push(.restart(number), at: time)
+                lastReturn = max(lastReturn, time)
+            }
         case 1:
             note("member \(victim) stops")
             for client in asking { hungUp(client) }
@@ -730,8 +773,7 @@ final class Simulation<Store: SimulatedStore> {
         let contents = sites.map { $0.member == nil ? [:] : $0.store.contents }
         for number in members {
             for (key, state) in contents[number] {
-                let (first, second) = owners(key)
-                let owners = [first, second].compactMap(\.self)
+                let owners = generation(UInt64(definitions.count)).holders(of: key)
                 guard owners.contains(number) else {
                     return "\(number) has \(state), which it does not own"
                 }

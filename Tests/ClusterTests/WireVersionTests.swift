@@ -17,10 +17,14 @@ private enum Version2 {
         key: key, stamp: stamp, kind: .item, clientFlags: 0x3132_3334, secondsLeft: 3_600, marks: 5,
         value: Array("cart".utf8))
     static let tombstone = KeyState(key: key, stamp: stamp, kind: .tombstone)
-    static let statement = Statement(
-        process: 0x41, time: 0x42, echo: 0x43, standing: .together, isReady: true,
-        waitsSince: 0x44, hears: MemberSet(bits: 0x45), clock: 0x46, clockLeadMilliseconds: 0x47,
-        flushed: stamp, agreed: 0x48)
+    static let statement = {
+        var statement = Statement(
+            process: 0x41, time: 0x42, echo: 0x43, standing: .together, isReady: true,
+            waitsSince: 0x44, hears: MemberSet(bits: 0x45), clock: 0x46,
+            clockLeadMilliseconds: 0x47, flushed: stamp, agreed: 0x48)
+        statement.canKeep = false
+        return statement
+    }()
 
     /// Each type of message that there is.
     static let messages: [(PeerMessage, String)] = [

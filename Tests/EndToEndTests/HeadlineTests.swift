@@ -16,12 +16,11 @@ struct HeadlineTests {
         ] + more
     }
 
-    /// Without a node's removal, which `ClusterChangeTests` have.
     @Test("Whatever happens, nobody is logged out, by any client, and nothing is left behind")
     func nodes() throws {
         let result = try Program.run(
             "/usr/bin/env",
-            try arguments(["--minutes", "0.5", "--bots", "5000", "--without", "remove"]),
+            try arguments(["--minutes", "0.5", "--bots", "5000"]),
             seconds: 300)
         let output = result.output
         #expect(result.exit == .status(0), "\(output)\(result.errors)")
@@ -29,7 +28,7 @@ struct HeadlineTests {
             "kill -9 of node a", "kill -9 of node b", "kill -9 of node c", "nodes b and c is cut",
             "the link is healed", "a day ahead (its stats: +86,400 s)", "a day back",
             "CLIENT_ERROR flush_all not allowed", "node c is upgraded",
-            "node d is added", "everybody looks once more",
+            "node d is added", "node a is removed", "everybody looks once more",
             "users logged out 0, logged-out users back 0, stale reads 0",
         ] { #expect(output.contains(event), "\(event): \(output)") }
         for client in ["php", "php-strict", "django", "dalli", "express-stream", "swift"] {

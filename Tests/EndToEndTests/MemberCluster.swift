@@ -3,7 +3,7 @@ import Glibc
 import HashRing
 import TestSupport
 
-/// Three nodes, or two, that keep each item on two of them, as processes that can be killed, stopped and started again.
+/// Three nodes, or two, that keep each item on two or three of them, as processes that can be killed, stopped and started again.
 final class MemberCluster {
     let directory: TemporaryDirectory
     let definition: String
@@ -28,7 +28,7 @@ final class MemberCluster {
     ///   - flags: of all nodes, beside what the definition says.
     ///   - isRelayed: whether what members send each other can be cut and held up.
     init(
-        count: Int = 3, peers: String = "peers: {}", memory: Int = 16, flags: [String] = [],
+        count: Int = 3, copies: Int = 2, peers: String = "peers: {}", memory: Int = 16, flags: [String] = [],
         isRelayed: Bool = false
     ) throws {
         self.flags = flags
@@ -46,7 +46,7 @@ final class MemberCluster {
                 + "memory_file: \($1.1)}\n"
         }
         definition = try directory.write(
-            "name: shop\ncopies: 2\n\(peers)\nnodes:\n" + lines.joined(), to: "cluster.yaml")
+            "name: shop\ncopies: \(copies)\n\(peers)\nnodes:\n" + lines.joined(), to: "cluster.yaml")
         programs = ports.map { _ in nil }
         if isRelayed { try relay() }
         for number in ports.indices { try start(number) }

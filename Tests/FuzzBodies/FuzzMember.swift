@@ -189,7 +189,7 @@
                 let survey = NodeStore.survey(
                     node.map, store.allTombstones, seed: Self.seed,
                     now: node.now.seconds
-                ) { isShared($0, with: peer) }
+                ) { key, _ in isShared(key, with: peer) }
                 member.take(survey, for: peer, number: number, now: now)
                 try carryOut()
             }

@@ -60,6 +60,8 @@ final class NodeStore: ReplicaStore {
         var older: UInt64 = 0
         /// There was no room for them.
         var refused: UInt64 = 0
+        /// States of keys that are others'.
+        var kept: UInt64 = 0
         /// Items that gave way to a deletion that a peer knew of.
         var tombstonesWon: UInt64 = 0
         /// Items of members that were away, which may have been deleted meanwhile.
@@ -117,6 +119,7 @@ final class NodeStore: ReplicaStore {
     func perform(_ request: Request) -> (outcome: Outcome, change: Change) {
         let now = now()
         let key = request.key
+        if isStandIn { noteGuest() }
         let before = map.copyHead(of: key.span, now: now.seconds)
         let hash = hash(key)
         guard !request.isRead else {
@@ -149,7 +152,10 @@ final class NodeStore: ReplicaStore {
         let end = KeyState.tombstone(of: key, Stamp(birth: birth, version: version))
         guard let after else {
             // What was not here may be at the other owner.
-            guard before != nil || hasEvicted() && Self.isDeletion(request.command) else {
+            guard
+                before != nil
+                    || (isStandIn || hasEvicted()) && Self.isDeletion(request.command)
+            else {
                 return (outcome, .none)
             }
             return (outcome, .state(bury(end, hash: hash, now: now)))
@@ -265,6 +271,57 @@ final class NodeStore: ReplicaStore {
 
     func noteForgotten(until time: UInt64) { forget(until: time) }
 
+    // MARK: Others' keys
+
+    /// See `ReplicaStore`.
+    var isStandIn = false
+    /// See `ReplicaStore`. Of what an earlier process has left nobody knows before it was looked at.
+    private(set) var mayHaveGuests = true
+    /// How many have come, for who looks for them meanwhile.
+    private(set) var guestCount: UInt64 = 0
+    /// Whose what is here is does not say any more that it may be read.
+    var guestCame: () -> Void = {}
+
+    func keep(_ state: KeyState) -> Stamp? {
+        noteGuest()
+        counts.kept += 1
+        var state = state
+        // On probation: it goes before all that is this node's own. Whoever it is given back to knows, or will.
+        state.marks = CopyHead.unproven(state.marks)
+        return apply(state)
+    }
+
+    func keep(_ note: Note) {
+        var note = note
+        note.marks = CopyHead.unproven(note.marks)
+        apply(note)
+    }
+
+    private func noteGuest() {
+        mayHaveGuests = true
+        guestCount += 1
+        guestCame()
+    }
+
+    /// All that is here was looked at, and what is others' was dropped.
+    ///
+    /// - Parameter count: how many had come when that began.
+    func noteNoGuests(since count: UInt64) {
+        if count == guestCount { mayHaveGuests = false }
+    }
+
+    func discard(_ key: [UInt8]) {
+        _ = map.delete(key.span, now: now().seconds)
+        dropDeletions(of: CollectionOfOne(key))
+    }
+
+    func lacks(whatIsNeededBy request: Request) -> Bool {
+        !Self.stores(request.command) && !Self.adds(request.command)
+            && !Self.isDeletion(request.command)
+            && map.copyHead(of: request.key.span, now: now().seconds) == nil
+            && tombstones[hash(request.key)] == nil
+    }
+
     func drop(where isForeign: @escaping ([UInt8]) -> Bool) -> Bool {
         if let dropsLater {
             dropsLater(isForeign)
@@ -272,6 +329,7 @@ final class NodeStore: ReplicaStore {
         }
         deleteAll { $0.withKey { isForeign(Array($0)) } }
         dropDeletions(of: allTombstones.map(\.key).filter(isForeign))
+        mayHaveGuests = false
         return true
     }
 
@@ -366,6 +424,14 @@ final class NodeStore: ReplicaStore {
         // Unless it is for one CAS unique alone.
         return command.count >= BinaryHeader.byteCount && (command[1] == 0x01 || command[1] == 0x11)
             && command[16..<24].allSatisfy { $0 == 0 }
+    }
+
+    /// `add`, of what nobody who is there has.
+    private static func adds(_ command: [UInt8]) -> Bool {
+        guard command.first == BinaryHeader.requestMagic else {
+            return command.starts(with: "add ".utf8)
+        }
+        return command.count > 1 && (command[1] == 0x02 || command[1] == 0x12)
     }
 
     /// Whether there is something to tell: that it was read is not.
@@ -544,7 +610,7 @@ final class NodeStore: ReplicaStore {
     /// What a member has of the keys that `isShared` says yes to. Takes long; needs no lock.
     static func survey(
         _ map: SessionMap, _ tombstones: [Tombstones.Tombstone], seed: UInt64, now: UInt32,
-        _ isShared: ([UInt8]) -> Bool
+        _ isShared: ([UInt8], Stamp) -> Bool
     ) -> Survey {
         var found: [SurveyedState] = []
         var walk = ItemWalk()
@@ -556,7 +622,7 @@ final class NodeStore: ReplicaStore {
             goesOn = map.step(&walk, now: now) { hit in
                 seen.append((hit.withKey { Array($0) }, hit.copyHead.stamp))
             }
-            for (key, stamp) in seen where isShared(key) {
+            for (key, stamp) in seen where isShared(key, stamp) {
                 key.withUnsafeBytes { bytes in
                     found.append(
                         SurveyedState(
@@ -566,7 +632,7 @@ final class NodeStore: ReplicaStore {
             }
         }
         // Behind the items: of equal states the items count.
-        for tombstone in tombstones where isShared(tombstone.key) {
+        for tombstone in tombstones where isShared(tombstone.key, tombstone.stamp) {
             tombstone.key.withUnsafeBytes { bytes in
                 // There it is found if it is stored anew meanwhile.
                 found.append(

@@ -1,6 +1,6 @@
 package import Cluster
 
-/// One generation of the definition of a cluster that keeps each item on two of its members.
+/// One generation of the definition of a cluster that keeps each item on two or three of its members.
 package struct PeerDefinition: Sendable {
     /// Where a member is reached by others.
     package struct Member: Equatable, Sendable {
@@ -24,6 +24,10 @@ package struct PeerDefinition: Sendable {
     package var members: [Int: Member]
     /// The first owner of a key, who decides about it while all is well, and the second, if there is one.
     package var owners: Generation.Owners
+    /// On how many members each item is kept.
+    package var copies: Int
+    /// All members, in the order in which they would take a key over.
+    package var order: Generation.Order
     /// Of all that placement depends on: two of one generation that differ in it are a mistake.
     package var hash: UInt64
     /// Of what no generation changes: members that differ in it do not talk to each other.
@@ -37,18 +41,22 @@ package struct PeerDefinition: Sendable {
     package static let textByteCountMax = 60 << 10
 
     package init(
-        generation: UInt64 = 1, members: [Int: Member], hash: UInt64,
-        owners: @escaping Generation.Owners
+        generation: UInt64 = 1, members: [Int: Member], hash: UInt64, copies: Int = 2,
+        owners: @escaping Generation.Owners, order: @escaping Generation.Order = { _ in [] }
     ) {
         self.generation = generation
         self.members = members
         self.hash = hash
         self.owners = owners
+        self.copies = copies
+        self.order = order
     }
 
     /// Such as the state machine goes by.
     var rule: Generation {
-        Generation(number: generation, members: MemberSet(members.keys), owners: owners)
+        Generation(
+            number: generation, members: MemberSet(members.keys), copies: copies, owners: owners,
+            order: order)
     }
 
     /// A member's number; nil if there is none of that name.

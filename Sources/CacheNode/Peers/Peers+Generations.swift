@@ -261,7 +261,7 @@ extension Peers {
             var (epoch, present) = (gates.epoch, rule.withLock { $0 })
             func isToGo(_ key: [UInt8]) -> Bool {
                 if gates.epoch != epoch { (epoch, present) = (gates.epoch, rule.withLock { $0 }) }
-                return isForeign(key) && !present.owns(key, me)
+                return isForeign(key) && !present.holds(key, me)
             }
             var walk = ItemWalk()
             var goesOn = true

@@ -141,6 +141,12 @@ final class Peers: @unchecked Sendable {
             provesByReading: { [unowned self] in provesByReading($0) },
             hasEvicted: { [evicted] in evicted.value.load(ordering: .relaxed) })
         store.dropsLater = { [unowned self] in drop = $0 }
+        store.guestCame = { [unowned self] in
+            guard ownsAllItems.isSet else { return }
+            ownsAllItems.clear()
+            gates.beginEpoch()
+            publish()
+        }
         self.store = store
         definitions = KnownDefinitions(configuration, file: definitionFile(of: space, context))
         if definitions?.acted != nil { begin() }
@@ -700,25 +706,29 @@ final class Peers: @unchecked Sendable {
     func surveyItems() {
         guard !isFront, let map, let context else { return }
         let (epoch, rule) = (gates.epoch, rule.withLock { $0 })
+        let guestCount = lock.withLock { _ in store?.guestCount ?? 0 }
         var walk = ItemWalk()
         var goesOn = true
         var ownsAll = true
+        var holdsAll = true
         var version: UInt64 = 0
         var keys: [[UInt8]] = []
         while goesOn {
             keys.removeAll(keepingCapacity: true)
             goesOn = map.step(&walk, now: context.clock.now().seconds) { hit in
                 version = max(version, hit.casUnique)
-                if ownsAll { keys.append(hit.withKey { Array($0) }) }
+                if ownsAll || holdsAll { keys.append(hit.withKey { Array($0) }) }
             }
-            ownsAll = keys.allSatisfy { rule.owns($0, me) } && ownsAll
+            ownsAll = ownsAll && keys.allSatisfy { rule.owns($0, me) }
+            holdsAll = holdsAll && (ownsAll || keys.allSatisfy { rule.holds($0, me) })
         }
         lock.withLock { _ in
             store?.noteVersionAtStart(version)
             // Meanwhile others may have become the owners of some of it.
-            guard ownsAll, epoch == gates.epoch, member?.phase ?? .settled == .settled else {
-                return
-            }
+            guard epoch == gates.epoch, member?.phase ?? .settled == .settled else { return }
+            if holdsAll { store?.noteNoGuests(since: guestCount) }
+            // Of three copies the third is not read.
+            guard ownsAll, rule.copies <= 2, store?.guestCount == guestCount else { return }
             ownsAllItems.set()
         }
     }
@@ -729,7 +739,7 @@ final class Peers: @unchecked Sendable {
         let tombstones = lock.withLock { _ in store?.allTombstones ?? [] }
         let survey = NodeStore.survey(
             map, tombstones, seed: seed, now: context.clock.now().seconds
-        ) { sharing.isShared($0, with: peer) }
+        ) { sharing.isShared($0, $1, with: peer) }
         lock.withLock { _ in
             member?.take(survey, for: peer, number: number, now: now)
             finish()
@@ -769,7 +779,7 @@ extension PeerFrame {
     /// Whether it may be the last that two members waited for, to come together: clients' requests are not.
     fileprivate var mayChangeStandings: Bool {
         switch self {
-        case .forward, .outcome, .decline, .replicate, .acknowledge, .refuse, .inform: false
+        case .forward, .outcome, .decline, .replicate, .keep, .acknowledge, .refuse, .inform: false
         case .flush, .flushed, .notes, .fetch, .fetched: false
         case .barrier, .compare, .digests, .list, .want, .exchanged, .sharing, .moved: true
         case .definition, .ask: true

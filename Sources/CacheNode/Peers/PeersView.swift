@@ -18,7 +18,7 @@ struct PeerCounts {
         case .forward(let request, _):
             forwarded += 1
             if request.isRead { foreignReads += 1 }
-        case .replicate: replicated += 1
+        case .replicate, .keep: replicated += 1
         case .inform: informed += 1
         default: break
         }

@@ -103,7 +103,13 @@ extension StatisticsReading {
             "How long 99 of 100 acknowledgements took at most, since the start")
         list.counter(
             "writes_single_copy", view.memberCounts.singleCopies,
-            "Changes that were acknowledged while the other owner was away")
+            "Changes that were acknowledged while nobody else had them")
+        list.counter(
+            "guests_kept", view.storeCounts.kept,
+            "States of others' keys that were kept here, as somebody was away who is to have them")
+        list.counter(
+            "stood_in", view.memberCounts.standIns,
+            "Commands that were carried out here for owners none of whom was there")
         list.counter("repl_applied", view.storeCounts.applied, "States taken over from members")
         list.counter(
             "repl_older", view.storeCounts.older, "States of members that were older than ours")

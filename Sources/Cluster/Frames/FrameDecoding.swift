@@ -22,10 +22,12 @@ extension PeerMessage {
             let number = OperationNumber(bits: try reader.take())
             return .frame(.outcome(number, Outcome(try reader.takeRest())))
         case .decline: return .frame(.decline(OperationNumber(bits: try reader.take())))
-        case .replicate:
+        case .replicate, .keep:
             let (number, outcome, state) = try change(&reader)
             guard let number else { throw reader.bad("having a number", 0, expected: "1") }
-            return .frame(.replicate(sequence: sequence, number, outcome, state))
+            return header.type == .keep
+                ? .frame(.keep(sequence: sequence, number, outcome, state))
+                : .frame(.replicate(sequence: sequence, number, outcome, state))
         case .acknowledge: return .frame(.acknowledge(sequence: sequence))
         case .refuse: return .frame(.refuse(sequence: sequence, try Stamp(decoding: &reader)))
         case .inform:

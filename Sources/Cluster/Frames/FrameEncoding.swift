@@ -3,7 +3,7 @@
 ///     forward      number (8) · is read · key's length · 0 (2) · command's length (4) · key · command
 ///     outcome      number (8) · reply
 ///     decline      number (8)
-///     replicate, inform    number (8), or 0 · reply's length (4), all ones: none · has number · 0 (3)
+///     replicate, keep, inform    number (8), or 0 · reply's length (4), all ones: none · has number · 0 (3)
 ///                          reply · state
 ///     acknowledge, compare, exchanged    nothing
 ///     refuse       stamp (12)
@@ -56,6 +56,7 @@ extension PeerFrame {
         case .outcome: .outcome
         case .decline: .decline
         case .replicate: .replicate
+        case .keep: .keep
         case .acknowledge: .acknowledge
         case .refuse: .refuse
         case .inform: .inform
@@ -81,8 +82,8 @@ extension PeerFrame {
         var header = FrameHeader(type, bodyByteCount: bodyByteCount(in: version))
         switch self {
         case .forward(_, let hops): header.hops = hops
-        case .replicate(let sequence, _, _, _), .acknowledge(let sequence),
-            .refuse(let sequence, _):
+        case .replicate(let sequence, _, _, _), .keep(let sequence, _, _, _),
+            .acknowledge(let sequence), .refuse(let sequence, _):
             header.sequence = sequence
         case .compare(let round), .digests(let round, _), .list(let round, _, _),
             .want(let round, _, _), .exchanged(let round):
@@ -103,7 +104,8 @@ extension PeerFrame {
         case .definition(let notice): notice.byteCount
         case .sharing: 16
         case .moved: 40
-        case .replicate(_, _, let outcome, let state), .inform(_, let outcome, let state):
+        case .replicate(_, _, let outcome, let state), .keep(_, _, let outcome, let state),
+            .inform(_, let outcome, let state):
             Self.changeByteCount + (Self.reply(of: outcome)?.count ?? 0) + state.byteCount
         case .acknowledge, .compare, .exchanged: 0
         case .refuse: Stamp.byteCount
@@ -125,7 +127,8 @@ extension PeerFrame {
             writer.put(number.bits)
             writer.put(outcome.reply)
         case .decline(let number): writer.put(number.bits)
-        case .replicate(_, let number, let outcome, let state):
+        case .replicate(_, let number, let outcome, let state),
+            .keep(_, let number, let outcome, let state):
             Self.encode(number, outcome, state, to: &writer)
         case .inform(let number, let outcome, let state):
             Self.encode(number, outcome, state, to: &writer)

@@ -23,6 +23,7 @@ enum FrameType: UInt8 {
     case fetched = 26
     case sharing = 27
     case ask = 28
+    case keep = 29
 
     /// For errors.
     var name: StaticString {
@@ -50,13 +51,14 @@ enum FrameType: UInt8 {
         case .moved: "moved"
         case .definition: "definition"
         case .ask: "ask"
+        case .keep: "keep"
         }
     }
 
     /// The first version that has it. Before, it is an unknown one.
     var first: WireVersion {
         switch self {
-        case .sharing, .moved, .definition, .ask: .three
+        case .sharing, .moved, .definition, .ask, .keep: .three
         default: .two
         }
     }
@@ -65,7 +67,7 @@ enum FrameType: UInt8 {
 
     var hasSequence: Bool {
         switch self {
-        case .replicate, .acknowledge, .refuse: true
+        case .replicate, .keep, .acknowledge, .refuse: true
         default: false
         }
     }

@@ -7,6 +7,8 @@ package enum PeerFrame: Equatable, Sendable {
     case decline(OperationNumber)
     /// A change that the sender has made, which it acknowledges when this is.
     case replicate(sequence: UInt32, OperationNumber, Outcome?, KeyState)
+    /// The same of a key that is not the receiver's: some of those that are to have a copy are away.
+    case keep(sequence: UInt32, OperationNumber, Outcome?, KeyState)
     case acknowledge(sequence: UInt32)
     /// What is known here is later than what was to be replicated.
     case refuse(sequence: UInt32, Stamp)

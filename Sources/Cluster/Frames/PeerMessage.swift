@@ -23,11 +23,11 @@ package enum PeerMessage: Equatable, Sendable {
 /// The body of a statement:
 ///
 ///     process (8) · time (8) · echo (8) · waits since (8) · hears (8) · clock (8)
-///     standing · is ready · phase · 0 · clock's lead (4) · flushed (12) · agreed (8)
-///     generation (8) · next (8)
+///     standing · is ready · phase · stands in · clock's lead (4) · flushed (12) · agreed (8)
+///     generation (8) · next (8) · is with (8)
 extension Statement {
     private static func bodyByteCount(in version: WireVersion) -> Int {
-        version == .two ? 76 : 92
+        version == .two ? 76 : 100
     }
 
     /// What it takes on the link, its header included.
@@ -49,13 +49,14 @@ extension Statement {
             writer.put(standing.rawValue)
             writer.put(isReady ? 1 as UInt8 : 0)
             writer.put(version == .two ? 0 : phase.rawValue)
-            writer.put(0 as UInt8)
+            writer.put(version > .two && isStandingIn ? 1 as UInt8 : 0)
             writer.put(clockLeadMilliseconds)
             flushed.encode(to: &writer)
             writer.put(agreed)
             guard version > .two else { return }
             writer.put(generation)
             writer.put(next)
+            writer.put(isWith.bits)
         }
     }
 
@@ -70,7 +71,8 @@ extension Statement {
         let isReady = try reader.takeBool("readiness")
         let phase: ChangePhase =
             reader.version > .two ? try reader.takeCase("phase") : try Self.noPhase(&reader)
-        try reader.takeZero(UInt8.self)
+        let isStandingIn =
+            reader.version > .two ? try reader.takeBool("standing in") : try Self.no(&reader)
         let lead = try reader.take(UInt32.self)
         let flushed = try Stamp(decoding: &reader)
         let agreed = try reader.takeMoment("agreement")
@@ -79,14 +81,24 @@ extension Statement {
             waitsSince: waitsSince, hears: hears, clock: clock, clockLeadMilliseconds: lead,
             flushed: flushed, agreed: agreed)
         // Who speaks 2 knows of no changes.
-        guard reader.version > .two else { return }
+        guard reader.version > .two else {
+            canKeep = false
+            return
+        }
         self.phase = phase
+        self.isStandingIn = isStandingIn
         generation = try reader.take()
         next = try reader.take()
         guard next >= generation else {
             throw reader.bad("next generation", next, expected: "at least \(generation)")
         }
+        isWith = MemberSet(bits: try reader.take())
     }
+    private static func no(_ reader: inout ByteReader) throws(FrameError) -> Bool {
+        try reader.takeZero(UInt8.self)
+        return false
+    }
+
     private static func noPhase(_ reader: inout ByteReader) throws(FrameError) -> ChangePhase {
         try reader.takeZero(UInt8.self)
         return .settled

@@ -57,7 +57,9 @@ struct Generations: Sendable {
         candidates.reduce(members) { $0.union($1.members) }
     }
 
-    var sharing: Sharing { Sharing(me: me, generations: present) }
+    func sharing(_ guests: Guests) -> Sharing {
+        Sharing(me: me, generations: present, guests: guests)
+    }
 
     /// False if it is not to be: it is not higher, or has to wait.
     ///

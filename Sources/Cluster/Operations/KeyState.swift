@@ -55,6 +55,24 @@ package protocol ReplicaStore: AnyObject {
     /// Takes a state over if it is the later one. Nil if it was, or is there; else what is there.
     func apply(_ state: KeyState) -> Stamp?
 
+    /// The same of a key that is others', for as long as these are away. The first to go if room is wanted.
+    func keep(_ state: KeyState) -> Stamp?
+
+    /// The same of a note.
+    func keep(_ note: Note)
+
+    /// Lets a copy go that is not valid any more: nothing is known of the key then.
+    func discard(_ key: [UInt8])
+
+    /// Whether a request depends on what there is of its key, of which nothing is known here.
+    func lacks(whatIsNeededBy request: Request) -> Bool
+
+    /// Whether a deletion is remembered of what is not here: it may be at others, who are away.
+    var isStandIn: Bool { get set }
+
+    /// Whether something may be here that is others'.
+    var mayHaveGuests: Bool { get }
+
     /// A change was acknowledged without the other owner, who may come back.
     func released(_ state: KeyState)
 
@@ -117,6 +135,8 @@ package protocol ReplicaStore: AnyObject {
 }
 
 extension ReplicaStore {
+    package func keep(_ state: KeyState) -> Stamp? { apply(state) }
+    package func keep(_ note: Note) { apply(note) }
     package func reading(of request: Request) -> Request? { nil }
     package func released(_ state: KeyState) {}
     package func changesByReading(_ key: [UInt8]) -> Bool { false }

@@ -19,8 +19,8 @@ final class Operation {
         case forwarded(to: Int)
         /// What it needs may be at the other owner alone.
         case fetching(from: Int)
-        /// Carried out here; the peer has to have it, too.
-        case replicating(Replication)
+        /// Carried out here; others have to have it, too.
+        case replicating(Replications)
         /// Carried out here, and refused by the peer, which is asked for what it has: then it is carried out once more.
         case refused(by: Int)
     }
@@ -28,6 +28,24 @@ final class Operation {
     struct Replication: Equatable {
         var peer: Int
         var sequence: UInt32
+    }
+
+    /// One, or two where there are three copies.
+    struct Replications: Equatable {
+        var first: Replication
+        var second: Replication?
+
+        var peers: (Int, Int?) { (first.peer, second?.peer) }
+
+        func contains(_ peer: Int) -> Bool { first.peer == peer || second?.peer == peer }
+
+        /// Those that are left once a peer has it, or is not waited for any more; nil for none.
+        func without(_ peer: Int) -> Replications? {
+            guard first.peer == peer else {
+                return second?.peer == peer ? Replications(first: first) : self
+            }
+            return second.map { Replications(first: $0) }
+        }
     }
 
     /// What it has come to here.
@@ -50,6 +68,8 @@ final class Operation {
     var isAsking = false
     /// Who could do nothing with it: somebody else comes first the next time.
     var declinedBy: Int?
+    /// All of these.
+    var decliners: MemberSet = []
     var hasParked = false
     /// Whoever it was sent to may have carried it out, or still do, and cannot say so.
     var mayBeMade = false
@@ -75,10 +95,10 @@ final class Operation {
         deadline = now + budget
     }
 
-    /// Who does not have yet what it made of its key here.
+    /// Who does not have yet what it made of its key here: the first of them.
     var peer: Int? {
         switch progress {
-        case .replicating(let replication): replication.peer
+        case .replicating(let replications): replications.first.peer
         case .refused(let peer): peer
         case .parked, .queued, .forwarded, .fetching: nil
         }
@@ -107,6 +127,9 @@ struct Operations {
 
         init(bits: UInt64) { self.bits = bits }
         init(_ peer: Int, _ sequence: UInt32) { bits = UInt64(peer) << 32 | UInt64(sequence) }
+        init(_ replication: Operation.Replication) {
+            self.init(replication.peer, replication.sequence)
+        }
         var peer: Int { Int(bits >> 32) }
         var sequence: UInt32 { UInt32(truncatingIfNeeded: bits) }
     }
@@ -122,8 +145,11 @@ struct Operations {
         leave(operation)
         operation.progress = progress
         switch progress {
-        case .replicating(let replication):
-            bySequence[PeerSequence(replication.peer, replication.sequence).bits] = operation
+        case .replicating(let replications):
+            bySequence[PeerSequence(replications.first).bits] = operation
+            if let second = replications.second {
+                bySequence[PeerSequence(second).bits] = operation
+            }
             byKey[operation.keyHash] = operation
         case .refused: byKey[operation.keyHash] = operation
         case .parked, .queued, .forwarded, .fetching: break
@@ -138,8 +164,9 @@ struct Operations {
 
     private mutating func leave(_ operation: Operation) {
         switch operation.progress {
-        case .replicating(let replication):
-            bySequence[PeerSequence(replication.peer, replication.sequence).bits] = nil
+        case .replicating(let replications):
+            bySequence[PeerSequence(replications.first).bits] = nil
+            if let second = replications.second { bySequence[PeerSequence(second).bits] = nil }
         case .refused: break
         case .parked, .queued, .forwarded, .fetching: return
         }
@@ -191,6 +218,15 @@ struct Operations {
             }
     }
 
+    /// The peer has it. True if nobody else is waited for.
+    mutating func acknowledged(_ operation: Operation, by peer: Int) -> Bool {
+        guard case .replicating(let replications) = operation.progress,
+            let left = replications.without(peer)
+        else { return true }
+        if left != replications { move(operation, to: .replicating(left)) }
+        return false
+    }
+
     /// The same without what it has made.
     func replicated(_ sequence: UInt32, by peer: Int) -> Operation? {
         bySequence[PeerSequence(peer, sequence).bits]
@@ -210,9 +246,16 @@ struct Operations {
     var earliestChanges: PeerTable<UInt64> {
         var earliest = PeerTable<UInt64>()
         for operation in byKey.values {
-            guard let peer = operation.peer, let made = operation.made else { continue }
+            guard let made = operation.made else { continue }
             let time = VersionClock.microseconds(of: made.state.stamp.version)
-            earliest[peer] = min(earliest[peer] ?? .max, time)
+            switch operation.progress {
+            case .replicating(let replications):
+                let (first, second) = replications.peers
+                earliest[first] = min(earliest[first] ?? .max, time)
+                if let second { earliest[second] = min(earliest[second] ?? .max, time) }
+            case .refused(let peer): earliest[peer] = min(earliest[peer] ?? .max, time)
+            case .parked, .queued, .forwarded, .fetching: continue
+            }
         }
         return earliest
     }
@@ -233,10 +276,12 @@ struct Operations {
         var oldest: [Int: UInt64] = [:]
         var byteCounts: [Int: Int] = [:]
         for operation in byKey.values {
-            guard case .replicating(let replication) = operation.progress else { continue }
-            let peer = replication.peer
-            oldest[peer] = min(oldest[peer] ?? .max, operation.sentAt)
-            byteCounts[peer, default: 0] += operation.made?.state.value.count ?? 0
+            guard case .replicating(let replications) = operation.progress else { continue }
+            let (first, second) = replications.peers
+            for peer in [first, second].compactMap(\.self) {
+                oldest[peer] = min(oldest[peer] ?? .max, operation.sentAt)
+                byteCounts[peer, default: 0] += operation.made?.state.value.count ?? 0
+            }
         }
         return Set(
             oldest.filter { peer, sentAt in

@@ -13,6 +13,7 @@ package struct MemberSet: Hashable, Sendable {
     package mutating func insert(_ member: Int) { bits |= Self.bit(member) }
     package mutating func remove(_ member: Int) { bits &= ~Self.bit(member) }
     package var isEmpty: Bool { bits == 0 }
+    var count: Int { bits.nonzeroBitCount }
 
     package init(_ members: some Sequence<Int>) {
         self.init()

@@ -357,8 +357,10 @@ package struct Pair: Sendable {
     /// - Parameters:
     ///   - others: whether a member that is heard says that it hears the peer.
     ///   - isIsolated: whether this member may be cut off from all, rather than the peer; nil if nothing tells.
+    ///   - isStoodInFor: whether somebody decides for both, of whom this member has everything: it has given up the peer.
     package mutating func tick(
-        othersHear others: Bool = false, isIsolated: Bool? = false, now: UInt64
+        othersHear others: Bool = false, isIsolated: Bool? = false, isStoodInFor: Bool = false,
+        now: UInt64
     ) -> Consequences {
         let gap = now - min(now, tickedAt)
         tickedAt = now
@@ -401,7 +403,9 @@ package struct Pair: Sendable {
             guard !others, now > heardAt + times.silence else { return [] }
             return change(to: .unknown, now: now)
         case .unknown:
-            guard !isLinked, now > since + times.solitude else { return [] }
+            guard !isLinked else { return [] }
+            let patience = isStoodInFor ? 2 * times.silence : times.solitude
+            guard now > since + patience else { return [] }
             return giveUp(now: now)
         case .alone: return []
         }

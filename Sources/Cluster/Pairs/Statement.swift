@@ -23,6 +23,12 @@ package struct Statement: Equatable, Sendable {
     package var flushed: Stamp
     /// Up to when, on the clock of versions, the receiver has every change that the sender has decided on.
     package var agreed: UInt64
+    /// With whom the sender has everything in common.
+    package var isWith: MemberSet = []
+    /// Whether it has decided for owners that were away, and may not have given everything back.
+    package var isStandingIn = false
+    /// Whether it can keep what others own. Not where the link is of a version that has no words for it.
+    package var canKeep = true
     /// The generation that the sender acts by, the one that comes next, or the same, and how far it has come.
     package var generation: UInt64 = 1
     package var next: UInt64 = 1

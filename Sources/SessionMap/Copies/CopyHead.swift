@@ -26,6 +26,11 @@ package struct CopyHead: Equatable, Sendable {
 
     package static func isProven(marks: UInt32) -> Bool { marks & ItemMark.proven != 0 }
 
+    /// The same marks of what is worth less than what is proven.
+    package static func unproven(_ marks: UInt8) -> UInt8 {
+        marks & ~UInt8(truncatingIfNeeded: ItemMark.proven)
+    }
+
     /// The same state, seen at two nodes: the later deadline, and proven if it is at either.
     package func merged(with other: CopyHead) -> CopyHead {
         var merged = self
