@@ -1,6 +1,7 @@
 /// What follows from who is there, and as time goes by.
 extension Member {
     func carryOut(_ consequences: Pair.Consequences, _ peer: Int, now: UInt64) {
+        noteOutlived(peer)
         if consequences.contains(.releases), let pair = pairs[peer] {
             // What it may have made without our knowing was made before.
             store.follow(clock: pair.peerClockMax(at: now))
@@ -13,6 +14,19 @@ extension Member {
         }
         if consequences.contains(.states) { state(to: peer, now: now) }
         if consequences.contains(.rethinks) { rethink(now: now) }
+    }
+
+    /// A later process has to know it before anything follows from it.
+    private func noteOutlived(_ peer: Int) {
+        var known = outlived
+        switch standing(to: peer) {
+        case .alone: known.insert(peer)
+        case .together, .behind, .divided: known.remove(peer)
+        case .unknown: return
+        }
+        guard known != outlived else { return }
+        outlived = known
+        effects.append(.outlives(known))
     }
 
     /// A peer has been given up: what waits for it alone is done.
@@ -138,10 +152,10 @@ extension Member {
             pairs[peer]?.noteAgreed(agreed, now: now)
             let wasUnknown = standing(to: peer) == .unknown
             let isIsolated = mayBeIsolated(from: peer, at: now)
-            let isStoodInFor = wasUnknown && isStoodIn(for: peer)
+            let isExpected = !outlived.contains(peer) && !(wasUnknown && isStoodIn(for: peer))
             if let consequences = pairs[peer]?.tick(
                 othersHear: others, isIsolated: isIsolated,
-                isStoodInFor: isStoodInFor, now: now)
+                isExpected: isExpected, now: now)
             {
                 if wasUnknown, standing(to: peer) == .alone { counts.servedAlone += 1 }
                 carryOut(consequences, peer, now: now)

@@ -75,11 +75,10 @@ extension Member {
 
     // MARK: Peers
 
-    func addPeers(away: MemberSet = [], now: UInt64) {
+    func addPeers(now: UInt64) {
         for peer in generations.knownMembers.numbers where peer != me && pairs[peer] == nil {
             pairs[peer] = Pair(
-                me: me, peer: peer, process: process, times: times,
-                standing: away.contains(peer) ? .alone : .unknown, now: now)
+                me: me, peer: peer, process: process, times: times, now: now)
             exchanges[peer] = Exchange(drives: me < peer)
             transfers[peer] = Transfer()
             fronts.remove(peer)

@@ -185,7 +185,11 @@ extension Member {
             let isTaken = take(state, of: peer, number, outcome) == nil
             // Whoever is to own a key may have got a later state of it before: by comparing.
             if let number, isTaken || !generations.earlier.owns(state.key, me) {
-                applied.remember(number, outcome)
+                if generations.acted.copies > 2, !generations.acted.owns(state.key, me) {
+                    appliedByOthers.remember(number, outcome, state)
+                } else {
+                    applied.remember(number, outcome)
+                }
             }
             guard isTaken else {
                 if number == nil { answerForKeeping(state, by: peer) }
@@ -308,6 +312,11 @@ extension Member {
     private func known(of state: KeyState) -> (number: OperationNumber, outcome: Outcome?)? {
         if let entry = disowned[state.key], entry.made.state.stamp == state.stamp {
             return (entry.number, carried(entry.made.outcome))
+        }
+        if let operation = operations.maker(of: state), let made = operation.made,
+            !operation.request.isRead
+        {
+            return (operation.request.number, carried(made.outcome))
         }
         guard let number = appliedByOthers.number(ofWhatHasMade: state) else { return nil }
         return appliedByOthers[number].map { (number, $0) }

@@ -28,6 +28,8 @@ package final class Member {
         /// It acts by this generation from now on; until all is where it is to be, after another one. A later process has to know
         /// it: it is to be written down before any effect that comes behind it is carried out.
         case acts(by: UInt64, after: UInt64?)
+        /// These have nothing that this member has not, and it goes on without them: the same of these.
+        case outlives(MemberSet)
     }
 
     /// How long a client waits at most: some give up after half a second.
@@ -72,6 +74,8 @@ package final class Member {
     var applied: AppliedOperations
     var appliedByOthers: AppliedByOthers
     var operations = Operations()
+    /// Who was gone on without, by this process or an earlier one, and has not been there since.
+    var outlived: MemberSet = []
     var disowned = Disowned()
     /// Whether it has decided for owners that were away, and these may not have everything.
     var isStandingIn = false
@@ -106,7 +110,7 @@ package final class Member {
     ///   - generation: the one that an earlier process has acted by last, or that all start with. Who is to join a cluster
     ///     starts with the one that this acts by, which does not know it.
     ///   - previous: the one before, if not everything was where it is to be yet.
-    ///   - away: members that an earlier process of this one has outlived.
+    ///   - away: members that an earlier process of this one has outlived: they are not waited for as long as others.
     package init(
         me: Int, isFront: Bool = false, needsMajority: Bool = false,
         generation: Generation, previous: Generation? = nil,
@@ -127,7 +131,8 @@ package final class Member {
         guests = Guests(startedAt: store.clock)
         // So that no process of this member gives a number that an earlier one has given.
         countOfOperations = process << 16 & 0xFFFF_FFFF_0000
-        addPeers(away: away, now: now)
+        outlived = away
+        addPeers(now: now)
         // Who is to join has nothing, whatever it had in an earlier life. Others may have died before they had dropped all.
         // Of a cluster that was never changed all that is here was this member's from the start on.
         if !isFront, previous == nil, generation.number > 1 || !generation.members.contains(me) {

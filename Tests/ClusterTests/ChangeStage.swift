@@ -155,6 +155,7 @@ final class ChangeStage {
                 guard let survey = stores[number]?.survey({ sharing.isShared($0, $1, with: peer) })
                 else { continue }
                 member.take(survey, for: peer, number: surveyNumber, now: now)
+            case .outlives: break
             case .acts(let generation, _): acted[number, default: []].append(generation)
             case .wants(let wantedNumber, _):
                 wanted[number] = wantedNumber

@@ -40,7 +40,7 @@ struct MemberStage {
                 }
             case .survey(let peer, let number):
                 member.take(Survey([]), for: peer, number: number, now: now)
-            case .wants, .acts: break
+            case .wants, .acts, .outlives: break
             }
         }
     }

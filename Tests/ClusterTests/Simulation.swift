@@ -5,6 +5,8 @@ import TestSupport
 struct SimulationProfile {
     var memberCount = 3
     var copies = 2
+    /// After the first change, if it is another number.
+    var copiesLater: Int?
     /// They own nothing and pass everything on. Nothing happens to them.
     var frontCount = 1
     /// Kills, stops and cuts one at a time, the next one when all is well again.
@@ -96,6 +98,8 @@ final class Simulation<Store: SimulatedStore> {
         /// Written down apart from what it has: the generation that it acts by, and the one before.
         var acted: UInt64 = 1
         var previous: UInt64?
+        /// The same: whom it has gone on without.
+        var outlived: MemberSet = []
         /// Whether it has ever been started, and is not to be for good.
         var isPart = false
         var isOver = false
@@ -196,7 +200,8 @@ final class Simulation<Store: SimulatedStore> {
     private func generation(_ number: UInt64) -> Generation {
         let members = definitions[Int(number) - 1]
         return Generation(
-            number: number, members: MemberSet(members), copies: profile.copies,
+            number: number, members: MemberSet(members),
+            copies: number > 1 ? profile.copiesLater ?? profile.copies : profile.copies,
             owners: Self.owners(of: members, movesAll: movesAll),
             order: Self.order(of: members, movesAll: movesAll))
     }
@@ -223,7 +228,8 @@ final class Simulation<Store: SimulatedStore> {
             generation: generation(sites[number].acted),
             previous: sites[number].previous.map(generation),
             process: UInt64(number + 1) << 32 | sites[number].processCount,
-            store: sites[number].store, times: PairTimes(solitude: 3_000_000), now: now)
+            store: sites[number].store, times: PairTimes(solitude: 3_000_000),
+            away: sites[number].outlived, now: now)
         sites[number].member = member
         note("member \(number) starts by \(sites[number].acted)")
         // Somebody may have put the latest definition there.
@@ -329,6 +335,7 @@ final class Simulation<Store: SimulatedStore> {
                 note("\(site) acts by \(number)\(previous == nil ? ", settled" : "")")
                 sites[site].acted = number
                 sites[site].previous = previous
+            case .outlives(let members): sites[site].outlived = members
             case .state(let peer, let statement):
                 let arrival = max(ways[site][peer].lastStatementArrival, now + delay())
                 ways[site][peer].lastStatementArrival = arrival
@@ -448,6 +455,7 @@ final class Simulation<Store: SimulatedStore> {
             guard sites[number].member == nil, !sites[number].isOver else { return }
             if sites[number].losesFile {
                 sites[number].store.lose()
+                sites[number].outlived = []
                 sites[number].losesFile = false
             }
             start(number)

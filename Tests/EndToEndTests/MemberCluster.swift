@@ -28,7 +28,8 @@ final class MemberCluster {
     ///   - flags: of all nodes, beside what the definition says.
     ///   - isRelayed: whether what members send each other can be cut and held up.
     init(
-        count: Int = 3, copies: Int = 2, peers: String = "peers: {}", memory: Int = 16, flags: [String] = [],
+        count: Int = 3, copies: Int = 2, peers: String = "peers: {}", memory: Int = 16,
+        flags: [String] = [],
         isRelayed: Bool = false
     ) throws {
         self.flags = flags
@@ -46,7 +47,8 @@ final class MemberCluster {
                 + "memory_file: \($1.1)}\n"
         }
         definition = try directory.write(
-            "name: shop\ncopies: \(copies)\n\(peers)\nnodes:\n" + lines.joined(), to: "cluster.yaml")
+            "name: shop\ncopies: \(copies)\n\(peers)\nnodes:\n" + lines.joined(), to: "cluster.yaml"
+        )
         programs = ports.map { _ in nil }
         if isRelayed { try relay() }
         for number in ports.indices { try start(number) }

@@ -227,7 +227,7 @@
             case .send(_, let frame): try noteSent(.frame(frame))
             case .state(_, let statement): try noteSent(.statement(statement))
             case .survey(let peer, let number): surveys[peer] = number
-            case .wants, .acts: break
+            case .wants, .acts, .outlives: break
             }
         }
 

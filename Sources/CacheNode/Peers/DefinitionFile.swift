@@ -1,11 +1,13 @@
+import Cluster
 import SessionMap
 
-/// By which generation of the cluster's definition a node acted last, in a file beside the memory file: what it has belongs
-/// to that.
+/// By which generation of the cluster's definition a node acted last, and whom it had given up, in a file beside the memory
+/// file: what it has belongs to that.
 ///
 /// The file has two places, which are written to by turns: a death at any moment leaves one that can be read.
 ///
-///     magic (8) · check (8), over the rest · turn (8) · cluster (8) · two texts' counts of bytes (4, 4) · texts
+///     magic (8) · check (8), over the rest · turn (8) · cluster (8) · two texts' counts of bytes (4, 4) · outlived (8)
+///     memory (8) · texts
 ///
 /// The second text is the generation before, as long as not everything is where it is to be by the first one; else it is
 /// empty.
@@ -13,20 +15,26 @@ final class DefinitionFile {
     struct Content: Equatable {
         var acted: String
         var previous: String?
+        /// Members that were gone on without: they have nothing later.
+        var outlived: MemberSet = []
     }
 
     private let file: LockedFile
     private let cluster: UInt64
+    private let memory: UInt64
     private var turn: UInt64 = 0
 
-    private static let magic: UInt64 = 0x534A_4445_4649_4E31
-    private static let headByteCount = 40
+    private static let magic: UInt64 = 0x534A_4445_4649_4E32
+    private static let headByteCount = 56
     private static let placeByteCount = headByteCount + 2 * PeerDefinition.textByteCountMax
 
-    /// - Parameter cluster: another cluster's definitions mean nothing.
-    init(_ path: String, cluster: UInt64) throws(NodeError) {
+    /// - Parameters:
+    ///   - cluster: another cluster's definitions mean nothing.
+    ///   - memory: what the node has: who was gone on without may have something later than another memory.
+    init(_ path: String, cluster: UInt64, memory: UInt64) throws(NodeError) {
         file = try LockedFile.ours(path)
         self.cluster = cluster
+        self.memory = memory
     }
 
     /// What an earlier process has left. To be called once, before anything is written.
@@ -58,7 +66,10 @@ final class DefinitionFile {
         else { return nil }
         return (
             Self.word(bytes, 16),
-            Content(acted: acted, previous: previous.isEmpty ? nil : previous)
+            Content(
+                acted: acted, previous: previous.isEmpty ? nil : previous,
+                outlived: MemberSet(bits: Self.word(bytes, 48) == memory ? Self.word(bytes, 40) : 0)
+            )
         )
     }
 
@@ -69,7 +80,8 @@ final class DefinitionFile {
         precondition(max(acted.count, previous.count) <= PeerDefinition.textByteCountMax)
         var rest: [UInt8] = []
         rest.reserveCapacity(Self.headByteCount + acted.count + previous.count)
-        for word in [turn, cluster, UInt64(acted.count) | UInt64(previous.count) << 32] {
+        let counts = UInt64(acted.count) | UInt64(previous.count) << 32
+        for word in [turn, cluster, counts, content.outlived.bits, memory] {
             Self.append(word, to: &rest)
         }
         rest += acted

@@ -11,6 +11,8 @@ struct KnownDefinitions {
     private(set) var acted: PeerDefinition?
     private(set) var previous: PeerDefinition?
     private let file: DefinitionFile?
+    /// Whom this node, or an earlier process of it, has gone on without.
+    private(set) var outlived: MemberSet = []
 
     enum Verdict {
         case known
@@ -25,8 +27,9 @@ struct KnownDefinitions {
         self.file = file
         let own = configuration.definition
         byGeneration[own.generation] = own
-        if let (acted, previous) = restored() {
+        if let (acted, previous, outlived) = restored() {
             byGeneration[acted.generation] = acted
+            self.outlived = outlived
             self.acted = acted
             self.previous = previous
         } else if own.generation == 1 || configuration.me == nil {
@@ -37,7 +40,7 @@ struct KnownDefinitions {
 
     /// What an earlier process has acted by, unless the file has another one of the same generation: all nodes were stopped
     /// then, and it was changed meanwhile.
-    private func restored() -> (PeerDefinition, previous: PeerDefinition?)? {
+    private func restored() -> (PeerDefinition, previous: PeerDefinition?, outlived: MemberSet)? {
         guard let content = file?.load(),
             let acted = try? configuration.read(content.acted, "the definition of last time"),
             let me = configuration.me, acted.members[me]?.name == configuration.ownName
@@ -50,7 +53,7 @@ struct KnownDefinitions {
         let previous = content.previous.flatMap {
             try? configuration.read($0, "the definition before")
         }
-        return (present, previous)
+        return (present, previous, content.outlived)
     }
 
     /// Whether this node has nothing to say before others act by the definition that has it.
@@ -146,9 +149,19 @@ struct KnownDefinitions {
         return write()
     }
 
+    /// What this node had is gone: who was gone on without may have more.
+    mutating func forgetOutlived() { outlived = [] }
+
+    /// False if it could not be written down.
+    mutating func outlive(_ members: MemberSet) -> Bool {
+        outlived = members
+        return write()
+    }
+
     private func write() -> Bool {
         guard let file, let acted else { return true }
-        return file.store(.init(acted: acted.text, previous: previous?.text))
+        return file.store(
+            .init(acted: acted.text, previous: previous?.text, outlived: outlived))
     }
 
     /// Where all are that this node may have to speak to, the latest word first.

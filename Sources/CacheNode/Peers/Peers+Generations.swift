@@ -36,7 +36,9 @@ extension Peers {
     func definitionFile(of space: Space, _ context: NodeContext) -> DefinitionFile? {
         guard !isFront, let path = space.configuration.memoryFile else { return nil }
         do {
-            return try DefinitionFile(path + ".definition", cluster: configuration.clusterHash)
+            return try DefinitionFile(
+                path + ".definition", cluster: configuration.clusterHash,
+                memory: space.map.arenaID.reduce(0, ^))
         } catch {
             context.logger.error(
                 "by which generation of the definition this node acts is not written down: \(error)"
@@ -210,6 +212,14 @@ extension Peers {
     }
 
     // MARK: What follows
+
+    /// Members are gone on without, or with again.
+    func outlive(_ members: MemberSet) {
+        if definitions?.outlive(members) == false {
+            complain(
+                "cannot write down whom this node has gone on without: a restart may wait for them")
+        }
+    }
 
     /// The member acts by another generation. Until everything is where it is to be there is one before.
     func act(by generation: UInt64, after previous: UInt64?) {

@@ -115,7 +115,8 @@ final class Peers: @unchecked Sendable {
         clock = context.clock
         map = space.map
         if case .probation(_, let age) = space.map.configuration.eviction { proofAge = UInt32(age) }
-        if context.clock.secondsAway >= Tombstones.secondsMax {
+        let isTooOld = context.clock.secondsAway >= Tombstones.secondsMax
+        if isTooOld {
             // What was deleted meanwhile is not remembered any more.
             context.logger.notice(
                 "starts without its items: they are older than what deletions leave")
@@ -149,6 +150,7 @@ final class Peers: @unchecked Sendable {
         }
         self.store = store
         definitions = KnownDefinitions(configuration, file: definitionFile(of: space, context))
+        if isTooOld { definitions?.forgetOutlived() }
         if definitions?.acted != nil { begin() }
     }
 
@@ -169,7 +171,8 @@ final class Peers: @unchecked Sendable {
         member = Member(
             me: me, isFront: isFront, needsMajority: configuration.needsMajority,
             generation: acted.rule, previous: definitions?.previous?.rule,
-            process: process, store: store, times: PairTimes(silence: silence), now: now)
+            process: process, store: store, times: PairTimes(silence: silence),
+            away: definitions?.outlived ?? [], now: now)
         if isRemoved.isSet { drop = { _ in true } }
         tellClients(of: acted)
         offerNewest()
@@ -614,6 +617,7 @@ final class Peers: @unchecked Sendable {
             guard links.send(.ask(generation: generation), to: peer) else { return }
             owes.store(true, ordering: .relaxed)
         case .acts(let generation, let previous): act(by: generation, after: previous)
+        case .outlives(let members): outlive(members)
         }
     }
 

@@ -178,6 +178,14 @@ struct Operations {
     /// Whether a change of a key with this hash is not at the peer yet: a read would show what may still be lost.
     func isUnsettled(_ keyHash: UInt64) -> Bool { !byKey.isEmpty && byKey[keyHash] != nil }
 
+    /// What is under way and has made a state that is not everywhere yet.
+    func maker(of state: KeyState) -> Operation? {
+        guard !byKey.isEmpty, let operation = byKey[Operation.hash(of: state.key)],
+            operation.made?.state.stamp == state.stamp
+        else { return nil }
+        return operation
+    }
+
     /// Lets it wait until its key is settled.
     mutating func queue(_ operation: Operation) {
         move(operation, to: .queued)

@@ -357,9 +357,9 @@ package struct Pair: Sendable {
     /// - Parameters:
     ///   - others: whether a member that is heard says that it hears the peer.
     ///   - isIsolated: whether this member may be cut off from all, rather than the peer; nil if nothing tells.
-    ///   - isStoodInFor: whether somebody decides for both, of whom this member has everything: it has given up the peer.
+    ///   - isExpected: whether the peer may have something that this member has not, as far as nobody has said that it has not.
     package mutating func tick(
-        othersHear others: Bool = false, isIsolated: Bool? = false, isStoodInFor: Bool = false,
+        othersHear others: Bool = false, isIsolated: Bool? = false, isExpected: Bool = true,
         now: UInt64
     ) -> Consequences {
         let gap = now - min(now, tickedAt)
@@ -404,7 +404,7 @@ package struct Pair: Sendable {
             return change(to: .unknown, now: now)
         case .unknown:
             guard !isLinked else { return [] }
-            let patience = isStoodInFor ? 2 * times.silence : times.solitude
+            let patience = isExpected ? times.solitude : 2 * times.silence
             guard now > since + patience else { return [] }
             return giveUp(now: now)
         case .alone: return []
