@@ -356,8 +356,12 @@ extension Member {
     func goOnComparing(now: UInt64) {
         let microseconds = now - min(now, comparedAt)
         comparedAt = now
+        let rate =
+            generations.isChanging
+            ? max(1, Exchange.statesPerMillisecondOfChange / max(1, exchanges.keys.count))
+            : Exchange.statesPerMillisecond
         for peer in exchanges.keys {
-            let steps = exchanges[peer]?.goOn(microseconds: microseconds, store) ?? []
+            let steps = exchanges[peer]?.goOn(microseconds: microseconds, rate: rate, store) ?? []
             if !steps.isEmpty { follow(steps, peer, now: now) }
         }
     }

@@ -23,8 +23,10 @@ struct Exchange: Sendable {
 
     /// So many states are sent as fast as the link takes them: what was missed in a short absence.
     private static let freeStateCount = 4_000
-    /// The same in each millisecond from then on: all of a large memory goes beside what clients ask for.
-    private static let statesPerMillisecond = 30
+    /// The same in each millisecond from then on, to who has lost all of a large memory: beside what clients ask for.
+    static let statesPerMillisecond = 30
+    /// The same of all together, to or from who comes or goes: that has more time.
+    static let statesPerMillisecondOfChange = 36
     /// A peer has no more frames under way than this.
     private static let waitingCountMax = 64
 
@@ -73,9 +75,11 @@ struct Exchange: Sendable {
     var isPaced: Bool { !waiting.isEmpty }
 
     /// Goes on with what waits, as time has gone by.
-    mutating func goOn(microseconds: UInt64, _ store: some ReplicaStore) -> [Step] {
+    ///
+    /// - Parameter rate: of states in a millisecond.
+    mutating func goOn(microseconds: UInt64, rate: Int, _ store: some ReplicaStore) -> [Step] {
         guard isPaced || credit < 0 else { return [] }
-        let most = Self.statesPerMillisecond * Int(min(microseconds, 100_000)) / 1_000
+        let most = rate * Int(min(microseconds, 100_000)) / 1_000
         credit = min(Self.freeStateCount, credit + most)
         var steps: [Step] = []
         while credit > 0, !waiting.isEmpty { steps += respond(to: waiting.removeFirst(), store) }
