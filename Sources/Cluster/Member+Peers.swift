@@ -243,6 +243,8 @@ extension Member {
                 appliedByOthers.remember(number, outcome, state)
             } else {
                 applied.remember(number, outcome)
+                // Whoever is to own the key has to know it, too, should the sender die.
+                if generations.isChanging { appliedByOthers.remember(number, outcome, state) }
             }
             pairs[peer]?.noteAcknowledged(state.stamp.version)
             effects.append(.send(peer: peer, .acknowledge(sequence: sequence)))

@@ -26,10 +26,12 @@ extension Member {
     /// Somebody who has decided for others, maybe for this member, and has what this one does not have yet.
     var presentStandIn: Int? {
         pairs.keys.first { peer in
-            guard let pair = pairs[peer], pair.standing == .behind || pair.standing == .unknown,
-                generations.acted.members.contains(peer)
-            else { return false }
-            return pair.stated?.isStandingIn == true
+            switch standing(to: peer) {
+            case .together, .alone, .divided: return false
+            case .behind, .unknown: break
+            }
+            guard generations.acted.members.contains(peer) else { return false }
+            return pairs[peer]?.stated?.isStandingIn == true
         }
     }
 
@@ -245,22 +247,18 @@ extension Member {
 
     /// Once all have everything in common with all, what is kept for others is not needed any more.
     func attendGuests(now: UInt64) {
-        let acted = generations.acted
+        let members = generations.acted.members
         if isStandingIn,
-            pairs.allSatisfy({ !acted.members.contains($0.key) || $0.value.standing == .together })
+            pairs.keys.allSatisfy({ !members.contains($0) || standing(to: $0) == .together })
         {
             isStandingIn = false
         }
         let isComplete =
-            !generations.isChanging && !isDropping && acted.members.contains(me)
-            && acted.members.numbers.allSatisfy { member in
-                guard member != me else { return true }
-                guard standing(to: member) == .together, let stated = pairs[member]?.stated else {
-                    return false
-                }
-                return acted.members.numbers.allSatisfy {
-                    $0 == member || $0 == me || stated.isWith.contains($0)
-                }
+            !generations.isChanging && !isDropping && members.contains(me)
+            && company.union([me]).contains(all: members)
+            && pairs.keys.allSatisfy { peer in
+                guard members.contains(peer) else { return true }
+                return pairs[peer]?.stated?.isWith.union([me, peer]).contains(all: members) == true
             }
         guard isComplete else {
             completeSince = 0

@@ -426,12 +426,22 @@ final class NodeStore: ReplicaStore {
             && command[16..<24].allSatisfy { $0 == 0 }
     }
 
-    /// `add`, of what nobody who is there has.
+    /// `add`, of what nobody who is there has, or `ms` that sets or adds.
     private static func adds(_ command: [UInt8]) -> Bool {
-        guard command.first == BinaryHeader.requestMagic else {
-            return command.starts(with: "add ".utf8)
+        guard command.first != BinaryHeader.requestMagic else {
+            return command.count > 1 && (command[1] == 0x02 || command[1] == 0x12)
         }
-        return command.count > 1 && (command[1] == 0x02 || command[1] == 0x12)
+        if command.starts(with: "add ".utf8) { return true }
+        guard command.starts(with: "ms ".utf8) else { return false }
+        // Behind the key and the value's length. Of one CAS unique alone, or of what is there, nobody knows.
+        let flags = command.prefix { $0 != 13 && $0 != 10 }.split(separator: 32).dropFirst(3)
+        return flags.allSatisfy { flag in
+            switch flag.first {
+            case UInt8(ascii: "C"): false
+            case UInt8(ascii: "M"): flag.count == 2 && "SsEe".utf8.contains(flag.last ?? 0)
+            default: true
+            }
+        }
     }
 
     /// Whether there is something to tell: that it was read is not.

@@ -14,6 +14,7 @@ package struct MemberSet: Hashable, Sendable {
     package mutating func remove(_ member: Int) { bits &= ~Self.bit(member) }
     package var isEmpty: Bool { bits == 0 }
     var count: Int { bits.nonzeroBitCount }
+    func contains(all others: MemberSet) -> Bool { others.bits & ~bits == 0 }
 
     package init(_ members: some Sequence<Int>) {
         self.init()
