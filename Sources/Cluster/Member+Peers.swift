@@ -171,7 +171,7 @@ extension Member {
             noteReplicated(
                 sequence, number, outcome, state, isGuest: false, store.apply(state), by: peer)
         // It is somebody's by a generation that is not known here, or is somebody else's by now.
-        case .keep(_, _, _, let state) where !mayKeep(state.key): break
+        case .keep where !mayKeep: break
         case .keep(let sequence, let number, let outcome, let state):
             noteReplicated(
                 sequence, number, outcome, state, isGuest: true, store.keep(state), by: peer)

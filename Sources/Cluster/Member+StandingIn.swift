@@ -226,12 +226,14 @@ extension Member {
 
     /// A peer has given what it has of a key that was read or renewed there.
     func confirm(_ key: [UInt8], by peer: Int) {
-        guard isOthers(key), let stated = pairs[peer]?.stated else { return }
+        // Who catches up may have missed something.
+        guard standing(to: peer) == .together, isOthers(key), let stated = pairs[peer]?.stated
+        else { return }
         guests.confirm(key, clock: stated.clock)
     }
 
-    /// Whether this member may have a copy of a key though it is not one of those that are to have one.
-    func mayKeep(_ key: [UInt8]) -> Bool {
+    /// Whether this member may have copies of keys though it is not one of those that are to have them.
+    var mayKeep: Bool {
         !isFront && !generations.isOutdated && generations.previous == nil
             && generations.acted.members.contains(me)
     }
