@@ -67,7 +67,7 @@ struct AuthenticationOptions {
             node.bindingProtocol = .binary
         }
         if !rules.userIDs.isEmpty {
-            guard node.listening.mayBeUnix else {
+            guard node.listening.contains(where: \.mayBeUnix) else {
                 throw Refusal(
                     "auth_uids has no meaning without -s: TCP does not tell who a peer is")
             }
@@ -83,7 +83,7 @@ struct AuthenticationOptions {
         guard let tls = node.tls else {
             throw Refusal("auth_mtls has no meaning without -Z: a certificate comes by TLS")
         }
-        guard node.asksForCertificates(tls) else {
+        guard node.space.asksForCertificates(tls) else {
             throw Refusal(
                 "auth_mtls has no meaning where nobody is asked for a certificate: "
                     + "give ssl_verify_mode=1 or mtls: in front of an address")

@@ -11,7 +11,7 @@ import Glibc
 /// it cannot know the process ID of one that it has not started yet. Behind the sockets it adds its end
 /// of a channel.
 struct HandedOver {
-    var sockets: [(descriptor: Int32, security: ListenerSecurity)] = []
+    var sockets: [NodeConfiguration.HandedOverSocket] = []
     var superior = Superior.nobody
     /// Started by a supervisor, which has checked the command line, and has a PID file of its own.
     var isSupervised = false
@@ -53,7 +53,7 @@ struct HandedOver {
             _ = fcntl(channel, F_SETFD, FD_CLOEXEC)
             handedOver.superior = .supervisor(channel: channel)
         }
-        for (socket, _) in handedOver.sockets {
+        for socket in handedOver.sockets.map(\.descriptor) {
             guard let objection = ListeningSocket.objection(to: socket) else { continue }
             throw Refusal(
                 "descriptor \(socket), handed over by LISTEN_FDS, \(objection); "
@@ -75,14 +75,14 @@ struct HandedOver {
 
     private static func sockets(
         _ count: Int
-    ) -> [(descriptor: Int32, security: ListenerSecurity)] {
+    ) -> [NodeConfiguration.HandedOverSocket] {
         let names = (Process.environment("LISTEN_FDNAMES") ?? "")
             .split(separator: ":", omittingEmptySubsequences: false)
         return (0..<count).map { place in
             let name = place < names.count ? String(names[place]) : ""
-            return (
-                firstDescriptor + Int32(place), ListenerSecurity(rawValue: name) ?? .standard
-            )
+            return NodeConfiguration.HandedOverSocket(
+                descriptor: firstDescriptor + Int32(place),
+                security: ListenerSecurity(rawValue: name) ?? .standard)
         }
     }
 }

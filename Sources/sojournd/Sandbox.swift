@@ -15,16 +15,19 @@ struct Sandbox {
     /// - Parameter settings: name the files that a node reads again, and those that it removes in the end.
     init(_ settings: Settings) {
         let node = settings.node
-        var read = [node.tls?.chainFile, node.tls?.keyFile, node.tls?.authorityFile]
-        let tls = node.peers?.tls
-        read += [tls?.chainFile, tls?.keyFile, tls?.authorityFile]
-        read.append(node.authentication?.passwordFile)
-        read.append(node.cluster?.path)
-        for case let path? in read { allow(sandbox_reading(), for: path) }
+        for space in node.spaces {
+            var read = [space.tls?.chainFile, space.tls?.keyFile, space.tls?.authorityFile]
+            let tls = space.peers?.tls
+            read += [tls?.chainFile, tls?.keyFile, tls?.authorityFile]
+            read.append(space.authentication?.passwordFile)
+            read.append(space.cluster?.path)
+            for case let path? in read { allow(sandbox_reading(), for: path) }
+            for case .unix(let path, _) in space.listening {
+                allow(sandbox_removing(), for: path)
+            }
+            ports.formUnion(space.peers?.dialled.compactMap { UInt16(exactly: $0.port) } ?? [])
+        }
         if let path = settings.pidFile { allow(sandbox_removing(), for: path) }
-        if case .unix(let path, _) = node.listening { allow(sandbox_removing(), for: path) }
-        let peers = node.peers
-        ports = Set(peers?.dialled.compactMap { UInt16(exactly: $0.port) } ?? [])
     }
 
     /// A file's folder, as another file may take its place; and that of what it leads to, if it is a link.

@@ -230,13 +230,13 @@ struct Settings {
             guard let mode = UInt32(mask, radix: 8), mode <= 0o777 else {
                 throw Refusal("Access mask must be octal, at most 777, not \"\(mask)\"")
             }
-            node.listening = .unix(path: self.path(path), mode: mode)
+            node.listening = [.unix(path: self.path(path), mode: mode)]
             return
         }
         let places = try ListeningPlaces(
             port: command.port, hosts: command.listen, isTLSEnabled: command.enableSSL)
         node.interfaces = places.interfaces
-        node.listening = .tcp(places.places)
+        node.listening = [.tcp(places.places)]
     }
 
     /// Sockets that are there already are listened on, and nothing else, whatever a definition says.
@@ -260,7 +260,7 @@ struct Settings {
                         + "(LISTEN_FDS): leave it out, or say it in systemd's socket unit")
             }
         }
-        if !handedOver.sockets.isEmpty { node.listening = .handedOver(handedOver.sockets) }
+        if !handedOver.sockets.isEmpty { node.listening = [.handedOver(handedOver.sockets)] }
     }
 
     func writePIDFile(_ logger: Logger) {

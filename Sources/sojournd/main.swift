@@ -66,7 +66,7 @@ func supervise(
         arguments: Array(CommandLine.arguments.dropFirst()),
         hasFiles: settings.definedNode != nil || settings.node.tls != nil
             || settings.node.authentication != nil,
-        sockets: try settings.node.makeSockets(),
+        sockets: try settings.node.makeSockets(for: settings.node.space),
         superior: handedOver.superior, watchdogSeconds: settings.watchdogSeconds,
         ownWatchdogMilliseconds: handedOver.watchdogMilliseconds, logger: logger, ready: ready)
     settings.writePIDFile(logger)

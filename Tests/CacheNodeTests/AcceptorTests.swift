@@ -10,20 +10,20 @@ import Testing
 @Suite(.timeLimit(.minutes(10)))
 struct AcceptorTests {
     /// An acceptor with one place, whose loop the test runs.
-    private func start() throws -> (acceptor: Acceptor, acceptance: AcceptanceRecord, loop: Loop) {
+    private func start() throws -> (acceptor: Acceptor, space: Space, loop: Loop) {
         var configuration = NodeConfiguration.small
         configuration.connectionLimitRule = .wait
         configuration.connectionCountMax = 1
         let node = try InProcessNode(configuration)
         let loop = try Loop()
-        let acceptor = Acceptor(context: node.context, workers: [])
-        try acceptor.start(
-            loop: loop,
-            listening: ListeningSocket.tcp(host: "127.0.0.1", port: 0, backlog: 8).map {
+        let acceptor = try Acceptor(context: node.context, workers: [], loop: loop)
+        try acceptor.listen(
+            for: node.space,
+            on: ListeningSocket.tcp(host: "127.0.0.1", port: 0, backlog: 8).map {
                 SecuredSocket(socket: $0, security: .standard)
             }
         ) { _ in node.listener }
-        return (acceptor, node.context.acceptance, loop)
+        return (acceptor, node.space, loop)
     }
 
     private func isAccepting(_ acceptance: AcceptanceRecord) -> Bool {
@@ -32,9 +32,10 @@ struct AcceptorTests {
 
     @Test("A connection that closes while accepting is paused lets it go on")
     func closesWhilePaused() throws {
-        let (acceptor, acceptance, loop) = try start()
+        let (acceptor, space, loop) = try start()
+        let acceptance = space.acceptance
         acceptance.openCount.store(1, ordering: .relaxed)
-        acceptor.pauseUntilPlace()
+        acceptor.pauseUntilPlace(in: space)
         loop.poll()
         #expect(!isAccepting(acceptance))
         acceptance.noteClosed()
@@ -46,11 +47,12 @@ struct AcceptorTests {
 
     @Test("A connection that closed just before accepting was paused is noticed, too")
     func closedBefore() throws {
-        let (acceptor, acceptance, loop) = try start()
+        let (acceptor, space, loop) = try start()
+        let acceptance = space.acceptance
         acceptance.openCount.store(1, ordering: .relaxed)
         // Accepting goes on still, so nobody is woken.
         acceptance.noteClosed()
-        acceptor.pauseUntilPlace()
+        acceptor.pauseUntilPlace(in: space)
         #expect(isAccepting(acceptance))
         loop.poll()
         acceptor.stop()

@@ -54,7 +54,7 @@ struct AwaitedBlockTests {
         let node = try InProcessNode()
         let peer = node.open()
         try peer.send(bytes("set k 0 10 1\r\n"))
-        node.context.clock.advance(seconds: 60)
+        node.space.clock.advance(seconds: 60)
         try peer.send(bytes("a\r\nmg k t\r\n"))
         try peer.receiveAll()
         #expect(String(decoding: peer.received, as: UTF8.self) == "STORED\r\nHD t10\r\n")

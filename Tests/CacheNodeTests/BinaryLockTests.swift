@@ -134,7 +134,7 @@ struct BinaryLockTests: LockStage {
         let (holder, waiter) = (node.open(), node.open())
         #expect(try ask(holder, Self.add) == "STORED\r\n")
         #expect(try ask(waiter, add(exptime: 10)) == [])
-        node.context.clock.advance(seconds: 7)
+        node.space.clock.advance(seconds: 7)
         #expect(try ask(holder, "delete lock.a\r\n") == "DELETED\r\n")
         try node.attendWaits()
         #expect(try replies(waiter).map(\.status) == [0])

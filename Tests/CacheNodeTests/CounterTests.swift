@@ -116,7 +116,7 @@ struct CounterTests {
             for isMet in [false, true] {
                 _ = try node.reply(to: "set a 0 10 1\r\nx\r\n" + (isRead ? "get a\r\n" : ""))
                 let ends = try changes(on: node) {
-                    node.context.clock.advance(seconds: 10)
+                    node.space.clock.advance(seconds: 10)
                     if isMet { _ = try node.reply(to: "get a\r\n") } else { maintain(node) }
                 }
                 let met =
@@ -163,9 +163,9 @@ struct CounterTests {
         // Read too early to be proven; then 300 proven ones; then so many that all kinds go.
         try store("early", 50, exptime: 0, isRead: true)
         try store("user", 300, exptime: 1_000, isRead: false)
-        node.context.clock.advance(seconds: 5)
+        node.space.clock.advance(seconds: 5)
         for number in 0..<300 { _ = try node.reply(to: "get user\(number)\r\n") }
-        node.context.clock.advance(seconds: 7)
+        node.space.clock.advance(seconds: 7)
         var observed = (all: 0, unread: 0, proven: 0, timed: 0, lastAge: UInt32(0))
         node.map.observeEvictions { hit in
             let isUser = hit.withKey { $0.first == UInt8(ascii: "u") }

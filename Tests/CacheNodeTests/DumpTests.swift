@@ -126,17 +126,17 @@ struct DumpTests {
         let node = try InProcessNode()
         try fill(node, 2_000) { "\($0)" }
         let stalled = try stalledDump(node)
-        node.context.clock.advance(seconds: 59)
+        node.space.clock.advance(seconds: 59)
         #expect(
             try node.reply(to: "lru_crawler mgdump 9\r\n")
                 == "BUSY currently processing crawler request\r\n")
         // It has read a little, and so may take its time.
         _ = try stalled.receivePart(of: 20_000)
-        node.context.clock.advance(seconds: 59)
+        node.space.clock.advance(seconds: 59)
         #expect(
             try node.reply(to: "lru_crawler mgdump 9\r\n")
                 == "BUSY currently processing crawler request\r\n")
-        node.context.clock.advance(seconds: 1)
+        node.space.clock.advance(seconds: 1)
         let second = try stalledDump(node)
         try stalled.receiveAll()
         #expect(stalled.hasEnded)

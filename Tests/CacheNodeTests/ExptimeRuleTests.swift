@@ -161,13 +161,13 @@ struct ClientExptimeTests {
                 .filter { $0.hasPrefix("VALUE ") }.map { $0.split(separator: " ")[1] }
         }
         #expect(try found() == ["short", "long"])
-        node.context.clock.advance(seconds: 1)
+        node.space.clock.advance(seconds: 1)
         #expect(try found() == ["short", "long"])
-        node.context.clock.advance(seconds: 1)
+        node.space.clock.advance(seconds: 1)
         #expect(try found() == ["long"])
-        node.context.clock.advance(seconds: Int64(days) - 3)
+        node.space.clock.advance(seconds: Int64(days) - 3)
         #expect(try found() == ["long"])
-        node.context.clock.advance(seconds: 1)
+        node.space.clock.advance(seconds: 1)
         #expect(try found() == [])
     }
 

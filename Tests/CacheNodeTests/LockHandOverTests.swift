@@ -83,7 +83,7 @@ struct LockHandOverTests {
         try waits(2, bench)
         for waiter in waiters {
             #expect(waiter.receive() == "STORED\r\n")
-            let past = bench.context.clock.nanoseconds() % 1_000_000_000
+            let past = NodeClock.nanoseconds() % 1_000_000_000
             // A second of the node's clock has just begun.
             #expect(past < 100_000_000, "\(past) ns late")
         }
@@ -210,14 +210,14 @@ struct LockHandOverTests {
         #expect(holder.ask("add lock.a 0 0 1\r\n1\r\n") == "STORED\r\n")
         waiter.send(Self.add)
         try waits(1, bench)
-        bench.context.clock.advance(seconds: 9)
+        bench.node.space.clock.advance(seconds: 9)
         #expect(holder.ask("mn\r\n") == "MN\r\n")
         // On a busy machine some seconds more pass before the next word.
-        bench.context.clock.advance(seconds: 4)
+        bench.node.space.clock.advance(seconds: 4)
         bench.maintain()
         #expect(holder.ask("delete lock.a\r\n") == "DELETED\r\n")
         #expect(waiter.receive() == "STORED\r\n")
-        bench.context.clock.advance(seconds: 11)
+        bench.node.space.clock.advance(seconds: 11)
         bench.maintain()
         #expect(waiter.isClosed())
     }

@@ -137,7 +137,7 @@ struct LockTests: LockStage {
             let (holder, waiter) = (node.open(), node.open())
             #expect(try ask(holder, Self.add) == "STORED\r\n")
             #expect(try ask(waiter, add) == "")
-            node.context.clock.advance(seconds: 7)
+            node.space.clock.advance(seconds: 7)
             #expect(try ask(holder, "delete lock.a\r\n") == "DELETED\r\n")
             try node.attendWaits()
             #expect(received(waiter) != "")

@@ -26,7 +26,7 @@ struct LoginTests {
         try peer.receiveAll()
         while let waiting = peer.connection.state.waiting {
             // What comes after a failure is not slowed down.
-            node.context.authentication?.throttle.noteSuccess(.init(.unknown))
+            node.space.authentication?.throttle.noteSuccess(.init(.unknown))
             try peer.resume(waiting.ticket, .overdue)
             try peer.receiveAll()
         }

@@ -62,7 +62,7 @@ struct PinnedValueTests {
         }
         try expectUnharmed { (node) throws in
             #expect(try node.reply(to: "touch k 1\r\n") == "TOUCHED\r\n")
-            node.context.clock.advance(seconds: 1)
+            node.space.clock.advance(seconds: 1)
             for _ in 0..<100 {
                 _ = node.map.maintain(shard: 0, now: node.now.seconds, itemBudget: 100)
             }

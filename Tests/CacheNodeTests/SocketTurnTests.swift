@@ -126,7 +126,7 @@ struct SocketTurnTests {
         for _ in 0..<100 { bench.turn() }
         let isEmpty = bench.connection.output.isEmpty
         #expect(!isEmpty)
-        let clock = bench.node.context.clock
+        let clock = bench.node.space.clock
         #expect(!bench.isIdle(for: 60))
         clock.advance(seconds: 59)
         #expect(!bench.isIdle(for: 60))

@@ -1,4 +1,7 @@
 import EventLoop
+import MemcacheProtocol
+import SessionMap
+import Synchronization
 import Testing
 
 @testable import CacheNode
@@ -47,7 +50,7 @@ struct SpaceTests {
         for listener in node.listeners {
             #expect(try ask("set k 0 1 1\r\nx\r\n", by: listener, of: node) == "STORED\r\n")
         }
-        node.context.clock.advance(seconds: 2)
+        for listener in node.listeners { listener.space.clock.advance(seconds: 2) }
         worker.requestMaintenance()
         worker.loop.poll()
         for listener in node.listeners {
@@ -56,6 +59,46 @@ struct SpaceTests {
         }
         worker.stop()
         worker.run()
+    }
+
+    @Test("A space's clock is its own: what moves one moves no other one's deadlines")
+    func clocks() throws {
+        let node = try InProcessNode(spaceCount: 2)
+        for listener in node.listeners {
+            #expect(try ask("set k 0 10 1\r\nx\r\n", by: listener, of: node) == "STORED\r\n")
+        }
+        node.listeners[1].space.clock.advance(seconds: 11)
+        let get = "mg k t\r\n"
+        #expect(try ask(get, by: node.listeners[0], of: node) == "HD t10\r\n")
+        // A conversation without a worker has the first space's moments: asked by the other one's map.
+        let map = node.listeners[1].space.map
+        let now = node.listeners[1].space.clock.now().seconds
+        #expect(map.peek(Array("k".utf8).span, now: now) { _ in } == .expired)
+    }
+
+    @Test("A connection takes a place of its own space, and is shown there alone")
+    func places() throws {
+        let node = try InProcessNode(spaceCount: 2)
+        let (first, second) = (node.listeners[0], node.listeners[1])
+        let peer = node.open(by: second)
+        node.worker.connections.withLock { $0[peer.descriptor] = peer.connection.record }
+        #expect(value("curr_connections", of: first.space, node) == .gauge(0))
+        #expect(value("curr_connections", of: second.space, node) == .gauge(1))
+        let name = "STAT \(peer.descriptor):state"
+        #expect(try !ask("stats conns\r\n", by: first, of: node).contains(name))
+        #expect(try ask("stats conns\r\n", by: second, of: node).contains(name))
+    }
+
+    @Test("A watcher is told of its own space's items and of no other's")
+    func watchers() throws {
+        let node = try InProcessNode(spaceCount: 2)
+        let watched = node.listeners[0].space.watchers
+        let id = try #require(watched.add(.mutations, wakeUp: nil))
+        #expect(try ask("set k 0 0 1\r\nx\r\n", by: node.listeners[1], of: node) == "STORED\r\n")
+        #expect(watched.counts.toldCount == 0)
+        #expect(try ask("set k 0 0 1\r\nx\r\n", by: node.listeners[0], of: node) == "STORED\r\n")
+        #expect(watched.counts.toldCount == 1)
+        watched.remove(id)
     }
 
     @Test("A listener's rules say whether keys are shown: by themselves, or on a Unix socket")

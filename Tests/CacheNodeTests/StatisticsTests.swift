@@ -49,7 +49,7 @@ struct StatisticsTests {
         let record = node.open().connection.record
         node.worker.connections.withLock { $0[record.descriptor] = record }
         for entry in [ConnectionEntry.client(record, node.worker), .listener(7)] {
-            let list = entry.statistics(node.context, now: node.now)
+            let list = entry.statistics(node.space, now: node.now)
             #expect(list.count > 2)
             check(list)
         }
@@ -124,7 +124,7 @@ struct StatisticsTests {
                 case 0: context.resetStatistics(of: space)
                 case 1: space.counters[0].add(.getHits)
                 default:
-                    let list = context.statistics(.general, of: space, now: context.clock.now())
+                    let list = context.statistics(.general, of: space, now: space.clock.now())
                     let hits = list.first { $0.name == "get_hits" }?.value
                     if case .counter(let count) = hits { largest.withLock { $0 = max($0, count) } }
                 }

@@ -32,22 +32,22 @@ struct WatcherTests {
     func nobody() throws {
         let node = try InProcessNode()
         let all: WatchedEvents = [.ofItems, .connections, .foreign]
-        #expect(!node.context.watchers.want(all))
+        #expect(!node.space.watchers.want(all))
         #expect(
             try node.reply(to: "set k 0 0 1\r\nx\r\nget k\r\ndelete k\r\n").hasSuffix("DELETED\r\n")
         )
-        #expect(node.context.watchers.counts == Watchers.Counts())
+        #expect(node.space.watchers.counts == Watchers.Counts())
         do {
             let connection = node.makeConnection()
             connection.input.room().copyBytes(from: bytes("watch mutations\r\n"))
             connection.noteReceived(direct: 0, buffered: 17, now: node.now)
             #expect(connection.run(commandLimit: 20, now: node.now) == .watching)
-            #expect(node.context.watchers.want(.mutations))
-            #expect(!node.context.watchers.want([.fetchers, .evictions, .deletions]))
+            #expect(node.space.watchers.want(.mutations))
+            #expect(!node.space.watchers.want([.fetchers, .evictions, .deletions]))
         }
         // It is gone, and with it the wish.
-        #expect(!node.context.watchers.want(all))
-        #expect(node.context.watchers.counts.watcherCount == 0)
+        #expect(!node.space.watchers.want(all))
+        #expect(node.space.watchers.counts.watcherCount == 0)
     }
 
     @Test("There are 20 watchers at most; when one goes, another may come")
@@ -63,7 +63,7 @@ struct WatcherTests {
         }
         let refused = "WATCHER_TOO_MANY log watcher limit reached\r\n"
         #expect(try node.reply(to: "watch\r\nmn\r\n") == refused + "MN\r\n")
-        #expect(node.context.watchers.counts.watcherCount == 20)
+        #expect(node.space.watchers.counts.watcherCount == 20)
         connections.removeLast()
         #expect(try node.reply(to: "watch mutations\r\n") == "OK\r\n")
         #expect(try node.reply(to: "watch\r\n") == refused)
@@ -89,8 +89,8 @@ struct WatcherTests {
             ])
         let numbers = told.compactMap { value("gid", $0).flatMap { Int($0) } }
         #expect(numbers.count == 6 && numbers == numbers.sorted())
-        #expect(node.context.watchers.counts.toldCount == 6)
-        #expect(node.context.watchers.counts.sentCount == 12)
+        #expect(node.space.watchers.counts.toldCount == 6)
+        #expect(node.space.watchers.counts.sentCount == 12)
     }
 
     @Test("A line's time is the wall clock's, with six digits of a second")
@@ -115,7 +115,7 @@ struct WatcherTests {
         let value = String(repeating: "x", count: 100_000)
         _ = try node.reply(to: "set read 0 0 10\r\n0123456789\r\nget read\r\n")
         _ = try node.reply(to: "set first 0 1000 100000\r\n\(value)\r\n")
-        node.context.clock.advance(seconds: 30)
+        node.space.clock.advance(seconds: 30)
         for number in 0..<60 {
             _ = try node.reply(to: "set k\(number) 0 0 100000\r\n\(value)\r\n")
         }
@@ -144,7 +144,7 @@ struct WatcherTests {
             if number % 100 == 99 { quickCount += lines(quick).count }
         }
         #expect(quickCount == count)
-        let counts = node.context.watchers.counts
+        let counts = node.space.watchers.counts
         #expect(counts.toldCount == UInt64(count))
         #expect(counts.skippedCount > 0)
         #expect(counts.sentCount + counts.skippedCount == UInt64(2 * count))
@@ -213,7 +213,7 @@ struct WatcherTests {
         #expect(!peer.hasEnded)
         #expect(lines(peer) == [])
         #expect(node.pool.lentCount == 0)
-        #expect(node.context.watchers.counts.toldCount == 0)
+        #expect(node.space.watchers.counts.toldCount == 0)
     }
 }
 

@@ -104,7 +104,8 @@ struct WorkBoundTests {
         let first: Int32 = 2_000_000
         node.worker.connections.withLock { connections in
             for descriptor in first..<(first + 1_000) {
-                connections[descriptor] = ConnectionRecord(descriptor: descriptor, now: 1)
+                connections[descriptor] = ConnectionRecord(
+                    descriptor: descriptor, of: node.space, now: 1)
             }
         }
         let connection = node.makeConnection()
@@ -116,7 +117,8 @@ struct WorkBoundTests {
             node.worker.connections.withLock { connections in
                 connections[first + 500] = nil
                 // Its descriptor is another connection's by now.
-                connections[first + 600] = ConnectionRecord(descriptor: first + 600, now: 1)
+                connections[first + 600] = ConnectionRecord(
+                    descriptor: first + 600, of: node.space, now: 1)
             }
         }
         #expect(turnCount >= 1_000 / 64)

@@ -20,7 +20,7 @@ final class WorkerBench {
         change(&configuration)
         node = try InProcessNode(configuration, workerCount: workerCount)
         context = node.context
-        context.clock.resume()
+        node.space.clock.resume()
         workers = try (0..<workerCount).map { [context] in
             try Worker(number: $0, context: context)
         }
@@ -46,7 +46,7 @@ final class WorkerBench {
             Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
             | Int32(SOCK_NONBLOCK.rawValue)
         guard socketpair(AF_UNIX, type, 0, &pair) == 0 else { throw Trouble("no pair: \(errno)") }
-        context.acceptance.openCount.add(1, ordering: .relaxed)
+        node.space.acceptance.openCount.add(1, ordering: .relaxed)
         workers[worker].adopt(pair[1], listener: node.listener)
         return BenchPeer(descriptor: pair[0])
     }

@@ -60,7 +60,7 @@ class NodeSite: SimulatedStore {
 
     private static func makeStore(_ node: InProcessNode, me: Int, _ time: Time) -> NodeStore {
         NodeStore(
-            member: UInt8(me), map: node.map, clock: node.context.clock, wall: { time.wall },
+            member: UInt8(me), map: node.map, clock: node.space.clock, wall: { time.wall },
             performer: Performer(
                 context: node.context, listener: node.listener, worker: node.worker),
             gates: ReadGates(memberCount: 1), seed: seed, tombstoneCountMax: tombstoneCountMax,

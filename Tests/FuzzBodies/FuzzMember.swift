@@ -53,7 +53,7 @@
             let node = try Self.makeNode(me: isFront ? nil : me)
             let time = Time()
             let store = NodeStore(
-                member: UInt8(me), map: node.map, clock: node.context.clock,
+                member: UInt8(me), map: node.map, clock: node.space.clock,
                 wall: { time.wall },
                 performer: Performer(
                     context: node.context, listener: node.listener, worker: node.worker),
@@ -173,7 +173,7 @@
             now += UInt64(microseconds)
             time.wall += UInt64(microseconds)
             if seconds > 0 {
-                node.context.clock.advance(seconds: Int64(seconds))
+                node.space.clock.advance(seconds: Int64(seconds))
                 for shard in 0..<node.map.shardCount {
                     _ = node.map.maintain(shard: shard, now: node.now.seconds, itemBudget: 64)
                 }

@@ -27,7 +27,7 @@
         try peer.send(input)
         try peer.receiveAll()
         while let waiting = peer.connection.state.waiting {
-            node.context.authentication?.throttle.noteSuccess(.init(.unknown))
+            node.space.authentication?.throttle.noteSuccess(.init(.unknown))
             try peer.resume(waiting.ticket, .overdue)
             try peer.receiveAll()
         }

@@ -23,38 +23,37 @@
             var configuration = configuration
             configuration.threadCount = workerCount
             self.cuts = cuts
-            let clock = NodeClock()
-            clock.pause()
-            let spaces = try (0..<spaceCount).map { _ in
-                Space(
-                    configuration.space,
+            let spaces = try (0..<spaceCount).map { number in
+                let clock = NodeClock()
+                clock.pause()
+                var space = configuration.space
+                if number > 0 { space.name = "space\(number)" }
+                return Space(
+                    space,
                     map: try SessionMap(
-                        configuration.space.map.with(
-                            features: configuration.peers == nil ? [] : .births),
+                        space.map.with(features: space.peers == nil ? [] : .births),
                         now: clock.now().seconds),
-                    workerCount: workerCount)
+                    clock: clock, workerCount: workerCount, authentication: authentication)
             }
-            let rules = configuration.rules.listener
+            let rules = configuration.space.listener
             listeners = spaces.map {
                 ListenerIdentity(space: $0, rules: rules, isUnixSocket: false)
             }
-            context = NodeContext(
-                configuration: configuration, spaces: spaces, clock: clock,
-                authentication: authentication)
+            context = NodeContext(configuration: configuration, spaces: spaces)
         }
 
         var listener: ListenerIdentity { listeners[0] }
         var space: Space { listener.space }
         var map: SessionMap { space.map }
         var worker: WorkerRecord { context.workers[0] }
-        var now: Moment { context.clock.now() }
+        var now: Moment { space.clock.now() }
 
         func count(_ counter: Counter) -> UInt64 { space.counters[0].value(counter) }
 
         /// Its descriptor is a number that no socket has.
         func makeConnection(by listener: ListenerIdentity? = nil) -> Connection {
             let descriptor = 1_000_000 + Int32(connections.count)
-            let login = context.authentication.map {
+            let login = (listener ?? self.listener).space.authentication.map {
                 Login($0, descriptor: descriptor, now: now)
             }
             return Connection(
@@ -63,7 +62,7 @@
         }
 
         func open(cuts: Cuts? = nil, by listener: ListenerIdentity? = nil) -> InProcessPeer {
-            context.acceptance.openCount.add(1, ordering: .relaxed)
+            (listener ?? self.listener).space.acceptance.openCount.add(1, ordering: .relaxed)
             let peer = InProcessPeer(node: self, cuts: cuts ?? self.cuts, listener: listener)
             peer.connection.counters.add(.totalConnections)
             connections.append(peer)
@@ -109,7 +108,7 @@
         func pauseClock(through control: InProcessPeer) {}
 
         func advanceClock(seconds: Int, through control: InProcessPeer) {
-            context.clock.advance(seconds: Int64(seconds))
+            space.clock.advance(seconds: Int64(seconds))
             // As a worker does it, but not to the end: what is over must be over before it is removed.
             for shard in 0..<map.shardCount {
                 for _ in 0..<8 where map.maintain(shard: shard, now: now.seconds, itemBudget: 64) {}

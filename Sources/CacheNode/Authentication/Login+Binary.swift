@@ -106,7 +106,7 @@ extension Login {
 extension OutputBuffer {
     /// Which there are; without users, none.
     mutating func appendMechanisms(to request: BinaryRequest, _ executor: borrowing Executor) {
-        guard executor.context.authentication?.hasPasswords == true else {
+        guard executor.space.authentication?.hasPasswords == true else {
             return append(.unknownCommand, to: request)
         }
         append(text: "PLAIN", to: request)

@@ -50,8 +50,7 @@ final class Login {
     ) -> Connection.Step {
         let attempt = LoginAttempt(
             of: self, peer, user: user.bytes(), password: password.bytes(), form)
-        let clock = executor.context.clock
-        let begun = clock.nanoseconds()
+        let begun = NodeClock.nanoseconds()
         switch attempt.look(&output, executor) {
         case .answered: return .over
         case .closes: return .leads(.closed(.error))

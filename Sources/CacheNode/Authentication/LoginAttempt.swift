@@ -49,7 +49,7 @@ final class LoginAttempt: AwaitingCommand {
     /// Looks whether it is right, if it is its turn.
     func look(_ output: inout OutputBuffer, _ executor: borrowing Executor) -> AwaitingStep {
         let throttle = login.authentication.throttle
-        let nanoseconds = executor.context.clock.nanoseconds()
+        let nanoseconds = NodeClock.nanoseconds()
         if case .at(let turn) = throttle.takeTurn(peer, at: nanoseconds) {
             return .waits(lookingAt: turn)
         }

@@ -43,7 +43,8 @@ final class ClusterFollower {
     }
 
     private let source: ClusterSource
-    private let context: NodeContext
+    private let space: Space
+    private let logger: Logger
     private var signature: Signature?
     private var timer: Timer?
 
@@ -52,9 +53,10 @@ final class ClusterFollower {
 
     private static let checkMilliseconds = 500
 
-    init(_ source: ClusterSource, context: NodeContext) {
+    init(_ source: ClusterSource, of space: Space, logger: Logger) {
         self.source = source
-        self.context = context
+        self.space = space
+        self.logger = logger
     }
 
     /// - Throws: what is wrong with the file; the answer stays as it was.
@@ -62,7 +64,7 @@ final class ClusterFollower {
         let signature = currentSignature()
         self.signature = signature
         let found = try source.read(source.path)
-        if let peers = context.peers {
+        if let peers = space.peers {
             guard let definition = found.peers else {
                 throw NodeError(
                     message: "\(source.path): its nodes have no peers, which takes a restart of all"
@@ -72,22 +74,22 @@ final class ClusterFollower {
                 throw NodeError(message: "\(source.path): \(reason)")
             }
             // Clients are told once the node goes by it.
-            guard context.cluster.withLock({ $0 }) == nil else { return }
+            guard space.cluster.withLock({ $0 }) == nil else { return }
         }
         let cluster = found.told
-        let known = context.cluster.withLock { $0 }
+        let known = space.cluster.withLock { $0 }
         guard cluster != known?.cluster else { return }
         // Nodes do not talk to each other, and each may restart: the time of the change is what they
         // agree on best. It is that of the inode, which no copying tool sets back.
         let version = max(signature?.seconds ?? 0, (known?.version ?? 0) + 1)
         do {
             let listing = try ClusterListing(cluster, version: version)
-            context.cluster.withLock { $0 = listing }
+            space.cluster.withLock { $0 = listing }
         } catch {
             throw NodeError(message: "\(source.path): \(error)")
         }
         if !cluster.isListable, known?.cluster.isListable ?? true {
-            context.logger.notice(
+            logger.notice(
                 "'config get cluster' is refused: it cannot tell weights, or who is in whose place")
         }
     }
@@ -96,11 +98,11 @@ final class ClusterFollower {
         do {
             try read()
             // Its members tell what becomes of it.
-            guard context.peers == nil else { return }
-            let count = context.cluster.withLock { $0?.cluster.places.count ?? 0 }
-            context.logger.notice("read \(source.path) again: \(count) nodes")
+            guard space.peers == nil else { return }
+            let count = space.cluster.withLock { $0?.cluster.places.count ?? 0 }
+            logger.notice("read \(source.path) again: \(count) nodes")
         } catch {
-            context.logger.error("the cluster's nodes stay as they were: \(error)")
+            logger.error("the cluster's nodes stay as they were: \(error)")
         }
     }
 
@@ -122,7 +124,7 @@ final class ClusterFollower {
         do {
             try timer?.start(afterMilliseconds: Self.checkMilliseconds)
         } catch {
-            context.logger.error("\(source.path) is no longer watched: \(error)")
+            logger.error("\(source.path) is no longer watched: \(error)")
         }
     }
 
@@ -137,9 +139,9 @@ final class ClusterFollower {
     }
 }
 
-extension NodeContext {
+extension Space {
     /// The node goes by another generation of its definition.
-    func tellClients(of told: ToldCluster) {
+    func tellClients(of told: ToldCluster, logger: Logger) {
         let known = cluster.withLock { $0 }
         guard told != known?.cluster else { return }
         // What others say of the same generation is the same, whatever its version is there.

@@ -14,7 +14,7 @@ extension Executor {
 
     func flush(_ moment: FlushMoment, now: Moment) -> Answer {
         counters.add(.flushCommands)
-        guard listener.isFlushAllowed else { return .error(.flushNotAllowed) }
+        guard listener.rules.isFlushAllowed else { return .error(.flushNotAllowed) }
         switch moment {
         case .unknown: return .error(.invalidExptime)
         case .at(let deadline):
@@ -53,7 +53,7 @@ extension Executor {
     }
 
     func shutDown(_ mode: ShutdownMode) -> Answer {
-        guard context.rules.isShutdownAllowed else { return .error(.shutdownNotEnabled) }
+        guard listener.rules.isShutdownAllowed else { return .error(.shutdownNotEnabled) }
         guard mode != .unknown else { return .error(.invalidShutdownMode) }
         context.requestShutdown(mode)
         return .close(.shutdown)
@@ -61,9 +61,9 @@ extension Executor {
 
     func changeTime(_ change: DebugtimeChange) -> Answer {
         switch change {
-        case .advance(let seconds): context.clock.advance(seconds: seconds)
-        case .pause: context.clock.pause()
-        case .resume: context.clock.resume()
+        case .advance(let seconds): space.clock.advance(seconds: seconds)
+        case .pause: space.clock.pause()
+        case .resume: space.clock.resume()
         }
         return .reply(.ok)
     }

@@ -31,11 +31,11 @@ struct Executor: ~Copyable {
         self.listener = listener
         map = listener.space.map
         prefixes = listener.space.prefixes
-        rule = context.rules.exptimeRule
+        rule = listener.space.configuration.exptimeRule
         self.worker = worker
         counters = listener.space.counters[worker.number]
         self.descriptor = descriptor
-        watchers = context.watchers
+        watchers = listener.space.watchers
         latestCount =
             listener.space.locks?.rules.hasCountedLocks == true ? LatestCount() : nil
     }

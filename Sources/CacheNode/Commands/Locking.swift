@@ -31,7 +31,7 @@ extension Executor {
         else { return .over(.notStored) }
         // Its own, by the count that came before.
         if let latestCount, latestCount.takes(key, map: map) { return .over(.notStored) }
-        let began = context.clock.nanoseconds()
+        let began = NodeClock.nanoseconds()
         let ticket = worker.makeTicket(descriptor: descriptor)
         let admission = locks.join(
             key, request, value: value, ticket: ticket, worker: worker, began: began, now: now,
@@ -44,11 +44,11 @@ extension Executor {
             return .over(outcome)
         case .waits(let place, let heldUntil):
             let claim = LockClaim(
-                locks, place, key: key, value: value, command(), clock: context.clock)
+                locks, place, key: key, value: value, command(), clock: space.clock)
             return .waits(
                 Waiting(
                     ticket, until: began + UInt64(locks.rules.waitMilliseconds) * 1_000_000,
-                    lookingAt: context.clock.nanoseconds(at: heldUntil), claim))
+                    lookingAt: space.clock.nanoseconds(at: heldUntil), claim))
         }
     }
 }

@@ -24,10 +24,10 @@ extension Executor {
         case .refreshCertificates: return refreshCertificates()
         case .showCluster:
             // Without a cluster the command does not exist, as in memcached.
-            guard let listing = context.cluster.withLock({ $0 }) else { return .refusal(.error) }
+            guard let listing = space.cluster.withLock({ $0 }) else { return .refusal(.error) }
             return .bytes(listing.reply)
         case .showDefinition:
-            guard let listing = context.cluster.withLock({ $0 }) else { return .refusal(.error) }
+            guard let listing = space.cluster.withLock({ $0 }) else { return .refusal(.error) }
             return .bytes(listing.definitionReply)
         case .refused(let reply): return .refusal(reply)
         }

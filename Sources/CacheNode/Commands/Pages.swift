@@ -50,7 +50,7 @@ extension Executor {
             "waiting", locks.reduce(0) { $0 + $1.waiterCount }, "Connections that wait for them")
         var first: [Statistic]? = head.since([:])
         var left = areKeysShown ? locks[...] : []
-        let nanoseconds = context.clock.nanoseconds()
+        let nanoseconds = NodeClock.nanoseconds()
         return StatisticsInParts { _ in
             if let list = first.take() { return list }
             guard !left.isEmpty else { return nil }
@@ -65,21 +65,22 @@ extension Executor {
     private static let connectionsPerStep = 16
 
     private func connections() -> StatisticsInParts {
-        var entries: [ConnectionEntry] = context.acceptance.listeners.withLock { $0 }
+        let space = space
+        var entries: [ConnectionEntry] = space.acceptance.listeners.withLock { $0 }
             .map { .listener($0.descriptor) }
         for worker in context.workers {
             worker.connections.withLock { connections in
-                entries += connections.values.map { .client($0, worker) }
+                entries += connections.values.filter { $0.space === space }
+                    .map { .client($0, worker) }
             }
         }
         entries.sort { $0.descriptor < $1.descriptor }
-        let context = context
         var left = entries[...]
         return StatisticsInParts { now in
             guard !left.isEmpty else { return nil }
             defer { left = left.dropFirst(Self.connectionsPerStep) }
             return left.prefix(Self.connectionsPerStep).flatMap {
-                $0.statistics(context, now: now)
+                $0.statistics(space, now: now)
             }
         }
     }

@@ -11,7 +11,7 @@ extension Executor {
         if map.admits(valueByteCount: valueByteCount, keyByteCount: key.count) { return true }
         if request.dropsOldWhenRefused {
             // Who carries it out for the cluster has no socket.
-            if let peers = context.peers, descriptor >= 0 {
+            if let peers = space.peers, descriptor >= 0 {
                 peers.forget(key, worker: worker)
             } else {
                 _ = map.delete(key, now: now.seconds)

@@ -44,7 +44,7 @@ extension Executor {
     private func tellLookUp(
         _ key: Span<UInt8>, _ outcome: RetrievalOutcome, valueByteCount: Int
     ) {
-        context.tell(.fetchers) { line in
+        space.tell(.fetchers) { line in
             line.write(" type=item_get key=", key: key)
             switch outcome {
             case .hit: line.write(" status=found clsid=1")
@@ -79,7 +79,7 @@ extension Executor {
         let secondsLeft =
             stored.map { $0.secondsLeft }
             ?? (outcome.hasValue ? request.deadline.secondsLeft(at: now.seconds) : nil)
-        context.tell(.mutations) { line in
+        space.tell(.mutations) { line in
             line.write(" type=item_store key=", key: key)
             line.write(" status=")
             line.write(outcome.logName)
@@ -113,7 +113,7 @@ extension Executor {
     @inline(__always)
     func noteDeleted(_ key: Span<UInt8>, _ lookUp: LookUp?, command: StaticString) {
         guard let lookUp, wants(.deletions) else { return }
-        context.tell(.deletions) { line in
+        space.tell(.deletions) { line in
             line.write(" type=deleted key=", key: key)
             line.write(" cmd=")
             line.write(command)

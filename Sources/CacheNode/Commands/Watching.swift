@@ -27,7 +27,7 @@ final class Watching {
 extension Executor {
     /// - Parameter events: nothing where an unknown one was asked for.
     func watch(_ events: WatchedEvents?, owesReplies: Bool) -> Answer {
-        guard context.rules.isWatchAllowed else { return .refusal(.watchNotAllowed) }
+        guard listener.rules.isWatchAllowed else { return .refusal(.watchNotAllowed) }
         guard !owesReplies else { return .refusal(.watchPipelined) }
         guard let events else { return .refusal(.error) }
         if !events.isDisjoint(with: .ofItems), !areKeysShown {
@@ -35,9 +35,9 @@ extension Executor {
             return .refusal(.watchNotAllowed)
         }
         let wakeUp = worker.attention.withLock { $0 }
-        guard let id = context.watchers.add(events, wakeUp: wakeUp) else {
+        guard let id = space.watchers.add(events, wakeUp: wakeUp) else {
             return .refusal(.tooManyWatchers)
         }
-        return .watching(Watching(context.watchers, id: id))
+        return .watching(Watching(space.watchers, id: id))
     }
 }

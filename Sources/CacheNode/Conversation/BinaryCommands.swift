@@ -40,7 +40,7 @@ extension Connection.Step {
             return TextStorage.begin(request, &input, &output, executor, now: now)
         }
         if case .authenticate = request.command,
-            let authentication = executor.context.authentication, authentication.hasPasswords
+            let authentication = executor.space.authentication, authentication.hasPasswords
         {
             // Once more, or after a login that took no password.
             return .leads(

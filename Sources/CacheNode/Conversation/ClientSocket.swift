@@ -18,6 +18,8 @@ final class ClientSocket {
     let descriptor: Int32
     private let stream: Transport
     let connection: Connection
+    /// Of the connection's space.
+    private let clock: NodeClock
     private var readable: DescriptorEvent?
     /// There only after a short write: most connections never need one.
     private var writable: DescriptorEvent?
@@ -53,6 +55,7 @@ final class ClientSocket {
         descriptor = stream.socket.descriptor
         self.stream = stream
         self.connection = connection
+        clock = connection.space.clock
         // The events belong to this object, so their handlers cannot outlive it; and the worker keeps
         // it to the end of the turn in which it closes.
         let socket = Unmanaged.passUnretained(self)
@@ -76,7 +79,7 @@ final class ClientSocket {
     func begin() { if stream.hasPending { becameReadable() } }
 
     @inline(__always)
-    private func now() -> Moment { worker._withUnsafeGuaranteedRef { $0.now() } }
+    func now() -> Moment { worker._withUnsafeGuaranteedRef { $0.now(clock) } }
 
     private func close(_ reason: CloseReason = .error) {
         worker.takeUnretainedValue().close(self, reason)
@@ -145,7 +148,7 @@ final class ClientSocket {
         } else if let waiting = connection.state.waiting {
             // What is in the input is still to be answered; the end of it will be met again then.
             worker.takeUnretainedValue().forget(waiting)
-            resume(waiting, .peerLeft, now: now)
+            resume(waiting, .peerLeft)
         } else {
             if stream.wasCutOff { connection.counters.add(.tlsCutOffs) }
             finish(.normal)
@@ -155,7 +158,8 @@ final class ClientSocket {
     // MARK: Turns
 
     /// What the worker was asked to do, now that others have received, too.
-    func runReceived(now: Moment) {
+    func runReceived() {
+        let now = now()
         guard state.mayRun else { return }
         takeTurns(now: now)
     }
@@ -294,7 +298,8 @@ final class ClientSocket {
     }
 
     /// Lets what the connection waits for end, or look; then goes on with its input.
-    func resume(_ waiting: Waiting, _ ending: WaitEnding, now: Moment) {
+    func resume(_ waiting: Waiting, _ ending: WaitEnding) {
+        let now = now()
         let isInVain = ending == .ready && waiting.needsPeer && stream.socket.hasPeerEnded
         guard connection.resume(waiting.ticket, isInVain ? .peerLeft : ending, now: now) else {
             return
@@ -306,17 +311,17 @@ final class ClientSocket {
     }
 
     /// The node stops: what the connection waits for is answered, and nothing that comes behind it.
-    func answer(_ waiting: Waiting, now: Moment) {
-        guard connection.resume(waiting.ticket, .stopping, now: now), !state.isBlocked else {
+    func answer(_ waiting: Waiting) {
+        guard connection.resume(waiting.ticket, .stopping, now: now()), !state.isBlocked else {
             return
         }
         _ = send()
     }
 
     /// Takes what there is to tell a watcher.
-    func attend(now: Moment) {
+    func attend() {
         guard state.mayRun, !state.isBlocked else { return }
-        takeTurns(now: now)
+        takeTurns(now: now())
     }
 
     /// Closes, once what is owed has been sent.
@@ -460,11 +465,11 @@ final class ClientSocket {
         let peer = stream.socket.peer
         // When it ends, the kernel may not know any more.
         self.peer = peer
-        connection.context.tellOpened(descriptor, peer: peer)
+        connection.space.tellOpened(descriptor, peer: peer)
     }
 
     func tellClosed(_ reason: CloseReason) {
-        connection.context.tellClosed(descriptor, peer: peer ?? stream.socket.peer, reason)
+        connection.space.tellClosed(descriptor, peer: peer ?? stream.socket.peer, reason)
     }
 
     /// Takes the socket out of the loop; the descriptor closes with the object.

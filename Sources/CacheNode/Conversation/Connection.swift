@@ -16,6 +16,7 @@ import Synchronization
 /// Invariant: each state has all that belongs to it, and leaving it lets go of that.
 final class Connection {
     let context: NodeContext
+    let space: Space
     let counters: Counters
     let record: ConnectionRecord
     var input: InputBuffer
@@ -43,11 +44,13 @@ final class Connection {
         now: Moment, descriptor: Int32 = -1, login: Login? = nil, peers: Peers? = nil
     ) {
         self.context = context
+        space = listener.space
         self.peers = peers
         executor = Executor(
             context: context, listener: listener, worker: worker, descriptor: descriptor)
         counters = listener.space.counters[worker.number]
-        record = ConnectionRecord(descriptor: descriptor, now: now.seconds)
+        record = ConnectionRecord(
+            descriptor: descriptor, of: listener.space, now: now.seconds)
         input = InputBuffer(
             pool: pool, capacity: login == nil ? InputBuffer.blockByteCount : Login.inputByteCount)
         self.login = login
@@ -212,7 +215,7 @@ final class Connection {
     private func chooseProtocol() -> Step {
         guard !input.isEmpty else { return .ends(.needsInput) }
         let isBinary = input.bytes[0] == BinaryHeader.requestMagic
-        switch executor.listener.bindingProtocol {
+        switch executor.listener.rules.bindingProtocol {
         case .ascii: break
         case .auto: speaksBinary = isBinary
         case .binary where isBinary: speaksBinary = true

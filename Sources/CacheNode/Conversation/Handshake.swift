@@ -49,7 +49,8 @@ final class Handshake {
         descriptor = socket.descriptor
         self.listener = listener
         self.handshakes = handshakes
-        record = ConnectionRecord(descriptor: socket.descriptor, now: now.seconds)
+        record = ConnectionRecord(
+            descriptor: socket.descriptor, of: listener.space, now: now.seconds)
         record.note(.handshaking)
         begunSeconds = now.seconds
         advancedSeconds = now.seconds

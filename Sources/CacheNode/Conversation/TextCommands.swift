@@ -16,7 +16,7 @@ extension Connection.Step {
         case .line(let count, let next):
             let line = span.extracting(first: count)
             let command = CommandParser.parse(
-                line, knowsDebugtime: executor.context.rules.knowsDebugtime)
+                line, knowsDebugtime: executor.listener.rules.knowsDebugtime)
             if isLogged { executor.log(command, line: line) }
             return command.run(line, next: next, &input, &output, executor, now: now)
         case .tooShort(let next):

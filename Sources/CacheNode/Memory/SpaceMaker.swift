@@ -1,3 +1,4 @@
+import EventLoop
 import Logging
 import SessionMap
 
@@ -9,17 +10,45 @@ struct SpaceMaker {
     private let hasPeers: Bool
     private let logger: Logger
     private let shouldStop: @Sendable () -> Bool
+    private let security: NodeSecurity?
+    private let authentication: NodeAuthentication?
 
-    init(_ configuration: NodeConfiguration) {
-        self.configuration = configuration.space
+    /// What is wrong with files of TLS and of passwords is found here: it must not wait until the memory is there.
+    ///
+    /// - Parameter space: one of the configuration, or one that comes while its node runs.
+    init(_ configuration: NodeConfiguration, _ space: SpaceConfiguration) throws(NodeError) {
+        self.configuration = space
         threadCount = configuration.rules.threadCount
-        hasPeers = configuration.peers != nil
+        hasPeers = space.peers != nil
+        security = try Self.makeSecurity(space)
+        authentication = try Self.makeAuthentication(space.authentication)
         logger = configuration.logger
         shouldStop = configuration.shouldStop
     }
 
-    /// The space, and the clock that its deadlines are told by.
-    func make() throws(NodeError) -> (space: Space, clock: NodeClock) {
+    private static func makeSecurity(
+        _ space: SpaceConfiguration
+    ) throws(NodeError) -> NodeSecurity? {
+        guard let settings = space.tls else { return nil }
+        do throws(TLSError) {
+            return try NodeSecurity(space, settings)
+        } catch {
+            throw NodeError(error)
+        }
+    }
+
+    static func makeAuthentication(
+        _ rules: AuthenticationRules?
+    ) throws(NodeError) -> NodeAuthentication? {
+        guard let rules else { return nil }
+        do throws(AuthenticationError) {
+            return try NodeAuthentication(rules)
+        } catch {
+            throw NodeError(error)
+        }
+    }
+
+    func make() throws(NodeError) -> Space {
         do {
             if let path = configuration.memoryFile { return try make(in: path) }
             return try makeInMemory()
@@ -32,7 +61,7 @@ struct SpaceMaker {
         }
     }
 
-    private func makeInMemory() throws(MapError) -> (Space, NodeClock) {
+    private func makeInMemory() throws(MapError) -> Space {
         if let shortage = MemoryBudget.ofThisProcess().shortage(
             arenaByteCount: configuration.memoryByteCount)
         {
@@ -40,16 +69,19 @@ struct SpaceMaker {
         }
         let clock = NodeClock()
         let map = configuration.map.with(features: features)
-        return (space(try SessionMap(map, now: clock.now().seconds)), clock)
+        return space(try SessionMap(map, now: clock.now().seconds), clock)
     }
 
     private var features: ArenaFeatures { hasPeers ? .births : [] }
 
-    private func space(_ map: SessionMap, file: MemoryFile? = nil) -> Space {
+    private func space(
+        _ map: SessionMap, _ clock: NodeClock, file: MemoryFile? = nil
+    ) -> Space {
         // Who carries out what others ask for counts for itself.
         Space(
-            configuration, map: map, file: file,
-            workerCount: threadCount + (hasPeers ? 1 : 0))
+            configuration, map: map, clock: clock, file: file,
+            workerCount: threadCount + (hasPeers ? 1 : 0), security: security,
+            authentication: authentication)
     }
 
     // MARK: In a file
@@ -57,7 +89,7 @@ struct SpaceMaker {
     /// A damaged file may be kept aside: then there is a new one in its place.
     private func make(
         in path: String, isSecondAttempt: Bool = false
-    ) throws -> (Space, NodeClock) {
+    ) throws -> Space {
         let work = StartWork(logger: logger, shouldStop: shouldStop)
         let rule = configuration.damagedFileRule
         var file = try MemoryFile(
@@ -73,7 +105,7 @@ struct SpaceMaker {
             file = try MemoryFile.fitted(
                 file, to: mapConfiguration, clock: clock, damagedFileRule: rule,
                 threadCount: threadCount, work)
-            return (space(try map(mapConfiguration, in: file, clock, work), file: file), clock)
+            return space(try map(mapConfiguration, in: file, clock, work), clock, file: file)
         } catch {
             let problem = (error as? MapError).map(NodeError.init) ?? error as? NodeError
             guard let problem, problem.isFileUnusable, rule == .aside, !isSecondAttempt else {

@@ -11,6 +11,8 @@ import Synchronization
 final class PeerThread: LinkServer, @unchecked Sendable {
     private let peers: Peers
     private let context: NodeContext
+    /// Of this node's space.
+    private let itemByteCountMax: Int
     /// By worker.
     private let servers: [ServedLinks]
     private let loop: Loop
@@ -75,6 +77,7 @@ final class PeerThread: LinkServer, @unchecked Sendable {
         self.peers = peers
         self.servers = servers
         self.context = context
+        itemByteCountMax = peers.space?.configuration.itemByteCountMax ?? 0
         logger = context.logger
         loop = try Loop()
         let wakeUp = try WakeUp(loop: loop) { [unowned self] in attend() }
@@ -390,7 +393,7 @@ final class PeerThread: LinkServer, @unchecked Sendable {
             from: UInt8(isFront ? Peers.frontNumber : peers.me), to: UInt8(peer),
             cluster: configuration.clusterHash,
             definition: peers.definitionHash, process: peers.process,
-            itemByteCountMax: UInt64(context.spaces[0].configuration.itemByteCountMax),
+            itemByteCountMax: UInt64(itemByteCountMax),
             nonce: MessageAuthentication.nonce(byteCount: Greeting.nonceByteCount))
     }
 
@@ -401,7 +404,7 @@ final class PeerThread: LinkServer, @unchecked Sendable {
             from: UInt8(peers.me), to: 0,
             cluster: configuration.clusterHash, definition: peers.definitionHash,
             process: peers.process,
-            itemByteCountMax: UInt64(context.spaces[0].configuration.itemByteCountMax),
+            itemByteCountMax: UInt64(itemByteCountMax),
             nonce: MessageAuthentication.nonce(byteCount: Greeting.nonceByteCount))
     }
 
@@ -535,7 +538,7 @@ final class PeerThread: LinkServer, @unchecked Sendable {
             peer: peer, process: process, isFronts: isFronts, version: version,
             server: served ?? self,
             transport: transport,
-            frameByteCountMax: context.spaces[0].configuration.itemByteCountMax + (64 << 10),
+            frameByteCountMax: itemByteCountMax + (64 << 10),
             received: leftover)
         if served == nil {
             do { try attach(link) } catch {

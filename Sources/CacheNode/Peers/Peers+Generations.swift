@@ -253,7 +253,7 @@ extension Peers {
     /// `config get` tells what is gone by.
     func tellClients(of definition: PeerDefinition) {
         guard let told = definition.told else { return }
-        context?.tellClients(of: told)
+        if let context { space?.tellClients(of: told, logger: context.logger) }
     }
 
     /// Drops what others own now, and finds out whether this node owns all that it has. Takes long: on a thread of its own.
@@ -266,7 +266,7 @@ extension Peers {
             wantsItemSurvey = false
             return drop
         }
-        if let isForeign, let map, let context {
+        if let isForeign, let map, let space {
             // The member may go over to another generation meanwhile.
             var (epoch, present) = (gates.epoch, rule.withLock { $0 })
             func isToGo(_ key: [UInt8]) -> Bool {
@@ -277,7 +277,7 @@ extension Peers {
             var goesOn = true
             var keys: [[UInt8]] = []
             while goesOn, !isToEnd() {
-                let now = context.clock.now().seconds
+                let now = space.clock.now().seconds
                 keys.removeAll(keepingCapacity: true)
                 goesOn = map.step(&walk, now: now) { hit in
                     keys.append(hit.withKey { Array($0) })

@@ -74,6 +74,7 @@ final class Peers: @unchecked Sendable {
     /// Whether there is anything to send, for who does not have the lock.
     private let owes = Atomic<Bool>(false)
     var context: NodeContext?
+    private(set) var space: Space?
     private var clock: NodeClock?
     var map: SessionMap?
     private var counts = PeerCounts()
@@ -112,10 +113,11 @@ final class Peers: @unchecked Sendable {
     /// Before any thread runs.
     func prepare(_ context: NodeContext, _ space: Space, listener: ListenerIdentity) {
         self.context = context
-        clock = context.clock
+        self.space = space
+        clock = space.clock
         map = space.map
         if case .probation(_, let age) = space.map.configuration.eviction { proofAge = UInt32(age) }
-        let isTooOld = context.clock.secondsAway >= Tombstones.secondsMax
+        let isTooOld = space.clock.secondsAway >= Tombstones.secondsMax
         if isTooOld {
             // What was deleted meanwhile is not remembered any more.
             context.logger.notice(
@@ -125,8 +127,8 @@ final class Peers: @unchecked Sendable {
         // A worker of its own to count with, behind those that have threads.
         let worker = WorkerRecord(number: space.counters.count - 1)
         let store = NodeStore(
-            member: UInt8(truncatingIfNeeded: me), map: space.map, clock: context.clock,
-            wall: { [clock = context.clock] in NodeStore.wall(of: clock) },
+            member: UInt8(truncatingIfNeeded: me), map: space.map, clock: space.clock,
+            wall: { [clock = space.clock] in NodeStore.wall(of: clock) },
             performer: Performer(context: context, listener: listener, worker: worker),
             gates: gates, seed: seed,
             tombstoneCountMax: max(
@@ -205,7 +207,7 @@ final class Peers: @unchecked Sendable {
     }
 
     /// Microseconds of the boot-time clock.
-    var now: UInt64 { (clock?.nanoseconds() ?? 0) / 1_000 }
+    var now: UInt64 { NodeClock.nanoseconds() / 1_000 }
 
     // MARK: Workers
 
@@ -563,6 +565,7 @@ final class Peers: @unchecked Sendable {
             member = nil
             store = nil
             map = nil
+            space = nil
             context = nil
         }
     }
@@ -708,7 +711,7 @@ final class Peers: @unchecked Sendable {
     /// Looks at what there is, at first what an earlier process has left: whether this node owns all of it. Takes long: on a
     /// thread of its own.
     func surveyItems() {
-        guard !isFront, let map, let context else { return }
+        guard !isFront, let map, let clock else { return }
         let (epoch, rule) = (gates.epoch, rule.withLock { $0 })
         let guestCount = lock.withLock { _ in store?.guestCount ?? 0 }
         var walk = ItemWalk()
@@ -719,7 +722,7 @@ final class Peers: @unchecked Sendable {
         var keys: [[UInt8]] = []
         while goesOn {
             keys.removeAll(keepingCapacity: true)
-            goesOn = map.step(&walk, now: context.clock.now().seconds) { hit in
+            goesOn = map.step(&walk, now: clock.now().seconds) { hit in
                 version = max(version, hit.casUnique)
                 if ownsAll || holdsAll { keys.append(hit.withKey { Array($0) }) }
             }
@@ -739,10 +742,10 @@ final class Peers: @unchecked Sendable {
 
     /// Looks at everything that is owned together with a peer. Takes long: on a thread of its own.
     func survey(_ peer: Int, number: UInt32, _ sharing: Sharing) {
-        guard let map, let context else { return }
+        guard let map, let clock else { return }
         let tombstones = lock.withLock { _ in store?.allTombstones ?? [] }
         let survey = NodeStore.survey(
-            map, tombstones, seed: seed, now: context.clock.now().seconds
+            map, tombstones, seed: seed, now: clock.now().seconds
         ) { sharing.isShared($0, $1, with: peer) }
         lock.withLock { _ in
             member?.take(survey, for: peer, number: number, now: now)

@@ -41,7 +41,7 @@ extension Connection.Step {
             isRead = true
             end = keys.isRead ? mayReadUntil(keys, input.bytes.span, peers, now: now) : 0
             if end == 0 { return route(keys, &input, &output, executor, peers) }
-        case .flush(let command) where executor.listener.isFlushAllowed:
+        case .flush(let command) where executor.listener.rules.isFlushAllowed:
             return route(command, isBinary: isBinary, &input, &output, executor, peers, now: now)
         case .flush: break
         }

@@ -40,7 +40,7 @@ final class RoutedCommand: AwaitingCommand {
             switch outcomes[answeredCount] {
             case .reply(let bytes): (reply ?? bytes).withUnsafeBytes { output.append($0) }
             case nil where ending == .ready:
-                return .waits(lookingAt: look(after: executor.context.clock.nanoseconds()))
+                return .waits(lookingAt: look(after: NodeClock.nanoseconds()))
             // Whatever was said would be a lie: it may have been carried out.
             case .some(.none), nil: return .closes
             }

@@ -4,84 +4,115 @@ import Logging
 import MemcacheProtocol
 import Synchronization
 
-/// Accepts connections on the node's listening sockets and deals them to the workers in turn.
+/// Accepts connections on the node's listening sockets and deals them to the workers in turn. Places are each space's
+/// own: one that has none left costs no other one any.
 ///
-/// Confined to the main thread; what other threads need is in `AcceptanceRecord`.
+/// Confined to the main thread; what other threads need is in each space's `AcceptanceRecord`.
 final class Acceptor {
     private let context: NodeContext
     private let workers: [Worker]
-    private var listeners: [Listener] = []
+    private let loop: Loop
+    private var doors: [Door] = []
     private var retry: Timer?
     private var resumption: WakeUp?
     private var countOfAccepted = 0
     private static let acceptedPerTurn = 4
     private var nextWorker = 0
-    private var pausedSince: ContinuousClock.Instant?
-    /// Whether peers on other machines can connect.
-    private var servesOthers = false
 
     /// After accepting failed for want of descriptors or memory.
     private static let retryMilliseconds = 10
 
-    init(context: NodeContext, workers: [Worker]) {
-        self.context = context
-        self.workers = workers
+    /// Where a space listens.
+    private final class Door {
+        let space: Space
+        var listeners: [(listener: Listener, identity: ListenerIdentity)] = []
+        var pausedSince: ContinuousClock.Instant?
+        /// Whether peers on other machines can connect.
+        var servesOthers = false
+
+        init(_ space: Space) { self.space = space }
+
+        var openCount: Int { space.acceptance.openCount.load(ordering: .relaxed) }
+        var placeCount: Int { space.acceptance.placeCount.load(ordering: .relaxed) }
+        var isFull: Bool { openCount >= placeCount }
+        var waits: Bool { space.configuration.connectionLimitRule == .wait }
+
+        /// Whether a place is kept for this peer when there are none for others.
+        func hasPlace(for descriptor: Int32) -> Bool {
+            servesOthers && openCount < placeCount + NodeConfiguration.localConnectionCount
+                && SocketAddress.peer(of: descriptor).isLocal
+        }
+
+        func noteListeners() {
+            servesOthers = listeners.contains { !$0.listener.socket.address.isLocal }
+            let records = listeners.map {
+                ListenerRecord(descriptor: $0.listener.socket.descriptor, identity: $0.identity)
+            }
+            space.acceptance.listeners.withLock { $0 = records }
+        }
     }
 
-    /// - Parameter identity: a listener's, which its connections keep.
-    func start(
-        loop: Loop, listening: [SecuredSocket], identity: (SecuredSocket) -> ListenerIdentity
-    ) throws(EventLoopError) {
-        let resumption = try WakeUp(loop: loop) { [unowned self] in resume() }
-        self.resumption = resumption
+    init(context: NodeContext, workers: [Worker], loop: Loop) throws(EventLoopError) {
+        self.context = context
+        self.workers = workers
+        self.loop = loop
+        resumption = try WakeUp(loop: loop) { [unowned self] in resume() }
         retry = try Timer(loop: loop) { [unowned self] in resume() }
-        var records: [ListenerRecord] = []
+    }
+
+    /// Listens for a space, there as well where it does so already.
+    ///
+    /// - Parameter identity: a listener's, which its connections keep.
+    func listen(
+        for space: Space, on listening: [SecuredSocket],
+        identity: (SecuredSocket) -> ListenerIdentity
+    ) throws(EventLoopError) {
+        let door = door(of: space)
         for place in listening {
-            let identity = identity(place)
-            let socket = place.socket
-            listeners.append(
-                try Listener(
-                    loop: loop, socket: socket,
-                    accepted: { [unowned self] in accepted($0, by: identity) },
-                    failed: { [unowned self] in failed(errno: $0) }))
-            records.append(ListenerRecord(descriptor: socket.descriptor, identity: identity))
+            try add(place.socket, identity(place), to: door)
         }
-        context.acceptance.open(
-            listeners: records,
-            reservedDescriptorCount: Self.openDescriptorCount(), resumption: resumption)
-        servesOthers = listening.contains { !$0.socket.address.isLocal }
+        door.noteListeners()
+        noteDescriptors()
+        if door.pausedSince != nil { for (listener, _) in door.listeners { listener.pause() } }
+    }
+
+    private func door(of space: Space) -> Door {
+        if let door = doors.first(where: { $0.space === space }) { return door }
+        let door = Door(space)
+        doors.append(door)
+        space.acceptance.open(resumption)
+        return door
+    }
+
+    private func add(
+        _ socket: ListeningSocket, _ identity: ListenerIdentity, to door: Door
+    ) throws(EventLoopError) {
+        let listener = try Listener(
+            loop: loop, socket: socket,
+            accepted: { [unowned self, unowned door] in accepted($0, by: identity, at: door) },
+            failed: { [unowned self] in failed(errno: $0) })
+        door.listeners.append((listener, identity))
     }
 
     func stop() {
-        listeners.removeAll()
-        context.acceptance.close()
+        for door in doors { door.space.acceptance.close() }
+        doors.removeAll()
         resumption = nil
         retry = nil
     }
 
-    private var openCount: Int { context.acceptance.openCount.load(ordering: .relaxed) }
-
-    private var isFull: Bool { openCount >= context.rules.connectionCountMax }
-
-    /// Whether a place is kept for this peer when there are none for others.
-    private func hasPlace(for descriptor: Int32) -> Bool {
-        let limit =
-            context.rules.connectionCountMax + NodeConfiguration.localConnectionCount
-        return servesOthers && openCount < limit && SocketAddress.peer(of: descriptor).isLocal
-    }
-
-    private func accepted(_ descriptor: Int32, by listener: ListenerIdentity) {
-        if isFull, !hasPlace(for: descriptor) {
+    private func accepted(_ descriptor: Int32, by listener: ListenerIdentity, at door: Door) {
+        if door.isFull, !door.hasPlace(for: descriptor) {
             refuse(descriptor, by: listener)
             return
         }
-        context.acceptance.openCount.add(1, ordering: .relaxed)
+        door.space.acceptance.openCount.add(1, ordering: .relaxed)
         workers[nextWorker].adopt(descriptor, listener: listener)
         nextWorker = (nextWorker + 1) % workers.count
         countOfAccepted &+= 1
         // On a processor that it shares with a worker a crowd would be let in before anybody is served.
         if countOfAccepted % Self.acceptedPerTurn == 0 { sched_yield() }
-        if context.rules.connectionLimitRule == .wait, isFull { pauseUntilPlace() }
+        if door.isFull, door.waits { pauseUntilPlace(in: door.space) }
     }
 
     /// Tells one peer too many, where it would understand, and hangs up.
@@ -93,7 +124,7 @@ final class Acceptor {
             _ = stream.write(
                 UnsafeRawBufferPointer(start: line.utf8Start, count: line.utf8CodeUnitCount))
         }
-        context.acceptance.rejectedCount.add(1, ordering: .relaxed)
+        listener.space.acceptance.rejectedCount.add(1, ordering: .relaxed)
         if context.isVerbose(1) {
             context.logger.info("refused a connection: -c allows no more")
         }
@@ -103,7 +134,8 @@ final class Acceptor {
         if context.isVerbose(1) {
             context.logger.info("cannot accept: \(String(cString: strerror(reason)))")
         }
-        pause()
+        // Descriptors and memory are the process's: nobody gets any.
+        for door in doors { pause(door) }
         do {
             try retry?.start(afterMilliseconds: Self.retryMilliseconds)
         } catch {
@@ -112,30 +144,41 @@ final class Acceptor {
         }
     }
 
-    /// Lets connections wait until one that is there has gone.
-    func pauseUntilPlace() {
-        pause()
+    /// Lets a space's connections wait until one that is there has gone.
+    func pauseUntilPlace(in space: Space) {
+        let door = door(of: space)
+        pause(door)
         // One may have gone just before others were told to say so.
-        if !isFull { resume() }
+        if !door.isFull { resume(door) }
     }
 
-    private func pause() {
-        guard pausedSince == nil else { return }
-        pausedSince = .now
-        for listener in listeners { listener.pause() }
-        context.acceptance.isAccepting.store(false, ordering: .sequentiallyConsistent)
-        context.acceptance.pauseCount.add(1, ordering: .relaxed)
+    private func pause(_ door: Door) {
+        guard door.pausedSince == nil else { return }
+        door.pausedSince = .now
+        for (listener, _) in door.listeners { listener.pause() }
+        door.space.acceptance.isAccepting.store(false, ordering: .sequentiallyConsistent)
+        door.space.acceptance.pauseCount.add(1, ordering: .relaxed)
     }
 
-    private func resume() {
-        guard let since = pausedSince,
-            !isFull || context.rules.connectionLimitRule == .refuse
-        else { return }
-        pausedSince = nil
+    private func resume() { for door in doors { resume(door) } }
+
+    private func resume(_ door: Door) {
+        guard let since = door.pausedSince, !door.isFull || !door.waits else { return }
+        let acceptance = door.space.acceptance
+        door.pausedSince = nil
         let microseconds = (ContinuousClock.now - since) / .microseconds(1)
-        context.acceptance.pausedMicroseconds.add(UInt64(microseconds), ordering: .relaxed)
-        context.acceptance.isAccepting.store(true, ordering: .sequentiallyConsistent)
-        for listener in listeners { listener.resume() }
+        acceptance.pausedMicroseconds.add(UInt64(microseconds), ordering: .relaxed)
+        acceptance.isAccepting.store(true, ordering: .sequentiallyConsistent)
+        for (listener, _) in door.listeners { listener.resume() }
+    }
+
+    /// Those that are not connections' now; all spaces show the same.
+    private func noteDescriptors() {
+        let connections = doors.reduce(0) { $0 + $1.openCount }
+        let count = max(0, Self.openDescriptorCount() - connections)
+        for door in doors {
+            door.space.acceptance.reservedDescriptorCount.store(count, ordering: .relaxed)
+        }
     }
 
     private static func openDescriptorCount() -> Int {
@@ -148,8 +191,10 @@ final class Acceptor {
     }
 }
 
-/// What others may see of the accepting side, and tell it.
+/// What others may see of how a space accepts, and tell about it.
 final class AcceptanceRecord: Sendable {
+    /// Connections that may be open at a time.
+    let placeCount: Atomic<Int>
     let isAccepting = Atomic<Bool>(true)
     let rejectedCount = Atomic<UInt64>(0)
     /// How often accepting was stopped for want of descriptors or places.
@@ -161,14 +206,9 @@ final class AcceptanceRecord: Sendable {
     let listeners = Mutex<[ListenerRecord]>([])
     private let resumption = Mutex<WakeUp?>(nil)
 
-    fileprivate func open(
-        listeners records: [ListenerRecord], reservedDescriptorCount count: Int,
-        resumption wakeUp: WakeUp
-    ) {
-        listeners.withLock { $0 = records }
-        reservedDescriptorCount.store(count, ordering: .relaxed)
-        resumption.withLock { $0 = wakeUp }
-    }
+    init(placeCount: Int) { self.placeCount = Atomic(placeCount) }
+
+    fileprivate func open(_ wakeUp: WakeUp?) { resumption.withLock { $0 = wakeUp } }
 
     fileprivate func close() {
         listeners.withLock { $0 = [] }

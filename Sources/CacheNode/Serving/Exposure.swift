@@ -8,13 +8,15 @@ struct Exposure {
     /// Where sessions and passwords can be read on their way.
     private var clearPlaces: [String] = []
 
-    init(of listening: [SecuredSocket], _ context: NodeContext) {
-        let tls = context.rules.tls
+    /// - Parameter listening: where the space listens.
+    init(of listening: [SecuredSocket], _ space: Space) {
+        let tls = space.configuration.tls
+        let authentication = space.authentication
         for place in listening where !place.socket.address.isLocal {
             let verification = place.security.verification(tls)
             let name = place.socket.address.description
             let asksForCertificates = verification == .require || verification == .requireOnce
-            if context.authentication?.hasPasswords != true, !asksForCertificates {
+            if authentication?.hasPasswords != true, !asksForCertificates {
                 openPlaces.append(name)
             }
             if verification == nil { clearPlaces.append(name) }

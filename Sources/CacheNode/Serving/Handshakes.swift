@@ -14,7 +14,6 @@ import Synchronization
 /// Confined to its worker's thread.
 final class Handshakes {
     private let context: NodeContext
-    private let security: NodeSecurity
     private let record: WorkerRecord
     private let loop: Loop
     /// This worker's share.
@@ -35,11 +34,10 @@ final class Handshakes {
     private static let stallSeconds: UInt32 = 2
 
     init(
-        context: NodeContext, security: NodeSecurity, record: WorkerRecord, loop: Loop,
+        context: NodeContext, record: WorkerRecord, loop: Loop,
         secured: @escaping (consuming Transport, DescriptorEvent?, ListenerIdentity) -> Void
     ) throws(EventLoopError) {
         self.context = context
-        self.security = security
         self.record = record
         self.loop = loop
         self.secured = secured
@@ -91,23 +89,24 @@ final class Handshakes {
 
     /// To be called at the end of a turn, when everybody else has been served.
     func goOn() {
-        let now = context.clock.now()
         for _ in 0..<Self.stepsPerTurn {
             guard let handshake = ready.next() else { break }
             handshake.isQueued = false
-            step(handshake, now: now)
+            step(handshake)
         }
         if ready.count > 0 { startTurn() }
     }
 
-    private func step(_ handshake: Handshake, now: Moment) {
+    private func step(_ handshake: Handshake) {
         let isNew = !handshake.isUnderWay
         guard !isNew || underWayCount < underWayCountMax else {
             handshake.isQueued = true
             handshake.stopListening()
             return waiting.append(handshake)
         }
-        let step = handshake.goOn(security.context, loop: loop, now: now)
+        let space = handshake.listener.space
+        guard let security = space.security else { return end(handshake, .left) }
+        let step = handshake.goOn(security.context, loop: loop, now: space.clock.now())
         if isNew, handshake.isUnderWay { underWayCount += 1 }
         switch step {
         case .waits: break
@@ -116,7 +115,7 @@ final class Handshakes {
             let listener = handshake.listener
             let readable = handshake.takeReadable()
             guard let stream = drop(handshake) else { return }
-            listener.space.counters[record.number].add(
+            space.counters[record.number].add(
                 stream.isResumed ? .tlsResumedSessions : .tlsNewSessions)
             secured(stream, readable, listener)
         }
@@ -150,7 +149,7 @@ final class Handshakes {
             context.logger.info("\(handshake.peer): no TLS: \(reason)")
         }
         drop(handshake)
-        context.acceptance.noteClosed()
+        handshake.listener.space.acceptance.noteClosed()
     }
 
     /// Lets go of it; its stream closes unless it is taken over.
@@ -168,9 +167,10 @@ final class Handshakes {
     }
 
     /// Ends those that take too long. To be called every second.
-    func attend(now: Moment) {
+    func attend() {
         let limit = UInt32(context.rules.handshakeTimeoutSeconds)
         for handshake in all.values {
+            let now = handshake.listener.space.clock.now()
             if now.seconds - min(handshake.begunSeconds, now.seconds) > limit {
                 end(handshake, .overdue)
             } else if waiting.count > 0, handshake.isUnderWay, !handshake.isQueued,

@@ -28,7 +28,7 @@ struct LimitedPeers {
     }
 
     /// Those whose time is over, and what is counted of each. To be asked every second.
-    mutating func overdue(now: Moment) -> [(socket: ClientSocket, counter: Counter)] {
+    mutating func overdue() -> [(socket: ClientSocket, counter: Counter)] {
         var overdue: [(ClientSocket, Counter)] = []
         for (descriptor, socket) in unknown {
             guard let login = socket.connection.login else {
@@ -36,6 +36,7 @@ struct LimitedPeers {
                 continue
             }
             let limit = UInt32(login.authentication.rules.timeoutSeconds)
+            let now = socket.now()
             if now.seconds - min(login.begunSeconds, now.seconds) >= limit {
                 overdue.append((socket, .loginTimeouts))
             }
@@ -45,7 +46,7 @@ struct LimitedPeers {
                 stuck[descriptor] = nil
                 continue
             }
-            if socket.isStalled(for: UInt32(rules.outputTimeoutSeconds), now: now) {
+            if socket.isStalled(for: UInt32(rules.outputTimeoutSeconds), now: socket.now()) {
                 overdue.append((socket, .outputTimeouts))
             }
         }

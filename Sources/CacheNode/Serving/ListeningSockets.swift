@@ -7,11 +7,19 @@ package struct SecuredSocket {
 }
 
 extension NodeConfiguration {
-    /// The sockets that `listening` says. Who only holds them for a node asks for them, too.
-    package func makeSockets() throws(NodeError) -> [SecuredSocket] {
+    /// The sockets that a space listens on. Who only holds them for a node asks for them, too.
+    package func makeSockets(
+        for space: SpaceConfiguration
+    ) throws(NodeError) -> [SecuredSocket] {
+        var sockets: [SecuredSocket] = []
+        for listening in space.listening { sockets += try makeSockets(listening) }
+        return sockets
+    }
+
+    func makeSockets(_ listening: Listening) throws(NodeError) -> [SecuredSocket] {
         let backlog = Int32(clamping: rules.backlog)
         do throws(SocketError) {
-            switch rules.listening {
+            switch listening {
             case .unix(let path, let mode):
                 let socket = try ListeningSocket.unix(path: path, mode: mode, backlog: backlog)
                 return [SecuredSocket(socket: socket, security: .clear)]
@@ -25,11 +33,12 @@ extension NodeConfiguration {
                     }
                 }
                 return sockets
-            case .handedOver(let descriptors):
-                return descriptors.map { descriptor, security in
-                    let socket = ListeningSocket(adopting: descriptor)
+            case .handedOver(let sockets):
+                return sockets.map { handedOver in
+                    let socket = ListeningSocket(adopting: handedOver.descriptor)
                     return SecuredSocket(
-                        socket: socket, security: socket.address.isUnix ? .clear : security)
+                        socket: socket,
+                        security: socket.address.isUnix ? .clear : handedOver.security)
                 }
             }
         } catch {

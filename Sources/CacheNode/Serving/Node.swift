@@ -5,15 +5,13 @@ import MemcacheProtocol
 import SessionMap
 import Synchronization
 
-/// A whole cache node: its space, the workers with their threads, and the accepting main thread.
+/// A whole cache node: its spaces, the workers with their threads, and the accepting main thread.
 package final class Node {
-    private let configuration: NodeConfiguration
-    private let context: NodeContext
-    /// What all listeners lead to. Everything but this type is ready for several.
-    private let space: Space
-    private let loop: Loop
+    var configuration: NodeConfiguration
+    let context: NodeContext
+    let loop: Loop
     private let workers: [Worker]
-    private let acceptor: Acceptor
+    let acceptor: Acceptor
     private var threads: [NodeThread] = []
     private var signals: [SignalSource] = []
     private var stopRequest: WakeUp?
@@ -22,7 +20,7 @@ package final class Node {
     private var heartbeat: Heartbeat
     /// As it was told last.
     private var standing: String?
-    private let cluster: ClusterFollower?
+    private var clusters: [ClusterFollower] = []
     private let peerThread: PeerThread?
 
     private static let tickMilliseconds = 1_000
@@ -31,25 +29,24 @@ package final class Node {
     package init(_ configuration: NodeConfiguration) throws(NodeError) {
         self.configuration = configuration
         // First: what is wrong with a file must not wait until the memory is there.
-        var security: NodeSecurity?
-        if let settings = configuration.tls {
-            do throws(TLSError) {
-                security = try NodeSecurity(configuration, settings)
-            } catch {
-                throw NodeError(error)
+        let peerSecurity = try Self.makePeerSecurity(configuration)
+        var makers: [SpaceMaker] = []
+        for space in configuration.spaces {
+            makers.append(try SpaceMaker(configuration, space))
+        }
+        var spaces: [Space] = []
+        for maker in makers {
+            spaces.append(try maker.make())
+            if configuration.shouldStop() { throw .stopped }
+        }
+        let context = NodeContext(
+            configuration: configuration, spaces: spaces, peerSecurity: peerSecurity)
+        self.context = context
+        for space in spaces {
+            if let follower = try Self.makeFollower(of: space, context) {
+                clusters.append(follower)
             }
         }
-        let peerSecurity = try Self.makePeerSecurity(configuration)
-        let authentication = try Self.makeAuthentication(configuration)
-        let (space, clock) = try SpaceMaker(configuration).make()
-        if configuration.shouldStop() { throw .stopped }
-        self.space = space
-        let context = NodeContext(
-            configuration: configuration, spaces: [space], clock: clock, security: security,
-            peerSecurity: peerSecurity, authentication: authentication)
-        self.context = context
-        cluster = configuration.cluster.map { ClusterFollower($0, context: context) }
-        do { try cluster?.read() } catch { throw NodeError(message: "\(error)") }
         do {
             loop = try Loop()
             var workers: [Worker] = []
@@ -57,23 +54,34 @@ package final class Node {
                 workers.append(try Worker(number: number, context: context))
             }
             self.workers = workers
+            acceptor = try Acceptor(context: context, workers: workers, loop: loop)
         } catch {
             throw NodeError(message: "cannot make an event loop: \(error)")
         }
-        acceptor = Acceptor(context: context, workers: workers)
-        peerThread = try Self.makePeerThread(context, space, workers)
+        peerThread = try Self.makePeerThread(context, workers)
         heartbeat = Heartbeat(
             of: context.workers.map(\.pulse) + [peerThread?.pulse].compactMap(\.self))
     }
 
+    private static func makeFollower(
+        of space: Space, _ context: NodeContext
+    ) throws(NodeError) -> ClusterFollower? {
+        guard let source = space.configuration.cluster else { return nil }
+        let follower = ClusterFollower(source, of: space, logger: context.logger)
+        do { try follower.read() } catch { throw NodeError(message: "\(error)") }
+        return follower
+    }
+
     private static func makePeerThread(
-        _ context: NodeContext, _ space: Space, _ workers: [Worker]
+        _ context: NodeContext, _ workers: [Worker]
     ) throws(NodeError) -> PeerThread? {
-        guard let peers = context.peers else { return nil }
+        guard let space = context.spaces.all.first(where: { $0.peers != nil }),
+            let peers = space.peers
+        else { return nil }
         peers.prepare(
             context, space,
             listener: ListenerIdentity(
-                space: space, rules: context.rules.listener, isUnixSocket: false))
+                space: space, rules: space.configuration.listener, isUnixSocket: false))
         do {
             return try PeerThread(
                 peers, context: context, servers: workers.compactMap(\.links))
@@ -85,22 +93,13 @@ package final class Node {
     private static func makePeerSecurity(
         _ configuration: NodeConfiguration
     ) throws(NodeError) -> PeerSecurity? {
-        guard let settings = configuration.peers?.tls else { return nil }
+        guard let settings = configuration.spaces.lazy.compactMap(\.peers).first?.tls else {
+            return nil
+        }
         do throws(TLSError) {
             return try PeerSecurity(settings)
         } catch {
             throw NodeError(message: "peers.tls: \(error)")
-        }
-    }
-
-    private static func makeAuthentication(
-        _ configuration: NodeConfiguration
-    ) throws(NodeError) -> NodeAuthentication? {
-        guard let rules = configuration.authentication else { return nil }
-        do throws(AuthenticationError) {
-            return try NodeAuthentication(rules)
-        } catch {
-            throw NodeError(error)
         }
     }
 
@@ -130,27 +129,30 @@ package final class Node {
             try attendSignals()
             // What came before; from here on the loop knows.
             if configuration.shouldStop() { throw NodeError.stopped }
-            let listening = try configuration.makeSockets()
-            let tls = context.rules.tls
-            try acceptor.start(loop: loop, listening: listening) { place in
-                ListenerIdentity(
-                    space: space, rules: context.rules.listener,
-                    isUnixSocket: place.socket.address.isUnix,
-                    verification: place.security.verification(tls))
-            }
+            let places = try context.spaces.all.flatMap { try listen(for: $0) }
             try peerThread?.listen()
-            if let security = context.security { context.logger.notice("\(security.summary)") }
             if let security = context.peerSecurity { context.logger.notice("\(security.summary)") }
-            if let exposure = Exposure(of: listening, context).sentence {
-                context.logger.warning("\(exposure)")
-            }
-            return listening.map {
-                Place($0.socket.address, isSecured: $0.security.verification(tls) != nil)
-            }
+            return places
         } catch let error as NodeError {
             throw error
         } catch {
             throw NodeError(message: "cannot listen: \(error)")
+        }
+    }
+
+    /// Listens where a space's configuration says.
+    func listen(for space: Space) throws -> [Place] {
+        let configuration = space.configuration
+        let listening = try self.configuration.makeSockets(for: configuration)
+        try acceptor.listen(for: space, on: listening) {
+            ListenerIdentity(space: space, configuration, $0)
+        }
+        if let security = space.security { context.logger.notice("\(security.summary)") }
+        if let exposure = Exposure(of: listening, space).sentence {
+            context.logger.warning("\(exposure)")
+        }
+        return listening.map {
+            Place($0.socket.address, isSecured: $0.security.verification(configuration.tls) != nil)
         }
     }
 
@@ -170,23 +172,30 @@ package final class Node {
                 loop.stop()
             })
         signals.append(
-            try SignalSource(loop: loop, signal: SIGHUP) { [unowned self] in
-                let authentication = context.authentication
-                guard cluster != nil || context.speaksTLS || authentication != nil else {
-                    return logger.info("SIGHUP: nothing to read again")
-                }
-                follow(.reloading)
-                cluster?.readAgain()
-                if let authentication { context.refreshPasswords(authentication) }
-                // What is wrong with them is in the log.
-                if context.speaksTLS { try? context.refreshCertificates() }
-                follow(.serving)
-            })
+            try SignalSource(loop: loop, signal: SIGHUP) { [unowned self] in readAgain() })
+    }
+
+    /// SIGHUP: what is wrong with a file is in the log, and changes nothing.
+    private func readAgain() {
+        let hasUsers = context.spaces.all.contains { $0.authentication != nil }
+        let hasFile = configuration.readAgain != nil
+        guard !clusters.isEmpty || context.speaksTLS || hasUsers || hasFile else {
+            return context.logger.info("SIGHUP: nothing to read again")
+        }
+        configuration.follow(.reloading)
+        for cluster in clusters { cluster.readAgain() }
+        for space in context.spaces.all {
+            if let authentication = space.authentication {
+                context.refreshPasswords(authentication)
+            }
+        }
+        if context.speaksTLS { try? context.refreshCertificates() }
+        configuration.follow(.serving)
     }
 
     /// Serves until a signal or a client's `shutdown`; then closes everything in order.
     package func run() throws {
-        try cluster?.watch(on: loop)
+        for cluster in clusters { try cluster.watch(on: loop) }
         let stopRequest = try WakeUp(loop: loop) { [unowned self] in loop.stop() }
         self.stopRequest = stopRequest
         let logger = context.logger
@@ -199,13 +208,29 @@ package final class Node {
         try tick.start(afterMilliseconds: Self.tickMilliseconds)
         if let peerThread { threads.append(try NodeThread { peerThread.run() }) }
         for worker in workers { threads.append(try NodeThread { worker.run() }) }
-        for space in context.spaces {
-            threads.append(try NodeThread { space.preparer.run() })
-        }
+        for space in context.spaces.all { try prepare(space) }
         if let watchdog = configuration.watchdog { try beginFeeding(watchdog) }
         loop.run()
         configuration.follow(.stopping)
         stop()
+    }
+
+    /// Makes the memory of a space present, and what it will need next.
+    func prepare(_ space: Space) throws {
+        threads.append(try NodeThread { space.preparer.run() })
+    }
+
+    /// A space that has come while the node runs.
+    func admit(_ space: Space) throws -> [Place] {
+        let follower = try Self.makeFollower(of: space, context)
+        try prepare(space)
+        context.spaces.append(space)
+        for worker in workers { worker.requestMaintenance() }
+        if let follower {
+            try follower.watch(on: loop)
+            clusters.append(follower)
+        }
+        return try listen(for: space)
     }
 
     /// Every second: expiry and the like, which each worker does for its share of the shards.
@@ -255,76 +280,14 @@ package final class Node {
         acceptor.stop()
         for worker in workers { worker.stop() }
         peerThread?.stop()
-        for space in context.spaces { space.preparer.stop() }
+        for space in context.spaces.all { space.preparer.stop() }
         for thread in threads { thread.join() }
-        for space in context.spaces { space.map.save(context.clock.saved()) }
+        for space in context.spaces.all { space.map.save(space.clock.saved()) }
         threads.removeAll()
         context.peers?.end()
         context.onShutdownRequest { _ in }
         signals.removeAll()
-        cluster?.stop()
+        for cluster in clusters { cluster.stop() }
         stopRequest = nil
     }
-}
-
-/// Why a node cannot start, in one line for its operator.
-package struct NodeError: Error, Equatable, CustomStringConvertible {
-    package let message: String
-    package var description: String { message }
-    /// The memory file is what stands in the way, and another one would do.
-    var isFileUnusable = false
-    /// The machine stopped while a node used it: nobody's fault, and never a reason not to start.
-    var isFileInterrupted = false
-    /// It is no longer where it was just now.
-    var isFileGone = false
-    /// The file system has no room for what is asked of it.
-    var isNoRoom = false
-
-    init(message: String) { self.message = message }
-
-    /// A file that the command line names is wrong, and would be the next time.
-    package private(set) var isMisconfigured = false
-
-    init(_ error: TLSError) {
-        message = "TLS: \(error)"
-        isMisconfigured = true
-    }
-
-    init(_ error: AuthenticationError) {
-        message = "-Y: \(error)"
-        isMisconfigured = true
-    }
-
-    /// Not a failure: somebody asked the node to stop before it listened.
-    package static let stopped = NodeError(message: "stopped before it listened")
-
-    init(_ error: SocketError) {
-        switch error {
-        case .unresolvable(let name, let reason):
-            message = "failed to listen on one of interface(s) \(name): \(reason)"
-        case .failed(let call, let address, let number):
-            message = "failed to listen on \(address): \(call)(): \(Self.reason(number))"
-        case .pathTooLong(let path):
-            message = "failed to listen on \(path): a Unix socket's path has at most 107 bytes"
-        }
-    }
-
-    init(_ error: MapError) {
-        switch error {
-        case .cannotMap(let byteCount, let number):
-            message =
-                "cannot map \(byteCount >> 20) MB for items: \(Self.reason(number)); lower -m"
-        case .cannotLock(let byteCount, let number):
-            message =
-                "cannot lock \(byteCount >> 20) MB of memory: \(Self.reason(number)); "
-                + "raise 'ulimit -l' or leave -k out"
-        case .damaged(let region):
-            message =
-                "the memory file is damaged (\(region.reason)), which no death of a node explains; "
-                + "remove it to start without its items, or give -o damaged_file=aside"
-            isFileUnusable = true
-        }
-    }
-
-    private static func reason(_ number: Int32) -> String { String(cString: strerror(number)) }
 }

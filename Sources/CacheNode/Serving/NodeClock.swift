@@ -2,7 +2,7 @@ import Glibc
 import SessionMap
 import Synchronization
 
-/// The node's time: seconds on the boot-time clock, which nobody can set.
+/// A space's time: seconds on the boot-time clock, which nobody can set.
 ///
 /// It starts at `Deadline.clockStart` with a new map, and goes on with one that is taken over: time
 /// spent down has passed. Its seconds begin with those of the boot-time clock, so that nothing is
@@ -80,7 +80,7 @@ final class NodeClock: Sendable {
     // MARK: Waiting
 
     /// Nanoseconds on the boot-time clock: what waits is not helped by `debugtime`. Costs a reading.
-    func nanoseconds() -> UInt64 { UInt64(Self.read(CLOCK_BOOTTIME)) }
+    static func nanoseconds() -> UInt64 { UInt64(Self.read(CLOCK_BOOTTIME)) }
 
     /// When the node's clock will show a deadline, in `nanoseconds`, if it goes on as it does; nothing
     /// while it stands still, and for never.

@@ -4,7 +4,7 @@ import SessionMap
 
 /// Everything that is decided before a node starts.
 ///
-/// Its parts are read and set by their names alone: `memoryByteCount` is the space's.
+/// Its parts are read and set by their names alone: `memoryByteCount` is the first space's.
 @dynamicMemberLookup
 package struct NodeConfiguration: Sendable {
     package enum BindingProtocol: String, Sendable {
@@ -29,11 +29,11 @@ package struct NodeConfiguration: Sendable {
         case aside
     }
 
-    package enum Listening: Sendable {
+    package enum Listening: Equatable, Sendable {
         case tcp([TCPPlace])
         case unix(path: String, mode: UInt32)
         /// Sockets that another process made, and keeps while this node is not there.
-        case handedOver([(descriptor: Int32, security: ListenerSecurity)])
+        case handedOver([HandedOverSocket])
 
         /// A Unix socket is never encrypted.
         var securities: [ListenerSecurity] {
@@ -50,9 +50,14 @@ package struct NodeConfiguration: Sendable {
         }
     }
 
-    /// Whether a client's certificate may be asked for somewhere.
-    package func asksForCertificates(_ settings: TLSSettings) -> Bool {
-        rules.listening.securities.contains { $0.needsAuthority(settings) }
+    package struct HandedOverSocket: Equatable, Sendable {
+        package var descriptor: Int32
+        package var security: ListenerSecurity
+
+        package init(descriptor: Int32, security: ListenerSecurity) {
+            self.descriptor = descriptor
+            self.security = security
+        }
     }
 
     /// Where to listen over TCP; no host is every address, port 0 any free one.
@@ -69,17 +74,16 @@ package struct NodeConfiguration: Sendable {
     }
 
     package var rules = NodeRules()
-    package var space = SpaceConfiguration()
+    /// One at least. Their names differ.
+    package var spaces = [SpaceConfiguration()]
     /// What an operator finds, and may change.
     package var tuning = Tuning()
     package var verbosity = 0
-    /// For clients that ask for the cluster's nodes; without it the node knows of none.
-    package var cluster: ClusterSource?
-    /// The members of a cluster that keeps copies, of which the node is one; without it the node is by itself.
-    package var peers: PeerConfiguration?
     package var logger = Logger(label: "sojournd")
     /// Where the logger's lines go, if they can be lost on the way.
     package var log: LogQueue?
+    /// Reads what the node was started with once more, for SIGHUP; nothing where that cannot have changed.
+    package var readAgain: (@Sendable () throws -> NodeConfiguration)?
     /// Is told what the node does, on the thread that runs it.
     package var follow: @Sendable (NodeStage) -> Void = { _ in }
 
@@ -91,6 +95,12 @@ package struct NodeConfiguration: Sendable {
 
     package init() {}
 
+    /// The first space: the only one of a node that flags describe.
+    package var space: SpaceConfiguration {
+        get { spaces[0] }
+        set { spaces[0] = newValue }
+    }
+
     /// Connections beyond `-c` for peers on this machine, where the node serves others, too: a probe that
     /// finds no place would end a node that is well, and an operator wants to see who has them all.
     static let localConnectionCount = 8
@@ -98,7 +108,8 @@ package struct NodeConfiguration: Sendable {
     /// How many descriptors the node may need: those of connections, four for each loop, and the rest
     /// (sockets that listen, files, one to refuse a connection with) with room to spare.
     package var descriptorCountMax: Int {
-        rules.connectionCountMax + Self.localConnectionCount + rules.threadCount * 4 + 40
+        spaces.reduce(0) { $0 + $1.connectionCountMax + Self.localConnectionCount }
+            + rules.threadCount * 4 + 40
     }
 
     /// What whoever started a node wants to know of it.
@@ -122,8 +133,8 @@ extension NodeConfiguration {
     }
 
     package subscript<Value>(dynamicMember path: WritableKeyPath<ListenerRules, Value>) -> Value {
-        get { rules.listener[keyPath: path] }
-        set { rules.listener[keyPath: path] = newValue }
+        get { space.listener[keyPath: path] }
+        set { space.listener[keyPath: path] = newValue }
     }
 
     package subscript<Value>(
@@ -148,5 +159,12 @@ extension NodeConfiguration {
         }
         space.eviction = .probation(
             sharePercent: probationPercent, proofAgeSeconds: proofAgeSeconds)
+    }
+}
+
+extension SpaceConfiguration {
+    /// Whether a client's certificate may be asked for somewhere.
+    package func asksForCertificates(_ settings: TLSSettings) -> Bool {
+        listening.contains { $0.securities.contains { $0.needsAuthority(settings) } }
     }
 }

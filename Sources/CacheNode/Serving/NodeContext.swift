@@ -4,53 +4,35 @@ import MemcacheProtocol
 import SessionMap
 import Synchronization
 
-/// What all workers and connections of a node share: rules, switches, spaces, the clock, and who else
-/// is there.
+/// What all workers and connections of a node share, whatever their space.
 final class NodeContext: Sendable {
     let rules: NodeRules
     let switches: NodeSwitches
-    let spaces: [Space]
-    let clock: NodeClock
-    /// There where the node is a member of a cluster that keeps copies.
+    let spaces: Spaces
+    /// There where one of the spaces is a member of a cluster that keeps copies.
     let peers: Peers?
-    /// There where TLS is on.
-    let security: NodeSecurity?
     /// There where members speak TLS to each other.
     let peerSecurity: PeerSecurity?
-    /// There where peers have to say who they are.
-    let authentication: NodeAuthentication?
     let logger: Logger
     let log: LogQueue?
     let workers: [WorkerRecord]
-    let acceptance = AcceptanceRecord()
-    let watchers = Watchers()
     let isWatched: Bool
     /// How often whoever watches the process was told nothing, as a thread had not come around.
     let withheldFeedCount = Atomic<UInt64>(0)
-    /// What `config get cluster` answers.
-    let cluster = Mutex<ClusterListing?>(nil)
     private let shutdownRequest: Mutex<@Sendable (ShutdownMode) -> Void> = Mutex { _ in }
 
     init(
-        configuration: NodeConfiguration, spaces: [Space], clock: NodeClock,
-        security: NodeSecurity? = nil, peerSecurity: PeerSecurity? = nil,
-        authentication: NodeAuthentication? = nil
+        configuration: NodeConfiguration, spaces: [Space], peerSecurity: PeerSecurity? = nil
     ) {
         rules = configuration.rules
-        self.security = security
         self.peerSecurity = peerSecurity
-        self.authentication = authentication
-        peers = configuration.peers.map { Peers($0) }
+        peers = spaces.lazy.compactMap(\.peers).first
         switches = NodeSwitches(configuration)
         isWatched = configuration.watchdog != nil
-        self.spaces = spaces
-        self.clock = clock
+        self.spaces = Spaces(spaces)
         logger = configuration.logger
         log = configuration.log
         workers = (0..<configuration.rules.threadCount).map { WorkerRecord(number: $0) }
-        for space in spaces {
-            space.map.observeEvictions { [unowned self] in noteEvicted($0) }
-        }
     }
 
     /// Whether messages of this level are wanted; `verbosity` changes that while the node runs.
@@ -97,6 +79,7 @@ final class WorkerRecord: Sendable {
 final class ConnectionRecord: Sendable {
     /// The socket's; -1 where there is none.
     let descriptor: Int32
+    let space: Space
     let lastCommandSeconds: Atomic<UInt32>
     private let phase = Atomic<UInt8>(Phase.reading.rawValue)
 
@@ -127,8 +110,9 @@ final class ConnectionRecord: Sendable {
         Phase(rawValue: phase.load(ordering: .relaxed))?.name ?? Phase.reading.name
     }
 
-    init(descriptor: Int32, now: UInt32) {
+    init(descriptor: Int32, of space: Space, now: UInt32) {
         self.descriptor = descriptor
+        self.space = space
         lastCommandSeconds = Atomic(now)
     }
 }

@@ -1,40 +1,21 @@
-package import EventLoop
-
 /// What is decided before a node starts and holds for all of its spaces and listeners.
 package struct NodeRules: Sendable {
     package var threadCount = 4
-    package var connectionCountMax = 1_024
-    package var connectionLimitRule = NodeConfiguration.ConnectionLimitRule.refuse
     package var commandsPerTurn = 20
     package var idleTimeoutSeconds = 0
     /// How long a peer may take nothing of what it is owed; 0 is for ever.
     package var outputTimeoutSeconds = 60
-    package var listening = NodeConfiguration.Listening.tcp([
-        NodeConfiguration.TCPPlace(host: "127.0.0.1", port: 11_211)
-    ])
     package var backlog = 1_024
-    /// `-Z`: TLS, on every TCP listener that does not say otherwise.
-    package var tls: TLSSettings?
     /// Handshakes under way at a time; others wait for their turn.
     package var handshakeCountMax = 1_024
     package var handshakeTimeoutSeconds = 10
-    /// `-Y` and what belongs to it; nothing where everybody may do everything.
-    package var authentication: AuthenticationRules?
-    /// What every listener's connections may do.
-    package var listener = ListenerRules()
-    package var exptimeRule = ExptimeRule.asWritten
-    /// `-W`: nobody watches.
-    package var isWatchAllowed = true
-    package var isShutdownAllowed = false
-    package var knowsDebugtime = false
     // Shown in `stats settings` only.
-    package var interfaces: String?
     package var isSandboxed = false
     package var version = "0.1.0"
 }
 
-/// What connections may do that come by a listener.
-package struct ListenerRules: Sendable {
+/// What connections may do that come by a listener of a space.
+package struct ListenerRules: Equatable, Sendable {
     package var bindingProtocol = NodeConfiguration.BindingProtocol.auto
     package var isFlushAllowed = true
     /// `-X`: no command shows keys, whatever else is said.
@@ -42,4 +23,8 @@ package struct ListenerRules: Sendable {
     /// Session keys are secrets: whoever has one is logged in. On a Unix socket its mode says who may
     /// see them; on TCP nobody does unless this is set.
     package var showsKeys = false
+    /// `-W`: nobody watches.
+    package var isWatchAllowed = true
+    package var isShutdownAllowed = false
+    package var knowsDebugtime = false
 }

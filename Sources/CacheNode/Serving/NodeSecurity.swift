@@ -15,7 +15,7 @@ final class NodeSecurity: Sendable {
         let moment = ContinuousClock.now
     }
 
-    init(_ configuration: NodeConfiguration, _ settings: TLSSettings) throws(TLSError) {
+    init(_ configuration: SpaceConfiguration, _ settings: TLSSettings) throws(TLSError) {
         self.settings = settings
         let needsAuthority = configuration.asksForCertificates(settings)
         self.needsAuthority = needsAuthority
@@ -55,13 +55,15 @@ final class NodeSecurity: Sendable {
 }
 
 extension NodeContext {
-    var speaksTLS: Bool { security != nil || peerSecurity != nil }
+    var speaksTLS: Bool {
+        peerSecurity != nil || spaces.all.contains { $0.security != nil }
+    }
 
     /// Reads certificates and keys again, and says in the log what came of it. What is wrong with the members' leaves the
     /// clients' new ones in place.
     func refreshCertificates() throws(TLSError) {
         do {
-            if let security {
+            for case let security? in spaces.all.map(\.security) {
                 try security.refresh()
                 logger.notice("certificates read again: \(security.summary)")
             }

@@ -1,13 +1,19 @@
+import EventLoop
+import Logging
 import SessionMap
 import Synchronization
 
-/// A map with all that belongs to it: its limit, its statistics, its dumps and its file.
+/// A map with all that belongs to it: its listeners, limit, users, rules, clock, statistics, dumps, watchers
+/// and its file.
 ///
-/// A node has one for now. Only `Node`, which makes it, may count on that: everything else is given
-/// the space that it works on, a connection by its listener.
+/// A node has one or several, and nothing of one is another's: not an item, a counter or a place for a
+/// connection. What a command works on is its connection's, which has it by its listener.
 final class Space: Sendable {
-    let configuration: SpaceConfiguration
+    let name: String
+    private let current: Mutex<SpaceConfiguration>
     let map: SessionMap
+    /// What deadlines are told by. It goes on with the map, so each space has its own.
+    let clock: NodeClock
     /// Keeps the file, if there is one: it outlives the map, which lives in it.
     let preparer: MemoryPreparer
     /// As an operator left it.
@@ -16,17 +22,32 @@ final class Space: Sendable {
     let counters: [Counters]
     let prefixes: PrefixStatistics
     let dumps: DumpRecord
+    let watchers = Watchers()
+    let acceptance: AcceptanceRecord
     /// There where keys are locks.
     let locks: LockQueues?
+    /// There where TLS is on.
+    let security: NodeSecurity?
+    /// There where it is one of a cluster that keeps copies.
+    let peers: Peers?
+    /// What `config get cluster` answers.
+    let cluster = Mutex<ClusterListing?>(nil)
+    private let access: Mutex<NodeAuthentication?>
     /// What the counters on the pages were at the last `stats reset`.
     let zero = Mutex(StatisticsZero())
 
     init(
-        _ configuration: SpaceConfiguration, map: SessionMap, file: MemoryFile? = nil,
-        workerCount: Int
+        _ configuration: SpaceConfiguration, map: SessionMap, clock: NodeClock,
+        file: MemoryFile? = nil, workerCount: Int, security: NodeSecurity? = nil,
+        authentication: NodeAuthentication? = nil
     ) {
-        self.configuration = configuration
+        name = configuration.name
+        current = Mutex(configuration)
         self.map = map
+        self.clock = clock
+        self.security = security
+        access = Mutex(authentication)
+        acceptance = AcceptanceRecord(placeCount: configuration.connectionCountMax)
         preparer = MemoryPreparer(map: map, file: file)
         limitByteCount = Atomic(configuration.memoryByteCount)
         counters = (0..<workerCount).map { _ in Counters() }
@@ -35,5 +56,21 @@ final class Space: Sendable {
         locks =
             configuration.locks.keys.isEmpty ? nil : LockQueues(configuration.locks, map: map)
         dumps = DumpRecord(isEnabled: configuration.isCrawlerEnabled)
+        peers = configuration.peers.map { Peers($0) }
+        map.observeEvictions { [unowned self] in noteEvicted($0) }
     }
+
+    /// What was decided of it last.
+    var configuration: SpaceConfiguration { current.withLock { $0 } }
+
+    func decide(_ configuration: SpaceConfiguration) { current.withLock { $0 = configuration } }
+
+    /// There where peers have to say who they are. Who is connected goes on with what there was.
+    var authentication: NodeAuthentication? {
+        get { access.withLock { $0 } }
+        set { access.withLock { $0 = newValue } }
+    }
+
+    /// Since it is served, in seconds.
+    func uptime(_ now: Moment) -> UInt32 { now.seconds - min(now.seconds, clock.startSeconds) }
 }

@@ -1,7 +1,32 @@
+package import EventLoop
 package import SessionMap
 
-/// What is decided of a space before its node starts.
+/// What is decided of a space before it starts.
 package struct SpaceConfiguration: Sendable {
+    /// Of the only one, where nobody gives it another name.
+    package static let nameDefault = "default"
+
+    package var name = Self.nameDefault
+    package var listening = [
+        NodeConfiguration.Listening.tcp([
+            NodeConfiguration.TCPPlace(host: "127.0.0.1", port: 11_211)
+        ])
+    ]
+    // Shown in `stats settings` only.
+    package var interfaces: String?
+    package var connectionCountMax = 1_024
+    package var connectionLimitRule = NodeConfiguration.ConnectionLimitRule.refuse
+    /// `-Z`: TLS, on every TCP listener that does not say otherwise.
+    package var tls: TLSSettings?
+    /// `-Y` and what belongs to it; nothing where everybody may do everything.
+    package var authentication: AuthenticationRules?
+    /// What every listener's connections may do.
+    package var listener = ListenerRules()
+    package var exptimeRule = ExptimeRule.asWritten
+    /// For clients that ask for the cluster's nodes; without it the space knows of none.
+    package var cluster: ClusterSource?
+    /// The members of a cluster that keeps copies, of which the space is one; without it it is by itself.
+    package var peers: PeerConfiguration?
     package var memoryByteCount = 64 << 20
     package var itemByteCountMax = 1 << 20
     /// The file that the items live in and that outlives the process; none is ordinary memory.

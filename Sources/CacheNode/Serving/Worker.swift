@@ -26,17 +26,20 @@ final class Worker: @unchecked Sendable {
     /// Closed in this turn, and those whose turn to go has not come yet. Until the end of a turn they are there
     /// for whoever is in the middle of one of them, so that nobody needs to retain them.
     private var closed: [ClientSocket] = []
-    /// The moment of this turn of the loop, once it was asked for.
+    /// The moment of this turn of the loop, by the clock that was asked for last.
     private var turnMoment: Moment?
+    private unowned(unsafe) var turnClock: NodeClock?
     /// Those of `sockets` that watch.
     private var watching: [Int32: ClientSocket] = [:]
     private var watchTimer: Timer?
     /// What connections wait for; see `Waiting`.
     private var waits: Waits?
     private var limited: LimitedPeers
-    /// Those of the node's spaces, where keys are locks.
-    private let locks: [LockQueues]
-    private let hasLocks: Bool
+    /// All there are, as far as is known.
+    private var spaces: [Space] = []
+    /// Those of the spaces where keys are locks.
+    private var locks: [LockQueues] = []
+    private var hasLocks = false
     private let inbox = Mutex(Inbox())
     private var wakeUp: WakeUp?
     /// Goes on with what maintenance left undone. As a rule no timer runs here: it would be set and
@@ -48,8 +51,8 @@ final class Worker: @unchecked Sendable {
     private var handshakes: Handshakes?
     /// There only in a cluster that keeps copies.
     private(set) var links: ServedLinks?
-    /// Where small pieces of a reply become one record of TLS.
-    let recordScratch: RecordScratch
+    /// Where small pieces of a reply become one record of TLS. There only once one is sent.
+    private(set) lazy var recordScratch = RecordScratch()
 
     /// A connected descriptor, and the listener that it came by.
     private struct Arrival {
@@ -78,10 +81,6 @@ final class Worker: @unchecked Sendable {
         record = context.workers[number]
         limited = LimitedPeers(context.rules)
         commandsPerTurn = context.rules.commandsPerTurn
-        locks = context.spaces.compactMap(\.locks)
-        hasLocks = !locks.isEmpty
-        recordScratch = RecordScratch(
-            byteCount: context.security?.settings.recordByteCount ?? 0)
         loop = try Loop()
         let wakeUp = try WakeUp(loop: loop) { [unowned self] in
             readInbox()
@@ -96,25 +95,38 @@ final class Worker: @unchecked Sendable {
         watchTimer = try Timer(loop: loop) { [unowned self] in attendWatchers() }
         goOn = try Timer(loop: loop) { [unowned self] in maintain() }
         waits = Waits(context: context, loop: loop) { [unowned self] waiting, ending in
-            sockets[waiting.ticket.descriptor]?.resume(waiting, ending, now: now())
+            sockets[waiting.ticket.descriptor]?.resume(waiting, ending)
         }
         links = context.peers.map {
             ServedLinks($0, loop: loop, worker: record) { [unowned self] in readResumptions() }
         }
         loop.onEndOfTurn { [unowned(unsafe) self] in endTurn() }
-        if let security = context.security {
-            handshakes = try Handshakes(
-                context: context, security: security, record: record, loop: loop
-            ) { [unowned self] in open($0, readable: $1, listener: $2) }
+        try noteSpaces()
+    }
+
+    /// Takes the spaces in that have come.
+    private func noteSpaces() throws(EventLoopError) {
+        spaces = context.spaces.all
+        locks = spaces.compactMap(\.locks)
+        hasLocks = !locks.isEmpty
+        guard handshakes == nil, spaces.contains(where: { $0.security != nil }) else { return }
+        handshakes = try Handshakes(context: context, record: record, loop: loop) {
+            [unowned self] in open($0, readable: $1, listener: $2)
         }
     }
 
-    /// The present moment, read once per turn of the loop.
+    /// The present moment of a space, read once per turn of the loop as long as one space's are asked for.
     @inline(__always)
-    func now() -> Moment {
-        if let turnMoment { return turnMoment }
-        let moment = context.clock.now()
+    func now(_ clock: NodeClock) -> Moment {
+        if let turnMoment, turnClock === clock { return turnMoment }
+        return read(clock)
+    }
+
+    @inline(never)
+    private func read(_ clock: NodeClock) -> Moment {
+        let moment = clock.now()
         turnMoment = moment
+        turnClock = clock
         loop.requestEndOfTurn()
         return moment
     }
@@ -187,13 +199,16 @@ final class Worker: @unchecked Sendable {
         let listener = arrival.listener
         let socket = EventLoop.Stream(descriptor: arrival.descriptor)
         listener.space.counters[number].add(.totalConnections)
+        if spaces.count != context.spaces.count {
+            do { try noteSpaces() } catch { return noteDropped(error, listener.space) }
+        }
         guard let handshakes, listener.verification != nil else {
             return open(.clear(socket), readable: nil, listener: listener)
         }
         do {
-            try handshakes.begin(socket, listener: listener, now: now())
+            try handshakes.begin(socket, listener: listener, now: now(listener.space.clock))
         } catch {
-            noteDropped(error)
+            noteDropped(error, listener.space)
         }
     }
 
@@ -202,34 +217,36 @@ final class Worker: @unchecked Sendable {
     ) {
         let descriptor = stream.socket.descriptor
         var login: Login?
-        if let authentication = context.authentication {
+        let space = listener.space
+        let now = now(space.clock)
+        if let authentication = space.authentication {
             switch authentication.admit(stream) {
             case .loggedIn: break
-            case .unknown: login = Login(authentication, descriptor: descriptor, now: now())
+            case .unknown: login = Login(authentication, descriptor: descriptor, now: now)
             case .refused: return noteRefused(listener)
             }
         }
         let connection = Connection(
-            context: context, listener: listener, worker: record, pool: pool, now: now(),
-            descriptor: descriptor, login: login, peers: context.peers)
+            context: context, listener: listener, worker: record, pool: pool, now: now,
+            descriptor: descriptor, login: login, peers: space.peers)
         do {
             let socket = try ClientSocket(
                 worker: self, stream: stream, readable: readable, connection: connection)
             sockets[descriptor] = socket
             if login != nil { limited.noteUnknown(socket) }
             record.connections.withLock { $0[descriptor] = connection.record }
-            if context.watchers.want(.connections) { socket.tellOpened() }
+            if space.watchers.want(.connections) { socket.tellOpened() }
             if context.isVerbose(2) { context.logger.debug("<\(descriptor) new client connection") }
             socket.begin()
         } catch {
-            noteDropped(error)
+            noteDropped(error, space)
         }
     }
 
     /// The descriptor has been closed with its stream.
-    private func noteDropped(_ error: EventLoopError) {
+    private func noteDropped(_ error: EventLoopError, _ space: Space) {
         context.logger.error("a connection was dropped, its events failed: \(error)")
-        context.acceptance.noteClosed()
+        space.acceptance.noteClosed()
     }
 
     /// Of a Unix socket, by a user that is not among those who may. The descriptor has been closed with
@@ -239,14 +256,14 @@ final class Worker: @unchecked Sendable {
         counters.add(.logins)
         counters.add(.failedLogins)
         context.logger.warning("refused a connection: it is not that of one of auth_uids")
-        context.acceptance.noteClosed()
+        listener.space.acceptance.noteClosed()
     }
 
     func close(_ socket: ClientSocket, _ reason: CloseReason = .error) {
         let descriptor = socket.descriptor
         guard sockets[descriptor] === socket else { return }
         if context.isVerbose(2) { context.logger.debug("<\(descriptor) connection closed") }
-        if context.watchers.want(.connections) { socket.tellClosed(reason) }
+        if socket.connection.space.watchers.want(.connections) { socket.tellClosed(reason) }
         _ = record.connections.withLock { $0.removeValue(forKey: descriptor) }
         // Before anything lets go of it.
         closed.append(socket)
@@ -267,7 +284,7 @@ final class Worker: @unchecked Sendable {
     /// once, those who stay get their turns between.
     private func bury(atMost countMax: Int = buriedPerTurn) {
         let count = min(closed.count, countMax)
-        for _ in 0..<count { context.acceptance.noteClosed() }
+        for socket in closed.suffix(count) { socket.connection.space.acceptance.noteClosed() }
         closed.removeLast(count)
         if !closed.isEmpty { wakeUp?.wake() }
     }
@@ -293,10 +310,9 @@ final class Worker: @unchecked Sendable {
     }
 
     private func runReceived() {
-        let now = now()
         // Executing may close the socket whose commands they are, and touches no other.
         for place in 0..<received.count {
-            received[place]?._withUnsafeGuaranteedRef { $0.runReceived(now: now) }
+            received[place]?._withUnsafeGuaranteedRef { $0.runReceived() }
         }
         received.removeAll()
     }
@@ -357,14 +373,14 @@ final class Worker: @unchecked Sendable {
                 waiting.ticket == resumption.ticket
             else { continue }
             waits?.forget(waiting)
-            socket.resume(waiting, resumption.ending, now: now())
+            socket.resume(waiting, resumption.ending)
         }
     }
 
     /// The node stops.
     private func answerWaits() {
         for waiting in waits?.takeAll() ?? [] {
-            sockets[waiting.ticket.descriptor]?.answer(waiting, now: now())
+            sockets[waiting.ticket.descriptor]?.answer(waiting)
         }
     }
 
@@ -384,8 +400,7 @@ final class Worker: @unchecked Sendable {
     }
 
     private func attendWatchers() {
-        let now = now()
-        for socket in watching.values { socket.attend(now: now) }
+        for socket in watching.values { socket.attend() }
     }
 
     // MARK: Time
@@ -393,10 +408,15 @@ final class Worker: @unchecked Sendable {
     /// Every second, and again at once while something is left to do: this worker's share of the
     /// shards, and the connections that have been idle for too long.
     private func maintain() {
-        let now = now()
+        if spaces.count != context.spaces.count {
+            do { try noteSpaces() } catch {
+                context.logger.error("a worker has not taken a new space in yet: \(error)")
+            }
+        }
         var hasMore = false
-        for space in context.spaces {
-            if number == 0 { space.map.save(context.clock.saved()) }
+        for space in spaces {
+            let now = now(space.clock)
+            if number == 0 { space.map.save(space.clock.saved()) }
             for shard in stride(from: number, to: space.map.shardCount, by: workerCount) {
                 let more = space.map.maintain(
                     shard: shard, now: now.seconds, itemBudget: Self.itemsPerTurn)
@@ -404,9 +424,9 @@ final class Worker: @unchecked Sendable {
             }
         }
         if !hasMore {
-            kickIdle(now: now)
-            kickOverdue(now: now)
-            handshakes?.attend(now: now)
+            kickIdle()
+            kickOverdue()
+            handshakes?.attend()
             for socket in [ClientSocket](watching.values) { socket.closeIfGone() }
         }
         record.lentBufferCount.store(pool.lentCount, ordering: .relaxed)
@@ -422,8 +442,8 @@ final class Worker: @unchecked Sendable {
 
     private var workerCount: Int { context.rules.threadCount }
 
-    private func kickOverdue(now: Moment) {
-        for (socket, counter) in limited.overdue(now: now) {
+    private func kickOverdue() {
+        for (socket, counter) in limited.overdue() {
             socket.connection.counters.add(counter)
             if context.isVerbose(1) {
                 context.logger.info(
@@ -435,10 +455,10 @@ final class Worker: @unchecked Sendable {
         }
     }
 
-    private func kickIdle(now: Moment) {
+    private func kickIdle() {
         let limit = context.rules.idleTimeoutSeconds
         guard limit > 0 else { return }
-        for socket in sockets.values where socket.isIdle(for: UInt32(limit), now: now) {
+        for socket in sockets.values where socket.isIdle(for: UInt32(limit), now: socket.now()) {
             socket.connection.counters.add(.idleKicks)
             close(socket, .idleTimeout)
         }

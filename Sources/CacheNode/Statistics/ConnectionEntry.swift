@@ -14,7 +14,7 @@ enum ConnectionEntry {
     }
 
     /// Nothing when it has gone.
-    func statistics(_ context: NodeContext, now: Moment) -> [Statistic] {
+    func statistics(_ space: Space, now: Moment) -> [Statistic] {
         let number = descriptor
         let local: SocketAddress
         let state: String
@@ -27,7 +27,7 @@ enum ConnectionEntry {
         case .listener:
             local = SocketAddress.local(of: number)
             state = "conn_listening"
-            idleSeconds = context.uptime(now)
+            idleSeconds = space.uptime(now)
             add("addr", .text("\(local)"), "Where the node listens")
         case .client(let record, let worker):
             // It may have gone since the page was begun, and its descriptor be another's.

@@ -33,14 +33,10 @@ extension NodeContext {
     func resetStatistics(of space: Space) {
         // Within the lock, so that of two resets the later one's zero is the one that stays.
         space.zero.withLock { zero in
-            let reading = StatisticsReading(self, space, now: clock.now())
+            let reading = StatisticsReading(self, space, now: space.clock.now())
             for page in StatisticsPage.allCases { zero[page] = reading.list(page).counts }
         }
         space.locks?.forgetLongestWait()
         space.prefixes.clear()
-    }
-
-    func uptime(_ now: Moment) -> UInt32 {
-        now.seconds - min(now.seconds, clock.startSeconds)
     }
 }

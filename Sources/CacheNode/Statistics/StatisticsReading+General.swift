@@ -30,7 +30,7 @@ extension StatisticsReading {
         var usage = rusage()
         getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
         list.text("pid", String(getpid()), "The process")
-        list.gauge("uptime", context.uptime(now), "Seconds since the node started")
+        list.gauge("uptime", space.uptime(now), "Seconds since the node started")
         list.gauge("time", now.wallSeconds, "Unix time of the node's clock")
         list.text(
             "version", "\(NodeConfiguration.protocolVersion)",
@@ -58,14 +58,14 @@ extension StatisticsReading {
     }
 
     private func addConnections(to list: inout StatisticsList) {
-        let acceptance = context.acceptance
+        let acceptance = space.acceptance
         let open = acceptance.openCount.load(ordering: .relaxed)
         list.gauge(
-            "max_connections", context.rules.connectionCountMax,
+            "max_connections", configuration.connectionCountMax,
             "Connections that may be open at a time (-c)")
         list.gauge("curr_connections", open, "Connections that are open")
         list.counter("total_connections", self[.totalConnections], "Connections that were opened")
-        list.isShowing = context.rules.connectionLimitRule == .refuse
+        list.isShowing = configuration.connectionLimitRule == .refuse
         list.counter(
             "rejected_connections", acceptance.rejectedCount.load(ordering: .relaxed),
             "Connections that were one too many, and closed at once")
@@ -89,7 +89,7 @@ extension StatisticsReading {
             "Memory of these buffers that is not in use")
         list.counter("read_buf_oom", 0, "Buffers that could not be had; always 0")
         list.gauge(
-            "reserved_fds", context.acceptance.reservedDescriptorCount.load(ordering: .relaxed),
+            "reserved_fds", space.acceptance.reservedDescriptorCount.load(ordering: .relaxed),
             "Descriptors that are not connections")
     }
 
@@ -119,7 +119,7 @@ extension StatisticsReading {
     ]
 
     private func addTraffic(to list: inout StatisticsList) {
-        let acceptance = context.acceptance
+        let acceptance = space.acceptance
         list.isShowing = context.rules.idleTimeoutSeconds > 0
         list.counter("idle_kicks", self[.idleKicks], "Connections closed because they were idle")
         list.isShowing = true

@@ -81,7 +81,7 @@ extension StatisticsReading {
     ]
 
     func addSizes(to list: inout StatisticsList) {
-        guard space.configuration.tracksSizes else {
+        guard configuration.tracksSizes else {
             return list.text("sizes_status", "disabled", "Sizes are counted with -o track_sizes")
         }
         for (byteCount, itemCount) in space.map.sizes() {

@@ -3,7 +3,7 @@ import Cluster
 /// What a member of a cluster that keeps copies tells of itself and of the others.
 extension StatisticsReading {
     func addPeers(to list: inout StatisticsList) {
-        guard let view = context.peers?.view() else { return }
+        guard let view = space.peers?.view() else { return }
         addMembers(view, to: &list)
         addCommands(view, to: &list)
         addCopies(view, to: &list)

@@ -3,7 +3,7 @@ import EventLoop
 /// TLS, by memcached's names and some of our own.
 extension StatisticsReading {
     func addSecurity(to list: inout StatisticsList) {
-        guard let security = context.security else { return }
+        guard let security = space.security else { return }
         list.isShowing = security.settings.cachesSessions
         list.counter(
             "ssl_new_sessions", self[.tlsNewSessions], "Handshakes that began a new session")
@@ -34,7 +34,7 @@ extension StatisticsReading {
     }
 
     func addSecuritySettings(to list: inout StatisticsList) {
-        let tls = context.rules.tls
+        let tls = configuration.tls
         list.flag("ssl_enabled", tls != nil, "Whether TLS is spoken (-Z)")
         list.text("ssl_chain_cert", tls?.chainFile ?? "(null)", "The node's certificate")
         list.text("ssl_key", tls.map { $0.keyFile ?? $0.chainFile } ?? "(null)", "Its key")
@@ -62,7 +62,7 @@ extension StatisticsReading {
     }
 
     func addAuthentication(to list: inout StatisticsList) {
-        guard let authentication = context.authentication else { return }
+        guard let authentication = space.authentication else { return }
         list.counter(
             "auth_timeouts", self[.loginTimeouts],
             "Connections that did not log in in time (auth_timeout)")
@@ -73,8 +73,8 @@ extension StatisticsReading {
 
     /// memcached's two, in their place.
     func addAuthenticationSettings(to list: inout StatisticsList) {
-        let rules = context.rules.authentication
-        let speaksBinary = context.rules.listener.bindingProtocol != .ascii
+        let rules = configuration.authentication
+        let speaksBinary = configuration.listener.bindingProtocol != .ascii
         list.flag(
             "auth_enabled_sasl", rules?.passwordFile != nil && speaksBinary,
             "Whether the binary protocol has logins (-Y, -S)")
@@ -88,7 +88,7 @@ extension StatisticsReading {
         list.flag(
             "sandbox", context.rules.isSandboxed,
             "Whether the process has given up what it does not need (-o sandbox)")
-        let rules = context.rules.authentication ?? AuthenticationRules()
+        let rules = configuration.authentication ?? AuthenticationRules()
         list.gauge(
             "auth_timeout", rules.timeoutSeconds, "Seconds that a connection may take to log in")
         list.flag(

@@ -5,9 +5,7 @@ import Synchronization
 /// `stats settings`: what the command line or an operator said.
 extension StatisticsReading {
     func addSettings(to list: inout StatisticsList) {
-        let descriptors = context.acceptance.listeners.withLock { listeners in
-            listeners.filter { $0.identity.space === space }.map(\.descriptor)
-        }
+        let descriptors = space.acceptance.listeners.withLock { $0.map(\.descriptor) }
         let addresses = descriptors.map { SocketAddress.local(of: $0) }
         addPlaces(addresses, to: &list)
         addConversations(to: &list)
@@ -22,23 +20,26 @@ extension StatisticsReading {
     private func addPlaces(_ addresses: [SocketAddress], to list: inout StatisticsList) {
         list.gauge(
             "maxbytes", space.limitByteCount.load(ordering: .relaxed), "Memory for items (-m)")
-        list.gauge("maxconns", context.rules.connectionCountMax, "Open connections at most (-c)")
+        list.gauge("maxconns", configuration.connectionCountMax, "Open connections at most (-c)")
         list.gauge("tcpport", addresses.lazy.compactMap(\.port).first ?? 0, "TCP port (-p)")
         list.gauge("udpport", 0, "Always 0: UDP is not spoken")
-        list.text("inter", context.rules.interfaces ?? "NULL", "Addresses to listen on (-l)")
+        list.text("inter", configuration.interfaces ?? "NULL", "Addresses to listen on (-l)")
         list.gauge(
             "verbosity", context.switches.verbosity.load(ordering: .relaxed),
             "How much is logged (-v)")
         list.gauge("oldest", map.oldestAge, "Seconds since the least recently used item was used")
         list.text(
-            "evictions", space.configuration.evicts ? "on" : "off",
+            "evictions", configuration.evicts ? "on" : "off",
             "Whether items are evicted to make room (off: -M)")
         list.text("domain_socket", Self.path(addresses) ?? "NULL", "Path of the Unix socket (-s)")
         var mode = "700"
-        if case .unix(_, let number) = context.rules.listening { mode = String(number, radix: 8) }
+        for case .unix(_, let number) in configuration.listening {
+            mode = String(number, radix: 8)
+        }
         list.text("umask", mode, "Mode of the Unix socket (-a)")
         list.flag(
-            "shutdown_command", context.rules.isShutdownAllowed, "Whether clients may stop it (-A)")
+            "shutdown_command", configuration.listener.isShutdownAllowed,
+            "Whether clients may stop it (-A)")
     }
 
     private static func path(_ addresses: [SocketAddress]) -> String? {
@@ -55,28 +56,28 @@ extension StatisticsReading {
         list.gauge("num_threads_per_udp", 0, "Always 0: UDP is not spoken")
         list.text(
             "stat_key_prefix",
-            String(decoding: [space.configuration.prefixDelimiter], as: UTF8.self),
+            String(decoding: [configuration.prefixDelimiter], as: UTF8.self),
             "What ends a key's prefix in stats detail (-D)")
         list.flag("detail_enabled", space.prefixes.isCollecting, "Whether stats detail counts")
         list.gauge("reqs_per_event", rules.commandsPerTurn, "Commands per turn (-R)")
         list.flag(
-            "cas_enabled", space.configuration.assignsCASUniques,
+            "cas_enabled", configuration.assignsCASUniques,
             "Whether items have CAS uniques (no: -C)")
         list.gauge("tcp_backlog", rules.backlog, "Connections that wait to be accepted (-b)")
         list.text(
-            "binding_protocol", rules.listener.bindingProtocol.settingsName,
+            "binding_protocol", configuration.listener.bindingProtocol.settingsName,
             "Protocols that are spoken (-B)")
         addAuthenticationSettings(to: &list)
         list.gauge(
-            "item_size_max", space.configuration.itemByteCountMax, "The largest item (-I)")
+            "item_size_max", configuration.itemByteCountMax, "The largest item (-I)")
         list.flag(
-            "maxconns_fast", rules.connectionLimitRule == .refuse,
+            "maxconns_fast", configuration.connectionLimitRule == .refuse,
             "Whether one connection too many is refused; otherwise it waits")
         list.gauge("hashpower_init", 0, "Always 0: the index starts small")
     }
 
     private func addPermissions(hasUnixSocket: Bool, to list: inout StatisticsList) {
-        let rules = context.rules.listener
+        let rules = configuration.listener
         list.flag("flush_enabled", rules.isFlushAllowed, "Whether flush_all is allowed (no: -F)")
         list.flag(
             "dump_enabled", rules.isDumpAllowed && (rules.showsKeys || hasUnixSocket),
@@ -98,11 +99,11 @@ extension StatisticsReading {
         list.gauge("worker_logbuf_size", 0, "Always 0: events go to the watchers at once")
         list.gauge("read_buf_mem_limit", 0, "Always 0: connections are limited instead")
         list.flag(
-            "track_sizes", space.configuration.tracksSizes, "Whether stats sizes counts")
+            "track_sizes", configuration.tracksSizes, "Whether stats sizes counts")
         list.flag("inline_ascii_response", false, "Always no")
         list.gauge("num_napi_ids", 0, "Of memcached's NAPI dealing; always 0")
         list.text(
-            "memory_file", space.configuration.memoryFile ?? "(null)",
+            "memory_file", configuration.memoryFile ?? "(null)",
             "The file that items live in (-e)")
         list.gauge("client_flags_size", 4, "Bytes of an item's client flags")
         addSecuritySettings(to: &list)
@@ -118,7 +119,7 @@ extension StatisticsReading {
         list.gauge("slab_automove_ratio", tuning.automoveRatio, digits: 2, help)
         list.gauge("slab_automove_window", tuning.automoveWindow, help)
         list.gauge("slab_automove_freeratio", tuning.automoveFreeRatio, digits: 3, help)
-        list.gauge("slab_chunk_max", space.configuration.itemByteCountMax / 2, help)
+        list.gauge("slab_chunk_max", configuration.itemByteCountMax / 2, help)
     }
 
     private func addCrawlerSettings(to list: inout StatisticsList) {
@@ -148,7 +149,7 @@ extension StatisticsReading {
 
     private func addOwnSettings(to list: inout StatisticsList) {
         list.gauge("shards", space.map.shardCount, "Parts of the map with a lock each")
-        switch space.configuration.eviction {
+        switch configuration.eviction {
         case .lru: list.text("eviction", "lru", "Who goes first")
         case .probation(let sharePercent, let proofAgeSeconds):
             list.text("eviction", "probation", "Who goes first")
@@ -162,13 +163,13 @@ extension StatisticsReading {
             "checksums", space.map.configuration.features.contains(.checksums),
             "Whether items have checksums")
         list.text(
-            "exptime_rule", context.rules.exptimeRule == .asWritten ? "as_written" : "classic",
+            "exptime_rule", configuration.exptimeRule == .asWritten ? "as_written" : "classic",
             "How exptimes above 30 days are read")
         addLockSettings(to: &list)
     }
 
     private func addLockSettings(to list: inout StatisticsList) {
-        let rules = space.configuration.locks
+        let rules = configuration.locks
         let keys = rules.keys.map(\.description).joined(separator: " ")
         list.text("lock_keys", keys.isEmpty ? "none" : keys, "Keys that are locks")
         list.gauge(

@@ -5,6 +5,7 @@ import Synchronization
 struct StatisticsReading {
     let context: NodeContext
     let space: Space
+    let configuration: SpaceConfiguration
     let now: Moment
     let tuning: Tuning
     let map: MapStatistics
@@ -16,13 +17,14 @@ struct StatisticsReading {
     init(_ context: NodeContext, _ space: Space, now: Moment) {
         self.context = context
         self.space = space
+        configuration = space.configuration
         self.now = now
         tuning = context.switches.tuning.withLock { $0 }
         counts = Counter.allCases.map { counter in
             space.counters.reduce(0) { $0 &+ $1.value(counter) }
         }
         map = space.map.statistics(now: now.seconds)
-        watchers = context.watchers.counts
+        watchers = space.watchers.counts
         locks = space.locks?.counts ?? LockQueues.Counts()
     }
 

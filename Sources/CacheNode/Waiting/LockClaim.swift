@@ -33,7 +33,7 @@ final class LockClaim: AwaitingCommand {
     ) -> AwaitingStep {
         guard ending == .ready else {
             queues.leave(
-                place, isTimeOver: ending != .peerLeft, nanoseconds: clock.nanoseconds())
+                place, isTimeOver: ending != .peerLeft, nanoseconds: NodeClock.nanoseconds())
             command.tell(.notStored, &output)
             return .answered
         }
@@ -41,7 +41,7 @@ final class LockClaim: AwaitingCommand {
         // Anew: its exptime counts from now on.
         let request = command.request(rule: executor.rule, now: now)
         let attempt = queues.attempt(
-            place, key: key.span, request, value: value.span, nanoseconds: clock.nanoseconds(),
+            place, key: key.span, request, value: value.span, nanoseconds: NodeClock.nanoseconds(),
             now: now
         ) { command.show($0, &output) }
         switch attempt {
@@ -55,7 +55,7 @@ final class LockClaim: AwaitingCommand {
     }
 
     func cancel() {
-        queues.leave(place, isTimeOver: false, nanoseconds: clock.nanoseconds())
+        queues.leave(place, isTimeOver: false, nanoseconds: NodeClock.nanoseconds())
     }
 }
 

@@ -43,7 +43,7 @@ final class Waits {
     /// Starts the timer, if it does not run and should.
     func startTimer() {
         guard let first = queue.first, first.due < timerDue else { return }
-        let now = context.clock.nanoseconds()
+        let now = NodeClock.nanoseconds()
         let milliseconds = (max(first.due, now) - now + 999_999) / 1_000_000
         do {
             let timer = try timer ?? Timer(loop: loop) { [unowned self] in attendDue() }
@@ -58,7 +58,7 @@ final class Waits {
 
     private func attendDue() {
         timerDue = .max
-        let nanoseconds = context.clock.nanoseconds()
+        let nanoseconds = NodeClock.nanoseconds()
         // All of them before the first goes on: it may wait again, for what is due by now.
         var due: [Waiting] = []
         while let waiting = queue.first, waiting.due <= nanoseconds {

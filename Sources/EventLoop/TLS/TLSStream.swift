@@ -154,7 +154,7 @@ package struct TLSStream: ~Copyable {
         var remainder = Remainder(pieces)
         var count = 0
         while !remainder.isEmpty {
-            switch write(record: remainder.nextRecord(scratch)) {
+            switch write(record: remainder.nextRecord(scratch, atMost: recordByteCount)) {
             case .bytes(let written):
                 count += written
                 remainder.drop(written)
@@ -174,7 +174,8 @@ package struct TLSStream: ~Copyable {
 package final class RecordScratch {
     fileprivate let bytes: UnsafeMutableRawBufferPointer
 
-    package init(byteCount: Int) {
+    /// Of a record's size at most.
+    package init(byteCount: Int = TLSSettings.recordByteCountRange.upperBound) {
         bytes = .allocate(byteCount: byteCount, alignment: 16)
     }
 
@@ -205,8 +206,10 @@ private struct Remainder {
     }
 
     /// The front, as long as `scratch` is, or all of it. Valid until `scratch` is used again.
-    func nextRecord(_ scratch: RecordScratch) -> UnsafeRawBufferPointer {
-        let room = scratch.bytes
+    func nextRecord(
+        _ scratch: RecordScratch, atMost byteCount: Int
+    ) -> UnsafeRawBufferPointer {
+        let room = UnsafeMutableRawBufferPointer(rebasing: scratch.bytes.prefix(byteCount))
         let front = pieces[place][offset...]
         if front.count >= room.count || place == pieces.count - 1 {
             return UnsafeRawBufferPointer(rebasing: front.prefix(room.count))

@@ -21,7 +21,7 @@ enum CloseReason {
     }
 }
 
-extension NodeContext {
+extension Space {
     /// Writes a line and gives it to everybody who wants such events.
     func tell(_ event: WatchedEvents, _ write: (inout EventLine) -> Void) {
         withUnsafeTemporaryAllocation(byteCount: EventLine.byteCountMax, alignment: 1) { room in
