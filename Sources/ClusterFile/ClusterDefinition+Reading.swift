@@ -42,7 +42,8 @@ extension ClusterDefinition {
 
     /// - Parameter file: what errors call the text.
     public init(yaml: String, file: String) throws(DefinitionError) {
-        var fields = try Fields(try Self.compose(yaml, file: file), path: "", file: file)
+        var fields = try Fields(
+            try Self.compose(yaml, file: file, as: "a cluster's definition"), path: "", file: file)
         let name = try fields.name("name") ?? "sojourn"
         let generation = try fields.number("generation", in: Self.generationRange) ?? 1
         var placement = try fields.fields("placement")
@@ -112,7 +113,10 @@ extension ClusterDefinition {
         return tls
     }
 
-    private static func compose(_ yaml: String, file: String) throws(DefinitionError) -> Yams.Node {
+    /// - Parameter kind: what the text should be, for errors.
+    static func compose(
+        _ yaml: String, file: String, as kind: String
+    ) throws(DefinitionError) -> Yams.Node {
         func error(_ line: Int?, _ problem: String) -> DefinitionError {
             DefinitionError(file: file, line: line, field: "", problem: problem)
         }
@@ -129,7 +133,7 @@ extension ClusterDefinition {
         } catch {
             throw DefinitionError(file: file, line: nil, field: "", problem: "not YAML: \(error)")
         }
-        guard let node else { throw error(1, "expected a cluster's definition, not an empty file") }
+        guard let node else { throw error(1, "expected \(kind), not an empty file") }
         return node
     }
 

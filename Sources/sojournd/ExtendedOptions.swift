@@ -1,6 +1,6 @@
 import CacheNode
 
-/// What `-o` says: options separated by commas, some with a value after `=`.
+/// What `-o` says: options, some with a value after `=`.
 struct ExtendedOptions {
     /// Those that were accepted and do nothing, each with the reason.
     private(set) var withoutEffect: [(flag: String, reason: String)] = []
@@ -19,15 +19,31 @@ struct ExtendedOptions {
 
     /// - Parameter node: takes what they say.
     init(
-        _ texts: [String], node: inout NodeConfiguration, path: @escaping (String) -> String
+        _ options: [String], node: inout NodeConfiguration, path: @escaping (String) -> String
     ) throws(Refusal) {
         self.path = path
-        for option in texts.flatMap({ $0.split(separator: ",") }) {
-            try read(option, &node)
-        }
+        for option in options { try read(option[...], &node) }
         try setEviction(of: &node)
         if let name = lockOptions.first, node.locks.keys.isEmpty {
             throw Refusal("\(name) has no meaning without lock_keys")
+        }
+    }
+
+    /// Those that are of no space.
+    static let ofNode: Set<String> = ["idle_timeout", "output_timeout", "sandbox", "watchdog"]
+
+    static func name(of option: String) -> String {
+        String(option.prefix { $0 != "=" })
+    }
+
+    /// Whether there is such an option, whatever its values are.
+    static func knows(_ name: String) -> Bool {
+        var node = NodeConfiguration()
+        do throws(Refusal) {
+            _ = try ExtendedOptions([name], node: &node) { $0 }
+            return true
+        } catch {
+            return !error.message.hasPrefix("Illegal suboption")
         }
     }
 

@@ -7,7 +7,8 @@ import Glibc
 ///
 /// systemd hands sockets over from descriptor 3 on, says how many in LISTEN_FDS, and in LISTEN_PID to
 /// whom: sd_listen_fds(3). LISTEN_FDNAMES, a socket unit's FileDescriptorName=, may say `notls`, `btls` or
-/// `mtls`, as `-l` does; any other name says nothing. A supervisor does the same, but names itself in SOJOURN_SUPERVISOR instead:
+/// `mtls`, as `-l` does; any other name says nothing. With `--config` it says whose space the socket is, and may say the
+/// other behind a dot. A supervisor does the same, but names itself in SOJOURN_SUPERVISOR instead:
 /// it cannot know the process ID of one that it has not started yet. Behind the sockets it adds its end
 /// of a channel.
 struct HandedOver {
@@ -17,6 +18,13 @@ struct HandedOver {
     var isSupervised = false
     /// How long this process may be silent before whoever started it kills it; nil if for ever.
     var watchdogMilliseconds: Int?
+
+    /// Those of one space.
+    func of(_ space: String) -> HandedOver {
+        var own = self
+        own.sockets.removeAll { $0.space != space }
+        return own
+    }
 
     static let supervisorVariable = "SOJOURN_SUPERVISOR"
     /// Of this process only: nothing that it starts may take them for its own.
@@ -81,8 +89,7 @@ struct HandedOver {
         return (0..<count).map { place in
             let name = place < names.count ? String(names[place]) : ""
             return NodeConfiguration.HandedOverSocket(
-                descriptor: firstDescriptor + Int32(place),
-                security: ListenerSecurity(rawValue: name) ?? .standard)
+                descriptor: firstDescriptor + Int32(place), name: name)
         }
     }
 }

@@ -10,10 +10,11 @@ enum LostPages {
     nonisolated(unsafe) private static var words = UnsafeMutableRawBufferPointer(
         start: nil, count: 0)
 
-    /// - Parameter file: whose pages they would be.
-    static func attend(to file: String) {
+    /// - Parameter files: whose pages they would be.
+    static func attend(to files: [String]) {
+        guard !files.isEmpty else { return }
         let text = """
-            sojournd: memory file \(file): a page of it is gone: it was cut short, or its disk is full or \
+            sojournd: memory file \(files.joined(separator: " or ")): a page of it is gone: it was cut short, or its disk is full or \
             broken. The node ends, as it cannot go on without; its next start checks what is left\n
             """
         words = .allocate(byteCount: text.utf8.count, alignment: 1)

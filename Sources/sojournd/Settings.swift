@@ -23,9 +23,17 @@ struct Settings {
     var notes: [String] = []
     /// What the definition says of this node, if there is one.
     let definedNode: DefinedNode?
+    /// The same of the spaces of a configuration file.
+    private(set) var definedSpaces: [DefinedNode] = []
     private var isConnectionCountGiven = false
+    /// Whether paths are made absolute, as they will be meant in another directory.
+    private let makesPathsAbsolute: Bool
 
-    init(_ invocation: Invocation, _ handedOver: HandedOver) throws(Refusal) {
+    /// - Parameter makesPathsAbsolute: unless the command says so itself.
+    init(
+        _ invocation: Invocation, _ handedOver: HandedOver, makesPathsAbsolute: Bool = false
+    ) throws(Refusal) {
+        self.makesPathsAbsolute = makesPathsAbsolute || invocation.command.daemon
         definedNode = invocation.definedNode
         do {
             try read(invocation, handedOver)
@@ -50,7 +58,7 @@ struct Settings {
         portFile = Process.environment("MEMCACHED_PORT_FILENAME").map { path($0) }
         try readMemory(command)
         try readConnections(command)
-        try readListening(command)
+        try readListening(command, isOfSpace: invocation.isOfSpace)
         try take(handedOver, invocation.typed)
         try readProtocol(command)
         if let definedNode {
@@ -58,9 +66,9 @@ struct Settings {
             node.peers = try definedNode.peers()
             if node.peers != nil { try readForPeers(command) }
         }
-        let detaches = detachesOutput
-        let extended = try ExtendedOptions(command.extended, node: &node) {
-            detaches ? Process.absolute($0) : $0
+        let makesAbsolute = makesPathsAbsolute
+        let extended = try ExtendedOptions(invocation.options, node: &node) {
+            makesAbsolute ? Process.absolute($0) : $0
         }
         if node.isSandboxed { try checkSandboxedPeers() }
         if let seconds = extended.watchdogSeconds {
@@ -84,7 +92,8 @@ struct Settings {
 
     /// To look a name up takes files and sockets that a sandbox does not have.
     private func checkSandboxedPeers() throws(Refusal) {
-        for peer in node.peers?.dialled ?? [] where !HostAddresses.isNumeric(peer.host) {
+        for peer in node.spaces.flatMap({ $0.peers?.dialled ?? [] })
+        where !HostAddresses.isNumeric(peer.host) {
             throw Refusal(
                 "-o sandbox: the others look for node \(peer.name) at \(peer.host), and no names are "
                     + "looked up in the sandbox; give its address in the definition, as peer_host")
@@ -93,11 +102,54 @@ struct Settings {
 
     /// A daemon leaves the directory in which its paths were meant.
     private func path(_ text: String) -> String {
-        detachesOutput ? Process.absolute(text) : text
+        makesPathsAbsolute ? Process.absolute(text) : text
     }
 
     private mutating func note(_ flag: String, _ reason: String) {
         notes.append("\(flag) has no effect: \(reason)")
+    }
+
+    // MARK: A configuration file
+
+    /// - Parameter arguments: what was typed.
+    init(
+        _ file: ConfigurationFile, _ arguments: [String], _ handedOver: HandedOver
+    ) throws(Refusal) {
+        let typed = try Invocation.parse(arguments)
+        var process = handedOver
+        process.sockets = []
+        try self.init(try file.node(typed, arguments), process)
+        let spaces = try file.spaces(handedOver, makesPathsAbsolute: makesPathsAbsolute)
+        node.spaces = spaces.map(\.space)
+        definedSpaces = spaces.compactMap(\.definedNode)
+        notes += spaces.flatMap { settings in
+            settings.notes.map { "space \(settings.space.name): \($0)" }
+        }
+        for space in spaces where space.space.tls != nil {
+            node.handshakeCountMax = max(node.handshakeCountMax, space.handshakeCountMax)
+            node.handshakeTimeoutSeconds = max(
+                node.handshakeTimeoutSeconds, space.handshakeTimeoutSeconds)
+        }
+        // Of several spaces nobody can say whose should become less.
+        isConnectionCountGiven = true
+        if node.isSandboxed { try checkSandboxedPeers() }
+        let path = path(file.path)
+        node.readAgain = {
+            var settings = try Settings(try ConfigurationFile(path), arguments, handedOver)
+            try settings.raiseDescriptorLimit()
+            return settings.node
+        }
+    }
+
+    /// Whether the node reads files with each start that may have become wrong ones.
+    var hasFiles: Bool {
+        node.readAgain != nil || definedNode != nil
+            || node.spaces.contains { $0.tls != nil || $0.authentication != nil }
+    }
+
+    /// What to tell somebody whose node listens elsewhere than a definition says.
+    func objections(to places: [CacheNode.Node.Place]) -> [String] {
+        (definedSpaces + [definedNode].compactMap(\.self)).compactMap { $0.objection(to: places) }
     }
 
     // MARK: Memory
@@ -204,7 +256,7 @@ struct Settings {
         guard let limit = Process.raiseDescriptorLimit(to: needed) else { return }
         let possible = limit - (needed - node.connectionCountMax)
         let reason =
-            "\(node.connectionCountMax) connections and \(node.threadCount) threads need "
+            "\(node.spaces.reduce(0) { $0 + $1.connectionCountMax }) connections and \(node.threadCount) threads need "
             + "\(needed) descriptors, and the limit of open files is \(limit)"
         guard possible > 0, !isConnectionCountGiven else {
             let hint = possible > 0 ? ", or use -c \(possible) or less" : ""
@@ -216,7 +268,9 @@ struct Settings {
 
     // MARK: Listening
 
-    private mutating func readListening(_ command: SojourndCommand) throws(Refusal) {
+    private mutating func readListening(
+        _ command: SojourndCommand, isOfSpace: Bool
+    ) throws(Refusal) {
         if let text = command.udpPort {
             guard Int(text) == 0 else {
                 throw Refusal(
@@ -231,12 +285,14 @@ struct Settings {
                 throw Refusal("Access mask must be octal, at most 777, not \"\(mask)\"")
             }
             node.listening = [.unix(path: self.path(path), mode: mode)]
-            return
+            guard isOfSpace, command.port != nil || !command.listen.isEmpty else { return }
+        } else {
+            node.listening = []
         }
         let places = try ListeningPlaces(
             port: command.port, hosts: command.listen, isTLSEnabled: command.enableSSL)
         node.interfaces = places.interfaces
-        node.listening = [.tcp(places.places)]
+        node.listening.append(.tcp(places.places))
     }
 
     /// Sockets that are there already are listened on, and nothing else, whatever a definition says.

@@ -15,6 +15,22 @@ struct SojourndCommand: ParsableCommand {
             """)
 
     @Option(
+        name: .customLong("config"),
+        help: ArgumentHelp(
+            """
+            A node of several spaces, each with its listeners, memory, users and rules: the file says them in the words of \
+            the flags below. Beside it only flags of the process: -d, --supervise, -t, -R, -b, -u, -P, -r, -v. \
+            Read again on SIGHUP.
+            """, valueName: "file"))
+    var config: String?
+
+    @Flag(
+        name: .customLong("check-config"),
+        help: "With --config: says whether the file is right, and what it comes to; starts nothing."
+    )
+    var checkConfig = false
+
+    @Option(
         name: .customLong("cluster"),
         help: ArgumentHelp(
             """

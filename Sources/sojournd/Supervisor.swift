@@ -20,7 +20,7 @@ final class Supervisor {
     private let executable: String
     private let arguments: [String]
     private let hasFiles: Bool
-    private let sockets: [SecuredSocket]
+    private let sockets: [NamedSocket]
     /// The sockets again, above all descriptors that the node gets.
     private let handedOver: [Int32]
     private let superior: Superior
@@ -55,7 +55,7 @@ final class Supervisor {
     ///   - ownWatchdogMilliseconds: the same of this process, for `superior`.
     ///   - ready: called once, when the node serves for the first time.
     init(
-        arguments: [String], hasFiles: Bool, sockets: [SecuredSocket], superior: Superior,
+        arguments: [String], hasFiles: Bool, sockets: [NamedSocket], superior: Superior,
         watchdogSeconds: Int?, ownWatchdogMilliseconds: Int?, logger: Logger,
         ready: @escaping () -> Void
     ) throws {
@@ -148,7 +148,7 @@ final class Supervisor {
 
     private func start() throws {
         let node = try NodeProcess.start(
-            executable, arguments, sockets: handedOver, names: sockets.map(\.security.rawValue),
+            executable, arguments, sockets: handedOver, names: sockets.map(\.name),
             watchdogMilliseconds: watchdogMilliseconds)
         self.node = node
         let news = try DescriptorEvent(

@@ -81,7 +81,7 @@ struct TLSOptions {
             if let firstName { throw Refusal("\(firstName) has no meaning without -Z") }
             return
         }
-        if case .unix = node.listening.first {
+        if node.listening.allSatisfy(\.isUnix) {
             throw Refusal("-Z has no meaning with -s: nothing of a Unix socket is encrypted")
         }
         guard let chainFile else {

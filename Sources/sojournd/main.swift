@@ -64,9 +64,7 @@ func supervise(
 ) throws -> Int32 {
     let supervisor = try Supervisor(
         arguments: Array(CommandLine.arguments.dropFirst()),
-        hasFiles: settings.definedNode != nil || settings.node.tls != nil
-            || settings.node.authentication != nil,
-        sockets: try settings.node.makeSockets(for: settings.node.space),
+        hasFiles: settings.hasFiles, sockets: try settings.node.makeNamedSockets(),
         superior: handedOver.superior, watchdogSeconds: settings.watchdogSeconds,
         ownWatchdogMilliseconds: handedOver.watchdogMilliseconds, logger: logger, ready: ready)
     settings.writePIDFile(logger)
@@ -83,8 +81,9 @@ func serve(
     settings.node.watchdog = handedOver.watchdogMilliseconds.map {
         Watchdog(milliseconds: $0) { superior.tell(Superior.feed) }
     }
-    superior.tell("STATUS=Starting, \(settings.node.memoryByteCount >> 20) MB")
-    if let file = settings.node.memoryFile { LostPages.attend(to: file) }
+    let megabytes = settings.node.spaces.reduce(0) { $0 + $1.memoryByteCount >> 20 }
+    superior.tell("STATUS=Starting, \(megabytes) MB")
+    LostPages.attend(to: settings.node.spaces.compactMap(\.memoryFile))
     let node = try Node(settings.node)
     let places = try node.listen()
     if let path = settings.portFile,
@@ -95,11 +94,10 @@ func serve(
     settings.writePIDFile(logger)
     defer { settings.removePIDFile() }
     let listing = places.map(\.description).joined(separator: ", ")
-    if let objection = settings.definedNode?.objection(to: places) {
-        logger.warning("\(objection)")
-    }
-    logger.notice(
-        "sojournd \(Version.own) listens on \(listing), \(settings.node.memoryByteCount >> 20) MB")
+    for objection in settings.objections(to: places) { logger.warning("\(objection)") }
+    let spaces =
+        settings.node.spaces.count > 1 ? ", in \(settings.node.spaces.count) spaces" : ""
+    logger.notice("sojournd \(Version.own) listens on \(listing), \(megabytes) MB\(spaces)")
     if let problem = superior.tell("READY=1", "STATUS=Listens on \(listing)") {
         logger.error("cannot tell who started this node that it is ready: \(problem)")
     }
@@ -124,10 +122,21 @@ if command.version {
 }
 let handedOver: HandedOver
 let settings: Settings
-do {
+do throws(Refusal) {
     handedOver = try HandedOver.take()
     let arguments = Array(CommandLine.arguments.dropFirst())
-    settings = try Settings(try Invocation(command, arguments), handedOver)
+    if let path = command.config {
+        settings = try Settings(try ConfigurationFile(path), arguments, handedOver)
+        if command.checkConfig {
+            print(try settings.checked(path))
+            exit(0)
+        }
+    } else {
+        guard !command.checkConfig else {
+            throw Refusal("--check-config needs --config FILE, which is to be checked")
+        }
+        settings = try Settings(try Invocation(command, arguments), handedOver)
+    }
 } catch {
     refuse(error)
 }

@@ -1,5 +1,5 @@
 /// Who may use the node, as its operator says it: `-Y` and the options that begin with `auth_`.
-package struct AuthenticationRules: Sendable {
+package struct AuthenticationRules: Equatable, Sendable {
     /// `-Y`: users and passwords.
     package var passwordFile: String?
     /// Whether it is read though others can read it, too.

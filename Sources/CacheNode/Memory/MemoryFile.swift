@@ -105,6 +105,34 @@ final class MemoryFile {
         isFinished = true
     }
 
+    private var page: UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(memory)[..<ArenaHeader.byteCount])
+    }
+
+    /// The space that the file belongs to; nothing of a new one, or of one that belongs to nobody.
+    var owner: String? { header == nil ? nil : ArenaName(page)?.text }
+
+    func give(to owner: String) {
+        guard let base = memory.baseAddress, ArenaName(page)?.text != owner else { return }
+        ArenaName(owner).write(to: base)
+    }
+
+    /// The same of a file that nobody opens, as far as it can be told.
+    static func owner(at path: String) -> String? {
+        let descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return nil }
+        defer { close(descriptor) }
+        var page = [UInt64](repeating: 0, count: ArenaHeader.byteCount / 8)
+        return page.withUnsafeMutableBytes { bytes in
+            guard pread(descriptor, bytes.baseAddress, bytes.count, 0) == bytes.count else {
+                return nil
+            }
+            let page = UnsafeRawBufferPointer(bytes)
+            guard case .success = ArenaHeader.read(page) else { return nil }
+            return ArenaName(page)?.text
+        }
+    }
+
     /// Keeps a file that turned out to be damaged under another name.
     func putAside() throws(NodeError) -> String { try file.putAside() }
 

@@ -20,8 +20,12 @@ struct SpaceMaker {
         self.configuration = space
         threadCount = configuration.rules.threadCount
         hasPeers = space.peers != nil
-        security = try Self.makeSecurity(space)
-        authentication = try Self.makeAuthentication(space.authentication)
+        do throws(NodeError) {
+            security = try Self.makeSecurity(space)
+            authentication = try Self.makeAuthentication(space.authentication)
+        } catch {
+            throw error.of(space)
+        }
         logger = configuration.logger
         shouldStop = configuration.shouldStop
     }
@@ -53,11 +57,11 @@ struct SpaceMaker {
             if let path = configuration.memoryFile { return try make(in: path) }
             return try makeInMemory()
         } catch let error as MapError {
-            throw NodeError(error)
+            throw NodeError(error).of(configuration)
         } catch let error as NodeError {
-            throw error
+            throw error.isMisconfigured ? error : error.of(configuration)
         } catch {
-            throw NodeError(message: "cannot make the map: \(error)")
+            throw NodeError(message: "cannot make the map: \(error)").of(configuration)
         }
     }
 
@@ -96,6 +100,7 @@ struct SpaceMaker {
             path: path,
             byteCount: SessionMap.arenaByteCount(forMapOf: configuration.memoryByteCount),
             damagedFileRule: rule, work: work)
+        try Self.checkOwner(file.owner, of: path, for: configuration)
         let clock = NodeClock(resuming: file.savedClock)
         // Checksums cost a store some 3 % of its time: too much where memory does not come back damaged.
         let hasChecksums = configuration.checksums ?? !file.isInMemory
@@ -105,7 +110,9 @@ struct SpaceMaker {
             file = try MemoryFile.fitted(
                 file, to: mapConfiguration, clock: clock, damagedFileRule: rule,
                 threadCount: threadCount, work)
-            return space(try map(mapConfiguration, in: file, clock, work), clock, file: file)
+            let map = try map(mapConfiguration, in: file, clock, work)
+            if configuration.isNamed { file.give(to: configuration.name) }
+            return space(map, clock, file: file)
         } catch {
             let problem = (error as? MapError).map(NodeError.init) ?? error as? NodeError
             guard let problem, problem.isFileUnusable, rule == .aside, !isSecondAttempt else {
@@ -116,6 +123,21 @@ struct SpaceMaker {
                 "\(problem.message); it is kept as \(name), and the node starts without items")
         }
         return try make(in: path, isSecondAttempt: true)
+    }
+
+    /// Two files that have changed their places would show one application's sessions to the other.
+    static func checkOwner(
+        _ owner: String?, of path: String, for space: SpaceConfiguration
+    ) throws(NodeError) {
+        guard space.isNamed, let owner, owner != space.name, owner != space.formerName else {
+            return
+        }
+        var error = NodeError(
+            message:
+                "memory file \(path) belongs to space \(owner): give space \(space.name) one of "
+                + "its own, or say former_name: \(owner) if that was its name")
+        error.isMisconfigured = true
+        throw error
     }
 
     private func map(

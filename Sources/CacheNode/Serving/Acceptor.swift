@@ -22,10 +22,22 @@ final class Acceptor {
     /// After accepting failed for want of descriptors or memory.
     private static let retryMilliseconds = 10
 
+    /// A listener, and what its connections are given from now on.
+    private final class Entrance {
+        let place: NodeConfiguration.Listening?
+        var identity: ListenerIdentity
+        var listener: Listener?
+
+        init(_ place: NodeConfiguration.Listening?, _ identity: ListenerIdentity) {
+            self.place = place
+            self.identity = identity
+        }
+    }
+
     /// Where a space listens.
     private final class Door {
         let space: Space
-        var listeners: [(listener: Listener, identity: ListenerIdentity)] = []
+        var listeners: [Entrance] = []
         var pausedSince: ContinuousClock.Instant?
         /// Whether peers on other machines can connect.
         var servesOthers = false
@@ -44,9 +56,11 @@ final class Acceptor {
         }
 
         func noteListeners() {
-            servesOthers = listeners.contains { !$0.listener.socket.address.isLocal }
-            let records = listeners.map {
-                ListenerRecord(descriptor: $0.listener.socket.descriptor, identity: $0.identity)
+            servesOthers = listeners.contains { $0.listener?.socket.address.isLocal == false }
+            let records = listeners.compactMap { entrance in
+                entrance.listener.map {
+                    ListenerRecord(descriptor: $0.socket.descriptor, identity: entrance.identity)
+                }
             }
             space.acceptance.listeners.withLock { $0 = records }
         }
@@ -69,11 +83,29 @@ final class Acceptor {
     ) throws(EventLoopError) {
         let door = door(of: space)
         for place in listening {
-            try add(place.socket, identity(place), to: door)
+            try add(place, identity(place), to: door)
         }
         door.noteListeners()
         noteDescriptors()
-        if door.pausedSince != nil { for (listener, _) in door.listeners { listener.pause() } }
+        if door.pausedSince != nil {
+            for entrance in door.listeners { entrance.listener?.pause() }
+        }
+    }
+
+    /// Lets a space listen at other places no more than at these. Who came by one that closes stays.
+    ///
+    /// - Parameter identity: what connections are given by those that stay.
+    func close(
+        of space: Space, allBut places: [NodeConfiguration.Listening],
+        identity: (ListenerIdentity) -> ListenerIdentity
+    ) {
+        let door = door(of: space)
+        door.listeners.removeAll { entrance in
+            entrance.place.map { !places.contains($0) } ?? false
+        }
+        for entrance in door.listeners { entrance.identity = identity(entrance.identity) }
+        door.noteListeners()
+        noteDescriptors()
     }
 
     private func door(of space: Space) -> Door {
@@ -85,13 +117,16 @@ final class Acceptor {
     }
 
     private func add(
-        _ socket: ListeningSocket, _ identity: ListenerIdentity, to door: Door
+        _ place: SecuredSocket, _ identity: ListenerIdentity, to door: Door
     ) throws(EventLoopError) {
-        let listener = try Listener(
-            loop: loop, socket: socket,
-            accepted: { [unowned self, unowned door] in accepted($0, by: identity, at: door) },
+        let entrance = Entrance(place.place, identity)
+        entrance.listener = try Listener(
+            loop: loop, socket: place.socket,
+            accepted: { [unowned self, unowned door, unowned entrance] in
+                accepted($0, by: entrance.identity, at: door)
+            },
             failed: { [unowned self] in failed(errno: $0) })
-        door.listeners.append((listener, identity))
+        door.listeners.append(entrance)
     }
 
     func stop() {
@@ -155,7 +190,7 @@ final class Acceptor {
     private func pause(_ door: Door) {
         guard door.pausedSince == nil else { return }
         door.pausedSince = .now
-        for (listener, _) in door.listeners { listener.pause() }
+        for entrance in door.listeners { entrance.listener?.pause() }
         door.space.acceptance.isAccepting.store(false, ordering: .sequentiallyConsistent)
         door.space.acceptance.pauseCount.add(1, ordering: .relaxed)
     }
@@ -169,7 +204,7 @@ final class Acceptor {
         let microseconds = (ContinuousClock.now - since) / .microseconds(1)
         acceptance.pausedMicroseconds.add(UInt64(microseconds), ordering: .relaxed)
         acceptance.isAccepting.store(true, ordering: .sequentiallyConsistent)
-        for (listener, _) in door.listeners { listener.resume() }
+        for entrance in door.listeners { entrance.listener?.resume() }
     }
 
     /// Those that are not connections' now; all spaces show the same.

@@ -4,6 +4,7 @@ import EventLoop
 struct ListenerIdentity: Sendable {
     let space: Space
     let rules: ListenerRules
+    let isUnixSocket: Bool
     /// Whether commands that show keys may do so.
     let areKeysShown: Bool
     /// What is asked of clients' certificates; nothing where clear text is spoken.
@@ -23,7 +24,16 @@ struct ListenerIdentity: Sendable {
         self.space = space
         self.verification = verification
         self.rules = rules
+        self.isUnixSocket = isUnixSocket
         areKeysShown = rules.isDumpAllowed && (rules.showsKeys || isUnixSocket)
+    }
+}
+
+extension ListenerIdentity {
+    /// The same listener under other rules.
+    func with(_ rules: ListenerRules) -> ListenerIdentity {
+        ListenerIdentity(
+            space: space, rules: rules, isUnixSocket: isUnixSocket, verification: verification)
     }
 }
 

@@ -21,6 +21,8 @@ package final class Node {
     /// As it was told last.
     private var standing: String?
     private var clusters: [ClusterFollower] = []
+    /// Spaces that have come while the node runs, and are being made.
+    var newcomers: [Newcomer] = []
     private let peerThread: PeerThread?
 
     private static let tickMilliseconds = 1_000
@@ -152,7 +154,8 @@ package final class Node {
             context.logger.warning("\(exposure)")
         }
         return listening.map {
-            Place($0.socket.address, isSecured: $0.security.verification(configuration.tls) != nil)
+            Place(
+                $0.socket.address, isSecured: $0.security.verification(configuration.tls) != nil)
         }
     }
 
@@ -183,6 +186,7 @@ package final class Node {
             return context.logger.info("SIGHUP: nothing to read again")
         }
         configuration.follow(.reloading)
+        reconfigure()
         for cluster in clusters { cluster.readAgain() }
         for space in context.spaces.all {
             if let authentication = space.authentication {
@@ -280,6 +284,8 @@ package final class Node {
         acceptor.stop()
         for worker in workers { worker.stop() }
         peerThread?.stop()
+        for newcomer in newcomers { newcomer.join() }
+        newcomers.removeAll()
         for space in context.spaces.all { space.preparer.stop() }
         for thread in threads { thread.join() }
         for space in context.spaces.all { space.map.save(space.clock.saved()) }

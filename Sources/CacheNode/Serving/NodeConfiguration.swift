@@ -44,6 +44,8 @@ package struct NodeConfiguration: Sendable {
             }
         }
 
+        package var isUnix: Bool { if case .unix = self { true } else { false } }
+
         /// Whether there can be Unix sockets among them.
         package var mayBeUnix: Bool {
             if case .tcp = self { false } else { true }
@@ -52,11 +54,19 @@ package struct NodeConfiguration: Sendable {
 
     package struct HandedOverSocket: Equatable, Sendable {
         package var descriptor: Int32
-        package var security: ListenerSecurity
+        /// `notls`, or a space's name, or both with a dot between them.
+        package var name: String
 
-        package init(descriptor: Int32, security: ListenerSecurity) {
+        package init(descriptor: Int32, name: String) {
             self.descriptor = descriptor
-            self.security = security
+            self.name = name
+        }
+
+        package var space: String { String(name.prefix { $0 != "." }) }
+
+        package var security: ListenerSecurity {
+            let last = name.split(separator: ".").last ?? ""
+            return ListenerSecurity(rawValue: String(last)) ?? .standard
         }
     }
 
@@ -166,5 +176,45 @@ extension SpaceConfiguration {
     /// Whether a client's certificate may be asked for somewhere.
     package func asksForCertificates(_ settings: TLSSettings) -> Bool {
         listening.contains { $0.securities.contains { $0.needsAuthority(settings) } }
+    }
+}
+
+extension SpaceConfiguration {
+    /// Each place where it listens, by itself.
+    package var places: [NodeConfiguration.Listening] {
+        listening.flatMap { listening -> [NodeConfiguration.Listening] in
+            switch listening {
+            case .tcp(let places): places.map { .tcp([$0]) }
+            case .unix: [listening]
+            case .handedOver(let sockets): sockets.map { .handedOver([$0]) }
+            }
+        }
+    }
+}
+
+extension NodeConfiguration.Listening: CustomStringConvertible {
+    package var description: String {
+        switch self {
+        case .tcp(let places):
+            places.map { "\($0.host ?? "*"):\($0.port)" }.joined(separator: ", ")
+        case .unix(let path, _): path
+        case .handedOver(let sockets):
+            sockets.map { "descriptor \($0.descriptor)" }.joined(separator: ", ")
+        }
+    }
+
+    /// Whether both, each a place by itself, cannot be listened on.
+    package func overlaps(_ other: Self) -> Bool {
+        switch (self, other) {
+        case (.tcp(let own), .tcp(let others)):
+            own.contains { place in
+                others.contains {
+                    place.port == $0.port && place.port != 0
+                        && (place.host == nil || $0.host == nil || place.host == $0.host)
+                }
+            }
+        case (.unix(let path, _), .unix(let other, _)): path == other
+        default: false
+        }
     }
 }

@@ -4,7 +4,7 @@ import SessionMap
 
 /// Why a node cannot start, in one line for its operator.
 package struct NodeError: Error, Equatable, CustomStringConvertible {
-    package let message: String
+    package private(set) var message: String
     package var description: String { message }
     /// The memory file is what stands in the way, and another one would do.
     var isFileUnusable = false
@@ -18,7 +18,7 @@ package struct NodeError: Error, Equatable, CustomStringConvertible {
     init(message: String) { self.message = message }
 
     /// A file that the command line names is wrong, and would be the next time.
-    package private(set) var isMisconfigured = false
+    package internal(set) var isMisconfigured = false
 
     init(_ error: TLSError) {
         message = "TLS: \(error)"
@@ -28,6 +28,14 @@ package struct NodeError: Error, Equatable, CustomStringConvertible {
     init(_ error: AuthenticationError) {
         message = "-Y: \(error)"
         isMisconfigured = true
+    }
+
+    /// The same, where there are several, with the space's name.
+    func of(_ space: SpaceConfiguration) -> NodeError {
+        guard space.isNamed else { return self }
+        var error = self
+        error.message = "space \(space.name): \(message)"
+        return error
     }
 
     /// Not a failure: somebody asked the node to stop before it listened.

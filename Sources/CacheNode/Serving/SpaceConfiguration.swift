@@ -7,6 +7,10 @@ package struct SpaceConfiguration: Sendable {
     package static let nameDefault = "default"
 
     package var name = Self.nameDefault
+    /// Whether somebody has given it its name, which its memory file then has, too.
+    package var isNamed = false
+    /// Under which it was known before, if under another one.
+    package var formerName: String?
     package var listening = [
         NodeConfiguration.Listening.tcp([
             NodeConfiguration.TCPPlace(host: "127.0.0.1", port: 11_211)

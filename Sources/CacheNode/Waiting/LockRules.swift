@@ -1,5 +1,5 @@
 /// Which keys are locks, and how long and how many may wait for one.
-package struct LockRules: Sendable {
+package struct LockRules: Equatable, Sendable {
     /// None: nobody waits.
     package var keys: [LockKeys] = []
     package var waitMilliseconds = 700

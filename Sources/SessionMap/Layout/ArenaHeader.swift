@@ -23,6 +23,8 @@
 ///     byte 160  0 (256)
 ///     byte 192  when each member left: 64 times member (64) · clock (64)
 ///
+///     byte 2048 whose it is, see `ArenaName` (320)
+///
 /// Each field of 64 bits is stored alone and aligned: a death of the process leaves it old or new.
 ///
 /// Layout version 3 differed in this: the page ended with the clock, nothing was checked, and there was
