@@ -71,6 +71,7 @@ let package = Package(
             dependencies: ["HashRing", .product(name: "Yams", package: "Yams")],
             swiftSettings: strict),
         .target(name: "SessionMap", swiftSettings: dataPath + quickMap),
+        .target(name: "SessionValues", swiftSettings: dataPath + quickMap),
         .target(name: "Cluster", swiftSettings: dataPath + quickMap),
         .target(
             name: "CacheNode",
@@ -153,6 +154,9 @@ let package = Package(
             ],
             swiftSettings: strict + quickMap),
         .testTarget(
+            name: "SessionValuesTests", dependencies: ["SessionValues", "TestSupport"],
+            exclude: ["Samples"], swiftSettings: strict),
+        .testTarget(
             name: "SessionMapTests", dependencies: ["SessionMap"], swiftSettings: strict),
         .testTarget(
             name: "HashRingTests", dependencies: ["HashRing", "TestSupport"], exclude: ["Golden"],
@@ -192,7 +196,7 @@ let package = Package(
             name: "FuzzBodies",
             dependencies: [
                 "CacheNode", "Cluster", "ClusterFile", "EventLoop", "HashRing", "MemcacheProtocol",
-                "NodeStage", "SessionClient", "SessionMap", "TestSupport",
+                "NodeStage", "SessionClient", "SessionMap", "SessionValues", "TestSupport",
                 .product(name: "NIOCore", package: "swift-nio"),
             ],
             path: "Tests/FuzzBodies", exclude: ["Corpus"], swiftSettings: strict),

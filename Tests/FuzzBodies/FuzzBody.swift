@@ -31,7 +31,7 @@
         /// All of them.
         package static let all: [FuzzBody] = [
             line, conversation, packets, login, tls, map, recovery, waiting, reply, configuration,
-            definition, frames, greeting,
+            definition, frames, greeting, values,
         ]
 
         package static func named(_ name: String) -> FuzzBody? { all.first { $0.name == name } }
@@ -141,6 +141,14 @@
             "frames", byteCountMax: 4_096, check: checkFrames,
             random: { randomFrames(using: &$0) },
             mutate: { mutateFrames(of: $0, using: &$1) })
+
+        /// What frameworks store of sessions, and who looks for users there.
+        static let values = FuzzBody(
+            "values", byteCountMax: 1_024, check: checkValue,
+            random: { randomValue(using: &$0) },
+            mutate: { input, generator in
+                mutateWords(of: input, from: { randomValue(using: &$0) }, using: &generator)
+            })
 
         /// What somebody says who wants to be known as a member.
         static let greeting = FuzzBody(

@@ -2,6 +2,11 @@ import Glibc
 
 /// The text of a file; nothing when it cannot be read.
 package func contents(of path: String) -> String? {
+    contentBytes(of: path).map { String(decoding: $0, as: UTF8.self) }
+}
+
+/// The bytes of a file; nothing when it cannot be read.
+package func contentBytes(of path: String) -> [UInt8]? {
     guard let file = fopen(path, "r") else { return nil }
     defer { fclose(file) }
     var bytes: [UInt8] = []
@@ -12,7 +17,7 @@ package func contents(of path: String) -> String? {
         bytes += part[..<count]
     }
     guard ferror(file) == 0 else { return nil }
-    return String(decoding: bytes, as: UTF8.self)
+    return bytes
 }
 
 /// What is in a folder, sorted; nothing when it cannot be read.
