@@ -14,6 +14,7 @@ struct ExtendedOptions {
     /// Those of TLS.
     private(set) var tls = TLSOptions()
     private(set) var authentication = AuthenticationOptions()
+    private var timeouts = TimeoutOptions()
     /// A path as it will be meant later, when this process may be in another directory.
     private let path: (String) -> String
 
@@ -24,6 +25,7 @@ struct ExtendedOptions {
         self.path = path
         for option in options { try read(option[...], &node) }
         try setEviction(of: &node)
+        try timeouts.apply(to: &node.space)
         if let name = lockOptions.first, node.locks.keys.isEmpty {
             throw Refusal("\(name) has no meaning without lock_keys")
         }
@@ -76,6 +78,7 @@ struct ExtendedOptions {
             try readValue(name, value, &node)
         case "lock_keys", "lock_wait", "lock_waiters", "lock_waiters_all":
             try readLocks(name, value, &node)
+        case _ where TimeoutOptions.names.contains(name): try timeouts.read(name, value)
         case _ where name.hasPrefix(TLSOptions.prefix):
             try tls.read(name, value, path: path)
         case _ where name.hasPrefix(AuthenticationOptions.prefix):

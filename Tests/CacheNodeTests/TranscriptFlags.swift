@@ -1,3 +1,5 @@
+import SessionMap
+
 @testable import CacheNode
 
 /// A flag of a transcript that has no meaning without a process.
@@ -30,6 +32,20 @@ extension NodeConfiguration {
         }
     }
 
+    /// In seconds.
+    private mutating func setTimeout(_ option: Substring) -> Bool {
+        let parts = option.split(separator: "=")
+        guard parts.count == 2, let seconds = UInt32(parts[1]) else { return false }
+        switch parts[0] {
+        case "idle": self.timeouts.idleSeconds = seconds
+        case "absolute": self.timeouts.absoluteSeconds = seconds
+        case "exptime_default": self.timeouts.defaultSeconds = seconds
+        case "exptime_max": self.timeouts.maxSeconds = seconds
+        default: return false
+        }
+        return true
+    }
+
     private mutating func set(_ flag: String, _ value: String) throws {
         let unknown = UnknownFlag(flag: "\(flag) \(value)")
         switch flag {
@@ -58,6 +74,7 @@ extension NodeConfiguration {
                 case "track_sizes": self.tracksSizes = true
                 case "show_keys": self.showsKeys = true
                 case "no_lru_crawler": self.isCrawlerEnabled = false
+                case _ where setTimeout(option): break
                 default:
                     guard tuning.take(option: String(option), nil) else { throw unknown }
                 }

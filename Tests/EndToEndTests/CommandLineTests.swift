@@ -128,6 +128,33 @@ struct CommandLineTests {
         Refused(
             "-o lock_keys=\(manyKeys)", 64, "lock_keys can be given 16 times at most",
             differs: "memcached has no such option"),
+        Refused(
+            "-o idle", 64, "idle needs a time, as 1800, 30m, 8h or 2d",
+            differs: "memcached has no such option"),
+        Refused(
+            "-o idle=soon", 64,
+            "idle must be 0 to 315360000 seconds, or a number with s, m, h or d behind it, "
+                + "not \"soon\"", differs: "memcached has no such option"),
+        Refused(
+            "-o absolute=3651d", 64,
+            "absolute must be 0 to 315360000 seconds, or a number with s, m, h or d behind it, "
+                + "not \"3651d\"", differs: "memcached has no such option"),
+        Refused(
+            "-o exptime_max=-1", 64,
+            "exptime_max must be 0 to 315360000 seconds, or a number with s, m, h or d behind it, "
+                + "not \"-1\"", differs: "memcached has no such option"),
+        Refused(
+            "-o idle=31m,absolute=30m", 64,
+            "absolute must not be less than idle: nothing would live to be idle",
+            differs: "memcached has no such option"),
+        Refused(
+            "-o exptime_max=1799,idle=30m", 64,
+            "idle must not be more than exptime_max: it would govern nothing",
+            differs: "memcached has no such option"),
+        Refused(
+            "-o exptime_default=2h,exptime_max=1h", 64,
+            "exptime_default must not be more than exptime_max",
+            differs: "memcached has no such option"),
         Refused("-R 0", 64, "Number of requests per event must be greater than 0"),
         Refused("-f 1", 64, "Factor must be greater than 1"),
         Refused("-f abc", 64, "Factor must be greater than 1"),

@@ -22,8 +22,10 @@ struct ItemToolTests {
             let get = try cluster.run("get", ["-v", key, "none", key])
             #expect(get.exit == .status(1))
             #expect(get.output == "hellohello")
-            let line = "\(key): on \(name), flags 7, 5 bytes\n"
-            #expect(get.errors == line + "sojourn get: none: not found\n" + line)
+            let line = "\(key): on \(name), flags 7, 5 bytes, of unknown age, idle for "
+            let lines = get.errors.split(separator: "\n")
+            #expect(lines.count == 3 && lines[1] == "sojourn get: none: not found")
+            for told in [lines.first, lines.last] { #expect(told?.hasPrefix(line) == true) }
 
             #expect(try cluster.run("touch", [key, "1000"]).exit == .status(0))
             let left = try peer.ask("mg \(key) t")
@@ -35,6 +37,24 @@ struct ItemToolTests {
             #expect(try peer.ask("get \(key)") == "END\r\n")
             #expect(try cluster.run("delete", [key]).exit == .status(1))
         }
+    }
+
+    @Test("Told of an item is how old it is, where that is kept, and how long it was idle before")
+    func age() throws {
+        let cluster = try ToolCluster(flags: ["-o", "debugtime,idle=30m,absolute=8h"])
+        let key = cluster.key(on: 1)
+        #expect(try cluster.run("set", [key, "hello"]).exit == .status(0))
+        let peer = try cluster.nodes[1].connect()
+        #expect(try peer.ask("debugtime 100") == "OK\r\n")
+        #expect(try peer.ask("get \(key)", until: "END\r\n").contains("hello"))
+        #expect(try peer.ask("debugtime 500") == "OK\r\n")
+        let first = try cluster.run("get", ["-v", key])
+        #expect(first.output == "hello")
+        // Some seconds may have passed.
+        let pattern = /.* bytes, 1800 s left, began 6\d\d s ago, idle for 5\d\d s\n/
+        #expect(first.errors.wholeMatch(of: pattern) != nil, "\(first.errors)")
+        let second = try cluster.run("get", ["-v", key])
+        #expect(second.errors.contains(/idle for \d s\n/), "\(second.errors)")
     }
 
     @Test("Any bytes go in from standard input and come out again")

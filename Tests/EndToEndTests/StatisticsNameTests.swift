@@ -117,6 +117,20 @@ struct StatisticsNameTests {
         #expect(page.contains("STAT bytes_written 0\r\n"))
     }
 
+    @Test("What has come of timeouts is counted where there are any")
+    func timeoutNames() throws {
+        let node = try RunningNode.sojournd(["-o", "exptime_max=1h"])
+        let names = try names("stats", on: node).filter {
+            !Self.own.contains($0) && !Self.general.contains($0)
+                && !Self.ofCrawlerAndMaintainer.contains($0)
+        }
+        #expect(
+            names == [
+                "exptime_defaulted", "exptime_capped", "idle_renewed", "absolute_capped",
+                "expired_idle", "expired_absolute",
+            ])
+    }
+
     @Test("Settings show what the flags and options said")
     func settings() throws {
         let node = try RunningNode.sojournd([
@@ -127,6 +141,7 @@ struct StatisticsNameTests {
             "-o", "lru_crawler_sleep=5,temporary_ttl=30,eviction=lru,classic_exptime,show_keys",
             "-o", "lock_keys=memc.sess.key.lock.,lock_wait=500", "-o", "lock_keys=*.lock",
             "-o", "lock_waiters=10,lock_waiters_all=20",
+            "-o", "idle=30m,absolute=8h,exptime_default=90,exptime_max=2d",
         ])
         let page = try node.connect().ask("stats settings", until: "END\r\n")
         let wanted = [
@@ -138,7 +153,8 @@ struct StatisticsNameTests {
             "track_sizes yes", "hot_lru_pct 5", "slab_automove 2", "lru_crawler no",
             "lru_crawler_sleep 5", "temporary_ttl 30", "temp_lru yes", "eviction lru",
             "exptime_rule classic", "lock_keys memc.sess.key.lock. *.lock", "lock_wait 500",
-            "lock_waiters 10", "lock_waiters_all 20", "dump_enabled yes",
+            "lock_waiters 10", "lock_waiters_all 20", "dump_enabled yes", "idle 1800",
+            "absolute 28800", "exptime_default 90", "exptime_max 172800",
             "tcpport \(try node.port)", "udpport 0",
             "domain_socket NULL", "auth_enabled_sasl no", "auth_enabled_ascii no",
             "client_flags_size 4", "slab_reassign yes", "memory_file (null)", "ssl_enabled no",

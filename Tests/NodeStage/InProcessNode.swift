@@ -31,7 +31,7 @@
                 return Space(
                     space,
                     map: try SessionMap(
-                        space.map.with(features: space.peers == nil ? [] : .births),
+                        space.map,
                         now: clock.now().seconds),
                     clock: clock, workerCount: workerCount, authentication: authentication)
             }

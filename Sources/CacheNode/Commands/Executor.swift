@@ -15,6 +15,8 @@ struct Executor: ~Copyable {
     /// The space's: what every command needs is at hand.
     let map: SessionMap
     let prefixes: PrefixStatistics
+    /// The map's, for replies that tell how long an item lives.
+    let lifetimes: Lifetimes
     let rule: ExptimeRule
     let worker: WorkerRecord
     let counters: Counters
@@ -31,6 +33,7 @@ struct Executor: ~Copyable {
         self.listener = listener
         map = listener.space.map
         prefixes = listener.space.prefixes
+        lifetimes = listener.space.map.lifetimes
         rule = listener.space.configuration.exptimeRule
         self.worker = worker
         counters = listener.space.counters[worker.number]

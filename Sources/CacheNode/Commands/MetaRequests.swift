@@ -123,13 +123,14 @@ extension MetaRequest {
 
     /// What `mg` makes of an item that it shows.
     @inline(__always)
-    func use(of hit: Hit, _ times: MetaTimes) -> HitUse {
+    func use(of hit: Hit, _ times: MetaTimes, _ lifetimes: Lifetimes) -> HitUse {
         var use = HitUse()
         use.deadline = newDeadline(isNew: hit.isNew, times)
         use.claims = hit.isNew
         if hit.isNew || hit.isClaimed { return use }
         if flags.has(.recache) {
-            let deadline = touchesBeforeRecache ? times.touch : hit.deadline
+            let deadline =
+                touchesBeforeRecache ? lifetimes.deadline(times.touch, of: hit) : hit.deadline
             if deadline != .never, deadline.seconds < times.recache.seconds { use.claims = true }
         }
         if hit.isStale { use.claims = true }
@@ -140,15 +141,19 @@ extension MetaRequest {
 
     /// What `mg` shows of an item: no more is looked up than was asked for.
     @inline(__always)
-    func reply(showing hit: Hit, _ use: HitUse, _ times: MetaTimes) -> MetaReply {
+    func reply(
+        showing hit: Hit, _ use: HitUse, _ times: MetaTimes, _ lifetimes: Lifetimes
+    ) -> MetaReply {
         var reply = MetaReply(.done, shown: MetaReply.ofRetrieval)
         reply.valueByteCount = hit.valueByteCount
         reply.clientFlags = hit.clientFlags
         if flags.has(.showsUnique) { reply.casUnique = hit.casUnique }
-        if flags.has(.showsAccess) { reply.secondsSinceAccess = hit.secondsSinceAccess }
+        if flags.has(.showsAccess) {
+            reply.secondsSinceAccess = lifetimes.secondsSinceAccess(of: hit)
+        }
         if flags.has(.showsFetched) { reply.wasFetched = hit.wasFetched }
         if flags.has(.showsKey) { reply.keyForm = .asStored(isEncoded: hit.hasEncodedKey) }
-        if flags.has(.showsTime) { show(deadlinesOf: hit, times, in: &reply) }
+        if flags.has(.showsTime) { show(deadlinesOf: hit, times, lifetimes, in: &reply) }
         reply.isClaimed = hit.isClaimed
         reply.isStale = hit.isStale
         reply.claims = use.claims
@@ -165,23 +170,30 @@ extension MetaRequest {
     }
 
     /// What `ma` shows of the number that it has written.
-    func reply(counted hit: Hit, _ times: MetaTimes) -> MetaReply {
+    func reply(counted hit: Hit, _ times: MetaTimes, _ lifetimes: Lifetimes) -> MetaReply {
         var reply = MetaReply(
             flags.has(.value) ? .value : .done, shown: MetaReply.ofArithmetic)
         reply.valueByteCount = hit.valueByteCount
         if flags.has(.showsUnique) { reply.casUnique = hit.casUnique }
-        if flags.has(.showsTime) { show(deadlinesOf: hit, times, in: &reply) }
+        if flags.has(.showsTime) { show(deadlinesOf: hit, times, lifetimes, in: &reply) }
         return reply
     }
 
-    private func show(deadlinesOf hit: Hit, _ times: MetaTimes, in reply: inout MetaReply) {
+    private func show(
+        deadlinesOf hit: Hit, _ times: MetaTimes, _ lifetimes: Lifetimes,
+        in reply: inout MetaReply
+    ) {
+        func left(_ wish: Deadline) -> UInt32? {
+            lifetimes.deadline(wish, of: hit).secondsLeft(at: times.now)
+        }
         reply.isNew = hit.isNew
-        reply.secondsLeft = hit.isNew ? nil : hit.secondsLeft(at: times.now)
-        reply.secondsLeftTouched = times.touch.secondsLeft(at: times.now)
-        reply.secondsLeftVivified = times.vivify.secondsLeft(at: times.now)
+        // A client's own wish takes the place of what the access would do.
+        let isAccess = !flags.has(.noAccess) && !flags.has(.exptime)
+        let kept = isAccess ? lifetimes.deadline(afterAccessTo: hit) : hit.deadline
+        // As memcached has it: of an item that was made just now it is as if it had no end.
+        reply.secondsLeft =
+            hit.isNew && !lifetimes.rules.areOn ? nil : kept.secondsLeft(at: times.now)
+        reply.secondsLeftTouched = left(times.touch)
+        reply.secondsLeftVivified = left(times.vivify)
     }
-}
-
-extension Hit {
-    fileprivate func secondsLeft(at now: UInt32) -> UInt32? { deadline.secondsLeft(at: now) }
 }

@@ -42,9 +42,10 @@ extension MetaRequest {
             key, as: .metaGet(touches: flags.has(.exptime)), isAccess: !flags.has(.noAccess),
             creating: vivification(times), now: now
         ) { hit in
-            var use = self.use(of: hit, times)
+            var use = self.use(of: hit, times, executor.lifetimes)
             use.pinsValue = output.append(
-                hit, reply(showing: hit, use, times), to: self, line: line, key: key)
+                hit, reply(showing: hit, use, times, executor.lifetimes), to: self, line: line,
+                key: key)
             return use
         }
         if let pinned = result.pinned { output.append(block: pinned) }
@@ -83,7 +84,8 @@ extension MetaRequest {
         }
         let outcome = executor.count(key, request, now: now) { hit, number in
             if !isQuiet {
-                output.append(reply(counted: hit, times), to: self, line: line, key: key)
+                output.append(
+                    reply(counted: hit, times, executor.lifetimes), to: self, line: line, key: key)
                 if flags.has(.value) { output.append(number) }
             }
             var use = HitUse()
@@ -104,7 +106,9 @@ extension MetaRequest {
         now: Moment
     ) {
         let isThere = executor.describe(key, now: now) { hit in
-            let line = ItemLine(hit, now: now)
+            var line = ItemLine(hit, now: now)
+            line.secondsSinceAccess = executor.lifetimes.secondsSinceAccess(of: hit)
+            line.age = executor.lifetimes.age(of: hit)
             output.append(lineOf: hit) { line.encodeDebug(key: $0, to: &$1) }
         }
         if !isThere { output.append("EN\r\n") }

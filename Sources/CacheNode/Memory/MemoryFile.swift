@@ -98,6 +98,13 @@ final class MemoryFile {
     /// What is taken over; nothing when the file is new.
     var header: ArenaHeader? { found?.header }
 
+    /// What the file has kept of the clock that births are told by.
+    var birthClockLead: Int64? {
+        guard found != nil, let base = memory.baseAddress else { return nil }
+        return ArenaHeader.birthClockLead(
+            UnsafeRawBufferPointer(start: base, count: ArenaHeader.byteCount))
+    }
+
     /// Lets a new file have its name, now that it is complete.
     func finish() throws(NodeError) {
         guard !isFinished else { return }

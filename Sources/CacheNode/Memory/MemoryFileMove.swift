@@ -194,7 +194,7 @@ struct MemoryFileMove {
         do {
             var move = try ArenaMove(
                 oldMemory, found, to: memory, outlook: outlook, eviction: configuration.eviction,
-                now: now,
+                now: now, birth: configuration.lifetimes.birthOfUnknown(at: now),
                 host: host(new, memory, work))
             switch try move.run() {
             case .moved: return move

@@ -73,10 +73,11 @@ struct SpaceMaker {
         }
         let clock = NodeClock()
         let map = configuration.map.with(features: features)
+        map.lifetimes.setLead(clock.birthClockLead())
         return space(try SessionMap(map, now: clock.now().seconds), clock)
     }
 
-    private var features: ArenaFeatures { hasPeers ? .births : [] }
+    private var features: ArenaFeatures { configuration.features }
 
     private func space(
         _ map: SessionMap, _ clock: NodeClock, file: MemoryFile? = nil
@@ -106,6 +107,8 @@ struct SpaceMaker {
         let hasChecksums = configuration.checksums ?? !file.isInMemory
         let mapConfiguration = configuration.map.with(
             features: hasChecksums ? features.union(.checksums) : features)
+        // One that a file has kept goes on, whatever has become of the machine's clock.
+        mapConfiguration.lifetimes.setLead(file.birthClockLead ?? clock.birthClockLead())
         do {
             file = try MemoryFile.fitted(
                 file, to: mapConfiguration, clock: clock, damagedFileRule: rule,

@@ -92,11 +92,12 @@ final class NodeStore: ReplicaStore {
         self.flushed = Stamp(birth: flushed.birth, version: flushed.version)
         self.log = log
         self.logFailed = logFailed
+        tellClock()
         readLog()
     }
 
     /// Unix time of the first of January 2025, in microseconds.
-    private static let epoch: Int64 = 1_735_689_600_000_000
+    private static let epoch = NodeClock.birthEpochSeconds * 1_000_000
 
     /// Microseconds since 2025, as this machine believes.
     static func wall(of clock: NodeClock) -> UInt64 {
@@ -208,8 +209,7 @@ final class NodeStore: ReplicaStore {
         _ = map.peek(key.span, now: now().seconds) { hit in
             let head = hit.copyHead
             note = Note(
-                key: key, stamp: head.stamp, secondsLeft: hit.secondsLeft,
-                marks: UInt8(truncatingIfNeeded: head.marks & CopyHead.sharedMarks))
+                key: key, stamp: head.stamp, secondsLeft: hit.secondsLeft, marks: head.toldMarks)
         }
         return note
     }
@@ -220,7 +220,8 @@ final class NodeStore: ReplicaStore {
             note.key.span,
             CopyHead(
                 version: note.stamp.version, birth: note.stamp.birth, clientFlags: 0,
-                deadline: note.secondsLeft.map { .at(UInt64(now.seconds) + UInt64($0)) } ?? .never,
+                deadline: CopyHead.deadline(
+                    secondsLeft: note.secondsLeft, marks: note.marks, now: now.seconds),
                 marks: UInt32(note.marks)), now: now.seconds, fraction: now.fraction)
     }
 
@@ -405,7 +406,9 @@ final class NodeStore: ReplicaStore {
         let now = now()
         var changes = false
         _ = map.peek(key.span, now: now.seconds, fraction: now.fraction) {
-            changes = $0.isStale || provesByReading($0)
+            changes =
+                $0.isStale || provesByReading($0)
+                || map.lifetimes.deadline(afterAccessTo: $0) != $0.deadline
         }
         return changes
     }
@@ -597,9 +600,15 @@ final class NodeStore: ReplicaStore {
     var clock: UInt64 { max(versions.lastMicroseconds, wall()) }
     func follow(clock: UInt64) { versions.follow(microseconds: clock, now: wall()) }
 
+    /// Births are told by the clock that the members agree on, so what is too old is told by it, too.
+    private func tellClock() {
+        map.lifetimes.setLead(Int64(clock / 1_000_000) - Int64(now().seconds))
+    }
+
     /// To be called every second.
     func maintain() {
         let now = now().seconds
+        tellClock()
         tombstones.expire(now: now)
         shadows.expire(now: now)
         noteForgotten()
@@ -674,13 +683,13 @@ extension KeyState {
         self.init(
             key: key, stamp: Stamp(birth: head.birth, version: head.version), kind: .item,
             clientFlags: head.clientFlags, secondsLeft: hit.secondsLeft,
-            marks: UInt8(truncatingIfNeeded: head.marks & CopyHead.sharedMarks), value: value)
+            marks: head.toldMarks, value: value)
     }
 
     fileprivate func head(now: UInt32) -> CopyHead {
         CopyHead(
             version: stamp.version, birth: stamp.birth, clientFlags: clientFlags,
-            deadline: secondsLeft.map { .at(UInt64(now) + UInt64($0)) } ?? .never,
+            deadline: CopyHead.deadline(secondsLeft: secondsLeft, marks: marks, now: now),
             marks: UInt32(marks))
     }
 }

@@ -502,6 +502,8 @@ final class Peers: @unchecked Sendable {
         }
     }
 
+    var hasRoomForNotes: Bool { noted.withLock { $0.count < Self.notedCountMax } }
+
     private func takeNotes() {
         let keys = noted.withLock { keys in
             defer { keys = [] }

@@ -24,11 +24,20 @@ extension Connection.Step {
             // What proves an item is to be at both owners before anybody is told that it is there.
             guard !hit.isStale, !peers.provesByReading(hit) else { return nil }
             var use = HitUse()
-            if let deadline, deadline != hit.deadline {
-                guard Self.isRenewal(deadline, of: hit, now: now) else { return nil }
-                use.deadline = deadline
-                // Where too many notes wait it is a change like any other.
-                guard peers.note(key) else { return nil }
+            if let wish = deadline {
+                let deadline = executor.lifetimes.deadline(wish, of: hit)
+                if deadline != hit.deadline {
+                    guard Self.isRenewal(deadline, of: hit, now: now) else { return nil }
+                    use.deadline = deadline
+                    // Where too many notes wait it is a change like any other.
+                    guard peers.note(key) else { return nil }
+                }
+            } else if executor.lifetimes.hasIdleTimeout {
+                switch peers.renewal(byReading: hit, executor.lifetimes) {
+                case .none: break
+                case .told: guard peers.note(key) else { return nil }
+                case .decided: return nil
+                }
             }
             use.pinsValue = output.append(hit, key: key, showsCASUnique: line.showsCASUnique)
             return use

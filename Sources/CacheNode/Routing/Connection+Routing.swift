@@ -23,6 +23,8 @@ extension Connection.Step {
         // Until when what is read may be told.
         var end = UInt64.max
         var isRead = false
+        // Keys of what lives longer once it was read.
+        var renewed: [[UInt8]] = []
         let epochNow = peers.gates.epoch
         switch shape(of: input, executor, isBinary: isBinary) {
         case .unknown: return .ends(.needsInput)
@@ -32,14 +34,18 @@ extension Connection.Step {
             isRead = true
             end =
                 command.isRead
-                ? command.withKey(in: input.bytes.span) { peers.mayReadUntil($0, now: now) } : 0
+                ? command.withKey(in: input.bytes.span) {
+                    mayReadUntil($0, executor, peers, &renewed, now: now)
+                } : 0
             if end == 0 {
                 return route(
                     command, isBinary: isBinary, &input, &output, executor, peers, now: now)
             }
         case .several(let keys):
             isRead = true
-            end = keys.isRead ? mayReadUntil(keys, input.bytes.span, peers, now: now) : 0
+            end =
+                keys.isRead
+                ? mayReadUntil(keys, input.bytes.span, executor, peers, &renewed, now: now) : 0
             if end == 0 { return route(keys, &input, &output, executor, peers) }
         case .flush(let command) where executor.listener.rules.isFlushAllowed:
             return route(command, isBinary: isBinary, &input, &output, executor, peers, now: now)
@@ -49,6 +55,7 @@ extension Connection.Step {
             isBinary
             ? nextPacket(&input, &output, executor, isLogged: isLogged, now: now)
             : nextCommand(&input, &output, executor, isLogged: isLogged, now: now)
+        for key in renewed { _ = peers.note(key.span) }
         guard end == .max || peers.now < end, !isRead || epochNow == peers.gates.epoch else {
             // Nobody knows whether it is still so.
             output.abandon()
@@ -80,14 +87,35 @@ extension Connection.Step {
     }
 
     private static func mayReadUntil(
-        _ keys: SeveralKeys, _ input: Span<UInt8>, _ peers: Peers, now: Moment
+        _ keys: SeveralKeys, _ input: Span<UInt8>, _ executor: borrowing Executor, _ peers: Peers,
+        _ renewed: inout [[UInt8]], now: Moment
     ) -> UInt64 {
         var end = UInt64.max
         var rest = keys.keys
         while let key = rest.next(in: input), end != 0 {
-            end = min(end, peers.mayReadUntil(input.extracting(key.range), now: now))
+            end = min(
+                end,
+                mayReadUntil(
+                    input.extracting(key.range), executor, peers, &renewed, now: now))
         }
         return end
+    }
+
+    /// Until when a read may be answered from this node's memory; 0 for not at all. The others are to have notes of
+    /// what it lets live longer.
+    private static func mayReadUntil(
+        _ key: Span<UInt8>, _ executor: borrowing Executor, _ peers: Peers,
+        _ renewed: inout [[UInt8]], now: Moment
+    ) -> UInt64 {
+        let end = peers.mayReadUntil(key, now: now)
+        guard end != 0, executor.lifetimes.hasIdleTimeout else { return end }
+        switch peers.renewal(byReading: key, now: now) {
+        case .none: return end
+        case .told:
+            renewed.append(key.withUnsafeBytes { Array($0) })
+            return end
+        case .decided: return 0
+        }
     }
 
     // MARK: One key

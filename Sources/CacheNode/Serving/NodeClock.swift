@@ -77,6 +77,16 @@ final class NodeClock: Sendable {
         return microseconds + offset * 1_000_000
     }
 
+    /// By how many seconds the clock of births, which counts from 2025 on, is ahead of this one. A machine that does
+    /// not know the year yet says 0.
+    func birthClockLead() -> Int64 {
+        let now = now()
+        return max(0, now.wallSeconds - Self.birthEpochSeconds - Int64(now.seconds))
+    }
+
+    /// Unix time of the first of January 2025.
+    static let birthEpochSeconds: Int64 = 1_735_689_600
+
     // MARK: Waiting
 
     /// Nanoseconds on the boot-time clock: what waits is not helped by `debugtime`. Costs a reading.

@@ -48,11 +48,31 @@ package struct SpaceConfiguration: Sendable {
     /// Whether `lru_crawler` does what it says from the start.
     package var isCrawlerEnabled = true
     package var locks = LockRules()
+    package var timeouts = TimeoutRules()
 
     var map: MapConfiguration {
         MapConfiguration(
             byteCount: memoryByteCount, itemByteCountMax: itemByteCountMax, eviction: eviction,
             evicts: evicts, assignsCASUniques: assignsCASUniques, locksPages: locksPages,
-            tracksSizes: tracksSizes)
+            tracksSizes: tracksSizes, features: features,
+            lifetimes: Lifetimes(timeouts))
+    }
+
+    package static let timeoutSecondsMax = Int(TimeoutRules.secondsMax)
+
+    /// Seconds, 0 for none. Returns why these cannot stand beside each other.
+    package mutating func setTimeouts(
+        idle: Int, absolute: Int, exptimeDefault: Int, exptimeMax: Int
+    ) -> String? {
+        timeouts.idleSeconds = UInt32(clamping: idle)
+        timeouts.absoluteSeconds = UInt32(clamping: absolute)
+        timeouts.defaultSeconds = UInt32(clamping: exptimeDefault)
+        timeouts.maxSeconds = UInt32(clamping: exptimeMax)
+        return timeouts.contradiction
+    }
+
+    /// Copies are told apart by their births, and an absolute timeout begins with them.
+    var features: ArenaFeatures {
+        peers != nil || timeouts.absoluteSeconds != 0 ? .births : []
     }
 }

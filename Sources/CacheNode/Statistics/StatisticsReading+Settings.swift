@@ -166,6 +166,7 @@ extension StatisticsReading {
             "exptime_rule", configuration.exptimeRule == .asWritten ? "as_written" : "classic",
             "How exptimes above 30 days are read")
         addLockSettings(to: &list)
+        addTimeoutSettings(to: &list)
     }
 
     private func addLockSettings(to list: inout StatisticsList) {

@@ -118,10 +118,14 @@ final class LockQueues: Sendable {
             guard state.lines[place.hash]?.firstWaiter?.number == place.number else {
                 return .held(until: .never)
             }
+            var heldUntil = request.deadline
             let outcome = map.claim(
                 key, request, value: value, isFirst: true,
-                zeroIsFree: rules.isCountedLock(key), now: now.seconds, fraction: now.fraction, show
-            )
+                zeroIsFree: rules.isCountedLock(key), now: now.seconds, fraction: now.fraction
+            ) { hit in
+                heldUntil = hit.deadline
+                show(hit)
+            }
             switch outcome {
             case .held(let deadline):
                 state.lines[place.hash]?.isFirstCalled = false
@@ -129,7 +133,7 @@ final class LockQueues: Sendable {
                 return .held(until: deadline)
             case .stored:
                 state.lines[place.hash]?.isFirstCalled = false
-                state.lines[place.hash]?.note(request.deadline)
+                state.lines[place.hash]?.note(heldUntil)
                 next = remove(place, from: &state, \.handOvers, nanoseconds)
                 return .over(.stored)
             case .refused(let outcome):

@@ -14,6 +14,8 @@ package struct ItemLine {
     package var secondsLeft: UInt32?
     package var secondsSinceAccess: UInt32 = 0
     package var wasFetched = false
+    /// Seconds since its key was first stored; nothing where that is not kept.
+    package var age: UInt32?
     package var hasEncodedKey = false
     /// The present Unix time.
     package var wallSeconds: Int64
@@ -64,6 +66,7 @@ package struct ItemLine {
         writer.write(metaKey: key.bindMemory(to: UInt8.self).span, isEncoded: hasEncodedKey)
         writeState(
             expiry: secondsLeft.map(UInt64.init), access: UInt64(secondsSinceAccess), to: &writer)
+        if let age { writer.write(" age=", UInt64(age)) }
         writer.write("\r\n")
     }
 }

@@ -26,6 +26,21 @@ package struct CopyHead: Equatable, Sendable {
 
     package static func isProven(marks: UInt32) -> Bool { marks & ItemMark.proven != 0 }
 
+    /// What another node is told of the marks, and with them whether the deadline slides.
+    package var toldMarks: UInt8 {
+        UInt8(truncatingIfNeeded: marks & Self.sharedMarks)
+            | (deadline.slides ? Self.slidesMark : 0)
+    }
+
+    private static let slidesMark: UInt8 = 1 << 5
+
+    /// The deadline of which another node tells that so much is left, on this node's clock.
+    package static func deadline(secondsLeft: UInt32?, marks: UInt8, now: UInt32) -> Deadline {
+        guard let secondsLeft else { return .never }
+        let deadline = Deadline.at(UInt64(now) + UInt64(secondsLeft))
+        return marks & slidesMark == 0 ? deadline : deadline.sliding
+    }
+
     /// The same marks of what is worth less than what is proven.
     package static func unproven(_ marks: UInt8) -> UInt8 {
         marks & ~UInt8(truncatingIfNeeded: ItemMark.proven)
@@ -57,10 +72,14 @@ enum BirthRule {
     /// A day, as versions count it.
     static let wishMax: UInt64 = 86_400_000_000 << 14
 
-    func birth(replacing old: Item, in region: Region) -> UInt32 {
+    /// - Parameter clock: what the birth is of what begins now, where copies do not say; 0 is none.
+    func birth(replacing old: Item, in region: Region, clock: () -> UInt32) -> UInt32 {
         switch self {
-        case .kept(let new): old.isNull ? new : region.birth(old)
-        case .exactly(let birth): birth
+        case .kept(let new):
+            // Of what is 0 nobody knows; it is overwritten in time.
+            if !old.isNull, case let birth = region.birth(old), birth != 0 { return birth }
+            return new == 0 ? clock() : new
+        case .exactly(let birth): return birth
         }
     }
 }

@@ -134,7 +134,8 @@ extension Shard {
         let item = make(
             key, tag: tag,
             head: ItemHead(
-                clientFlags: head.clientFlags, deadline: head.deadline,
+                clientFlags: head.clientFlags,
+                deadline: lifetimes.cut(head.deadline, birth: head.birth),
                 marks: configuration.eviction == .lru ? marks & ~ItemMark.proven : marks,
                 casUnique: head.version),
             value: value, replacing: old, now: now)
@@ -157,7 +158,8 @@ extension Shard {
         else { return }
         let own = look(at: found.item, now: now).copyHead
         guard own.version == head.version, own.birth == head.birth else { return }
-        let merged = own.merged(with: head)
+        var merged = own.merged(with: head)
+        merged.deadline = lifetimes.cut(merged.deadline, birth: own.birth)
         if merged.deadline != own.deadline {
             items.apply(.touched(merged.deadline), to: found.item)
         }

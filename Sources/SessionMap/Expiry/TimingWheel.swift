@@ -75,8 +75,8 @@ struct TimingWheel: ~Copyable {
     /// early and moves it then. Only to an earlier deadline does it move at once.
     @inline(__always)
     mutating func setDeadline(_ item: Item, _ deadline: Deadline) {
-        let old = region[item, .deadline]
-        region.setDeadline(item, deadline.seconds)
+        let old = region.deadline(item).seconds
+        region.setDeadline(item, deadline)
         reschedule(item, from: old, to: deadline)
     }
 
@@ -141,7 +141,7 @@ struct TimingWheel: ~Copyable {
     /// `now`, or when `budget` is used up.
     mutating func nextExpired(now: UInt32, budget: inout WorkBudget) -> Item? {
         while let item = nextDue(now: now, budget: &budget) {
-            let deadline = region[item, .deadline]
+            let deadline = region.deadline(item).seconds
             // A touch took it away.
             if deadline == 0 { continue }
             if deadline <= now { return item }
@@ -219,7 +219,7 @@ struct TimingWheel: ~Copyable {
             guard !budget.isSpent else { return false }
             budget.spendItem()
             unschedule(item)
-            let deadline = region[item, .deadline]
+            let deadline = region.deadline(item).seconds
             // A touch may have taken the deadline away; the item then leaves the wheel here.
             if deadline != 0 { schedule(item, deadline: deadline) }
         }

@@ -54,6 +54,21 @@ struct ItemSums {
 
     mutating func countOutOfMemory() { counts[.outOfMemory] += 1 }
 
+    mutating func countRenewal() { counts[.idleRenewed] += 1 }
+
+    mutating func count(_ ruling: Lifetimes.Ruling) {
+        if ruling.wasDefaulted { counts[.exptimeDefaulted] += 1 }
+        if ruling.wasCapped { counts[.exptimeCapped] += 1 }
+        if ruling.wasCutByAbsolute { counts[.absoluteCapped] += 1 }
+    }
+
+    mutating func count(_ end: Lifetimes.End) {
+        switch end {
+        case .idle: counts[.expiredIdle] += 1
+        case .absolute: counts[.expiredAbsolute] += 1
+        }
+    }
+
     /// Counts an item that goes, and whose memory is still whole.
     @inline(__always)
     mutating func count(_ reason: RemovalReason, _ item: Item) {

@@ -16,6 +16,8 @@ struct Items: ~Copyable {
     private(set) var queues: EvictionQueues
     private(set) var wheel: TimingWheel
     private(set) var flushes: Flushes
+    private let lifetimes: Lifetimes
+    private var isTimed: Bool
     var sums: ItemSums
     var awaited = AwaitedKeys()
     /// Counts removals and moves: whoever found a slot before may use it only if this has not changed.
@@ -32,6 +34,8 @@ struct Items: ~Copyable {
         queues = EvictionQueues(region: region, policy: configuration.eviction)
         wheel = TimingWheel(region: region, time: now)
         self.flushes = Flushes(region: region, flushes)
+        lifetimes = configuration.lifetimes
+        isTimed = lifetimes.rules.areOn
         sums = ItemSums(region: region, tracksSizes: configuration.tracksSizes)
     }
 
@@ -56,11 +60,21 @@ struct Items: ~Copyable {
         case .removed(let reason):
             moveCount += 1
             sums.count(reason, item)
+            if isTimed, reason == .expired { noteTimeout(item) }
             noteAwaited(item)
         case .moved: moveCount += 1
         case .deadline: noteAwaited(item)
         case .marks: break
         }
+    }
+
+    mutating func noteRules() { isTimed = lifetimes.rules.areOn }
+
+    /// Where there are rules on how long items live: which of them has ended this one.
+    @inline(never)
+    private mutating func noteTimeout(_ item: Item) {
+        let birth = region.features.contains(.births) ? region.birth(item) : 0
+        if let end = lifetimes.end(of: region.deadline(item), birth: birth) { sums.count(end) }
     }
 
     @inline(__always)
@@ -75,7 +89,7 @@ struct Items: ~Copyable {
 
     @inline(__always)
     func isExpired(_ item: Item, now: UInt32) -> Bool {
-        Deadline(stored: region[item, .deadline]).isPassed(at: now)
+        region.deadline(item).isPassed(at: now)
     }
 
     /// The live item of a key, or why there is none. A dead one that is met is removed.
@@ -157,7 +171,8 @@ struct Items: ~Copyable {
     @inline(__always)
     private func continues(_ item: Item, _ old: Item) -> Bool {
         guard !old.isNull, region.features.contains(.births) else { return true }
-        return region.birth(item) == region.birth(old)
+        let birth = region.birth(old)
+        return birth == 0 || region.birth(item) == birth
     }
 
     /// Puts an item into its queue, as the newest, and into the wheel.
@@ -166,7 +181,7 @@ struct Items: ~Copyable {
         let size = region.chainSize(item.head)
         sums.add(size)
         queues.insert(item, unitCount: size.unitCount)
-        let deadline = region[item, .deadline]
+        let deadline = region.deadline(item).seconds
         if deadline != 0 { wheel.schedule(item, deadline: deadline) }
     }
 
@@ -209,6 +224,11 @@ struct Items: ~Copyable {
         queues.remove(item, unitCount: size.unitCount, isFlushed: isFlushed)
         sums.subtract(size, isFlushed: isFlushed)
         memory.release(item, unitCount: size.unitCount)
+    }
+
+    /// Gives an item that is not in the wheel yet another deadline.
+    func setDeadline(_ deadline: Deadline, of item: Item) {
+        if deadline != region.deadline(item) { region.setDeadline(item, deadline) }
     }
 
     /// Takes in an item that recovery has found, as the newest so far; false for one that has a twin
@@ -265,11 +285,11 @@ struct Items: ~Copyable {
     /// Marks an item's value as out of date. It gets another CAS unique, so that nobody's
     /// compare-and-swap takes it for what it was.
     mutating func makeStale(_ item: Item, casUnique: UInt64, deadline: Deadline?) {
-        let old = region[item, .deadline]
-        region.makeStale(item, casUnique: casUnique, deadline: deadline?.seconds ?? old)
+        let old = region.deadline(item)
+        region.makeStale(item, casUnique: casUnique, deadline: deadline ?? old)
         note(.marks, item)
         guard let deadline else { return }
-        wheel.reschedule(item, from: old, to: deadline)
+        wheel.reschedule(item, from: old.seconds, to: deadline)
         note(.deadline, item)
     }
 

@@ -13,7 +13,7 @@
 ///     byte 88   arena ID, random (128)
 ///     byte 104  check over bytes 8 to 47 and 80 to 103, which never change (64)
 ///     byte 112  state: closed in order, or open under which start of the machine (64)
-///     byte 120  0 (64)
+///     byte 120  by how many seconds the clock of births is ahead of the node's; 0 if none was kept (64)
 ///
 /// What several nodes will need; 0 as long as there is only one:
 ///
@@ -47,6 +47,7 @@ package struct ArenaHeader: Equatable, Sendable {
     package var arenaID: [UInt64]
 
     static let arenaIDOffset = 88
+    static let birthClockLead = 120
     /// Where the flush stamp is.
     static let flushStamp = 128
     /// Where it is until when deletions were forgotten.
@@ -82,6 +83,13 @@ package struct ArenaHeader: Equatable, Sendable {
         } catch {
             return .failure(error)
         }
+    }
+
+    /// By how many seconds the clock of births was ahead of the node's; nothing if that was not kept.
+    package static func birthClockLead(_ page: UnsafeRawBufferPointer) -> Int64? {
+        guard page.count >= byteCount, (try? ArenaHeader(page)) != nil else { return nil }
+        let lead = page.load(fromByteOffset: birthClockLead, as: Int64.self)
+        return (1...Int64(UInt32.max)).contains(lead) ? lead : nil
     }
 
     private init(_ page: UnsafeRawBufferPointer) throws(Mismatch) {

@@ -117,7 +117,8 @@ extension Region {
 
     /// Sets an item's deadline, and its checksum by the same store.
     @inline(__always)
-    func setDeadline(_ item: Item, _ deadline: UInt32) {
+    func setDeadline(_ item: Item, _ new: Deadline) {
+        let deadline = new.word
         guard features.contains(.checksums) else {
             self[item, .deadline] = deadline
             return
@@ -133,7 +134,8 @@ extension Region {
     /// Marks an item as stale and gives it another CAS unique and deadline. With checksums a death in
     /// between must leave it whole, so what is being done is written down first: `finishChange` does it
     /// to the end.
-    func makeStale(_ item: Item, casUnique: UInt64, deadline: UInt32) {
+    func makeStale(_ item: Item, casUnique: UInt64, deadline new: Deadline) {
+        let deadline = new.word
         if features.contains(.checksums) {
             let unmasked = self[item, .checksum] ^ mask(item)
             let mask = ItemChecksum.mask(

@@ -20,7 +20,7 @@ import Synchronization
 ///     byte 24   timing wheel: next, previous
 ///     byte 32   last access or creation (24, see `EvictionQueues`) · bytes of the key (8)
 ///     byte 36   bytes of the value (28) · marks (4), which say what byte 32 means
-///     byte 40   deadline
+///     byte 40   deadline (31) · each access puts it off (1)
 ///     then      checksum (32), if the arena has checksums: one store changes it with the deadline
 ///     then      birth (32), if the arena has births
 ///     then      client flags, if they are not 0; many clients' always are
@@ -193,6 +193,9 @@ struct Region {
         self[item, shape] = (value == 0 ? 0 : 1) | (hasEncodedKey ? 2 : 0)
         if value != 0 { self[item, clientFlagsField] = value }
     }
+
+    @inline(__always)
+    func deadline(_ item: Item) -> Deadline { Deadline(stored: self[item, .deadline]) }
 
     /// All marks, also the one that is kept apart because it never changes.
     func marks(_ item: Item) -> UInt32 {

@@ -25,7 +25,13 @@ package struct Hit {
     }
 
     package var casUnique: UInt64 { region.casUnique(item) }
-    package var deadline: Deadline { Deadline(stored: region[item, .deadline]) }
+    package var deadline: Deadline { region.deadline(item) }
+    /// In seconds since 2025, when the first value of its key was stored; nothing where nobody knows.
+    package var birth: UInt32? {
+        guard region.features.contains(.births) else { return nil }
+        let birth = region.birth(item)
+        return birth == 0 ? nil : birth
+    }
     /// Seconds until the item expires; none is never.
     package var secondsLeft: UInt32? { deadline.secondsLeft(at: time.seconds) }
     /// Seconds since the last access before this one; of an item on probation, since it was stored.

@@ -16,13 +16,15 @@ package struct MapConfiguration: Sendable {
     package let hashSeed: UInt64
     /// What the arena has room for. Of memory that outlives the map, as a rule; births are of use to every map.
     package let features: ArenaFeatures
+    package let lifetimes: Lifetimes
 
     package init(
         byteCount: Int, itemByteCountMax: Int = 1 << 20, eviction: EvictionPolicy = .lru,
         evicts: Bool = true,
         assignsCASUniques: Bool = true, locksPages: Bool = false, tracksSizes: Bool = false,
         shardCount: Int? = nil,
-        hashSeed: UInt64 = .random(in: .min ... .max), features: ArenaFeatures = []
+        hashSeed: UInt64 = .random(in: .min ... .max), features: ArenaFeatures = [],
+        lifetimes: Lifetimes = Lifetimes()
     ) {
         self.byteCount = byteCount
         self.itemByteCountMax = itemByteCountMax
@@ -33,6 +35,7 @@ package struct MapConfiguration: Sendable {
         self.tracksSizes = tracksSizes
         self.hashSeed = hashSeed
         self.features = features
+        self.lifetimes = lifetimes
         self.shardCount =
             shardCount
             ?? Self.shardCount(byteCount: byteCount, itemByteCountMax: itemByteCountMax)
@@ -55,7 +58,7 @@ package struct MapConfiguration: Sendable {
             byteCount: byteCount, itemByteCountMax: itemByteCountMax, eviction: eviction,
             evicts: evicts, assignsCASUniques: assignsCASUniques, locksPages: locksPages,
             tracksSizes: tracksSizes, shardCount: shardCount, hashSeed: hashSeed,
-            features: features)
+            features: features, lifetimes: lifetimes)
     }
 
     /// The least arena that a map can be made of.

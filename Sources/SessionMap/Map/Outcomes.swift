@@ -1,12 +1,26 @@
-/// The resolved moment at which an item expires, in seconds of the node's clock.
+/// The resolved moment at which an item expires, in seconds of the node's clock: 68 years of them.
 ///
 /// Public for the reason that `HitUse` is.
 public struct Deadline: Equatable, Sendable {
+    /// As the layout has it: the seconds, and in the highest bit whether it slides. Earlier builds had seconds there,
+    /// too, for what was to live for more than 68 years: such an item loses those.
+    @usableFromInline let word: UInt32
+
+    @usableFromInline static var secondsMax: UInt32 { 0x7FFF_FFFF }
+
     /// 0 stands for "never": the node's clock starts later than that.
-    public let seconds: UInt32
+    @inlinable @inline(__always)
+    public var seconds: UInt32 { word & Self.secondsMax }
+
+    /// Whether each access puts it off, see `Lifetimes`.
+    @inlinable @inline(__always)
+    package var slides: Bool { word > Self.secondsMax }
+
+    /// The same moment, put off by each access.
+    package var sliding: Deadline { Deadline(stored: word | ~Self.secondsMax) }
 
     @inlinable @inline(__always)
-    init(stored seconds: UInt32) { self.seconds = seconds }
+    init(stored word: UInt32) { self.word = word }
 
     @inlinable public static var never: Deadline { Deadline(stored: 0) }
     /// A moment that has passed already.
@@ -17,7 +31,7 @@ public struct Deadline: Equatable, Sendable {
     /// `seconds` on the node's clock; what the clock cannot show any more is its last second.
     @inlinable @inline(__always)
     public static func at(_ seconds: UInt64) -> Deadline {
-        Deadline(stored: UInt32(clamping: max(seconds, 1)))
+        Deadline(stored: UInt32(clamping: min(max(seconds, 1), UInt64(secondsMax))))
     }
 
     @inline(__always)

@@ -117,7 +117,23 @@ package final class SessionMap: @unchecked Sendable {
     /// Keeps the time with the map, if its memory outlives it. One thread calls this, now and then:
     /// time goes on from here after a restart.
     package func save(_ clock: SavedClock) {
-        if let page { clock.write(to: page) }
+        guard let page else { return }
+        clock.write(to: page)
+        page.storeBytes(
+            of: lifetimes.lead, toByteOffset: ArenaHeader.birthClockLead, as: Int64.self)
+    }
+
+    package var lifetimes: Lifetimes { configuration.lifetimes }
+
+    /// Other rules on how long items live: for what is stored, touched or accessed from now on. False where births were
+    /// needed and none are kept.
+    package func setTimeouts(_ rules: TimeoutRules) -> Bool {
+        guard rules.absoluteSeconds == 0 || configuration.features.contains(.births) else {
+            return false
+        }
+        lifetimes.set(rules)
+        for number in 0..<shardCount { withShard(number) { $0.noteRules() } }
+        return true
     }
 
     deinit {

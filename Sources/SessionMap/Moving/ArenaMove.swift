@@ -152,11 +152,13 @@ package struct ArenaMove {
 
     /// A move that has begun, perhaps by another process, which died.
     ///
-    /// - Parameter outlook: what `begin` has found, if it was just now.
+    /// - Parameters:
+    ///   - outlook: what `begin` has found, if it was just now.
+    ///   - birth: of items that do not say when they were born, if they are to.
     package init(
         _ memory: UnsafeMutableRawBufferPointer, _ found: FoundArena,
         to new: UnsafeMutableRawBufferPointer, outlook: MoveOutlook? = nil,
-        eviction: EvictionPolicy, now: UInt32, host: Host
+        eviction: EvictionPolicy, now: UInt32, birth: UInt32 = 0, host: Host
     ) throws(DamagedRegion) {
         guard let newBase = new.baseAddress else { preconditionFailure("an arena without memory") }
         self.new = new
@@ -164,7 +166,8 @@ package struct ArenaMove {
         self.host = host
         old = OldArena(memory, found)
         journal = MoveJournal(page: newBase, willStore: host.willStore)
-        targets = MoveTargets(new, header: journal.header, willStore: host.willStore)
+        targets = MoveTargets(
+            new, header: journal.header, birth: birth, willStore: host.willStore)
         guard journal.header.hashSeed == found.header.hashSeed, targets.areSound,
             lanes.allSatisfy({ $0.isSound(old.header, targets) })
         else {

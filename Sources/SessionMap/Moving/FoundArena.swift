@@ -47,7 +47,7 @@ package struct FoundArena: Equatable, Sendable {
             return "its items \(new.contains(.checksums) ? "get" : "lose their") checksums"
         }
         if old.contains(.births) != new.contains(.births) {
-            return "its items \(new.contains(.births) ? "get" : "lose") what copies need"
+            return "its items \(new.contains(.births) ? "get" : "lose") the time of their birth"
         }
         return nil
     }

@@ -3,6 +3,8 @@ struct MoveTargets {
     private let base: UnsafeMutableRawPointer
     private let header: ArenaHeader
     private let willStore: (() -> Void)?
+    /// Of items of which nobody knows when they were born.
+    private let birth: UInt32
 
     /// The last words of a region's first 64 bytes; what a shard keeps there comes when it is laid out.
     private static let itemCountOffset = 56
@@ -10,13 +12,15 @@ struct MoveTargets {
     private static let headUnitCount = ExtentAllocator.headUnitCount
 
     init(
-        _ new: UnsafeMutableRawBufferPointer, header: ArenaHeader, willStore: (() -> Void)?
+        _ new: UnsafeMutableRawBufferPointer, header: ArenaHeader, birth: UInt32 = 0,
+        willStore: (() -> Void)?
     ) {
         guard let base = new.baseAddress,
             ArenaHeader.byteCount + header.regionCount * header.regionByteCount <= new.count
         else { preconditionFailure("memory that does not hold the regions") }
         self.base = base
         self.header = header
+        self.birth = birth
         self.willStore = willStore
     }
 
@@ -156,10 +160,12 @@ struct MoveTargets {
         region[new.head, .link] = 0
         region[new, .epoch] = 0
         region.setCASUnique(new, item.casUnique)
-        region[new, .deadline] = item.deadline.seconds
+        region[new, .deadline] = item.deadline.word
         region.setClientFlags(
             new, item.clientFlags, hasEncodedKey: item.marks & ItemMark.encodedKey != 0)
-        if header.features.contains(.births) { region.setBirth(new, item.birth) }
+        if header.features.contains(.births) {
+            region.setBirth(new, item.birth == 0 ? birth : item.birth)
+        }
         region.setSizes(
             new, keyByteCount: item.keyByteCount, valueByteCount: item.valueByteCount,
             marks: item.marks)

@@ -66,7 +66,7 @@ struct OldRegion {
         StoredItem(
             casUnique: region.casUnique(item), accessed: region[item, .accessed],
             keyByteCount: Int(region[item, .keyByteCount]), valueByteCount: valueByteCount(item),
-            marks: marks(item), deadline: Deadline(stored: region[item, .deadline]),
+            marks: marks(item), deadline: region.deadline(item),
             clientFlags: region.clientFlags(item),
             birth: region.features.contains(.births) ? region.birth(item) : 0)
     }

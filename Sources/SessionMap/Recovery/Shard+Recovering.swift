@@ -49,6 +49,9 @@ extension Shard {
                 flushes: region.shardFlushes),
             casCounter: casCounter)
         for found in room.found where !found.item.isNull {
+            if isTimed {
+                items.setDeadline(adoptedDeadline(of: found.item, now: now), of: found.item)
+            }
             if !items.adopt(found.item, tag: found.tag, &memory) {
                 surveyed.note(
                     DamagedRegion(reason: "two items of one key, unit \(found.item.unit)"))

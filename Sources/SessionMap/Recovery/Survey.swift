@@ -55,7 +55,7 @@ struct Survey {
         for item in starts {
             if old.epoch(item) != epoch {
                 report.counts[.flushed] += 1
-            } else if Deadline(stored: region[item, .deadline]).isPassed(at: now) {
+            } else if region.deadline(item).isPassed(at: now) {
                 report.counts[.expired] += 1
                 if old.marks(item) & ItemMark.fetched == 0 { expiredUnfetchedCount += 1 }
             } else if item == superseded {
@@ -125,7 +125,7 @@ struct Survey {
         for item in starts
         where item != loser && Int(region[item, .keyByteCount]) == key.count
             && old.epoch(item) == epoch
-            && !Deadline(stored: region[item, .deadline]).isPassed(at: now)
+            && !region.deadline(item).isPassed(at: now)
             && region.key(item).elementsEqual(key)
         {
             // Only one that will be kept itself. Nothing else is kept yet.

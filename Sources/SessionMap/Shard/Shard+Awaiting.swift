@@ -18,7 +18,8 @@ extension Shard {
         guard isFirst || !items.awaited.contains(hash) else { return .held(until: .never) }
         guard
             let item = make(
-                key, tag: tag, head: ItemHead(request), value: value, replacing: old, now: now)
+                key, tag: tag, head: head(request, replacing: old.item, now: now), value: value,
+                replacing: old, now: now)
         else {
             return .refused(refuseForMemory(key, tag: tag, dropsOld: false))
         }
@@ -35,7 +36,7 @@ extension Shard {
 
     /// When an item goes by itself, as far as that is known: it expires, or a flush is due.
     private func freeAt(_ item: Item) -> Deadline {
-        let deadline = Deadline(stored: region[item, .deadline])
+        let deadline = region.deadline(item)
         let flush = items.flushes.deadline
         guard flush != .never, deadline == .never || flush.seconds < deadline.seconds else {
             return deadline

@@ -13,7 +13,7 @@ extension Shard {
         guard !item.isNull else {
             guard let initial = request.initial else { return .notFound }
             let head = ItemHead(
-                clientFlags: 0, deadline: initial.deadline,
+                clientFlags: 0, deadline: deadline(initial.deadline, replacing: .null, now: now),
                 marks: request.hasEncodedKey ? ItemMark.encodedKey : 0,
                 casUnique: request.casUnique)
             return write(
@@ -27,12 +27,13 @@ extension Shard {
         if old == 0, request.increments, request.delta > 0, items.awaited.promisesZero(hash) {
             // As if who waits first had put its 1 there already.
             let number = 1 &+ request.delta
-            items.apply(body(look(at: item, now: now, isNew: false), number), to: item)
+            apply(body(look(at: item, now: now, isNew: false), number), to: item, now: now)
             return .value(number)
         }
         let new = request.increments ? old &+ request.delta : old - min(old, request.delta)
         var head = head(of: item, keeping: .max)
         head.casUnique = request.casUnique
+        renew(&head, of: item, now: now)
         items.bump(item)
         return write(new, key, tag: tag, head: head, replacing: present, now: now, body)
             ? .value(new) : .outOfMemory
@@ -54,8 +55,19 @@ extension Shard {
         }
         // To whoever counts it is the same item, unless it has become longer: so memcached has it.
         if digitCount <= oldByteCount { items.sums.uncountStored() }
-        items.apply(body(look(at: item, now: now, isNew: old.item.isNull), number), to: item)
+        let isNew = old.item.isNull
+        apply(
+            body(look(at: item, now: now, isNew: isNew), number), to: item, isNew: isNew, now: now)
         return true
+    }
+
+    /// It was accessed by then.
+    private mutating func apply(_ use: HitUse, to item: Item, isNew: Bool = false, now: UInt32) {
+        if isTimed {
+            applyTimed(use, to: item, isAccess: false, isNew: isNew, now: now)
+        } else {
+            items.apply(use, to: item)
+        }
     }
 
     /// The number that an item holds, as memcached's `strtoull` reads it: white space and a `+` may

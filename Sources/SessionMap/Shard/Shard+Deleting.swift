@@ -49,7 +49,7 @@ extension Shard {
             }
             items.makeStale(
                 item, casUnique: casUnique(invalidation.casUnique),
-                deadline: invalidation.deadline)
+                deadline: invalidation.deadline.map { deadline($0, replacing: item, now: now) })
             return .deleted
         }
     }
@@ -59,7 +59,8 @@ extension Shard {
         _ invalidation: Invalidation, now: UInt32
     ) -> DeleteOutcome {
         var head = ItemHead(
-            clientFlags: clientFlags, deadline: invalidation.deadline ?? .never,
+            clientFlags: clientFlags,
+            deadline: deadline(invalidation.deadline ?? .never, replacing: old.item, now: now),
             casUnique: invalidation.casUnique)
         if invalidation.marksStale { head.marks |= ItemMark.stale }
         if invalidation.hasEncodedKey { head.marks |= ItemMark.encodedKey }

@@ -52,7 +52,8 @@ extension Shard {
             if items.wheel.isScheduled(item) {
                 scheduled += 1
             } else {
-                findings.require(region[item, .deadline] == 0, "an item that will never expire")
+                findings.require(
+                    region.deadline(item).seconds == 0, "an item that will never expire")
             }
         }
         findings.require(count == items.index.count, "the index counts wrongly")
@@ -121,7 +122,7 @@ extension Shard {
         let next = min(items.wheel.time, .max - 1) + 1
         items.wheel.forEachScheduled { item, earliest in
             count += 1
-            let deadline = region[item, .deadline]
+            let deadline = region.deadline(item).seconds
             findings.require(
                 deadline == 0 || earliest <= max(deadline, next),
                 "an item whose slot comes up late")

@@ -80,8 +80,11 @@ extension Shard {
                 return refuseForMemory(key, tag: tag, dropsOld: request.dropsOldWhenRefused)
             }
             if let head {
-                region[item, .deadline] = head.deadline.seconds
+                region[item, .deadline] = head.deadline.word
                 region[item, .marks] = head.marks
+            } else if isTimed {
+                let deadline = deadline(request.deadline, replacing: old.item, now: now)
+                region[item, .deadline] = deadline.word
             }
             memory.endHold(item)
             publish(

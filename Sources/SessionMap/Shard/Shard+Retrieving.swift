@@ -30,7 +30,12 @@ extension Shard {
             }
         }
         if isAccess, use.isAccess { items.noteHit(item, time: time(now)) }
-        items.apply(use, to: item)
+        if isTimed {
+            applyTimed(
+                use, to: item, isAccess: isAccess && use.isAccess, isNew: isNew, now: now)
+        } else {
+            items.apply(use, to: item)
+        }
         return (.hit, isNew ? absence : nil, pinned)
     }
 

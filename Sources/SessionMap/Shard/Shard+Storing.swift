@@ -64,8 +64,8 @@ extension Shard {
             if case .add = request.mode, items.awaited.contains(hash) { return .notStored }
             guard
                 let item = make(
-                    key, tag: tag, head: head ?? ItemHead(request), value: value, replacing: old,
-                    now: now)
+                    key, tag: tag, head: head ?? self.head(request, replacing: old.item, now: now),
+                    value: value, replacing: old, now: now)
             else {
                 return refuseForMemory(key, tag: tag, dropsOld: request.dropsOldWhenRefused)
             }
@@ -121,7 +121,7 @@ extension Shard {
         _ key: Span<UInt8>, tag: UInt32, _ new: Vivification, now: UInt32
     ) -> Item? {
         let head = ItemHead(
-            clientFlags: 0, deadline: new.deadline,
+            clientFlags: 0, deadline: deadline(new.deadline, replacing: .null, now: now),
             marks: new.hasEncodedKey ? ItemMark.encodedKey : 0, casUnique: new.casUnique)
         let item = make(
             key, tag: tag, head: head, value: UnsafeRawBufferPointer(start: nil, count: 0),
@@ -153,7 +153,8 @@ extension Shard {
             memory.giveBack(unpublished: item)
             return refuseForMemory(key, tag: tag, dropsOld: false)
         }
-        let head = self.head(of: existing, keeping: ItemMark.encodedKey)
+        var head = self.head(of: existing, keeping: ItemMark.encodedKey)
+        renew(&head, of: existing, now: now)
         writeHeader(item, key: key, head: head, valueByteCount: byteCount)
         var writer = ValueWriter(region: region, item: item)
         let prepends = request.mode == .prepend
@@ -202,12 +203,20 @@ extension Shard {
         }
     }
 
+    /// The head of an item as its client wants it, but for how long it lives.
+    @inline(__always)
+    mutating func head(_ request: StoreRequest, replacing old: Item, now: UInt32) -> ItemHead {
+        var head = ItemHead(request)
+        head.deadline = deadline(head.deadline, replacing: old, now: now)
+        return head
+    }
+
     /// The head of an item that takes another's place and keeps these of its marks. Whether it is
     /// proven is the queues' business.
     func head(of item: Item, keeping marks: UInt32) -> ItemHead {
         ItemHead(
             clientFlags: region.clientFlags(item),
-            deadline: Deadline(stored: region[item, .deadline]),
+            deadline: region.deadline(item),
             marks: region.marks(item) & marks & ~ItemMark.proven)
     }
 
@@ -216,7 +225,7 @@ extension Shard {
         _ request: StoreRequest, replacing item: Item, region: Region
     ) -> ItemHead {
         var head = ItemHead(request)
-        head.deadline = Deadline(stored: region[item, .deadline])
+        head.deadline = region.deadline(item)
         head.marks |= ItemMark.stale | region[item, .marks] & ItemMark.claimed
         return head
     }
@@ -224,7 +233,7 @@ extension Shard {
     @inline(__always)
     func writeHeader(_ item: Item, key: Span<UInt8>, head: ItemHead, valueByteCount: Int) {
         region[item, .wheelPrevious] = TimingWheel.unscheduled
-        region[item, .deadline] = head.deadline.seconds
+        region[item, .deadline] = head.deadline.word
         region.setClientFlags(
             item, head.clientFlags, hasEncodedKey: head.marks & ItemMark.encodedKey != 0)
         region.setSizes(
@@ -244,7 +253,7 @@ extension Shard {
     ) {
         var content = content
         if region.features.contains(.births) {
-            region.setBirth(item, births.birth(replacing: old.item, in: region))
+            region.setBirth(item, birth(replacing: old.item, now: now))
             // It was made without the birth.
             content = nil
         }

@@ -22,6 +22,9 @@ struct Shard: ~Copyable {
     private(set) var casCounter: UInt64
     /// In an arena that has births.
     var births = BirthRule.kept(orElse: 0)
+    /// Whether there are rules on how long items live.
+    private(set) var isTimed: Bool
+    var lifetimes: Lifetimes { configuration.lifetimes }
     /// Shown every item that is evicted while it is alive.
     var evictionObserver: ((Hit) -> Void)?
 
@@ -52,6 +55,7 @@ struct Shard: ~Copyable {
         self.region = region
         self.number = number
         self.configuration = configuration
+        isTimed = configuration.lifetimes.rules.areOn
         memory = ShardMemory(
             region: region, extents: extents, itemByteCountMax: configuration.itemByteCountMax)
         self.items = items
@@ -82,6 +86,12 @@ struct Shard: ~Copyable {
         // Kept, so that a unique does not come again after a restart, its item long gone.
         region.setShardCASCounter(casCounter)
         return casCounter &* UInt64(configuration.shardCount) &+ UInt64(number)
+    }
+
+    /// The rules on how long items live have changed.
+    mutating func noteRules() {
+        isTimed = lifetimes.rules.areOn
+        items.noteRules()
     }
 
     mutating func setCASCounter(_ counter: UInt64) {

@@ -13,6 +13,17 @@ enum MapCounter: Int {
     case reclaimed
     case expiredUnfetched
     case outOfMemory
+    /// Items that were stored or touched for ever, and got the time that the rules have for those.
+    case exptimeDefaulted
+    /// Those that were to live for longer than the rules let anybody ask for.
+    case exptimeCapped
+    /// Deadlines that an access has put off.
+    case idleRenewed
+    /// Deadlines that would have been later without the absolute timeout.
+    case absoluteCapped
+    /// Items that ended as nobody accessed them, and as they were as old as any can be.
+    case expiredIdle
+    case expiredAbsolute
 }
 
 /// What there is of something now, summed over a map's shards.
@@ -43,7 +54,7 @@ extension Counts<MapCounter> {
         let marks = region[item, .marks]
         countEviction(
             isProven: marks & ItemMark.proven != 0, wasFetched: marks & ItemMark.fetched != 0,
-            hasDeadline: region[item, .deadline] != 0)
+            hasDeadline: region.deadline(item).seconds != 0)
     }
 
     mutating func countEviction(isProven: Bool, wasFetched: Bool, hasDeadline: Bool) {

@@ -56,6 +56,12 @@ extension MapStatistics {
     package var evictedAge: UInt32 { lastEviction.age }
     package var expiredUnfetchedCount: UInt64 { UInt64(counts[.expiredUnfetched]) }
     package var reclaimedCount: UInt64 { UInt64(counts[.reclaimed]) }
+    package var exptimeDefaultedCount: UInt64 { UInt64(counts[.exptimeDefaulted]) }
+    package var exptimeCappedCount: UInt64 { UInt64(counts[.exptimeCapped]) }
+    package var idleRenewedCount: UInt64 { UInt64(counts[.idleRenewed]) }
+    package var absoluteCappedCount: UInt64 { UInt64(counts[.absoluteCapped]) }
+    package var expiredIdleCount: UInt64 { UInt64(counts[.expiredIdle]) }
+    package var expiredAbsoluteCount: UInt64 { UInt64(counts[.expiredAbsolute]) }
     package var outOfMemoryCount: UInt64 { UInt64(counts[.outOfMemory]) }
 }
 

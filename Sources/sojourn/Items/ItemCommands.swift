@@ -10,6 +10,9 @@ struct GetCommand: AsyncParsableCommand {
             Values are written as they are stored, byte by byte, one after the other in the order of \
             the keys, and nothing between them; on a terminal each is followed by a line's end.
 
+            With -v also, on standard error: how long it has to live, since when it is there (where its \
+            node keeps that), and how long nobody had read it.
+
             The nodes are asked at the same time. With several copies in the definition all copies are \
             asked, and the newest is shown.
 
@@ -30,6 +33,11 @@ struct GetCommand: AsyncParsableCommand {
     func run() async throws {
         let cluster = try options.cluster()
         defer { cluster.cache.shutDown() }
+        // Before they are read, which is an access.
+        var histories: [CacheKey: ItemHistory] = [:]
+        if options.verbose {
+            for key in Set(keys) { histories[key] = await cluster.history(of: key) }
+        }
         let items = await cluster.cache.get(keys)
         let lineEnd: [UInt8] = isatty(1) == 1 ? [UInt8(ascii: "\n")] : []
         var failureCount = 0
@@ -43,7 +51,8 @@ struct GetCommand: AsyncParsableCommand {
             if options.verbose {
                 tell(
                     "\(key): on \(cluster.places(of: key)), flags \(item.clientFlags), "
-                        + "\(item.value.count) bytes\(Self.expiry(item.timeLeft))\n")
+                        + "\(item.value.count) bytes\(Self.expiry(item.timeLeft))"
+                        + (histories[key].map { ", \($0.sentence)" } ?? "") + "\n")
             }
             try StandardStreams.write(item.value + lineEnd)
         }

@@ -34,6 +34,8 @@ struct Cluster {
     let cache: CacheClient
     private let ring: Ring
     private let copyCount: Int
+    private let access: NodeAccess
+    private let seconds: Double
 
     /// The largest that a node can be told to take.
     static let valueByteCountMax = 134_217_728
@@ -63,9 +65,17 @@ struct Cluster {
         try access.apply(to: &configuration, definition)
         ring = try definition.ring()
         copyCount = definition.copyCount
+        self.access = try access.access(definition)
+        self.seconds = seconds
         cache = try CacheClient(
             nodes: definition.nodes, configuration: configuration,
             logger: Logger(label: "sojourn") { _ in SwiftLogNoOpLogHandler() })
+    }
+
+    /// How old a key's item is, and how long nobody has accessed it, as the first node of these knows that is there.
+    func history(of key: CacheKey) async -> ItemHistory? {
+        await ItemHistory.ask(
+            ring.nodes(for: key.bytes, count: copyCount), key, access, seconds: seconds)
     }
 
     /// The names of the nodes that a key's copies are on, its own first.
