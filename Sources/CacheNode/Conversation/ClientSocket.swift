@@ -27,6 +27,8 @@ final class ClientSocket {
     /// What was received last has filled the input: as a rule there is more.
     private var hasFilledInput = false
     private var progress = SendingProgress()
+    /// Since when its peer is owed what it does not take, if it is.
+    private var blockedSeconds: UInt32 = 0
     /// Known only where somebody watches connections.
     private var peer: SocketAddress?
     /// Goes on after a rest. There only once one was taken.
@@ -370,7 +372,10 @@ final class ClientSocket {
             state.note(.drained)
             return true
         }
-        if !state.isBlocked { worker.takeUnretainedValue().noteStuck(self) }
+        if !state.isBlocked {
+            blockedSeconds = now().seconds
+            worker.takeUnretainedValue().noteStuck(self)
+        }
         if !state.isBlocked || sentByteCount > 0 { progress.note(now: now()) }
         state.note(.stuck)
         return writesWhenReadable || waitUntilWritable()
@@ -434,6 +439,12 @@ final class ClientSocket {
         guard state.isBlocked, connection.state.watching == nil else { return false }
         progress.look(stream.socket.queuedByteCount, now: now)
         return now.seconds - min(progress.lastSeconds, now.seconds) >= seconds
+    }
+
+    /// Since when it has held memory that others should have; nothing when it holds none.
+    func heldSeconds(of map: SessionMap, in shards: Set<Int>) -> UInt32? {
+        if let seconds = connection.heldSeconds(of: map, in: shards) { return seconds }
+        return state.isBlocked && connection.output.holds(shards, of: map) ? blockedSeconds : nil
     }
 
     // MARK: Watchers

@@ -269,6 +269,19 @@ final class Connection {
         return .leads(next)
     }
 
+    /// Since when a value on its way here holds memory that others should have; nothing if none does.
+    func heldSeconds(of map: SessionMap, in shards: Set<Int>) -> UInt32? {
+        guard case .receivingValue(let value) = state else { return nil }
+        return value.heldSeconds(of: map, in: shards)
+    }
+
+    /// Gives up the value that is on its way, as if there had been no memory for it. False when none is.
+    func yieldValue(now: Moment) -> Bool {
+        guard case .receivingValue(let value) = state else { return false }
+        giveUp(value.yield(executor, now: now))
+        return true
+    }
+
     private func swallow(_ byteCount: Int, _ reply: OwedReply?) -> Step {
         let count = min(byteCount, input.count)
         input.use(count)

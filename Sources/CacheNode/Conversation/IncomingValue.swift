@@ -9,19 +9,25 @@ final class IncomingValue {
     private var store: SessionMap.PendingStore?
     private let command: TextStorage
     private let map: SessionMap
+    /// Of which it holds memory.
+    private let shard: Int
+    private let begunSeconds: UInt32
 
     // Not inlined: the map would be retained on every storage command's way, and released.
     @inline(never)
     static func make(
         _ store: consuming SessionMap.PendingStore, of command: TextStorage,
-        _ executor: borrowing Executor
+        _ executor: borrowing Executor, now: Moment
     ) -> IncomingValue {
-        IncomingValue(store, of: command, map: executor.map)
+        IncomingValue(store, of: command, map: executor.map, now: now)
     }
 
     private init(
-        _ store: consuming SessionMap.PendingStore, of command: TextStorage, map: SessionMap
+        _ store: consuming SessionMap.PendingStore, of command: TextStorage, map: SessionMap,
+        now: Moment
     ) {
+        begunSeconds = now.seconds
+        shard = store.shard
         self.store = consume store
         self.command = command
         self.map = map
@@ -66,6 +72,19 @@ final class IncomingValue {
             self.store = consume store
             return nil
         }
+        let bytesLeft = store.bytesLeft + endByteCount
+        executor.refuseRest(of: store, now: now)
+        return Refusal(bytesLeft: bytesLeft, reply: refusal)
+    }
+
+    /// When it began, if it holds memory that others should have.
+    func heldSeconds(of map: SessionMap, in shards: Set<Int>) -> UInt32? {
+        map === self.map && shards.contains(shard) ? begunSeconds : nil
+    }
+
+    /// Is over, for its memory is wanted.
+    func yield(_ executor: borrowing Executor, now: Moment) -> Refusal? {
+        guard let store = store.take() else { return nil }
         let bytesLeft = store.bytesLeft + endByteCount
         executor.refuseRest(of: store, now: now)
         return Refusal(bytesLeft: bytesLeft, reply: refusal)

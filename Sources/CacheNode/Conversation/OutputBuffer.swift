@@ -64,6 +64,11 @@ struct OutputBuffer: ~Copyable {
     /// Bytes of memory that it takes, pinned values apart.
     var heldByteCount: Int { capacity }
 
+    /// Whether it holds memory of one of these shards.
+    func holds(_ shards: Set<Int>, of map: SessionMap) -> Bool {
+        map === self.map && inserts.contains { shards.contains($0.value.shard) }
+    }
+
     // MARK: Filling
 
     /// Room for `count` bytes at the end; `noteAppended` says how many were written.

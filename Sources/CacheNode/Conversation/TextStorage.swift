@@ -84,7 +84,8 @@ enum TextStorage {
                     byteCount: block.next - block.start, then: refusing(.outOfMemory))
             }
             // The line is needed until here.
-            let value = IncomingValue.make(consume store, of: command(), executor)
+            let value = IncomingValue.make(
+                consume store, of: command(), executor, now: now)
             input.use(block.start)
             return .leads(.receivingValue(value))
         }

@@ -426,6 +426,7 @@ final class Worker: @unchecked Sendable {
         if !hasMore {
             kickIdle()
             kickOverdue()
+            relieve()
             handshakes?.attend()
             for socket in [ClientSocket](watching.values) { socket.closeIfGone() }
         }
@@ -452,6 +453,25 @@ final class Worker: @unchecked Sendable {
                         : "closed a connection: its peer did not log in in time")
             }
             close(socket, .idleTimeout)
+        }
+    }
+
+    /// Lets go of what some have held for long and others need.
+    private func relieve() {
+        for space in spaces {
+            let now = now(space.clock)
+            Relief(of: space.map).drop(among: sockets.values, now: now) { socket in
+                socket.connection.counters.add(.holdersDropped)
+                let isValue = socket.connection.yieldValue(now: now)
+                if context.isVerbose(1) {
+                    context.logger.info(
+                        isValue
+                            ? "gave up a value on its way: its memory is needed, and it is late"
+                            : "closed a connection: its peer is slow to read what others need the memory of"
+                    )
+                }
+                if !isValue { close(socket) }
+            }
         }
     }
 

@@ -5,6 +5,8 @@ enum Counter: Int, CaseIterable, Sendable {
     case totalConnections, idleKicks
     /// Connections whose peers took nothing of what they were owed.
     case outputTimeouts
+    /// Values on their way that were given up, and connections closed, because others needed their memory.
+    case holdersDropped
     case bytesRead, bytesWritten
     case getCommands, setCommands, flushCommands, touchCommands, metaCommands
     case getHits, getMisses, getExpired, getFlushed

@@ -251,6 +251,10 @@ extension StatisticsReading {
             "held_bytes", map.heldByteCount,
             "Memory of values on their way in, and of gone items that are still being sent")
         list.gauge("pinned_bytes", map.pinnedByteCount, "Memory of items that are being sent")
+        list.counter(
+            "holders_dropped", self[.holdersDropped],
+            "Late values that were given up, and slow readers that were closed, for their memory was needed"
+        )
     }
 
     private func addReclaiming(to list: inout StatisticsList) {

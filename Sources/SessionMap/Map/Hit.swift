@@ -136,7 +136,7 @@ struct ValuePieces {
 /// A value that a reply still needs: its bytes stay as they are, whatever happens to the item,
 /// until `SessionMap.unpin`.
 package struct PinnedValue {
-    let shard: Int
+    package let shard: Int
     let item: Item
     /// The value's pieces, in order. Valid until it is unpinned.
     package let pieces: [UnsafeRawBufferPointer]

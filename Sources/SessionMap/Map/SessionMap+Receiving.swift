@@ -7,7 +7,7 @@ extension SessionMap {
         package let request: StoreRequest
         package let valueByteCount: Int
         fileprivate let hash: UInt64
-        fileprivate let shard: Int
+        package let shard: Int
         fileprivate let item: Item
         /// In the item's own head extent.
         fileprivate let keyBytes: UnsafeRawBufferPointer
@@ -117,5 +117,13 @@ extension SessionMap {
             }
             shard.abandon(item)
         }
+    }
+    // MARK: What peers hold
+
+    /// Whether memory is wanted of whoever has held some of this shard for long, by a value that does not
+    /// arrive or a reply that is not read: too much is held for what proven items have become, or others
+    /// have been refused for it.
+    package func wantsRelief(shard number: Int, now: UInt32) -> Bool {
+        withShard(number) { $0.wantsRelief(now: now) }
     }
 }

@@ -2,10 +2,13 @@
 /// back: values on their way in, and values that replies send from where they are stored. How long that
 /// is needed, the peers decide.
 ///
-/// So it is bounded. Values on their way in may take half of what proven items leave; proven items go
-/// for them only as long as less than half of probation's share is held. The other halves stay with
-/// new items. Replies may pin half of the limit. A single value finds room in any case: no bound is
-/// below what the largest item takes.
+/// So it is bounded, both together, as what a reply reads is held once its item goes. They may take half
+/// of what proven items leave; proven items go for values on their way only as long as less than half of
+/// probation's share is held or pinned. The other halves stay with new items. A single value finds room
+/// in any case: no bound is below what the largest item takes.
+///
+/// Proven items may become more meanwhile, and others may be refused for want of what is held: then who
+/// has held it for long should give it back, see `Shard.wantsRelief`.
 ///
 /// Who may free an extent: the index its segments, and this type everything else.
 struct ShardMemory: ~Copyable {
@@ -21,6 +24,8 @@ struct ShardMemory: ~Copyable {
     private(set) var heldUnitCount = 0
     /// Of items that replies read.
     private(set) var pinnedUnitCount = 0
+    /// When something was refused last because too much is held and pinned already; 0 for never.
+    private(set) var refusedSeconds: UInt32 = 0
     /// Items whose values replies still read, and how many: their extents must stay when they go.
     private(set) var pins: [Item: Int] = [:]
     /// How far the region may come into use before `growthObserver` is told.
@@ -143,14 +148,24 @@ struct ShardMemory: ~Copyable {
 
     // MARK: Values on their way in
 
-    /// Units that may be held, as far as values on their way in are concerned, beside proven items and
-    /// the index. `share` is probation's.
+    /// Units that eviction cannot have back, or could not if all that replies read went.
+    var boundUnitCount: Int { heldUnitCount + pinnedUnitCount }
+
+    mutating func noteRefused(now: UInt32) { refusedSeconds = now }
+
+    /// Units that may be held and pinned beside proven items and the index. `share` is probation's.
     func heldUnitCountMax(besideUnitCount: Int, share: Int) -> Int {
         max((Int(unitLimit) - besideUnitCount) / 2, heldUnitCountOverProven(share: share))
     }
 
     /// Units that may be held at proven items' expense.
     func heldUnitCountOverProven(share: Int) -> Int { max(share / 2, largestItemUnitCount) }
+
+    /// Units that may be held and pinned without keeping others from it for long: half of the most, and
+    /// the largest item finds room.
+    func comfort(heldUnitCountMax most: Int) -> Int {
+        min(most / 2, max(0, most - largestItemUnitCount))
+    }
 
     /// Takes note that a chain that was taken is for a value on its way; behind `last`, if there is one.
     mutating func hold(_ chain: Extent, behind last: Extent? = nil) {
@@ -165,16 +180,12 @@ struct ShardMemory: ~Copyable {
 
     // MARK: Pins
 
-    /// Units that may be held and pinned together, as far as replies are concerned.
-    private var pinnedUnitCountMax: Int { max(Int(unitLimit) / 2, largestItemUnitCount) }
-
-    /// Lets an item's value stay where it is until `unpin`; false when too much is pinned.
-    mutating func pin(_ item: Item) -> Bool {
+    /// Lets an item's value stay where it is until `unpin`; false when more than `unitCountMax` would be
+    /// held and pinned.
+    mutating func pin(_ item: Item, atMost unitCountMax: Int) -> Bool {
         if pins[item] == nil {
             let unitCount = region.chainSize(item.head).unitCount
-            guard heldUnitCount + pinnedUnitCount + unitCount <= pinnedUnitCountMax else {
-                return false
-            }
+            guard boundUnitCount + unitCount <= unitCountMax else { return false }
             pinnedUnitCount += unitCount
         }
         pins[item, default: 0] += 1

@@ -106,14 +106,38 @@ extension Shard {
     private mutating func allocateHeld(
         byteCount: Int, headByteCount: Int, now: UInt32
     ) -> Extent? {
-        let held = memory.heldUnitCount + Int(Region.units(forByteCount: byteCount))
-        let share = items.queues.probationShare(of: memory.unitLimit)
-        let others = items.queues.provenUnitCount + Int(items.index.unitCount)
-        guard held <= memory.heldUnitCountMax(besideUnitCount: others, share: share) else {
+        let bound = memory.boundUnitCount + Int(Region.units(forByteCount: byteCount))
+        guard bound <= heldUnitCountMax else {
+            memory.noteRefused(now: now)
             return nil
         }
         return allocateChain(
             byteCount: byteCount, headByteCount: headByteCount, now: now,
-            evictsProven: held <= memory.heldUnitCountOverProven(share: share))
+            evictsProven: bound <= memory.heldUnitCountOverProven(share: probationShare))
+    }
+
+    // MARK: What peers hold
+
+    private var probationShare: Int { items.queues.probationShare(of: memory.unitLimit) }
+
+    /// Units that may be held and pinned, as much as proven items have become.
+    var heldUnitCountMax: Int {
+        memory.heldUnitCountMax(
+            besideUnitCount: items.queues.provenUnitCount + Int(items.index.unitCount),
+            share: probationShare)
+    }
+
+    /// For how long after a refusal others should give way.
+    private static let refusalSeconds: UInt32 = 2
+
+    /// Whether who has held memory for long should give it back: proven items have come to need it, or
+    /// others have just been refused.
+    func wantsRelief(now: UInt32) -> Bool {
+        let bound = memory.boundUnitCount
+        let most = heldUnitCountMax
+        guard bound <= most else { return true }
+        let refused = memory.refusedSeconds
+        return refused != 0 && now < refused + Self.refusalSeconds
+            && bound > memory.comfort(heldUnitCountMax: most)
     }
 }

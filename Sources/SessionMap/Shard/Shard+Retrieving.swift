@@ -23,7 +23,7 @@ extension Shard {
         let use = body(look(at: item, now: now, isNew: isNew))
         var pinned: PinnedValue?
         if use.pinsValue {
-            pinned = pin(item)
+            pinned = pin(item, now: now)
             guard pinned != nil else {
                 items.sums.countOutOfMemory()
                 return (.outOfMemory, nil, nil)
@@ -61,8 +61,11 @@ extension Shard {
     // MARK: Pins
 
     /// Lets an item's value stay where it is until `unpin`; nothing when too much is pinned.
-    private mutating func pin(_ item: Item) -> PinnedValue? {
-        guard memory.pin(item) else { return nil }
+    private mutating func pin(_ item: Item, now: UInt32) -> PinnedValue? {
+        guard memory.pin(item, atMost: heldUnitCountMax) else {
+            memory.noteRefused(now: now)
+            return nil
+        }
         var all: [UnsafeRawBufferPointer] = []
         var pieces = ValuePieces(region: region, item: item)
         while let piece = pieces.next() { all.append(piece) }
