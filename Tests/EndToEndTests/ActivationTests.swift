@@ -82,7 +82,8 @@ struct ActivationTests {
 
     /// Starts a node with one descriptor handed over, which a line of Python makes.
     private func handOver(
-        _ socket: String, _ flags: [String], count: String = "1", to process: String = "os.getpid()"
+        _ socket: String, _ flags: [String], count: String = "1",
+        to process: String = "os.getpid()", names: String = ""
     ) throws -> (exit: Program.Exit, output: String, errors: String) {
         let script = """
             import os, socket, sys
@@ -91,6 +92,7 @@ struct ActivationTests {
             os.dup2(s.fileno(), 3)
             os.set_inheritable(3, True)
             os.environ.update(LISTEN_FDS="\(count)", LISTEN_PID=str(\(process)))
+            os.environ.update(LISTEN_FDNAMES="\(names)")
             os.execv(sys.argv[1], sys.argv[1:])
             """
         return try Program.run(
@@ -132,6 +134,31 @@ struct ActivationTests {
                 + "a systemd socket unit needs ListenStream= and Accept=no\n")
         let closed = try handOver(Self.listening, [], count: "2")
         #expect(closed.errors.hasPrefix("descriptor 4, handed over by LISTEN_FDS, is not open;"))
+    }
+
+    @Test("With a configuration file a descriptor's name says whose it is, and must be a space's")
+    func spaces() throws {
+        let directory = try TemporaryDirectory()
+        let path = try directory.write("spaces: [{name: a}, {name: b, port: 1}]", to: "node.yaml")
+        let check = ["--config", path, "--check-config"]
+        for names in ["a", "a.notls"] {
+            let result = try handOver(Self.listening, check, names: names)
+            #expect(result.exit == .status(0), "\(result.errors)")
+            #expect(
+                result.output.contains(
+                    "a: 64 MB, no memory file, 1024 connections, on descriptor 3"))
+        }
+        for names in ["", "notls", "c", "b"] {
+            let result = try handOver(Self.listening, check, names: names)
+            #expect(result.exit == .status(64))
+            #expect(
+                result.errors.hasPrefix(
+                    names == "b"
+                        ? "\(path):1: spaces[0]: listens nowhere"
+                        : "descriptor 3, handed over by LISTEN_FDS, has the name \"\(names)\"; with "
+                            + "--config that must be the name of a space (FileDescriptorName=a), or"
+                ))
+        }
     }
 
     @Test("Sockets that were meant for another process are left alone")

@@ -221,6 +221,33 @@ struct SpacesTests {
         #expect(try node.connect(0).ask("mn") == "MN\r\n")
     }
 
+    @Test("SIGHUP changes the timeouts of one space, and says where that takes a restart")
+    func timeouts() throws {
+        func text(_ sessions: String, _ cache: String) -> String {
+            """
+            spaces:
+            - {name: sessions, listen: "127.0.0.1:PORT0"\(sessions)}
+            - {name: cache, listen: "127.0.0.1:PORT1"\(cache)}
+            """
+        }
+        let node = try SpacesNode(text(", idle: 600, absolute: 1h", ""))
+        let get = "mg k t v"
+        for place in 0..<2 {
+            #expect(try node.connect(place).ask("set k 0 0 1\r\n1") == "STORED\r\n")
+        }
+        #expect(try node.connect(0).ask(get, until: "1\r\n") == "VA 1 t600\r\n1\r\n")
+        #expect(try node.connect(1).ask(get, until: "1\r\n") == "VA 1 t-1\r\n1\r\n")
+        try node.change(to: text(", idle: 900, absolute: 1h", ", absolute: 1h"))
+        try node.program.waitToSay(
+            "space sessions: other timeouts for what is stored, touched or accessed from now on")
+        try node.program.waitToSay(
+            "space cache: what changed of absolute takes a restart of the node")
+        #expect(try node.connect(0).ask(get, until: "1\r\n") == "VA 1 t900\r\n1\r\n")
+        #expect(try node.connect(1).ask(get, until: "1\r\n") == "VA 1 t-1\r\n1\r\n")
+        #expect(try node.counter("idle", 0, page: "settings") == 900)
+        #expect(try node.counter("absolute", 1, page: "settings") == 0)
+    }
+
     // MARK: Others' processes
 
     @Test("A supervisor holds the sockets of all spaces")
@@ -238,6 +265,47 @@ struct SpacesTests {
         }
         node.program.send(SIGTERM)
         #expect(try node.program.waitForExit() == .status(0))
+    }
+
+    @Test("A space that keeps copies with another node's has a neighbour that does not")
+    func clustered() throws {
+        let directory = try TemporaryDirectory()
+        let host = "127.\(Int.random(in: 1...254)).\(Int.random(in: 1...254)).9"
+        let definition = try directory.write(
+            """
+            name: shop
+            copies: 2
+            peers: {}
+            nodes:
+            - {name: a, host: \(host), port: 21001, memory: 16, flags: [-I, 512k]}
+            - {name: b, host: \(host), port: 21002, memory: 16, flags: [-I, 512k]}
+            """, to: "cluster.yaml")
+        let nodes = try ["a", "b"].map { name in
+            try SpacesNode(
+                """
+                spaces:
+                - {name: sessions, cluster: \(definition), node: \(name)}
+                - {name: cache, listen: "127.0.0.1:PORT1"}
+                """)
+        }
+        func connect(_ number: Int) throws -> SocketPeer {
+            try SocketPeer(.address(host, port: UInt16(21_001 + number)))
+        }
+        try wait(for: "both to be current") {
+            try (0..<2).allSatisfy {
+                try connect($0).ask("stats", until: "END\r\n")
+                    .contains("cluster_state current\r\n")
+            }
+        }
+        #expect(try connect(0).ask("set k 0 0 1\r\n1") == "STORED\r\n")
+        #expect(try connect(1).ask("get k", until: "END\r\n") == "VALUE k 0 1\r\n1\r\nEND\r\n")
+        #expect(try nodes[0].connect(1).ask("set k 0 0 1\r\n2") == "STORED\r\n")
+        #expect(try nodes[1].connect(1).ask("get k", until: "END\r\n") == "END\r\n")
+        let stats = try nodes[0].connect(1).ask("stats", until: "END\r\n")
+        #expect(!stats.contains("cluster_state"))
+        nodes[0].program.send(SIGKILL)
+        _ = try nodes[0].program.waitForExit()
+        #expect(try connect(1).ask("get k", until: "END\r\n") == "VALUE k 0 1\r\n1\r\nEND\r\n")
     }
 
     @Test("Two files that have changed their places are refused, and a space may take another name")

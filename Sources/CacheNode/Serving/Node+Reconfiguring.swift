@@ -52,6 +52,7 @@ extension Node {
             space.acceptance.placeCount.store(wanted.connectionCountMax, ordering: .relaxed)
             tell(space, "at most \(wanted.connectionCountMax) connections from now on")
         }
+        changeTimeouts(of: space, from: &decided, to: wanted)
         changeUsers(of: space, from: &decided, to: wanted)
         let hasOtherRules = decided.listener != wanted.listener
         decided.listener = wanted.listener
@@ -77,6 +78,18 @@ extension Node {
         decided.memoryByteCount = new
         space.limitByteCount.store(new, ordering: .relaxed)
         tell(space, "\(new >> 20) MB of memory instead of \(old >> 20)")
+    }
+
+    private func changeTimeouts(
+        of space: Space, from decided: inout SpaceConfiguration, to wanted: SpaceConfiguration
+    ) {
+        guard decided.timeouts != wanted.timeouts else { return }
+        guard space.map.setTimeouts(wanted.timeouts) else {
+            // Its items have not said when they began.
+            return tellRestart(["absolute"], of: "space \(space.name)")
+        }
+        decided.timeouts = wanted.timeouts
+        tell(space, "other timeouts for what is stored, touched or accessed from now on")
     }
 
     private func changeUsers(

@@ -253,8 +253,7 @@ extension StatisticsReading {
         list.gauge("pinned_bytes", map.pinnedByteCount, "Memory of items that are being sent")
         list.counter(
             "holders_dropped", self[.holdersDropped],
-            "Late values that were given up, and slow readers that were closed, for their memory was needed"
-        )
+            "Late values given up and slow readers closed, as their memory was needed")
     }
 
     private func addReclaiming(to list: inout StatisticsList) {

@@ -148,6 +148,7 @@ extension StatisticsReading {
     // MARK: Our own
 
     private func addOwnSettings(to list: inout StatisticsList) {
+        list.text("space", space.name, "The space whose page this is (--config)")
         list.gauge("shards", space.map.shardCount, "Parts of the map with a lock each")
         switch configuration.eviction {
         case .lru: list.text("eviction", "lru", "Who goes first")
