@@ -76,7 +76,7 @@ let package = Package(
         .target(
             name: "CacheNode",
             dependencies: [
-                "Cluster", "EventLoop", "MemcacheProtocol", "SessionMap",
+                "Cluster", "EventLoop", "MemcacheProtocol", "SessionMap", "SessionValues",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: dataPath),
@@ -122,6 +122,7 @@ let package = Package(
             name: "sojournd",
             dependencies: [
                 "CSandbox", "CacheNode", "ClusterFile", "EventLoop", "HashRing", "MemcacheProtocol",
+                "SessionValues",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],

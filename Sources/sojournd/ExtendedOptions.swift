@@ -1,4 +1,5 @@
 import CacheNode
+import SessionValues
 
 /// What `-o` says: options, some with a value after `=`.
 struct ExtendedOptions {
@@ -32,7 +33,9 @@ struct ExtendedOptions {
     }
 
     /// Those that are of no space.
-    static let ofNode: Set<String> = ["idle_timeout", "output_timeout", "sandbox", "watchdog"]
+    static let ofNode: Set<String> = [
+        "idle_timeout", "operator", "output_timeout", "sandbox", "watchdog",
+    ]
 
     static func name(of option: String) -> String {
         String(option.prefix { $0 != "=" })
@@ -76,6 +79,7 @@ struct ExtendedOptions {
         case "watchdog": watchdogSeconds = try Self.number(name, value, 0...3_600)
         case "idle_timeout", "output_timeout", "cluster_file", "damaged_file", "checksums":
             try readValue(name, value, &node)
+        case "operator", "user_rule": try readOperators(name, value, &node)
         case "lock_keys", "lock_wait", "lock_waiters", "lock_waiters_all":
             try readLocks(name, value, &node)
         case _ where TimeoutOptions.names.contains(name): try timeouts.read(name, value)
@@ -107,6 +111,26 @@ struct ExtendedOptions {
                 throw Refusal("checksums must be on or off, not \"\(value ?? "")\"")
             }
             node.checksums = value == "on"
+        }
+    }
+
+    /// Those of operators who ask about sessions.
+    private func readOperators(
+        _ name: String, _ value: String?, _ node: inout NodeConfiguration
+    ) throws(Refusal) {
+        guard let value, !value.isEmpty else {
+            throw Refusal(
+                name == "operator"
+                    ? "operator needs the path of a socket" : "user_rule needs a rule")
+        }
+        guard name == "user_rule" else {
+            node.operatorSocket = path(value)
+            return
+        }
+        do throws(UserRuleError) {
+            node.userRule = try UserRule(value)
+        } catch {
+            throw Refusal("user_rule: \(error)")
         }
     }
 

@@ -28,6 +28,7 @@ struct Sandbox {
             ports.formUnion(space.peers?.dialled.compactMap { UInt16(exactly: $0.port) } ?? [])
         }
         if let path = settings.pidFile { allow(sandbox_removing(), for: path) }
+        if let path = node.operatorSocket { allow(sandbox_removing(), for: path) }
     }
 
     /// A file's folder, as another file may take its place; and that of what it leads to, if it is a link.

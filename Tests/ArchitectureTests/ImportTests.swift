@@ -10,11 +10,14 @@ private enum Arrows {
         "Cluster": [],
         "ClusterFile": ["HashRing"],
         "EventLoop": ["CLibevent", "COpenSSL"],
-        "CacheNode": ["Cluster", "EventLoop", "MemcacheProtocol", "SessionMap"],
+        "CacheNode": [
+            "Cluster", "EventLoop", "MemcacheProtocol", "SessionMap", "SessionValues",
+        ],
         "SessionClient": ["MemcacheProtocol", "HashRing", "ClusterFile"],
         "HummingbirdSojourn": ["SessionClient"],
         "sojournd": [
             "CSandbox", "CacheNode", "ClusterFile", "EventLoop", "HashRing", "MemcacheProtocol",
+            "SessionValues",
         ],
         "Reports": [],
         "LoadGenerator": ["EventLoop", "MemcacheProtocol", "HashRing", "Reports"],

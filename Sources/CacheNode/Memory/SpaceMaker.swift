@@ -8,6 +8,8 @@ struct SpaceMaker {
     private let threadCount: Int
     /// Whether others keep copies of the items, too.
     private let hasPeers: Bool
+    /// Whether there is a socket for operators, who ask when sessions began.
+    private let hasOperators: Bool
     private let logger: Logger
     private let shouldStop: @Sendable () -> Bool
     private let security: NodeSecurity?
@@ -20,6 +22,7 @@ struct SpaceMaker {
         self.configuration = space
         threadCount = configuration.rules.threadCount
         hasPeers = space.peers != nil
+        hasOperators = configuration.rules.operatorSocket != nil
         do throws(NodeError) {
             security = try Self.makeSecurity(space)
             authentication = try Self.makeAuthentication(space.authentication)
@@ -85,7 +88,8 @@ struct SpaceMaker {
         // Who carries out what others ask for counts for itself.
         Space(
             configuration, map: map, clock: clock, file: file,
-            workerCount: threadCount + (hasPeers ? 1 : 0), security: security,
+            workerCount: threadCount + (hasOperators ? 1 : 0) + (hasPeers ? 1 : 0),
+            security: security,
             authentication: authentication)
     }
 

@@ -58,6 +58,10 @@ extension Node {
         decided.listener = wanted.listener
         if hasOtherRules { tell(space, "other rules for who connects from now on") }
         changePlaces(of: space, from: &decided, to: wanted)
+        if decided.userRule != wanted.userRule {
+            decided.userRule = wanted.userRule
+            tell(space, "operators find users by another rule from now on")
+        }
         space.decide(decided)
     }
 
@@ -179,6 +183,7 @@ extension NodeRules {
             ("ssl_handshakes", handshakeCountMax != other.handshakeCountMax),
             ("ssl_handshake_timeout", handshakeTimeoutSeconds != other.handshakeTimeoutSeconds),
             ("sandbox", isSandboxed != other.isSandboxed),
+            ("operator", operatorSocket != other.operatorSocket),
         ].filter(\.1).map(\.0)
     }
 }

@@ -24,6 +24,7 @@ package final class Node {
     /// Spaces that have come while the node runs, and are being made.
     var newcomers: [Newcomer] = []
     private let peerThread: PeerThread?
+    private let operatorThread: OperatorThread?
 
     private static let tickMilliseconds = 1_000
 
@@ -50,6 +51,9 @@ package final class Node {
             }
         }
         do {
+            operatorThread = try configuration.rules.operatorSocket.map {
+                try OperatorThread(path: $0, context: context)
+            }
             loop = try Loop()
             var workers: [Worker] = []
             for number in 0..<configuration.rules.threadCount {
@@ -133,6 +137,7 @@ package final class Node {
             if configuration.shouldStop() { throw NodeError.stopped }
             let places = try context.spaces.all.flatMap { try listen(for: $0) }
             try peerThread?.listen()
+            try operatorThread?.listen()
             if let security = context.peerSecurity { context.logger.notice("\(security.summary)") }
             return places
         } catch let error as NodeError {
@@ -211,6 +216,7 @@ package final class Node {
         self.tick = tick
         try tick.start(afterMilliseconds: Self.tickMilliseconds)
         if let peerThread { threads.append(try NodeThread { peerThread.run() }) }
+        if let operatorThread { threads.append(try NodeThread { operatorThread.run() }) }
         for worker in workers { threads.append(try NodeThread { worker.run() }) }
         for space in context.spaces.all { try prepare(space) }
         if let watchdog = configuration.watchdog { try beginFeeding(watchdog) }
@@ -286,6 +292,7 @@ package final class Node {
         peerThread?.stop()
         for newcomer in newcomers { newcomer.join() }
         newcomers.removeAll()
+        operatorThread?.stop()
         for space in context.spaces.all { space.preparer.stop() }
         for thread in threads { thread.join() }
         for space in context.spaces.all { space.map.save(space.clock.saved()) }

@@ -6,6 +6,8 @@ package struct NodeRules: Sendable {
     /// How long a peer may take nothing of what it is owed; 0 is for ever.
     package var outputTimeoutSeconds = 60
     package var backlog = 1_024
+    /// The Unix socket at which operators ask for sessions; none unless it is said.
+    package var operatorSocket: String?
     /// Handshakes under way at a time; others wait for their turn.
     package var handshakeCountMax = 1_024
     package var handshakeTimeoutSeconds = 10

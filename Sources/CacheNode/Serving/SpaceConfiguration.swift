@@ -1,5 +1,6 @@
 package import EventLoop
 package import SessionMap
+package import SessionValues
 
 /// What is decided of a space before it starts.
 package struct SpaceConfiguration: Sendable {
@@ -49,6 +50,8 @@ package struct SpaceConfiguration: Sendable {
     package var isCrawlerEnabled = true
     package var locks = LockRules()
     package var timeouts = TimeoutRules()
+    /// How a user is found in what is stored; for operators.
+    package var userRule: UserRule?
 
     var map: MapConfiguration {
         MapConfiguration(
@@ -71,8 +74,8 @@ package struct SpaceConfiguration: Sendable {
         return timeouts.contradiction
     }
 
-    /// Copies are told apart by their births, and an absolute timeout begins with them.
+    /// Copies are told apart by their births, an absolute timeout begins with them, and operators ask for them.
     var features: ArenaFeatures {
-        peers != nil || timeouts.absoluteSeconds != 0 ? .births : []
+        peers != nil || timeouts.absoluteSeconds != 0 || userRule != nil ? .births : []
     }
 }

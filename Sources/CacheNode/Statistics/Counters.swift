@@ -24,6 +24,8 @@ enum Counter: Int, CaseIterable, Sendable {
     case tlsNewSessions, tlsResumedSessions
     case tlsHandshakeErrors, tlsHandshakeTimeouts, tlsClearTextClients
     case tlsProtocolErrors, tlsCutOffs
+    // Of the operator's socket.
+    case operatorCommands, sessionsLookedAt, sessionsRevoked
 }
 
 /// One worker's counters of a space: written by that worker alone, read by any thread.

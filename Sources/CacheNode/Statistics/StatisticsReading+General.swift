@@ -23,7 +23,19 @@ extension StatisticsReading {
         addReclaiming(to: &list)
         addLocks(to: &list)
         addAuthentication(to: &list)
+        addOperators(to: &list)
         addWatchdog(to: &list)
+    }
+
+    private func addOperators(to list: inout StatisticsList) {
+        guard context.rules.operatorSocket != nil else { return }
+        list.counter(
+            "operator_commands", self[.operatorCommands],
+            "Questions of operators about sessions (-o operator)")
+        list.counter(
+            "sessions_looked_at", self[.sessionsLookedAt], "Items that were looked at for these")
+        list.counter(
+            "sessions_revoked", self[.sessionsRevoked], "Sessions that operators have ended")
     }
 
     private func addProcess(to list: inout StatisticsList) {

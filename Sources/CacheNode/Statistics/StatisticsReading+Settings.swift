@@ -1,5 +1,6 @@
 import EventLoop
 import SessionMap
+import SessionValues
 import Synchronization
 
 /// `stats settings`: what the command line or an operator said.
@@ -37,6 +38,12 @@ extension StatisticsReading {
             mode = String(number, radix: 8)
         }
         list.text("umask", mode, "Mode of the Unix socket (-a)")
+        list.text(
+            "operator_socket", context.rules.operatorSocket ?? "NULL",
+            "Path of the operators' socket (-o operator)")
+        list.text(
+            "user_rule", configuration.userRule?.description ?? "NULL",
+            "How a user is found in what is stored (-o user_rule)")
         list.flag(
             "shutdown_command", configuration.listener.isShutdownAllowed,
             "Whether clients may stop it (-A)")

@@ -49,6 +49,11 @@ package final class Lifetimes: Sendable {
     /// The birth of what begins now; never 0, which is none.
     private func birth(at now: UInt32) -> UInt32 { UInt32(clamping: max(1, Int64(now) + lead)) }
 
+    /// The birth of what was not there; 0 where nobody has said what time it is.
+    func birthOfNew(at now: UInt32) -> UInt32 {
+        lead == 0 ? birthOfUnknown(at: now) : birth(at: now)
+    }
+
     /// The birth of what is there, and does not say when it was born: now, if it matters.
     package func birthOfUnknown(at now: UInt32) -> UInt32 {
         absolute.load(ordering: .relaxed) == 0 ? 0 : birth(at: now)

@@ -349,6 +349,12 @@ package final class SessionMap: @unchecked Sendable {
         return walk.shard < shardCount
     }
 
+    /// How much of a walk is done.
+    package func progress(of walk: ItemWalk) -> Double {
+        let part = Double(walk.place) / Double(ItemIndex.walkEnd)
+        return min(1, (Double(walk.shard) + part) / Double(shardCount))
+    }
+
     /// Shows `observer` every item that is evicted alive, with a shard lock held.
     package func observeEvictions(_ observer: @escaping (Hit) -> Void) {
         for number in 0..<shardCount {

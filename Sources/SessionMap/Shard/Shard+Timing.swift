@@ -18,7 +18,7 @@ extension Shard {
     func birth(replacing old: Item, now: UInt32) -> UInt32 {
         guard region.features.contains(.births) else { return 0 }
         return births.birth(replacing: old, in: region) {
-            lifetimes.birthOfUnknown(at: now)
+            old.isNull ? lifetimes.birthOfNew(at: now) : lifetimes.birthOfUnknown(at: now)
         }
     }
 
