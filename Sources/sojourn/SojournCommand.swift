@@ -10,7 +10,8 @@ struct SojournCommand: AsyncParsableCommand {
         subcommands: [
             StatusCommand.self, ClusterCommand.self, GetCommand.self, SetCommand.self,
             TouchCommand.self,
-            DeleteCommand.self, RingCommand.self, DefinitionCommand.self, FollowCommand.self,
+            DeleteCommand.self, SessionsCommand.self, RingCommand.self, DefinitionCommand.self,
+            FollowCommand.self,
             LoadCommand.self, EchoCommand.self, DemoCommand.self,
         ])
 

@@ -26,11 +26,12 @@ final class MemberCluster {
     ///   - peers: the definition's lines for it.
     ///   - memory: each node's, in MiB.
     ///   - flags: of all nodes, beside what the definition says.
+    ///   - nodeFlags: of each node, by the definition.
     ///   - isRelayed: whether what members send each other can be cut and held up.
     init(
         count: Int = 3, copies: Int = 2, peers: String = "peers: {}", memory: Int = 16,
         flags: [String] = [],
-        isRelayed: Bool = false
+        isRelayed: Bool = false, nodeFlags: (String) -> [String] = { _ in [] }
     ) throws {
         self.flags = flags
         directory = try TemporaryDirectory()
@@ -44,7 +45,7 @@ final class MemberCluster {
         }
         let lines = zip(Self.names, zip(ports, memoryFiles)).map {
             "- {name: \($0), host: \(host), port: \($1.0), memory: \(memory), "
-                + "memory_file: \($1.1)}\n"
+                + "memory_file: \($1.1)\(Self.text(nodeFlags($0)))}\n"
         }
         definition = try directory.write(
             "name: shop\ncopies: \(copies)\n\(peers)\nnodes:\n" + lines.joined(), to: "cluster.yaml"
@@ -53,6 +54,11 @@ final class MemberCluster {
         if isRelayed { try relay() }
         for number in ports.indices { try start(number) }
         try waitUntilAllIsWell()
+    }
+
+    private static func text(_ flags: [String]) -> String {
+        flags.isEmpty
+            ? "" : ", flags: [\(flags.map { "\"\($0)\"" }.joined(separator: ", "))]"
     }
 
     /// Who dials is told of the relay's port in its own definition.
