@@ -27,6 +27,9 @@ struct ExtendedOptions {
         for option in options { try read(option[...], &node) }
         try setEviction(of: &node)
         try timeouts.apply(to: &node.space)
+        if node.fence.seconds == 0, !node.fence.keys.isEmpty {
+            throw Refusal("fence_keys has no meaning without fence")
+        }
         if let name = lockOptions.first, node.locks.keys.isEmpty {
             throw Refusal("\(name) has no meaning without lock_keys")
         }
@@ -83,6 +86,7 @@ struct ExtendedOptions {
         case "lock_keys", "lock_wait", "lock_waiters", "lock_waiters_all":
             try readLocks(name, value, &node)
         case _ where TimeoutOptions.names.contains(name): try timeouts.read(name, value)
+        case "fence", "fence_keys": try readFence(name, value, &node)
         case _ where name.hasPrefix(TLSOptions.prefix):
             try tls.read(name, value, path: path)
         case _ where name.hasPrefix(AuthenticationOptions.prefix):
@@ -141,6 +145,29 @@ struct ExtendedOptions {
             throw Refusal("\(name) must be a number of seconds, not \"\(value)\"")
         }
         return seconds
+    }
+
+    // MARK: Fence
+
+    private func readFence(
+        _ name: String, _ value: String?, _ node: inout NodeConfiguration
+    ) throws(Refusal) {
+        guard name == "fence_keys" else {
+            node.fence.seconds = try TimeoutOptions.seconds(
+                name, value, max: FenceRules.secondsMax)
+            return
+        }
+        guard let keys = LockKeys(value ?? "") else {
+            throw Refusal(
+                "fence_keys must be a PREFIX of keys or a *SUFFIX, not \"\(value ?? "")\"")
+        }
+        guard !node.fence.keys.contains(keys) else {
+            throw Refusal("fence_keys=\(keys) is given twice")
+        }
+        guard node.fence.keys.count < FenceRules.keysCountMax else {
+            throw Refusal("fence_keys can be given \(FenceRules.keysCountMax) times at most")
+        }
+        node.fence.keys.append(keys)
     }
 
     // MARK: Locks

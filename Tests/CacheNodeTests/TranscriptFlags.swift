@@ -41,6 +41,7 @@ extension NodeConfiguration {
         case "absolute": self.timeouts.absoluteSeconds = seconds
         case "exptime_default": self.timeouts.defaultSeconds = seconds
         case "exptime_max": self.timeouts.maxSeconds = seconds
+        case "fence": self.fence.seconds = Int(seconds)
         default: return false
         }
         return true

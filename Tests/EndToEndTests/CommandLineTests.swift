@@ -155,6 +155,20 @@ struct CommandLineTests {
             "-o exptime_default=2h,exptime_max=1h", 64,
             "exptime_default must not be more than exptime_max",
             differs: "memcached has no such option"),
+        Refused(
+            "-o fence=3601", 64,
+            "fence must be 0 to 3600 seconds, or a number with s, m, h or d behind it, "
+                + "not \"3601\"", differs: "memcached has no such option"),
+        Refused(
+            "-o fence=1m,fence_keys=", 64,
+            "fence_keys must be a PREFIX of keys or a *SUFFIX, not \"\"",
+            differs: "memcached has no such option"),
+        Refused(
+            "-o fence=1m,fence_keys=s:,fence_keys=s:", 64, "fence_keys=s: is given twice",
+            differs: "memcached has no such option"),
+        Refused(
+            "-o fence_keys=session:", 64, "fence_keys has no meaning without fence",
+            differs: "memcached has no such option"),
         Refused("-R 0", 64, "Number of requests per event must be greater than 0"),
         Refused("-f 1", 64, "Factor must be greater than 1"),
         Refused("-f abc", 64, "Factor must be greater than 1"),

@@ -20,6 +20,12 @@ struct PHPTests {
     @Test("A session that nobody uses ends, and one that is read or written does not")
     func idle() throws { try check("idle") }
 
+    @Test("A node's timeouts hold, whatever PHP stores and touches")
+    func timeouts() throws { try check("timeouts") }
+
+    @Test("A page that still has a session brings it back after a logout, unless there is a fence")
+    func fence() throws { try check("fence") }
+
     @Test("Requests of one session at the same time find what the others did")
     func parallel() throws { try check("parallel") }
 

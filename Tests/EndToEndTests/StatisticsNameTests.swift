@@ -120,7 +120,7 @@ struct StatisticsNameTests {
 
     @Test("What has come of timeouts is counted where there are any")
     func timeoutNames() throws {
-        let node = try RunningNode.sojournd(["-o", "exptime_max=1h"])
+        let node = try RunningNode.sojournd(["-o", "exptime_max=1h,fence=1m"])
         let names = try names("stats", on: node).filter {
             !Self.own.contains($0) && !Self.general.contains($0)
                 && !Self.ofCrawlerAndMaintainer.contains($0)
@@ -128,7 +128,7 @@ struct StatisticsNameTests {
         #expect(
             names == [
                 "exptime_defaulted", "exptime_capped", "idle_renewed", "absolute_capped",
-                "expired_idle", "expired_absolute",
+                "expired_idle", "expired_absolute", "fences", "fenced", "fence_dropped_early",
             ])
     }
 
@@ -143,6 +143,7 @@ struct StatisticsNameTests {
             "-o", "lock_keys=memc.sess.key.lock.,lock_wait=500", "-o", "lock_keys=*.lock",
             "-o", "lock_waiters=10,lock_waiters_all=20",
             "-o", "idle=30m,absolute=8h,exptime_default=90,exptime_max=2d",
+            "-o", "fence=1m,fence_keys=session:,fence_keys=*.s",
         ])
         let page = try node.connect().ask("stats settings", until: "END\r\n")
         let wanted = [
@@ -155,7 +156,8 @@ struct StatisticsNameTests {
             "lru_crawler_sleep 5", "temporary_ttl 30", "temp_lru yes", "eviction lru",
             "exptime_rule classic", "lock_keys memc.sess.key.lock. *.lock", "lock_wait 500",
             "lock_waiters 10", "lock_waiters_all 20", "dump_enabled yes", "idle 1800",
-            "absolute 28800", "exptime_default 90", "exptime_max 172800",
+            "absolute 28800", "exptime_default 90", "exptime_max 172800", "fence 60",
+            "fence_keys session: *.s",
             "tcpport \(try node.port)", "udpport 0",
             "domain_socket NULL", "auth_enabled_sasl no", "auth_enabled_ascii no",
             "client_flags_size 4", "slab_reassign yes", "memory_file (null)", "ssl_enabled no",

@@ -332,8 +332,59 @@ def replicas(binary, flags):
                 node.kill()
 
 
+def timeouts(binary, flags):
+    """A session that is viewed all the time is not idle, and ends at its absolute timeout."""
+    idle_seconds, absolute_seconds = 3, 8
+    rules = ["-o", f"idle={idle_seconds},absolute={absolute_seconds}"]
+    for kind in KINDS:
+        node = LastingNode(binary, flags + rules)
+        with PHPServer(kind, [node.place]) as server:
+            ann, bob = Visitor(server), Visitor(server)
+            bob.ask("login", user="bob")
+            ann.ask("login", user="ann")
+            start = time.monotonic()
+            last = 0
+            while time.monotonic() - start < absolute_seconds + 2:
+                # Views that change nothing, and views that save all of it.
+                action = ("look", "write")[int(time.monotonic() * 10) % 2]
+                if fine(f"{kind}: a view", ann.ask(action, count=1))["user"] == "ann":
+                    last = time.monotonic() - start
+                time.sleep(0.1)
+            check(f"{kind}: it lived its time", absolute_seconds - 1.3 < last < absolute_seconds + 0.3, True)
+            fine(f"{kind}: who was idle", bob.ask("look"), user=None)
+            check(f"{kind}: counted", [node.count(f"expired_{name}") > 0 for name in ("idle", "absolute")], [True] * 2)
+        node.kill()
+
+
+def fence(binary, flags):
+    """A page that still has a session brings it back after the logout, unless there is a fence."""
+    for kind in ("memcached-text", "memcached-binary"):
+        for rules, user in (([], "ann"), (["-o", "fence=1m"], None)):
+            node = LastingNode(binary, flags + rules)
+            with PHPServer(kind, [node.place], {"memcached.sess_locking": "Off"}, workers=4) as server:
+                ann = Visitor(server)
+                fine(f"{kind}: a login", ann.ask("login", user="ann"), user="ann")
+                cookie = ann.cookie
+
+                def leave():
+                    time.sleep(0.4)
+                    return ann.ask("logout")
+
+                slow, logout = at_once([
+                    lambda: Visitor(server, cookie=cookie).ask("hold", milliseconds=1_000), leave])
+                fine(f"{kind}: the logout", logout)
+                check(f"{kind}: the page that saves late", slow["held"], 1)
+                check(f"{kind}: PHP is told", slow["complaints"] == [], bool(user))
+                fine(f"{kind}: whose cookie it is", Visitor(server, cookie=cookie).ask("read"), user=user)
+                if not user:
+                    check(f"{kind}: counted", node.count("fenced") > 0, True)
+                    fine(f"{kind}: another login", ann.ask("login", user="ann"), user="ann")
+                    fine(f"{kind}: logged in", ann.ask("look"), user="ann")
+            node.kill()
+
+
 PARTS = {part.__name__: part for part in (
-    sessions, idle, parallel, holder, ring, replicas)}
+    sessions, idle, parallel, holder, ring, replicas, timeouts, fence)}
 
 
 def main():

@@ -7,17 +7,20 @@ extension Executor {
     ///
     /// - Parameters:
     ///   - invalidation: the item is made useless, and stays.
+    ///   - isForgotten: nobody wants the item to be gone: a value that was to take its place is refused.
     ///   - command: its name, for watchers.
     func delete(
         _ key: Span<UInt8>, comparison: UInt64? = nil, invalidation: Invalidation? = nil,
-        command: StaticString, now: Moment
+        isForgotten: Bool = false, command: StaticString, now: Moment
     ) -> DeleteOutcome {
         let lookUp = noteLookUp(key, now: now)
         let outcome =
             if let invalidation {
                 map.invalidate(key, invalidation, comparison: comparison, now: now.seconds)
-            } else {
+            } else if isForgotten {
                 map.delete(key, comparison: comparison, now: now.seconds)
+            } else {
+                space.delete(key, comparison: comparison, now: now)
             }
         notePrefix(.delete, key: key)
         switch outcome {

@@ -93,7 +93,10 @@ extension BinaryRequest {
         case .touch: touch(packet, &output, executor, now: now)
         case .delete:
             let outcome = executor.delete(
-                packet.extracting(key), comparison: comparison, command: "delete", now: now)
+                packet.extracting(key), comparison: comparison,
+                isForgotten: executor.descriptor < 0
+                    && vbucket(in: packet) == BinaryRequest.forgettingVbucket,
+                command: "delete", now: now)
             output.append(outcome.status, to: self)
         case .arithmetic(let increments):
             count(packet, increments: increments, &output, executor, now: now)

@@ -89,8 +89,23 @@ struct SpaceMaker {
         Space(
             configuration, map: map, clock: clock, file: file,
             workerCount: threadCount + (hasOperators ? 1 : 0) + (hasPeers ? 1 : 0),
-            security: security,
-            authentication: authentication)
+            security: security, authentication: authentication, fenceLog: fenceLog(of: map))
+    }
+
+    /// Members of a cluster remember what was deleted anyway.
+    private func fenceLog(of map: SessionMap) -> FenceLog? {
+        guard let path = configuration.memoryFile, configuration.fence.seconds > 0, !hasPeers
+        else { return nil }
+        let logger = logger
+        do {
+            return try FenceLog(path + ".fences", map: map) {
+                logger.error(
+                    "cannot write down what is fenced: the next process will not know of it")
+            }
+        } catch {
+            logger.error("what is fenced is not written down: \(error)")
+            return nil
+        }
     }
 
     // MARK: In a file

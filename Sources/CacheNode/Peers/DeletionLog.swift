@@ -16,6 +16,8 @@ final class DeletionLog {
             case deletion = 1
             /// See `NodeStore.remember`. Of the arena's own items: without them it means nothing.
             case change = 2
+            /// A deletion whose key cannot be stored again for a while.
+            case fencedDeletion = 3
         }
 
         var kind: Kind
@@ -66,7 +68,7 @@ final class DeletionLog {
             else { continue }
             generation = Self.word(half, 8)
             let isSameArena = [Self.word(half, 24), Self.word(half, 32)] == arenaID
-            found = entries(half).filter { isSameArena || $0.kind == .deletion }
+            found = entries(half).filter { isSameArena || $0.kind != .change }
         }
         // Goes on in the other half: what comes behind the last entry here may be of any kind.
         rewrite(found)

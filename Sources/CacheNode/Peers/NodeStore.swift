@@ -28,6 +28,8 @@ final class NodeStore: ReplicaStore {
     /// There where the map's memory outlives the process.
     private let log: DeletionLog?
     private let logFailed: () -> Void
+    /// How long a key that a client has deleted cannot be stored again; 0 where it can.
+    private let fenceSeconds: UInt32
     /// Whether to read an item now proves it.
     private let provesByReading: (Hit) -> Bool
     /// Whether items were evicted alive: what is not here may be at the other owner then.
@@ -71,7 +73,7 @@ final class NodeStore: ReplicaStore {
     init(
         member: UInt8, map: SessionMap, clock: NodeClock, wall: @escaping () -> UInt64,
         performer: Performer, gates: ReadGates,
-        seed: UInt64, tombstoneCountMax: Int, log: DeletionLog? = nil,
+        seed: UInt64, tombstoneCountMax: Int, fenceSeconds: UInt32 = 0, log: DeletionLog? = nil,
         logFailed: @escaping () -> Void = {},
         provesByReading: @escaping (Hit) -> Bool = { _ in false },
         hasEvicted: @escaping () -> Bool
@@ -83,7 +85,9 @@ final class NodeStore: ReplicaStore {
         self.gates = gates
         self.seed = seed
         versions = VersionClock(member: member)
-        tombstones = Tombstones(countMax: tombstoneCountMax / 2)
+        self.fenceSeconds = fenceSeconds
+        tombstones = Tombstones(
+            countMax: tombstoneCountMax / 2, secondsWhileWell: fenceSeconds)
         shadows = Tombstones(countMax: tombstoneCountMax / 2)
         forgotten = map.deletionsForgottenUntil
         self.provesByReading = provesByReading
@@ -159,7 +163,7 @@ final class NodeStore: ReplicaStore {
             else {
                 return (outcome, .none)
             }
-            return (outcome, .state(bury(end, hash: hash, now: now)))
+            return (outcome, .state(bury(fenced(end, now: now), hash: hash, now: now)))
         }
         guard state != nil else { return (outcome, .none) }
         tombstones.remove(hash: hash)
@@ -246,17 +250,33 @@ final class NodeStore: ReplicaStore {
         remember(state.key, hash: hash(state.key), state.stamp, now: now())
     }
 
-    private func bury(_ end: KeyState, hash: UInt64, now: Moment) -> KeyState {
-        insertTombstone(end.key, hash: hash, end.stamp, now: now)
+    /// The same deletion with, as its time to live, how long its key cannot be stored again.
+    private func fenced(_ end: KeyState, now: Moment) -> KeyState {
+        guard fenceSeconds != 0, let until = map.fenceEnd(of: end.key.span, now: now.seconds)
+        else { return end }
+        var end = end
+        end.secondsLeft = until - now.seconds
         return end
     }
 
-    private func insertTombstone(_ key: [UInt8], hash: UInt64, _ stamp: Stamp, now: Moment) {
+    private func bury(_ end: KeyState, hash: UInt64, now: Moment) -> KeyState {
+        insertTombstone(end, hash: hash, now: now)
+        return end
+    }
+
+    private func insertTombstone(_ end: KeyState, hash: UInt64, now: Moment) {
+        let (key, stamp) = (end.key, end.stamp)
         // Should it be forgotten, what was there before must not be taken for known.
         shadows.remove(hash: hash)
-        tombstones.insert(key, hash: hash, stamp, now: now.seconds)
+        var fencedUntil: UInt32 = 0
+        if let left = end.secondsLeft, left > 0 {
+            fencedUntil = now.seconds + min(left, UInt32(FenceRules.secondsMax))
+            map.fence(key.span, until: fencedUntil, now: now.seconds)
+        }
+        tombstones.insert(
+            key, hash: hash, stamp, fencedUntil: fencedUntil, now: now.seconds)
         noteForgotten()
-        write(.deletion, key, stamp, now: now)
+        write(fencedUntil == 0 ? .deletion : .fencedDeletion, key, stamp, now: now)
     }
 
     private func noteForgotten() {
@@ -364,7 +384,10 @@ final class NodeStore: ReplicaStore {
         } else {
             // It is among them.
             log.rewrite(
-                tombstones.all.map { .init(kind: .deletion, tombstone: $0) }
+                tombstones.all.map {
+                    .init(
+                        kind: $0.fencedUntil == 0 ? .deletion : .fencedDeletion, tombstone: $0)
+                }
                     + shadows.all.map { .init(kind: .change, tombstone: $0) })
         }
         if log.isBroken { logFailed() }
@@ -385,8 +408,11 @@ final class NodeStore: ReplicaStore {
                 continue
             }
             switch entry.kind {
-            case .deletion:
-                tombstones.insert(old.key, hash: hash(old.key), old.stamp, now: made)
+            case .deletion, .fencedDeletion:
+                let fencedUntil = entry.kind == .fencedDeletion ? made + fenceSeconds : 0
+                map.fence(old.key.span, until: fencedUntil, now: now)
+                tombstones.insert(
+                    old.key, hash: hash(old.key), old.stamp, fencedUntil: fencedUntil, now: made)
             case .change: shadows.insert(old.key, hash: hash(old.key), old.stamp, now: made)
             }
         }
@@ -506,7 +532,7 @@ final class NodeStore: ReplicaStore {
                 counts.tombstonesWon += 1
                 _ = map.delete(state.key.span, now: now.seconds)
             }
-            insertTombstone(state.key, hash: hash, state.stamp, now: now)
+            insertTombstone(state, hash: hash, now: now)
         case .item:
             let new = state.head(now: now.seconds)
             if let head, head.stamp == state.stamp {
@@ -537,16 +563,14 @@ final class NodeStore: ReplicaStore {
         let now = now()
         let hash = hash(key)
         // Of what was changed and has gone since, the other owner may have the last copy.
-        let deletion = tombstones[hash].map {
-            KeyState(key: $0.key, stamp: $0.stamp, kind: .tombstone)
-        }
+        let deletion = tombstones[hash].map { $0.state(now: now.seconds) }
         guard var state = state(of: key, now: now) ?? deletion else { return nil }
         let version = versions.make(
             above: max(stamp.version, state.stamp.version), shard: map.shardNumber(of: key.span),
             now: wall())
         state.stamp = Stamp(birth: max(stamp.birth, state.stamp.birth), version: version)
         switch state.kind {
-        case .tombstone: insertTombstone(key, hash: hash, state.stamp, now: now)
+        case .tombstone: insertTombstone(state, hash: hash, now: now)
         case .item: _ = adopt(state, state.head(now: now.seconds), now: now)
         }
         return state
@@ -555,7 +579,7 @@ final class NodeStore: ReplicaStore {
     private func tombstone(_ hash: UInt64) -> KeyState? {
         let latest = [tombstones[hash], shadows[hash]].compactMap(\.self)
             .max { $0.stamp < $1.stamp }
-        return latest.map { KeyState(key: $0.key, stamp: $0.stamp, kind: .tombstone) }
+        return latest.map { $0.state(now: now().seconds) }
     }
 
     // MARK: Flushing

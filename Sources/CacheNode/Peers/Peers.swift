@@ -133,7 +133,7 @@ final class Peers: @unchecked Sendable {
             gates: gates, seed: seed,
             tombstoneCountMax: max(
                 2_048, space.configuration.memoryByteCount / 20 / Tombstones.byteCount),
-            log: log(of: space, context),
+            fenceSeconds: space.fence.seconds, log: log(of: space, context),
             logFailed: { [logger = context.logger] in
                 logger.error(
                     """
@@ -348,6 +348,10 @@ final class Peers: @unchecked Sendable {
         (command[0], command[1], command[3], command[11]) = (
             BinaryHeader.requestMagic, 0x04, UInt8(truncatingIfNeeded: key.count),
             UInt8(truncatingIfNeeded: key.count)
+        )
+        let vbucket = BinaryRequest.forgettingVbucket
+        (command[6], command[7]) = (
+            UInt8(truncatingIfNeeded: vbucket >> 8), UInt8(truncatingIfNeeded: vbucket)
         )
         let ticket = Ticket(worker: worker.number, descriptor: -1, number: 0)
         ask(

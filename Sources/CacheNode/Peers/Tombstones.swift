@@ -9,6 +9,14 @@ struct Tombstones {
         let key: [UInt8]
         let stamp: Stamp
         let madeSeconds: UInt32
+        /// Until when the key cannot be stored again; 0 where it can.
+        var fencedUntil: UInt32 = 0
+
+        func state(now: UInt32) -> KeyState {
+            var state = KeyState.tombstone(of: key, stamp)
+            if fencedUntil > now { state.secondsLeft = fencedUntil - now }
+            return state
+        }
     }
 
     private struct Place {
@@ -36,6 +44,7 @@ struct Tombstones {
     static let byteCount = 160
     /// While all members are there, only frames that are on their way matter.
     private static let secondsWhileWell: UInt32 = 60
+    private let secondsWhileWell: UInt32
     static let secondsMax: UInt32 = 24 * 3_600
     private static let countPerTurn = 5_000
     /// Longer than anything waits to be acknowledged.
@@ -46,14 +55,21 @@ struct Tombstones {
     /// Nothing is dropped meanwhile: somebody compares what there is.
     var isHeld = false
 
-    init(countMax: Int) { self.countMax = countMax }
+    /// - Parameter seconds: for which they are kept at least, though all members are there.
+    init(countMax: Int, secondsWhileWell seconds: UInt32 = 0) {
+        self.countMax = countMax
+        secondsWhileWell = max(Self.secondsWhileWell, seconds)
+    }
 
     var count: Int { byHash.count }
 
     subscript(hash: UInt64) -> Tombstone? { byHash[hash] }
 
-    mutating func insert(_ key: [UInt8], hash: UInt64, _ stamp: Stamp, now: UInt32) {
-        byHash[hash] = Tombstone(key: key, stamp: stamp, madeSeconds: now)
+    mutating func insert(
+        _ key: [UInt8], hash: UInt64, _ stamp: Stamp, fencedUntil: UInt32 = 0, now: UInt32
+    ) {
+        byHash[hash] = Tombstone(
+            key: key, stamp: stamp, madeSeconds: now, fencedUntil: fencedUntil)
         order.append(Place(hash: hash, version: stamp.version, madeSeconds: now))
         if order.count - first > 2 * byHash.count + 10_000 {
             // Of keys that were deleted, or changed, again and again.
@@ -88,7 +104,7 @@ struct Tombstones {
 
     /// Drops those whose time is over. To be called now and then.
     mutating func expire(now: UInt32) {
-        let age = isEverybodyHere ? Self.secondsWhileWell : Self.secondsMax
+        let age = isEverybodyHere ? secondsWhileWell : Self.secondsMax
         for _ in 0..<Self.countPerTurn where !isHeld {
             guard first < order.count, order[first].madeSeconds + age < now else { return }
             dropOldest()

@@ -26,6 +26,7 @@ final class Space: Sendable {
     let acceptance: AcceptanceRecord
     /// There where keys are locks.
     let locks: LockQueues?
+    let fence: Fence
     /// There where TLS is on.
     let security: NodeSecurity?
     /// There where it is one of a cluster that keeps copies.
@@ -39,7 +40,7 @@ final class Space: Sendable {
     init(
         _ configuration: SpaceConfiguration, map: SessionMap, clock: NodeClock,
         file: MemoryFile? = nil, workerCount: Int, security: NodeSecurity? = nil,
-        authentication: NodeAuthentication? = nil
+        authentication: NodeAuthentication? = nil, fenceLog: FenceLog? = nil
     ) {
         name = configuration.name
         current = Mutex(configuration)
@@ -55,6 +56,9 @@ final class Space: Sendable {
             delimiter: configuration.prefixDelimiter, isOn: configuration.collectsPrefixDetail)
         locks =
             configuration.locks.keys.isEmpty ? nil : LockQueues(configuration.locks, map: map)
+        fence = Fence(
+            configuration.fence, locks: configuration.locks, map: map, log: fenceLog,
+            now: clock.now().seconds)
         dumps = DumpRecord(isEnabled: configuration.isCrawlerEnabled)
         peers = configuration.peers.map { Peers($0) }
         map.observeEvictions { [unowned self] in noteEvicted($0) }

@@ -52,6 +52,7 @@ package struct SpaceConfiguration: Sendable {
     package var timeouts = TimeoutRules()
     /// How a user is found in what is stored; for operators.
     package var userRule: UserRule?
+    package var fence = FenceRules()
 
     var map: MapConfiguration {
         MapConfiguration(

@@ -272,6 +272,7 @@ extension StatisticsReading {
         list.counter(
             "reclaimed", map.reclaimedCount, "Items that were removed expired, or flushed")
         addTimeouts(to: &list)
+        addFence(to: &list)
         list.counter("crawler_reclaimed", 0, "Of memcached's crawler; always 0")
         list.counter("crawler_items_checked", 0, "Of memcached's crawler; always 0")
         list.counter("lrutail_reflocked", 0, "Of memcached's LRU; always 0")

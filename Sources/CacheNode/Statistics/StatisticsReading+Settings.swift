@@ -175,6 +175,7 @@ extension StatisticsReading {
             "How exptimes above 30 days are read")
         addLockSettings(to: &list)
         addTimeoutSettings(to: &list)
+        addFenceSettings(to: &list)
     }
 
     private func addLockSettings(to list: inout StatisticsList) {

@@ -24,6 +24,12 @@ public struct BinaryRequest: Equatable, Sendable {
         BinaryHeader.byteCount &+ header.extrasByteCount &+ header.keyByteCount
     }
 
+    /// Of clients it is not looked at.
+    package func vbucket(in packet: Span<UInt8>) -> UInt16 { packet.bigEndian(at: 6) }
+
+    /// By this, members of a cluster say to each other of a deletion that no client has asked for it.
+    package static let forgettingVbucket: UInt16 = 0xFFFF
+
     /// Not below zero: a header that promises less is a failure.
     @inlinable public var valueByteCount: Int {
         header.bodyByteCount &- header.extrasByteCount &- header.keyByteCount

@@ -54,6 +54,8 @@ struct ItemSums {
 
     mutating func countOutOfMemory() { counts[.outOfMemory] += 1 }
 
+    mutating func countFenced() { counts[.fenced] += 1 }
+
     mutating func countRenewal() { counts[.idleRenewed] += 1 }
 
     mutating func count(_ ruling: Lifetimes.Ruling) {

@@ -240,13 +240,14 @@ package final class SessionMap: @unchecked Sendable {
         return .tooLarge
     }
 
-    /// Deletes the item of a key; with a comparison, only if that is its CAS unique.
+    /// Deletes the item of a key; with a comparison, only if that is its CAS unique. Nothing is stored under the key of
+    /// what was deleted before the second `fencingUntil`.
     package func delete(
-        _ key: Span<UInt8>, comparison: UInt64? = nil, now: UInt32
+        _ key: Span<UInt8>, comparison: UInt64? = nil, fencingUntil end: UInt32 = 0, now: UInt32
     ) -> DeleteOutcome {
         let hash = hash.hash(key)
         return withShard(shardNumber(hash)) {
-            $0.delete(key, hash: hash, comparison: comparison, now: now)
+            $0.delete(key, hash: hash, comparison: comparison, fencingUntil: end, now: now)
         }
     }
 

@@ -16,6 +16,7 @@ extension Shard {
             return .held(until: freeAt(old.item))
         }
         guard isFirst || !items.awaited.contains(hash) else { return .held(until: .never) }
+        if refusesFenced(old.item, hash: hash, now: now) { return .refused(.notStored) }
         guard
             let item = make(
                 key, tag: tag, head: head(request, replacing: old.item, now: now), value: value,

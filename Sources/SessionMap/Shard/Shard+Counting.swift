@@ -11,7 +11,9 @@ extension Shard {
         let present = items.findPresent(key, tag: tag, now: now, &memory)
         let item = present.item
         guard !item.isNull else {
-            guard let initial = request.initial else { return .notFound }
+            guard let initial = request.initial, !refusesFenced(item, hash: hash, now: now) else {
+                return .notFound
+            }
             let head = ItemHead(
                 clientFlags: 0, deadline: deadline(initial.deadline, replacing: .null, now: now),
                 marks: request.hasEncodedKey ? ItemMark.encodedKey : 0,

@@ -1,14 +1,17 @@
 /// Deleting, and making useless.
 extension Shard {
-    /// Deletes the item of a key; with a comparison, only if that is its CAS unique.
+    /// Deletes the item of a key; with a comparison, only if that is its CAS unique. What was deleted can be fenced
+    /// until some second.
     mutating func delete(
-        _ key: Span<UInt8>, hash: UInt64, comparison: UInt64? = nil, now: UInt32
+        _ key: Span<UInt8>, hash: UInt64, comparison: UInt64? = nil, fencingUntil end: UInt32 = 0,
+        now: UInt32
     ) -> DeleteOutcome {
         let tag = Items.tag(hash)
         switch seek(key, tag: tag, comparison: comparison, now: now) {
         case .none(let outcome): return outcome
         case .item(let item, let slot):
             items.remove(item, slot: slot, tag: tag, .deleted, &memory)
+            if end != 0 { fences.insert(hash, until: end, now: now) }
             return .deleted
         }
     }

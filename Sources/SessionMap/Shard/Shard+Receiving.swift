@@ -75,6 +75,10 @@ extension Shard {
                 abandon(item)
                 return .notStored
             }
+            if refusesFenced(old.item, hash: hash, now: now) {
+                abandon(item)
+                return .notStored
+            }
             guard !old.item.isNull || prepareIndex(tag, now: now) else {
                 abandon(item)
                 return refuseForMemory(key, tag: tag, dropsOld: request.dropsOldWhenRefused)

@@ -15,7 +15,9 @@ extension Shard {
         let isNew = item.isNull
         let absence = found?.outcome ?? .miss
         if isNew {
-            guard let new, let made = vivify(key, tag: tag, new, now: now) else {
+            guard let new, !refusesFenced(item, hash: hash, now: now),
+                let made = vivify(key, tag: tag, new, now: now)
+            else {
                 return (absence, absence, nil)
             }
             item = made

@@ -62,6 +62,7 @@ extension Shard {
             return outcome
         case .store(let head):
             if case .add = request.mode, items.awaited.contains(hash) { return .notStored }
+            if refusesFenced(old.item, hash: hash, now: now) { return .notStored }
             guard
                 let item = make(
                     key, tag: tag, head: head ?? self.head(request, replacing: old.item, now: now),

@@ -25,6 +25,7 @@ struct Shard: ~Copyable {
     /// Whether there are rules on how long items live.
     private(set) var isTimed: Bool
     var lifetimes: Lifetimes { configuration.lifetimes }
+    var fences: FencedKeys
     /// Shown every item that is evicted while it is alive.
     var evictionObserver: ((Hit) -> Void)?
 
@@ -59,6 +60,7 @@ struct Shard: ~Copyable {
         memory = ShardMemory(
             region: region, extents: extents, itemByteCountMax: configuration.itemByteCountMax)
         self.items = items
+        fences = FencedKeys(mapByteCount: configuration.byteCount / configuration.shardCount)
         self.casCounter = casCounter
     }
 
@@ -169,6 +171,7 @@ struct Shard: ~Copyable {
     /// One bounded turn of what must be done as time goes by; true when more is due already.
     mutating func maintain(now: UInt32, itemBudget: Int) -> Bool {
         enter(now: now)
+        fences.expire(now: now)
         let budget = WorkBudget(items: itemBudget)
         if items.expire(now: now, budget: budget, &memory) { return true }
         if items.sweep(budget: budget, &memory) { return true }

@@ -24,6 +24,10 @@ enum MapCounter: Int {
     /// Items that ended as nobody accessed them, and as they were as old as any can be.
     case expiredIdle
     case expiredAbsolute
+    /// Stores that were refused as their keys were deleted lately.
+    case fenced
+    /// Fences that were forgotten before their time, for want of room.
+    case fencesDroppedEarly
 }
 
 /// What there is of something now, summed over a map's shards.
@@ -38,6 +42,7 @@ enum MapGauge: Int {
     case indexSlots
     case freeBytes
     case extraExtents
+    case fences
 }
 
 /// The item that was evicted last.

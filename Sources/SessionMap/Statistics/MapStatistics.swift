@@ -62,6 +62,9 @@ extension MapStatistics {
     package var absoluteCappedCount: UInt64 { UInt64(counts[.absoluteCapped]) }
     package var expiredIdleCount: UInt64 { UInt64(counts[.expiredIdle]) }
     package var expiredAbsoluteCount: UInt64 { UInt64(counts[.expiredAbsolute]) }
+    package var fenceCount: Int { gauges[.fences] }
+    package var fencedCount: UInt64 { UInt64(counts[.fenced]) }
+    package var fencesDroppedEarlyCount: UInt64 { UInt64(counts[.fencesDroppedEarly]) }
     package var outOfMemoryCount: UInt64 { UInt64(counts[.outOfMemory]) }
 }
 

@@ -7,6 +7,8 @@ extension Shard {
         let flushedUnitCount = items.sums.unitCount - probationary.unitCount - proven.unitCount
         var all = MapStatistics()
         all.counts = items.sums.counts
+        all.counts[.fencesDroppedEarly] = fences.droppedEarlyCount
+        all.gauges[.fences] = fences.count
         all.lastEviction = items.sums.lastEviction
         func setUnits(_ gauge: MapGauge, _ unitCount: Int) {
             all.gauges[gauge] = unitCount * Region.unitByteCount
