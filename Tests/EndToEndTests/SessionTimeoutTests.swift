@@ -67,6 +67,37 @@ struct SessionTimeoutTests {
         #expect(try left(peer, "other") == -1)
     }
 
+    @Test("SIGHUP changes a space's timeouts and fence, and says what takes a restart")
+    func changed() throws {
+        func text(_ words: String) -> String {
+            "spaces:\n- {name: sessions, listen: \"127.0.0.1:PORT0\", \(words)}\n"
+        }
+        let node = try SpacesNode(text("idle: 30m, fence: 50"))
+        let peer = try node.connect(0)
+        #expect(try peer.ask("set k 0 0 1\r\n1") == "STORED\r\n")
+        #expect(try left(peer, "k") == 1_800)
+        try node.change(to: text("idle: 10m, exptime_default: 5m, fence: 1h, fence_keys: k"))
+        try node.program.waitToSay("space sessions: other timeouts")
+        try node.program.waitToSay("space sessions: another fence")
+        #expect(try peer.ask("get k", until: "END\r\n").hasPrefix("VALUE"))
+        #expect(try left(peer, "k") == 600)
+        #expect(try peer.ask("set other 0 0 1\r\n1") == "STORED\r\n")
+        #expect(try left(peer, "other") == 300)
+        for (key, reply) in [("k", "NOT_STORED\r\n"), ("other", "STORED\r\n")] {
+            #expect(try peer.ask("delete \(key)") == "DELETED\r\n")
+            #expect(try peer.ask("set \(key) 0 0 1\r\n1") == reply)
+        }
+        let page = try peer.ask("stats settings", until: "END\r\n")
+        for line in ["idle 600", "exptime_default 300", "fence 3600", "fence_keys k"] {
+            #expect(page.contains("STAT \(line)\r\n"), "\(line)")
+        }
+        try node.change(to: text("absolute: 1h"))
+        try node.program.waitToSay("what changed of absolute takes a restart of the node")
+        try node.program.waitToSay("what changed of fence takes a restart of the node")
+        #expect(try peer.ask("set third 0 0 1\r\n1") == "STORED\r\n")
+        #expect(try left(peer, "third") == -1)
+    }
+
     @Test(
         "A session that is read at one owner alone does not idle out at the other, and ends when nobody reads it",
         arguments: [0, 1])

@@ -239,7 +239,7 @@ struct SpacesTests {
         #expect(try node.connect(1).ask(get, until: "1\r\n") == "VA 1 t-1\r\n1\r\n")
         try node.change(to: text(", idle: 900, absolute: 1h", ", absolute: 1h"))
         try node.program.waitToSay(
-            "space sessions: other timeouts for what is stored, touched or accessed from now on")
+            "space sessions: other timeouts, for what is stored, touched or read from now on")
         try node.program.waitToSay(
             "space cache: what changed of absolute takes a restart of the node")
         #expect(try node.connect(0).ask(get, until: "1\r\n") == "VA 1 t900\r\n1\r\n")

@@ -1,5 +1,5 @@
 /// For how long a key cannot be stored again once a client has deleted what was under it, and which keys.
-package struct FenceRules: Sendable {
+package struct FenceRules: Equatable, Sendable {
     /// 0: nothing is fenced.
     package var seconds = 0
     /// None: all but those of locks.

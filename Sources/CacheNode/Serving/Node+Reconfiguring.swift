@@ -52,7 +52,7 @@ extension Node {
             space.acceptance.placeCount.store(wanted.connectionCountMax, ordering: .relaxed)
             tell(space, "at most \(wanted.connectionCountMax) connections from now on")
         }
-        changeTimeouts(of: space, from: &decided, to: wanted)
+        changeTimes(of: space, from: &decided, to: wanted)
         changeUsers(of: space, from: &decided, to: wanted)
         let hasOtherRules = decided.listener != wanted.listener
         decided.listener = wanted.listener
@@ -84,16 +84,26 @@ extension Node {
         tell(space, "\(new >> 20) MB of memory instead of \(old >> 20)")
     }
 
-    private func changeTimeouts(
+    private func changeTimes(
         of space: Space, from decided: inout SpaceConfiguration, to wanted: SpaceConfiguration
     ) {
-        guard decided.timeouts != wanted.timeouts else { return }
-        guard space.map.setTimeouts(wanted.timeouts) else {
-            // Its items have not said when they began.
-            return tellRestart(["absolute"], of: "space \(space.name)")
+        var rules = wanted.timeouts
+        if rules.absoluteSeconds != 0, !space.map.keepsBirths {
+            tellRestart(["absolute"], of: "space \(space.name)")
+            rules.absoluteSeconds = 0
         }
-        decided.timeouts = wanted.timeouts
-        tell(space, "other timeouts for what is stored, touched or accessed from now on")
+        if decided.timeouts != rules, space.map.setTimeouts(rules) {
+            decided.timeouts = rules
+            tell(space, "other timeouts, for what is stored, touched or read from now on")
+        }
+        guard decided.fence != wanted.fence else { return }
+        // What is written down, and what members of a cluster tell each other, begins with the space.
+        guard decided.fence.seconds > 0, wanted.fence.seconds > 0, wanted.peers == nil else {
+            return tellRestart(["fence"], of: "space \(space.name)")
+        }
+        decided.fence = wanted.fence
+        space.fence.decide(wanted.fence)
+        tell(space, "another fence, for what is deleted from now on")
     }
 
     private func changeUsers(

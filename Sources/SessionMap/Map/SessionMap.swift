@@ -125,12 +125,12 @@ package final class SessionMap: @unchecked Sendable {
 
     package var lifetimes: Lifetimes { configuration.lifetimes }
 
+    package var keepsBirths: Bool { configuration.features.contains(.births) }
+
     /// Other rules on how long items live: for what is stored, touched or accessed from now on. False where births were
     /// needed and none are kept.
     package func setTimeouts(_ rules: TimeoutRules) -> Bool {
-        guard rules.absoluteSeconds == 0 || configuration.features.contains(.births) else {
-            return false
-        }
+        guard rules.absoluteSeconds == 0 || keepsBirths else { return false }
         lifetimes.set(rules)
         for number in 0..<shardCount { withShard(number) { $0.noteRules() } }
         return true
