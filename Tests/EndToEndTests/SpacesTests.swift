@@ -146,6 +146,47 @@ struct SpacesTests {
         #expect((980...1_000).contains(other))
     }
 
+    @Test(
+        "The operator's socket shows all spaces, and finds a user's sessions in the one that is named"
+    )
+    func operators() throws {
+        let node = try SpacesNode(
+            """
+            operator: DIR/operator.sock
+            spaces:
+            - {name: shop, listen: "127.0.0.1:PORT0", user_rule: "php: user_id"}
+            - {name: wiki, listen: "127.0.0.1:PORT1", user_rule: "json: $.user"}
+            """)
+        let php = "user_id|s:3:\"ann\";"
+        #expect(try node.connect(0).ask("set s 0 0 \(php.utf8.count)\r\n\(php)") == "STORED\r\n")
+        #expect(try node.connect(1).ask("set w 0 0 14\r\n{\"user\":\"ann\"}") == "STORED\r\n")
+        let socket = node.directory.path + "/operator.sock"
+        func ask(_ line: String, until end: String) throws -> [Substring] {
+            try SocketPeer(.unix(path: socket)).ask(line, until: end).split(separator: "\n")
+        }
+        let last = "{\"result\":\"stats\",\"spaces\":[\"shop\",\"wiki\"]}\n"
+        let all = try ask("stats", until: last)
+        #expect(all.count == 3)
+        #expect(all[0].hasPrefix("{\"space\":\"shop\",\"pid\":"))
+        #expect(all[1].hasPrefix("{\"space\":\"wiki\"") && all[1].contains("\"cmd_set\":1,"))
+        let one = try ask(
+            "stats settings space=wiki", until: "{\"result\":\"stats\",\"spaces\":[\"wiki\"]}\n")
+        #expect(one.count == 2 && one[0].contains("\"tcpport\":\(node.ports[1]),"))
+        #expect(
+            try ask("stats space=none", until: "}\n")
+                == ["{\"error\":\"there is no space \\\"none\\\", but shop, wiki\"}"])
+        let sojourn = try RunningNode.builtProgram("sojourn")
+        func revoke(_ more: [String]) throws -> (exit: Program.Exit, output: String, errors: String)
+        {
+            try Program.run(
+                sojourn, ["sessions", "revoke", "--socket", socket, "--user", "ann"] + more)
+        }
+        #expect(try revoke([]).errors.contains("which space? There are shop, wiki"))
+        #expect(try revoke(["--space", "wiki"]).exit == .status(0))
+        #expect(try node.connect(0).ask("get s", until: "END\r\n").hasPrefix("VALUE"))
+        #expect(try node.connect(1).ask("get w", until: "END\r\n") == "END\r\n")
+    }
+
     // MARK: SIGHUP
 
     @Test(

@@ -48,6 +48,16 @@ final class OperatorConversation: @unchecked Sendable {
 
     private func answer(_ line: [UInt8]) throws(Gone) {
         if line.isEmpty { return }
+        let statistics: OperatorStatistics?
+        do throws(OperatorStatistics.Mistake) {
+            statistics = try OperatorStatistics(line, of: context)
+        } catch {
+            return try tell(mistake: error.sentence)
+        }
+        if let statistics {
+            for line in statistics.lines(of: context) { try write(line) }
+            return
+        }
         switch understand(line) {
         case .failure(let mistake): try tell(mistake: mistake.sentence)
         case .success(nil):
