@@ -24,12 +24,15 @@ package struct UserFinder {
     /// Whom the last value belongs to, if it belongs to somebody: text, or a number as it would be written.
     package private(set) var user: [UInt8] = []
     private var strings: [IgbinaryReading.Text] = []
-    private var pickleRoom = PickleReading.Room()
+    /// There with a rule that needs it.
+    private let pickleRoom: PickleReading.Room?
     private var marshalRoom = MarshalReading.Room()
     private var search: PatternSearch?
 
     package init(_ rule: UserRule) {
         self.rule = rule
+        pickleRoom =
+            rule.form == .pickle || rule.form == .django ? PickleReading.Room() : nil
         if case .pattern(let pattern) = rule.place { search = PatternSearch(pattern) }
     }
 
@@ -99,9 +102,11 @@ package struct UserFinder {
             var reading = JSONReading(cursor, path)
             return try reading.read(into: &user)
         case .pickle, .django:
-            var reading = PickleReading(cursor, path.steps[0].name, room: &pickleRoom)
-            defer { reading.giveBack(&pickleRoom) }
-            return try reading.read(into: &user)
+            guard let pickleRoom else { return false }
+            var reading = PickleReading(cursor, path.steps[0].name, room: pickleRoom)
+            let isThere = try reading.read(into: &user)
+            withExtendedLifetime(pickleRoom) {}
+            return isThere
         case .rails: return try readRails(cursor, path)
         case .bytes, .key: return false
         }
