@@ -126,8 +126,10 @@ struct SpaceMaker {
         let hasChecksums = configuration.checksums ?? !file.isInMemory
         let mapConfiguration = configuration.map.with(
             features: hasChecksums ? features.union(.checksums) : features)
-        // One that a file has kept goes on, whatever has become of the machine's clock.
-        mapConfiguration.lifetimes.setLead(file.birthClockLead ?? clock.birthClockLead())
+        // One that a file has kept goes on, whatever has become of the machine's clock. Members of a cluster each take
+        // that of their machine, as theirs have to agree; while they run nothing changes it.
+        let kept = hasPeers ? nil : file.birthClockLead
+        mapConfiguration.lifetimes.setLead(kept ?? clock.birthClockLead())
         do {
             file = try MemoryFile.fitted(
                 file, to: mapConfiguration, clock: clock, damagedFileRule: rule,

@@ -96,7 +96,6 @@ final class NodeStore: ReplicaStore {
         self.flushed = Stamp(birth: flushed.birth, version: flushed.version)
         self.log = log
         self.logFailed = logFailed
-        tellClock()
         readLog()
     }
 
@@ -113,7 +112,13 @@ final class NodeStore: ReplicaStore {
     func letTimeGo() { held = nil }
 
     private func now() -> Moment { held?.moment ?? nodeClock.now() }
-    private func wall() -> UInt64 { held?.wall ?? readWall() }
+
+    /// As the machine's clock has it, but not behind the clock by which ages are told, which nobody sets: what begins now
+    /// must not be older than it is.
+    private func wall() -> UInt64 {
+        let born = Int64(now().seconds) + map.lifetimes.lead
+        return max(held?.wall ?? readWall(), UInt64(max(0, born)) * 1_000_000)
+    }
 
     private func hash(_ key: [UInt8]) -> UInt64 {
         key.withUnsafeBytes { SessionMap.hash($0, seed: seed) }
@@ -624,15 +629,9 @@ final class NodeStore: ReplicaStore {
     var clock: UInt64 { max(versions.lastMicroseconds, wall()) }
     func follow(clock: UInt64) { versions.follow(microseconds: clock, now: wall()) }
 
-    /// Births are told by the clock that the members agree on, so what is too old is told by it, too.
-    private func tellClock() {
-        map.lifetimes.setLead(Int64(clock / 1_000_000) - Int64(now().seconds))
-    }
-
     /// To be called every second.
     func maintain() {
         let now = now().seconds
-        tellClock()
         tombstones.expire(now: now)
         shadows.expire(now: now)
         noteForgotten()
