@@ -140,6 +140,34 @@ struct FullDiskTests {
         #expect(try node.counter("curr_items") == 200)
     }
 
+    @Test("More memory for a running node than the disk has is refused, and costs it nothing")
+    func growthWithoutRoom() throws {
+        let disk = try SmallFileSystem(megabytes: 40)
+        let node = try RunningNode.sojournd(
+            ["-m", "16", "-e", disk.path + "/arena"], preparation: disk.preparation)
+        let peer = try node.connect()
+        try store(node, 0..<100, byteCount: 100_000)
+        let error = "MEMLIMIT_ADJUST_FAILED out of bounds or unable to adjust\r\n"
+        #expect(try peer.ask("cache_memlimit 64") == error)
+        try wait(for: "the reason") {
+            node.program.errors.contains(
+                "the memory limit stays 16 MB: the file system has no 48 MB more for ")
+                && node.program.errors.contains("No space left on device")
+        }
+        #expect(try node.counter("limit_maxbytes") == 16 << 20)
+        // What had been taken for it is there for others, and for less of it.
+        #expect(try peer.ask("cache_memlimit 32") == "OK\r\n")
+        try store(node, 100..<250, byteCount: 100_000)
+        #expect(try node.counter("evictions") == 0)
+        try disk.fill()
+        #expect(try peer.ask("cache_memlimit 36") == error)
+        try store(node, 250..<600, byteCount: 100_000)
+        // Less of it, and what goes back is there for others.
+        #expect(try peer.ask("cache_memlimit 16") == "OK\r\n")
+        try wait(for: "memory to go back") { try node.counter("released_bytes") ?? 0 > 14 << 20 }
+        try store(node, 600..<800, byteCount: 100_000)
+    }
+
     @Test("Where there is no room for a damaged file and a new one, the damaged one's head is kept")
     func noRoomForBoth() throws {
         let disk = try SmallFileSystem(megabytes: 24)

@@ -283,17 +283,116 @@ struct OperatorTests {
         #expect(try node.counter("curr_items") == left + 500)
     }
 
-    @Test("A memory file does not grow")
+    private static let refusal = "MEMLIMIT_ADJUST_FAILED out of bounds or unable to adjust\r\n"
+
+    /// Sessions of 1,000 bytes, read back.
+    private func addUsers(_ numbers: Range<Int>, to node: RunningNode) throws {
+        let peer = try node.connect()
+        let value = String(repeating: "u", count: 1_000)
+        for start in stride(from: numbers.lowerBound, to: numbers.upperBound, by: 500) {
+            let part = start..<min(start + 500, numbers.upperBound)
+            let sets = part.map { "set user-\($0) 0 0 1000 noreply\r\n\(value)\r\n" }
+            _ = try peer.ask(sets.joined() + "mn", until: "MN\r\n")
+        }
+        #expect(try peer.ask("debugtime 2") == "OK\r\n")
+        #expect(try usersLeft(numbers, on: node) == numbers.count)
+    }
+
+    private func usersLeft(_ numbers: Range<Int>, on node: RunningNode) throws -> Int {
+        let peer = try node.connect()
+        var count = 0
+        for start in stride(from: numbers.lowerBound, to: numbers.upperBound, by: 500) {
+            let part = start..<min(start + 500, numbers.upperBound)
+            let text = try peer.ask(
+                part.map { "mg user-\($0) s\r\n" }.joined() + "mn", until: "MN\r\n")
+            count += text.split(separator: "\r\n").count { $0 == "HD s1000" }
+        }
+        return count
+    }
+
+    private func blockByteCount(_ path: String) -> Int {
+        var status = stat()
+        return stat(path, &status) == 0 ? Int(status.st_blocks) * 512 : -1
+    }
+
+    @Test(
+        "A lower limit gives memory back to the system within seconds, and logs no user out for it")
+    func memoryGoesBack() throws {
+        let node = try RunningNode.sojournd(["-m", "64", "-o", "debugtime"])
+        let peer = try node.connect()
+        try addUsers(0..<20_000, to: node)
+        let bots = (0..<35_000).map { "set bot-\($0) 0 0 900 noreply\r\n" }
+        let value = String(repeating: "b", count: 900)
+        for start in stride(from: 0, to: bots.count, by: 500) {
+            let part = bots[start..<start + 500].map { $0 + value + "\r\n" }
+            _ = try peer.ask(part.joined() + "mn", until: "MN\r\n")
+        }
+        func residentByteCount() throws -> Int {
+            let status = contents(of: "/proc/\(node.program.processID)/status") ?? ""
+            let line = try #require(
+                status.split(separator: "\n").first { $0.hasPrefix("RssAnon:") })
+            return try #require(Int(line.split(whereSeparator: { $0 == " " || $0 == "\t" })[1]))
+                << 10
+        }
+        let before = try residentByteCount()
+        #expect(before > 55 << 20)
+        #expect(try peer.ask("cache_memlimit 24") == "OK\r\n")
+        #expect(try node.counter("limit_maxbytes") == 24 << 20)
+        try wait(for: "the memory to go back") { try residentByteCount() < before - (28 << 20) }
+        #expect(try node.counter("released_bytes") ?? 0 > 38 << 20)
+        #expect(try node.counter("evicted_live_proven") == 0)
+        #expect(try usersLeft(0..<20_000, on: node) == 20_000)
+        try wait(for: "the log") {
+            node.program.errors.contains(
+                "the memory limit is 24 MB, after 64; what is above goes, unproven items first")
+        }
+        #expect(try peer.ask("cache_memlimit 7").hasPrefix("MEMLIMIT_TOO_SMALL"))
+        #expect(try peer.ask("cache_memlimit 2000") == Self.refusal)
+        try wait(for: "the reason") {
+            node.program.errors.contains(
+                "the memory limit stays 24 MB: 2000 MB are below two of the largest items")
+        }
+    }
+
+    @Test("A memory file grows and shrinks while its node runs, and outlives its death at any time")
     func memoryFile() throws {
         let directory = try TemporaryDirectory()
-        let node = try RunningNode.sojournd([
-            "-m", "32", "-I", "512k", "-e", directory.path + "/items",
-        ])
-        let peer = try node.connect()
-        #expect(
-            try peer.ask("cache_memlimit 33")
-                == "MEMLIMIT_ADJUST_FAILED out of bounds or unable to adjust\r\n")
-        #expect(try peer.ask("cache_memlimit 16") == "OK\r\n")
-        #expect(try peer.ask("cache_memlimit 32") == "OK\r\n")
+        let path = directory.path + "/items"
+        func start(_ megabytes: Int) throws -> RunningNode {
+            try RunningNode.sojournd(["-m", "\(megabytes)", "-e", path, "-o", "debugtime"])
+        }
+        var node = try start(16)
+        #expect((16 << 20..<17 << 20).contains(blockByteCount(path)))
+        try addUsers(0..<12_000, to: node)
+        #expect(try node.connect().ask("cache_memlimit 64") == "OK\r\n")
+        #expect(try node.counter("limit_maxbytes") == 64 << 20)
+        #expect((64 << 20..<65 << 20).contains(blockByteCount(path)))
+        try addUsers(12_000..<45_000, to: node)
+        #expect(try node.counter("evictions") == 0)
+        // The very size it has: nothing has to move.
+        node.program.end()
+        node = try start(64)
+        #expect(try usersLeft(0..<45_000, on: node) == 45_000)
+        #expect(!node.program.errors.contains("its items move"))
+        // Killed before it is through with that, it goes on.
+        #expect(try node.connect().ask("cache_memlimit 24") == "OK\r\n")
+        node.program.end()
+        node = try start(24)
+        #expect(!node.program.errors.contains("its items move"))
+        try wait(for: "the file to become smaller") { blockByteCount(path) < 25 << 20 }
+        // And not the room behind it, which had no memory.
+        #expect(try node.counter("released_bytes") ?? 0 <= 40 << 20)
+        let left = try usersLeft(0..<45_000, on: node)
+        #expect(left > 20_000)
+        // Another size is another file, whatever was in force.
+        #expect(try node.connect().ask("cache_memlimit 128") == "OK\r\n")
+        node.program.end()
+        for megabytes in [40, 32] {
+            node = try start(megabytes)
+            try wait(for: "the news") { node.program.errors.contains("its items move") }
+            #expect(try usersLeft(0..<45_000, on: node) == left)
+            #expect(blockByteCount(path) < (megabytes + 1) << 20)
+            node.program.end()
+        }
     }
 }

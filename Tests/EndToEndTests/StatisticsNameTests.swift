@@ -85,7 +85,7 @@ struct StatisticsNameTests {
         "probationary_bytes", "proven_items", "proven_bytes", "held_bytes", "pinned_bytes",
         "log_lines_dropped", "lock_waits", "lock_hand_overs", "lock_timeouts", "lock_cancels",
         "lock_wait_us_total", "lock_waiting", "lock_longest_wait_us", "output_timeouts",
-        "holders_dropped",
+        "holders_dropped", "released_bytes",
     ]
 
     @Test("The general page has the 84 names of memcached in its order, and 93 by default")

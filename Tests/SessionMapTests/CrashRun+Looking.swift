@@ -47,7 +47,8 @@
             let region = self.region(memory, nil)
             var report = RecoveryReport()
             var recovered = try Shard(
-                recovering: region, byteCount: shape.regionByteCount, number: Self.number,
+                recovering: region, byteCount: shape.regionByteCount,
+                limitByteCount: limitByteCount, number: Self.number,
                 configuration: configuration, hash: hash, now: time, report: &report)
             recovered.checkInvariants()
             if let damage = report.firstDamage { try fail("damaged: \(damage.reason)") }

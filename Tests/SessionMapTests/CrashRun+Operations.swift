@@ -302,7 +302,9 @@
 
         func setLimit() {
             let percent = generator.isHit(oneIn: 2) ? 100 : 60 + generator.number(below: 40)
-            shard.memory.setLimit(byteCount: shape.regionByteCount * percent / 100 / 16 * 16)
+            let limit = shape.regionByteCount * percent / 100 / 16 * 16
+            if shape.keepsLimit { limitByteCount = limit }
+            shard.setLimit(byteCount: limit)
         }
     }
 #endif

@@ -21,7 +21,11 @@
             /// About one step in so many ends with the death of the process; none when it is 0.
             var stepsPerDeath = 25
             var stepsPerFlush = 60
+            /// Of a hundred steps about one may change the limit: every so many of those do.
+            var limitRarity = 4
             var features: ArenaFeatures = []
+            /// Whether the next process knows the limit, and what lies behind it has no memory.
+            var keepsLimit = false
         }
 
         struct Disagreement: Error, CustomStringConvertible {
@@ -80,6 +84,8 @@
         var failure: String?
 
         var now: UInt32 = 1_000
+        /// As the next process finds it.
+        var limitByteCount: Int
         var fraction: UInt32 = 0
         var items: [[UInt8]: KnownItem] = [:]
         var flushDeadline: UInt32 = 0
@@ -110,6 +116,7 @@
 
         init(_ shape: Shape, seed: UInt64) throws {
             self.shape = shape
+            limitByteCount = shape.regionByteCount
             self.seed = seed
             generator = SeededGenerator(seed: seed)
             lookGenerator = SeededGenerator(seed: ~seed)
@@ -159,6 +166,7 @@
             do {
                 var shard = try Shard(
                     recovering: region(memory, observer), byteCount: shape.regionByteCount,
+                    limitByteCount: limitByteCount,
                     number: Self.number, configuration: configuration, hash: hash, now: now,
                     report: &report)
                 try require(report.damagedCount == 0, "damage where there is none")
@@ -283,11 +291,17 @@
             case 76..<88: try continuePending()
             case 88..<91: if let pin = pins.popLast() { try end(pin) }
             case 91..<94: if generator.isHit(oneIn: max(1, shape.stepsPerFlush / 30)) { flush() }
-            case 94: if generator.isHit(oneIn: 4) { setLimit() }
+            case 94: if generator.isHit(oneIn: shape.limitRarity) { setLimit() }
             case 95:
                 // As the index does it when it has no room to grow.
                 if shard.makeRun(UInt32(1 + generator.number(below: 300))) { count("run made") }
-            default: _ = shard.maintain(now: now, itemBudget: 1 + generator.number(below: 30))
+            default:
+                let isRetreating = shard.retreat != nil
+                // A region's end takes many turns to be left.
+                for _ in 0..<(shape.limitRarity > 1 ? 1 : 8) {
+                    _ = shard.maintain(now: now, itemBudget: 1 + generator.number(below: 30))
+                }
+                if isRetreating, shard.retreat == nil { count("retreat") }
             }
             for key in evicting where key != inFlight?.key { items[key] = nil }
             evictionCount += evicting.count

@@ -217,6 +217,7 @@ import Testing
                 hashSeed: 52), now: 10)
         for (limit, userCount) in [(2 << 20, 1_800), (4 << 20, 3_700), (1 << 20, 0)] {
             #expect(map.setLimit(byteCount: limit))
+            map.maintainFully(now: 12)
             for number in 0..<userCount {
                 #expect(set(map, "user-\(limit)-\(number)", at: (10, 0), value) == .stored)
                 #expect(hit(map, "user-\(limit)-\(number)", at: (12, 0)))

@@ -170,6 +170,69 @@ import Testing
         #expect(extents.freeUnitCount == extents.capacity)
     }
 
+    @Test func aFenceKeepsWhatLiesBehindItToTheLastUnit() throws {
+        let extents = makeExtents()
+        let whole = extents.capacity
+        let fence = ExtentAllocator.headUnitCount + 500
+        extents.setFence(fence)
+        #expect(extents.capacity == 500 && extents.freeUnitCount == 500)
+        #expect(extents.isEmptyBehindFence && extents.reach(ofPieces: 2) == 500)
+        #expect(extents.take(501) == nil)
+        #expect(extents.takeLargest(atMost: 1_000, atLeast: 501) == nil)
+        let first = try #require(extents.take(499))
+        #expect(extents.take(2) == nil && extents.freeUnitCount == 1)
+        _ = extents.walk()
+        extents.give(first)
+        let all = try #require(extents.take(500))
+        #expect(extents.walk().map(\.isFree) == [false, true] && extents.isEmptyBehindFence)
+        // Of what lies behind, only who asks for that has some.
+        let behind = try #require(extents.takeFenced(10))
+        #expect(behind.unit == fence && !extents.isEmptyBehindFence)
+        extents.give(all)
+        #expect(extents.walk().map(\.isFree) == [true, false, true])
+        extents.give(behind)
+        #expect(extents.isEmptyBehindFence && extents.walk().count == 1)
+        extents.setFence(ExtentAllocator.headUnitCount + whole)
+        #expect(extents.freeUnitCount == whole && extents.take(whole) != nil)
+    }
+
+    @Test func whateverIsTakenAndGivenAFenceHolds() {
+        var generator = SeededGenerator(seed: environmentNumber("SOJOURN_SEED", default: 1))
+        let extents = makeExtents()
+        let end = extents.extents.end
+        var taken: [Extent] = []
+        for step in 0..<4000 {
+            if generator.isHit(oneIn: 40) {
+                extents.setFence(
+                    ExtentAllocator.headUnitCount + 1
+                        + UInt32(
+                            generator.number(below: Int(end - 2 - ExtentAllocator.headUnitCount))))
+            }
+            let fence = extents.extents.fence
+            if generator.number(below: 9) < 5 {
+                let length = UInt32(1 << generator.number(below: 8)) + UInt32(step % 3)
+                let unit: Extent? =
+                    switch generator.number(below: 4) {
+                    case 0: extents.takeLargest(atMost: length, atLeast: 1)
+                    case 1 where generator.isHit(oneIn: 4): extents.takeFenced(length)
+                    default: extents.take(length)
+                    }
+                if let unit {
+                    let isBefore = unit.unit + extents.region.length(unit) <= fence
+                    #expect(isBefore || unit.unit >= fence - 1)
+                    taken.append(unit)
+                }
+            } else if !taken.isEmpty {
+                extents.give(taken.remove(at: generator.number(below: taken.count)))
+            }
+            if step % 16 == 0 {
+                #expect(Set(extents.walk().filter { !$0.isFree }.map(\.extent)) == Set(taken))
+            }
+        }
+        for unit in taken { extents.give(unit) }
+        #expect(extents.walk().count == 1 && extents.isEmptyBehindFence)
+    }
+
     @Test func randomTakingAndGivingLosesNothing() {
         var generator = SeededGenerator(seed: environmentNumber("SOJOURN_SEED", default: 1))
         let extents = makeExtents()

@@ -10,7 +10,7 @@ final class OutlivingMemory {
     init(_ configuration: MapConfiguration) {
         self.configuration = configuration
         bytes = .allocate(
-            byteCount: SessionMap.arenaByteCount(forMapOf: configuration.byteCount),
+            byteCount: ArenaHeader.planned(for: configuration).arenaByteCount,
             alignment: ArenaHeader.byteCount)
         bytes.initializeMemory(as: UInt8.self, repeating: 0)
     }
@@ -49,9 +49,7 @@ final class OutlivingMemory {
 
     /// The units of a region, whose first is the border's.
     func region(_ number: Int = 0) -> Region {
-        let byteCount =
-            configuration.byteCount / configuration.shardCount / Region.unitByteCount
-            * Region.unitByteCount
+        let byteCount = ArenaHeader.planned(for: configuration).regionByteCount
         return Region(
             base: bytes.baseAddress! + ArenaHeader.byteCount + number * byteCount,
             unitCount: UInt32(byteCount / Region.unitByteCount), features: configuration.features)

@@ -34,6 +34,9 @@ final class TestExtents {
     func give(_ extent: Extent) { extents.give(extent) }
     func shorten(_ extent: Extent, to length: UInt32) { extents.shorten(extent, to: length) }
     func extend(to unitCount: UInt32) { extents.extend(to: unitCount) }
+    func setFence(_ unit: UInt32) { extents.setFence(unit) }
+    func takeFenced(_ length: UInt32) -> Extent? { extents.takeFenced(length) }
+    var isEmptyBehindFence: Bool { extents.isEmptyBehindFence }
 
     /// Walks the region and checks what the allocator promises about it; a promise that is broken is an
     /// issue, and the walk ends where it cannot go on.
@@ -42,6 +45,7 @@ final class TestExtents {
         var extent = Extent(ExtentAllocator.headUnitCount)
         var previousIsFree = false
         var freeUnitCount: UInt32 = 0
+        var fencedUnitCount: UInt32 = 0
         while extent.unit < extents.end - 1 {
             let length = region.length(extent)
             guard length > 0, length <= extents.end - 1 - extent.unit else {
@@ -53,7 +57,10 @@ final class TestExtents {
             require(region.previousIsFree(extent) == previousIsFree, "a wrong bit")
             if isFree {
                 require(region.freeLength(before: extent + length) == length, "a wrong footer")
-                freeUnitCount += length
+                let usable =
+                    extent.unit < extents.fence ? min(length, extents.fence - extent.unit) : 0
+                freeUnitCount += length == 1 ? 1 : usable
+                fencedUnitCount += length == 1 ? 0 : length - usable
             }
             all.append(WalkedExtent(extent: extent, length: length, isFree: isFree))
             previousIsFree = isFree
@@ -62,6 +69,8 @@ final class TestExtents {
         require(region.kind(extent) == .border, "the last border is none")
         require(region.previousIsFree(extent) == previousIsFree, "a wrong bit in the border")
         require(freeUnitCount == self.freeUnitCount, "free units are counted wrongly")
+        require(
+            fencedUnitCount == extents.fencedUnitCount, "fenced units are counted wrongly")
         var listed: Set<Extent> = []
         extents.forEachFree { listed.insert($0) }
         require(

@@ -43,13 +43,19 @@ extension Executor {
         return .reply(.ok)
     }
 
-    func limitMemory(megabytes: UInt32) -> Answer {
+    func limitMemory(megabytes: UInt32, isQuiet: Bool) -> Answer {
         guard megabytes >= 8 else { return .error(.memlimitTooSmall) }
         guard megabytes <= 1_000_000_000 else { return .error(.memlimitTooLarge) }
-        let byteCount = Int(megabytes) << 20
-        guard map.setLimit(byteCount: byteCount) else { return .error(.memlimitOutOfBounds) }
-        space.limitByteCount.store(byteCount, ordering: .relaxed)
-        return .reply(.ok)
+        let change = MemoryChange(isQuiet: isQuiet)
+        let worker = worker
+        let ticket = worker.makeTicket(descriptor: descriptor)
+        space.memory.set(byteCount: Int(megabytes) << 20, logger: context.logger) { outcome in
+            change.end(outcome)
+            worker.resume(ticket)
+        }
+        if let answer = change.answer { return answer }
+        let end = NodeClock.nanoseconds() + MemoryChange.nanosecondsMax
+        return .waiting(Waiting(ticket, until: end, lookingAt: nil, change))
     }
 
     func shutDown(_ mode: ShutdownMode) -> Answer {

@@ -19,6 +19,8 @@ enum Answer {
     case prefixes([PrefixStatistics.Entry])
     /// Made step by step, after an OK if so announced.
     case listing(Listing, isAnnounced: Bool)
+    /// It comes later.
+    case waiting(Waiting)
     /// From here on the connection tells of events.
     case watching(Watching)
     /// Nothing more: the conversation is over.

@@ -51,7 +51,7 @@ extension OutputBuffer {
         case .pageInParts(let page): return .listing(page.listing(to: request))
         case .prefixes(let list): return .listing(Listing(list, to: request))
         case .close(let reason): return .closed(reason)
-        case .error, .refusal, .number, .bytes, .listing, .watching:
+        case .error, .refusal, .number, .bytes, .listing, .watching, .waiting:
             // Of commands that this protocol does not have.
             append(.unknownCommand, to: request)
         }

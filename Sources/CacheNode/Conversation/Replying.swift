@@ -129,6 +129,7 @@ extension OutputBuffer {
         case .listing(let listing, let isAnnounced):
             if isAnnounced { append(.ok) }
             return .listing(listing)
+        case .waiting(let waiting): return .waiting(waiting)
         case .watching(let watching):
             append(.ok)
             return .watching(watching)

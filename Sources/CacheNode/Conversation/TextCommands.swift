@@ -174,7 +174,8 @@ extension Executor {
             return flush(FlushMoment(delay, line, rule, now: now), now: now)
         case .version: return .version
         case .verbosity(let level, _): return setVerbosity(level)
-        case .cacheMemlimit(let megabytes, _): return limitMemory(megabytes: megabytes)
+        case .cacheMemlimit(let megabytes, let isQuiet):
+            return limitMemory(megabytes: megabytes, isQuiet: isQuiet)
         case .shutdown(let mode, _): return shutDown(mode)
         case .noop: return .noop
         case .debugtime(let change): return changeTime(change)

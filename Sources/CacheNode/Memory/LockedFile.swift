@@ -104,10 +104,10 @@ final class LockedFile {
         }
     }
 
-    /// Whether the file has so many bytes, and its file system has set aside room for as many.
-    func holds(_ byteCount: Int) throws(NodeError) -> Bool {
+    /// Whether the file has so many bytes, and its file system has set aside room for `used` of them.
+    func holds(_ byteCount: Int, used: Int) throws(NodeError) -> Bool {
         let status = try status
-        return Int(status.st_size) >= byteCount && Int(status.st_blocks) * 512 >= byteCount
+        return Int(status.st_size) >= byteCount && Int(status.st_blocks) * 512 >= used
     }
 
     /// Whether its path still stands for the file that is open.

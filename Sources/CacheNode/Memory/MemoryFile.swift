@@ -10,13 +10,17 @@ import SessionMap
 /// Not a goal: surviving the machine while a node runs. What the kernel had not written to disk when the
 /// machine stopped is lost, and what it had may not fit together: such a file is told by its
 /// `MemoryFileState`, and not taken over.
-final class MemoryFile {
+///
+/// `@unchecked Sendable`: nothing of it changes once a map lives in it but its bytes, which are the map's.
+final class MemoryFile: @unchecked Sendable {
     let memory: UnsafeMutableRawBufferPointer
     /// What the file held; nothing when it is new.
     let found: FoundArena?
     let savedClock: SavedClock?
     private let file: LockedFile
     private let path: String
+    /// What of it is in use: the rest is room to grow, without memory.
+    private let usedRanges: [Range<Int>]
     /// How its items came here from another file, if they did just now.
     let move: MoveReport?
     /// From here on the file says that it is in use.
@@ -34,10 +38,10 @@ final class MemoryFile {
     /// How often the names are looked at again, should others come and go at the same time.
     private static let attempts = 5
 
-    /// Opens the file at `path`, or makes one, for an arena of `byteCount` bytes. One that is there has
-    /// the size that it has.
+    /// Opens the file at `path`, or makes one, for an arena of `byteCount` bytes, all of which are to be
+    /// had, or as it is planned. One that is there has the size that it has.
     init(
-        path: String, byteCount: Int,
+        path: String, byteCount: Int, planned: ArenaHeader? = nil,
         damagedFileRule: NodeConfiguration.DamagedFileRule = .refuse,
         work: StartWork = StartWork(), bootID: [UInt8] = NodeClock.bootID
     ) throws(NodeError) {
@@ -48,14 +52,18 @@ final class MemoryFile {
         savedClock = opened.page?.clock
         isFinished = opened.page != nil
         move = nil
-        let mapped = opened.page?.found.header.arenaByteCount ?? byteCount
+        let header = opened.page?.found.header ?? planned
+        let mapped = header?.arenaByteCount ?? byteCount
+        let used = header?.usedRanges ?? [0..<byteCount]
+        usedRanges = used
+        let usedByteCount = used.reduce(0) { $0 + $1.count }
         do throws(NodeError) {
             if opened.page == nil {
                 work.say(
-                    "memory file \(path): making it, \(byteCount >> 20) MB"
+                    "memory file \(path): making it, \(usedByteCount >> 20) MB"
                         + (Self.isInMemory(file) ? " of memory (tmpfs)" : ""))
                 do throws(NodeError) {
-                    try Self.reserve(file, byteCount, named: path, work)
+                    try Self.reserve(file, mapped, used, named: path, work)
                 } catch {
                     guard let aside = opened.aside, error.isNoRoom else { throw error }
                     // A node that starts is worth more than what nobody can read.
@@ -63,7 +71,7 @@ final class MemoryFile {
                     work.warn(
                         "memory file \(path): no room for both; of \(aside) only the first page "
                             + "was kept")
-                    try Self.reserve(file, byteCount, named: path, work)
+                    try Self.reserve(file, mapped, used, named: path, work)
                 }
             }
             memory = try Self.map(file, mapped)
@@ -81,6 +89,7 @@ final class MemoryFile {
     ) throws(NodeError) {
         self.move = move
         self.file = file
+        usedRanges = found.header.usedRanges
         self.memory = memory
         self.found = found
         self.savedClock = savedClock
@@ -283,36 +292,53 @@ final class MemoryFile {
     /// - Parameter mapping: where the file is mapped, if it is, and how many threads may take memory
     ///   there: fallocate(2) lets only one thread at a time into a file.
     static func reserve(
-        _ file: LockedFile, _ byteCount: Int, named path: String,
+        _ file: LockedFile, _ fileByteCount: Int, _ used: [Range<Int>], isSettled: Bool = true,
+        named path: String,
         mapping: (memory: UnsafeMutableRawBufferPointer, threadCount: Int)? = nil,
         _ work: StartWork
     ) throws(NodeError) {
+        let byteCount = used.reduce(0) { $0 + $1.count }
         // To look at what is there already takes as long as to take it.
-        if try file.holds(byteCount) { return }
+        if isSettled, try file.holds(fileByteCount, used: byteCount) { return }
         if isInMemory(file) {
-            let left = byteCount - Int(try file.status.st_blocks) * 512
+            let left = max(0, byteCount - Int(try file.status.st_blocks) * 512)
             if let shortage = MemoryBudget.ofThisProcess().shortage(arenaByteCount: left) {
                 throw NodeError(message: "memory file \(path) on tmpfs: \(shortage)")
             }
             if let mapping {
-                populate(mapping.memory, threadCount: mapping.threadCount, named: path, work)
-                if try file.holds(byteCount) { return }
+                for range in used {
+                    populate(
+                        UnsafeMutableRawBufferPointer(rebasing: mapping.memory[range]),
+                        threadCount: mapping.threadCount, named: path, work)
+                }
+                if isSettled, try file.holds(fileByteCount, used: byteCount) { return }
             }
         }
-        for start in stride(from: 0, to: byteCount, by: partByteCount) {
-            let count = min(partByteCount, byteCount - start)
+        var taken = 0
+        for part in parts(of: used, partByteCount) {
             var result = EINTR
             while result == EINTR {
                 try work.goOn {
-                    "memory file \(path): \(start >> 20) of \(byteCount >> 20) MB taken"
+                    "memory file \(path): \(taken >> 20) of \(byteCount >> 20) MB taken"
                 }
-                result = posix_fallocate(file.descriptor, off_t(start), off_t(count))
+                result = posix_fallocate(
+                    file.descriptor, off_t(part.lowerBound), off_t(part.count))
             }
             guard result == 0 else {
                 var error = NodeError.ofFile(
                     path, "cannot take \(byteCount >> 20) MB of disk for it", result)
                 error.isNoRoom = result == ENOSPC
                 throw error
+            }
+            taken += part.count
+        }
+    }
+
+    /// The same bytes, in parts of at most so many.
+    private static func parts(of ranges: [Range<Int>], _ byteCountMax: Int) -> [Range<Int>] {
+        ranges.flatMap { range in
+            stride(from: range.lowerBound, to: range.upperBound, by: byteCountMax).map {
+                $0..<min($0 + byteCountMax, range.upperBound)
             }
         }
     }
@@ -347,21 +373,26 @@ final class MemoryFile {
     func prepareToRecover(_ work: StartWork) throws(NodeError) {
         // Those of one whose items moved here just now are there, and for the rest nobody waits.
         guard move == nil else { return }
-        try Self.reserve(file, memory.count, named: path, work)
-        for start in stride(from: 0, to: memory.count, by: Self.partByteCount) {
+        try Self.reserve(
+            file, memory.count, usedRanges, isSettled: found?.header.isSettled ?? true,
+            named: path, work)
+        let byteCount = usedRanges.reduce(0) { $0 + $1.count }
+        var looked = 0
+        for part in Self.parts(of: usedRanges, Self.partByteCount) {
             try work.goOn {
-                "memory file \(path): \(start >> 20) of \(memory.count >> 20) MB looked at"
+                "memory file \(path): \(looked >> 20) of \(byteCount >> 20) MB looked at"
             }
-            Self.populate(memory, start..<start + Self.partByteCount)
+            Self.populate(memory, part)
+            looked += part.count
         }
     }
 
     /// All pages in one go: one by one they cost 5 % of a store. Of a new file nobody waits for this;
     /// `goesOn` is asked now and then.
     func populate(while goesOn: () -> Bool) {
-        for start in stride(from: 0, to: memory.count, by: Self.quietPartByteCount) {
+        for part in Self.parts(of: usedRanges, Self.quietPartByteCount) {
             guard goesOn() else { return }
-            Self.populate(memory, start..<start + Self.quietPartByteCount)
+            Self.populate(memory, part)
         }
     }
 
@@ -397,6 +428,46 @@ final class MemoryFile {
             } catch { return }
             populate(memory, start..<start + partByteCount, willWrite: true)
         }
+    }
+
+    // MARK: Growing
+
+    /// Takes memory for these bytes of it, which the map does not use yet; what is wrong, if anything
+    /// is. Then nothing of it has been taken.
+    ///
+    /// - Parameter total: bytes of items that there will be room for.
+    func shortage(takingMore ranges: [Range<Int>], total: Int) -> String? {
+        if isInMemory,
+            let shortage = MemoryBudget.ofThisProcess().shortage(arenaByteCount: total)
+        {
+            return shortage
+        }
+        let parts = Self.parts(of: ranges, Self.growthByteCount)
+        for (number, part) in parts.enumerated() {
+            var result = EINTR
+            while result == EINTR {
+                result = posix_fallocate(
+                    file.descriptor, off_t(part.lowerBound), off_t(part.count))
+            }
+            guard result == 0 else {
+                for part in parts[...number] { giveBack(part) }
+                let byteCount = ranges.reduce(0) { $0 + $1.count }
+                return "the file system has no \(byteCount >> 20) MB more for \(path): "
+                    + String(cString: strerror(result))
+            }
+        }
+        return nil
+    }
+
+    /// While this is taken nobody else can touch a page of the file for the first time.
+    private static let growthByteCount = 4 << 20
+
+    private func giveBack(_ bytes: Range<Int>) {
+        guard let base = memory.baseAddress else { return }
+        Arena.Pages.shared.giveBack(
+            Arena.Pages.whole(
+                in: UnsafeMutableRawBufferPointer(
+                    start: base + bytes.lowerBound, count: bytes.count)))
     }
 
     // MARK: Moving

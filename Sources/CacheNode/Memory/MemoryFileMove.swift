@@ -66,7 +66,8 @@ struct MemoryFileMove {
         do {
             move = try self.move(to: new, memory, outlook, now: now, work)
             try MemoryFile.reserve(
-                new, memory.count, named: new.path, mapping: (memory, threadCount), work)
+                new, memory.count, header.usedRanges, named: new.path,
+                mapping: (memory, threadCount), work)
             move.finish(clock.saved())
             try new.replace(old)
             say(move.report, since: start, work)
@@ -162,19 +163,19 @@ struct MemoryFileMove {
     private func checkRoom(for header: ArenaHeader) throws(NodeError) {
         var system = statvfs()
         guard fstatvfs(old.descriptor, &system) == 0 else { return }
-        let larger = max(header.arenaByteCount, found.header.arenaByteCount)
+        let larger = max(header.usedByteCount, found.header.usedByteCount)
         let needed = larger + larger / 10 - Int(try old.status.st_blocks) * 512
         let free = Int(system.f_bavail) * Int(system.f_frsize)
         // A tmpfs without a limit says that it has no blocks at all.
         if system.f_blocks > 0, needed > free {
             throw NodeError(
                 message:
-                    "memory file \(old.path): to become \(header.arenaByteCount >> 20) MB it needs "
+                    "memory file \(old.path): to become \(header.usedByteCount >> 20) MB it needs "
                     + "\(needed >> 20) MB more, and its file system has \(free >> 20) MB left")
         }
         if MemoryFile.isInMemory(old),
             let shortage = MemoryBudget.ofThisProcess().shortage(
-                arenaByteCount: header.arenaByteCount)
+                arenaByteCount: header.usedByteCount)
         {
             throw NodeError(message: "memory file \(old.path) on tmpfs: \(shortage)")
         }

@@ -1,3 +1,4 @@
+import Logging
 import SessionMap
 import Synchronization
 
@@ -13,6 +14,8 @@ final class MemoryPreparer: @unchecked Sendable {
 
     private struct State {
         var wanted: [Int] = []
+        /// Memory that a space is to have more of.
+        var growth: (@Sendable () -> Void)?
         var isStopping = false
     }
 
@@ -28,10 +31,37 @@ final class MemoryPreparer: @unchecked Sendable {
         semaphore.signal()
     }
 
+    /// Has the memory for a higher limit; one at a time. Then, or at once where there is nothing to be had
+    /// first, calls `tell` with what is wrong, if anything is.
+    func grow(
+        from old: Int, to new: Int, logger: Logger, tell: @escaping @Sendable (String?) -> Void
+    ) {
+        guard let file else {
+            if let shortage = MemoryBudget.ofThisProcess().shortage(arenaByteCount: new) {
+                // As at the start: some of it may never come into use.
+                logger.warning("\(shortage)")
+            }
+            return tell(nil)
+        }
+        let work: @Sendable () -> Void = { [map] in
+            tell(file.shortage(takingMore: map.bytes(between: old, and: new), total: new))
+        }
+        state.withLock { $0.growth = work }
+        semaphore.signal()
+    }
+
+    private func goOnGrowing() {
+        let work = state.withLock { $0.growth.take() }
+        work?()
+    }
+
     /// Works until `stop`.
     func run() {
         // Much of it is there already when the file was taken over.
-        file?.populate { !state.withLock { $0.isStopping } }
+        file?.populate {
+            goOnGrowing()
+            return !state.withLock { $0.isStopping }
+        }
         while true {
             semaphore.waitForAll()
             let (shards, isStopping) = state.withLock { state in
@@ -39,6 +69,7 @@ final class MemoryPreparer: @unchecked Sendable {
                 return (state.wanted, state.isStopping)
             }
             if isStopping { return }
+            goOnGrowing()
             for shard in shards { map.prepareMemory(shard: shard) }
         }
     }

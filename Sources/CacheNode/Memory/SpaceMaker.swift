@@ -119,7 +119,7 @@ struct SpaceMaker {
         var file = try MemoryFile(
             path: path,
             byteCount: SessionMap.arenaByteCount(forMapOf: configuration.memoryByteCount),
-            damagedFileRule: rule, work: work)
+            planned: .planned(for: configuration.map), damagedFileRule: rule, work: work)
         try Self.checkOwner(file.owner, of: path, for: configuration)
         let clock = NodeClock(resuming: file.savedClock)
         // Checksums cost a store some 3 % of its time: too much where memory does not come back damaged.

@@ -74,14 +74,23 @@ extension Node {
     ) {
         let (old, new) = (decided.memoryByteCount, wanted.memoryByteCount)
         guard old != new else { return }
-        guard space.map.setLimit(byteCount: new) else {
-            return context.logger.error(
-                "space \(space.name): memory_limit stays \(old >> 20) MB: it cannot become \(new >> 20) MB while the node runs"
-            )
+        // With a file it takes a while, on another thread.
+        let logger = context.logger
+        space.memory.set(byteCount: new, logger: logger) { outcome in
+            guard outcome == .changed else {
+                return logger.error(
+                    """
+                    space \(space.name): memory_limit stays \(old >> 20) MB: it cannot become \
+                    \(new >> 20) MB while the node runs
+                    """)
+            }
+            var decided = space.configuration
+            decided.memoryByteCount = new
+            space.decide(decided)
+            logger.notice(
+                "space \(space.name): \(new >> 20) MB of memory instead of \(old >> 20)")
         }
-        decided.memoryByteCount = new
-        space.limitByteCount.store(new, ordering: .relaxed)
-        tell(space, "\(new >> 20) MB of memory instead of \(old >> 20)")
+        decided.memoryByteCount = space.configuration.memoryByteCount
     }
 
     private func changeTimes(

@@ -16,8 +16,7 @@ final class Space: Sendable {
     let clock: NodeClock
     /// Keeps the file, if there is one: it outlives the map, which lives in it.
     let preparer: MemoryPreparer
-    /// As an operator left it.
-    let limitByteCount: Atomic<Int>
+    let memory: SpaceMemory
     /// By worker: each writes its own.
     let counters: [Counters]
     let prefixes: PrefixStatistics
@@ -50,7 +49,8 @@ final class Space: Sendable {
         access = Mutex(authentication)
         acceptance = AcceptanceRecord(placeCount: configuration.connectionCountMax)
         preparer = MemoryPreparer(map: map, file: file)
-        limitByteCount = Atomic(configuration.memoryByteCount)
+        memory = SpaceMemory(
+            map: map, preparer: preparer, byteCount: configuration.memoryByteCount)
         counters = (0..<workerCount).map { _ in Counters() }
         prefixes = PrefixStatistics(
             delimiter: configuration.prefixDelimiter, isOn: configuration.collectsPrefixDetail)

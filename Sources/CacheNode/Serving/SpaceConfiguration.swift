@@ -59,7 +59,9 @@ package struct SpaceConfiguration: Sendable {
             byteCount: memoryByteCount, itemByteCountMax: itemByteCountMax, eviction: eviction,
             evicts: evicts, assignsCASUniques: assignsCASUniques, locksPages: locksPages,
             tracksSizes: tracksSizes, features: features,
-            lifetimes: Lifetimes(timeouts))
+            lifetimes: Lifetimes(timeouts),
+            // Locked memory is all there from the start.
+            growth: memoryFile == nil || locksPages ? 1 : SessionMap.growthMax)
     }
 
     package static let timeoutSecondsMax = Int(TimeoutRules.secondsMax)

@@ -141,7 +141,7 @@ extension StatisticsReading {
         list.counter("bytes_read", self[.bytesRead], "Bytes received from clients")
         list.counter("bytes_written", self[.bytesWritten], "Bytes sent to clients")
         list.gauge(
-            "limit_maxbytes", space.limitByteCount.load(ordering: .relaxed),
+            "limit_maxbytes", space.memory.byteCount,
             "Memory that items may take")
         list.gauge(
             "accepting_conns", acceptance.isAccepting.load(ordering: .relaxed) ? 1 : 0,
@@ -263,6 +263,9 @@ extension StatisticsReading {
             "held_bytes", map.heldByteCount,
             "Memory of values on their way in, and of gone items that are still being sent")
         list.gauge("pinned_bytes", map.pinnedByteCount, "Memory of items that are being sent")
+        list.counter(
+            "released_bytes", map.releasedByteCount,
+            "Memory that went back to the system after the limit was lowered")
         list.counter(
             "holders_dropped", self[.holdersDropped],
             "Late values given up and slow readers closed, as their memory was needed")

@@ -48,7 +48,7 @@ extension StatisticsReading {
     ]
 
     func addSlabs(to list: inout StatisticsList) {
-        let limit = space.limitByteCount.load(ordering: .relaxed)
+        let limit = space.memory.byteCount
         list.isShowing = map.itemCount > 0
         addChunks(limit: limit, to: &list)
         for (name, counter, help) in Self.slabCounters { list.counter(name, self[counter], help) }

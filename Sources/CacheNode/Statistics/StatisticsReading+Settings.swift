@@ -20,7 +20,7 @@ extension StatisticsReading {
 
     private func addPlaces(_ addresses: [SocketAddress], to list: inout StatisticsList) {
         list.gauge(
-            "maxbytes", space.limitByteCount.load(ordering: .relaxed), "Memory for items (-m)")
+            "maxbytes", space.memory.byteCount, "Memory for items (-m)")
         list.gauge("maxconns", configuration.connectionCountMax, "Open connections at most (-c)")
         list.gauge("tcpport", addresses.lazy.compactMap(\.port).first ?? 0, "TCP port (-p)")
         list.gauge("udpport", 0, "Always 0: UDP is not spoken")

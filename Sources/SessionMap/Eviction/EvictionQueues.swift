@@ -172,6 +172,15 @@ struct EvictionQueues {
         }
     }
 
+    /// Takes note that an item takes so many more units than before.
+    mutating func resize(_ item: Item, by unitCount: Int) {
+        if isProven(item) {
+            provenUnitCount += unitCount
+        } else {
+            probationaryUnitCount += unitCount
+        }
+    }
+
     /// Lets an item be the last to go in its queue.
     @inline(__always)
     mutating func bump(_ item: Item) {

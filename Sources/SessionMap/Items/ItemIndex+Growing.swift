@@ -83,6 +83,21 @@ extension ItemIndex {
         unitCount += region.length(segment.extent)
     }
 
+    /// A place of the directory whose segment ends behind a unit, if one does.
+    func directoryPlace(behind fence: UInt32) -> Int? {
+        (0..<1 << Int(depth)).first { place in
+            let extent = directory[place].segment.extent
+            return extent.unit + region.length(extent) > fence
+        }
+    }
+
+    /// Moves the segment of a directory's place to another run; false when there is none.
+    mutating func moveSegment(at place: Int, extents: inout ExtentAllocator) -> Bool {
+        let segment = directory[place].segment
+        return resize(
+            segment, tag: UInt32(place), slotCount: slotCount(segment), extents: &extents)
+    }
+
     private mutating func resize(
         _ old: Segment, tag: UInt32, slotCount: UInt32, extents: inout ExtentAllocator
     ) -> Bool {

@@ -52,6 +52,8 @@ struct ItemSums {
     /// To whoever counts it, the item that was stored last is the one that it replaced.
     mutating func uncountStored() { counts[.totalItems] -= 1 }
 
+    mutating func countReleased(byteCount: Int) { counts[.releasedBytes] += byteCount }
+
     mutating func countOutOfMemory() { counts[.outOfMemory] += 1 }
 
     mutating func countFenced() { counts[.fenced] += 1 }

@@ -320,12 +320,54 @@ struct Items: ~Copyable {
         return Journal(region: region).makeRun(length, rule, extents: &memory.extents) { item in
             // A large one or one that a reply reads stays where it is.
             region.length(item.head) <= length && pins[item] == nil
-        } didMove: { item, place in
-            index.replace(index.slot(of: item, tag: tag(of: item)), with: place)
-            queues.relocate(item, to: place)
-            if wheel.isScheduled(item) { wheel.relocate(item, to: place) }
-            note(.moved, place)
+        } didMove: {
+            noteMoved($0, to: $1)
         }
+    }
+
+    private mutating func noteMoved(_ item: Item, to place: Item) {
+        index.replace(index.slot(of: item, tag: tag(of: item)), with: place)
+        queues.relocate(item, to: place)
+        if wheel.isScheduled(item) { wheel.relocate(item, to: place) }
+        note(.moved, place)
+    }
+
+    // MARK: Leaving the region's end
+
+    /// Moves an item, which no reply reads, to where extents are handed out; in pieces, if need be. Its
+    /// recency stays. False when there is no room.
+    mutating func relocate(_ item: Item, _ memory: inout ShardMemory) -> Bool {
+        let length = region.length(item.head)
+        if region.next(after: item.head).isNull, let place = memory.extents.take(length) {
+            Journal(region: region).move(item, to: Item(place), extents: &memory.extents) {
+                noteMoved($0, to: $1)
+            }
+            return true
+        }
+        let headByteCount = region.valueOffset(item)
+        let byteCount = headByteCount + Int(region[item, .valueByteCount])
+        guard
+            let chain = memory.takeInFront(byteCount: byteCount, headByteCount: headByteCount)
+        else { return false }
+        let old = region.chainSize(item.head)
+        let new = region.chainSize(chain)
+        sums.subtract(old, isFlushed: false)
+        sums.add(new)
+        queues.resize(item, by: new.unitCount - old.unitCount)
+        Journal(region: region).move(
+            item, toChain: Item(chain), seed: hash.seed, extents: &memory.extents
+        ) {
+            noteMoved($0, to: $1)
+        }
+        return true
+    }
+
+    /// Moves a segment of the index there, small items making room if need be.
+    mutating func moveSegment(at place: Int, _ memory: inout ShardMemory) -> Bool {
+        if index.moveSegment(at: place, extents: &memory.extents) { return true }
+        let length = region.length(index.directory[place].segment.extent)
+        return makeRun(length, &memory)
+            && index.moveSegment(at: place, extents: &memory.extents)
     }
 
     // MARK: As time goes by

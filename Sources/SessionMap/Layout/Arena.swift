@@ -8,12 +8,14 @@ import Glibc
 /// Of its own memory, each region has address space for more than it begins with, so that an operator
 /// can raise the limit later. Address space costs nothing: memory is taken page by page as items fill
 /// it.
-struct Arena: ~Copyable {
+package struct Arena: ~Copyable {
     private let base: UnsafeMutableRawPointer
     /// To be unmapped in the end; empty for somebody else's memory.
     private let owned: UnsafeMutableRawBufferPointer
     /// What a region may grow to.
     let regionByteCountMax: Int
+    /// What of it may come into use: not more than began, where memory is locked.
+    let limitByteCountMax: Int
     /// From one region to the next.
     private let stride: Int
     let regionCount: Int
@@ -50,7 +52,9 @@ struct Arena: ~Copyable {
         owned = UnsafeMutableRawBufferPointer(start: start, count: mapped)
         base = start.alignedUp(toMultipleOf: alignment)
         growsByUse = !locksPages
+        pages = locksPages ? .kept : .own
         self.regionByteCountMax = regionByteCountMax
+        limitByteCountMax = regionByteCountMax
         self.regionCount = regionCount
         self.stride = stride
         self.features = features
@@ -71,23 +75,32 @@ struct Arena: ~Copyable {
     /// On x86, and on ARM with pages of 4 KiB; elsewhere it is as good as any.
     static let largePageByteCount = 2 << 20
 
-    /// Takes `memory`, which outlives the arena, for `regionCount` regions behind a header.
+    /// Takes `memory`, which outlives the arena, for the regions that its header tells of.
     init(
-        memory: UnsafeMutableRawBufferPointer, regionByteCount: Int, regionCount: Int,
-        features: ArenaFeatures, locksPages: Bool
+        memory: UnsafeMutableRawBufferPointer, header: ArenaHeader, locksPages: Bool
     ) throws(MapError) {
-        let needed = ArenaHeader.byteCount + regionByteCount * regionCount + Region.guardByteCount
+        let needed =
+            ArenaHeader.byteCount + header.regionByteCount * header.regionCount
+            + Region.guardByteCount
         guard let base = memory.baseAddress, memory.count >= needed else {
             preconditionFailure("memory that does not hold the regions")
         }
-        try Self.advise(base, memory.count, locksPages: locksPages)
+        try Self.advise(base, memory.count, locksPages: false)
+        if locksPages {
+            // Not the room, which has no memory.
+            for range in header.usedRanges {
+                try Self.lock(base + range.lowerBound, range.count)
+            }
+        }
         self.base = base + ArenaHeader.byteCount
         owned = UnsafeMutableRawBufferPointer(start: nil, count: 0)
         growsByUse = false
-        regionByteCountMax = regionByteCount
-        stride = regionByteCount
-        self.features = features
-        self.regionCount = regionCount
+        pages = locksPages ? .kept : .shared
+        regionByteCountMax = header.regionByteCount
+        limitByteCountMax = locksPages ? header.limitByteCount : header.regionByteCount
+        stride = header.regionByteCount
+        features = header.features
+        regionCount = header.regionCount
     }
 
     private static func advise(
@@ -96,7 +109,13 @@ struct Arena: ~Copyable {
         // Large pages took a third off a look-up in a big map; a kernel without them says no, and
         // nothing depends on the answer.
         _ = madvise(base, byteCount, MADV_HUGEPAGE)
-        if locksPages, mlock(base, byteCount) != 0 {
+        if locksPages { try lock(base, byteCount) }
+    }
+
+    private static func lock(
+        _ base: UnsafeMutableRawPointer, _ byteCount: Int
+    ) throws(MapError) {
+        if mlock(base, byteCount) != 0 {
             throw .cannotLock(byteCount: byteCount, errno: errno)
         }
     }
@@ -114,8 +133,50 @@ struct Arena: ~Copyable {
     /// `MADV_POPULATE_WRITE`, which Glibc's module leaves out.
     private static let populateWrite: Int32 = 23
 
+    /// Whose pages a region's memory has, and so how they go back.
+    package enum Pages {
+        /// They stay: they are locked, or nobody knows.
+        case kept
+        /// The process's own.
+        case own
+        /// Of a file's mapping: the file gets a hole there.
+        case shared
+
+        /// `MADV_REMOVE`, which Glibc's module leaves out.
+        private static let remove: Int32 = 9
+
+        /// The whole pages inside of `memory`.
+        package static func whole(
+            in memory: UnsafeMutableRawBufferPointer
+        ) -> UnsafeMutableRawBufferPointer {
+            guard let base = memory.baseAddress else { return memory }
+            let pageByteCount = Int(sysconf(Int32(_SC_PAGESIZE)))
+            let start = base.alignedUp(toMultipleOf: pageByteCount)
+            let end = (base + memory.count).alignedDown(toMultipleOf: pageByteCount)
+            return UnsafeMutableRawBufferPointer(start: start, count: max(0, end - start))
+        }
+
+        /// Gives back pages whose bytes nobody needs; whether that worked. Where they are used again,
+        /// they are empty, and have to be had anew.
+        @discardableResult
+        package func giveBack(_ pages: UnsafeMutableRawBufferPointer) -> Bool {
+            guard self != .kept, pages.count > 0 else { return false }
+            let advice = self == .own ? MADV_DONTNEED : Self.remove
+            return madvise(pages.baseAddress, pages.count, advice) == 0
+        }
+    }
+
+    /// How its regions' pages go back.
+    let pages: Pages
+
     deinit {
         if let start = owned.baseAddress { munmap(start, owned.count) }
+    }
+
+    /// Where a part of a region lies, from the beginning of memory that outlives the map.
+    func bytes(_ number: Int, _ part: Range<Int>) -> Range<Int> {
+        let start = ArenaHeader.byteCount + number * stride
+        return start + part.lowerBound..<start + part.upperBound
     }
 
     func region(_ number: Int) -> Region {

@@ -20,7 +20,8 @@
 ///     byte 128  flush stamp: version (64) · birth (32) · 0 (32)
 ///     byte 144  floor: until when deletions were made that were forgotten early (64)
 ///     byte 152  the last moment at which the node was current (64)
-///     byte 160  0 (256)
+///     byte 160  how much of each region is in use, see `ArenaRoom` (64); also of a node by itself
+///     byte 168  0 (192)
 ///     byte 192  when each member left: 64 times member (64) · clock (64)
 ///
 ///     byte 2048 whose it is, see `ArenaName` (320)
@@ -45,6 +46,8 @@ package struct ArenaHeader: Equatable, Sendable {
     package var hashSeed: UInt64
     package var features: ArenaFeatures
     package var arenaID: [UInt64]
+    /// There where regions have room to grow.
+    var room: ArenaRoom?
 
     static let arenaIDOffset = 88
     static let birthClockLead = 120
@@ -115,6 +118,7 @@ package struct ArenaHeader: Equatable, Sendable {
         arenaID = (0..<2).map {
             page.load(fromByteOffset: Offset.arenaID + $0 * 8, as: UInt64.self)
         }
+        room = ArenaRoom(page)
         guard isSound else { throw .foreign }
     }
 
@@ -127,13 +131,17 @@ package struct ArenaHeader: Equatable, Sendable {
             && regionByteCount % Region.unitByteCount == 0
             && regionByteCount / Region.unitByteCount <= Int(Region.unitCountMax)
             && features.isSubset(of: .known)
+            && limitByteCount <= regionByteCount
+            && limitByteCount >= MapConfiguration.byteCountMin / 64
     }
 
     init(
         arenaByteCount: Int, regionCount: Int, regionByteCount: Int, hashSeed: UInt64,
         features: ArenaFeatures,
-        arenaID: [UInt64] = [.random(in: 1 ... .max), .random(in: 1 ... .max)]
+        arenaID: [UInt64] = [.random(in: 1 ... .max), .random(in: 1 ... .max)],
+        room: ArenaRoom? = nil
     ) {
+        self.room = room
         self.arenaByteCount = arenaByteCount
         self.regionCount = regionCount
         self.regionByteCount = regionByteCount
@@ -157,6 +165,7 @@ package struct ArenaHeader: Equatable, Sendable {
         }
         let bytes = UnsafeRawBufferPointer(start: page, count: Self.byteCount)
         page.storeBytes(of: Self.check(bytes), toByteOffset: Offset.check, as: UInt64.self)
+        room?.write(to: page)
         Region.order()
         page.storeBytes(of: Self.magic, toByteOffset: 0, as: UInt64.self)
     }

@@ -86,6 +86,44 @@ struct Journal {
         return isMade
     }
 
+    /// Moves an item of one extent to another of the same length.
+    func move(
+        _ item: Item, to place: Item, extents: inout ExtentAllocator,
+        didMove: (Item, _ place: Item) -> Void
+    ) {
+        publishCopy(of: item, at: place)
+        didMove(item, place)
+        giveBack(item, to: &extents)
+        settle()
+    }
+
+    /// Moves an item to other extents, each of which it may be cut into otherwise.
+    func move(
+        _ item: Item, toChain place: Item, seed: UInt64, extents: inout ExtentAllocator,
+        didMove: (Item, _ place: Item) -> Void
+    ) {
+        writeCopy(of: item, to: place, seed: seed)
+        publish(place, superseding: item)
+        didMove(item, place)
+        giveBack(item, to: &extents)
+        settle()
+    }
+
+    private func writeCopy(of item: Item, to place: Item, seed: UInt64) {
+        // All of the head in front of the value, but for length and kind; and the chain is another one.
+        let offset = 4
+        let link = region[place.head, .link]
+        let count = region.valueOffset(item) - offset
+        region.bytes(place.head, offset: offset, count: count).copyMemory(
+            from: UnsafeRawBufferPointer(region.bytes(item.head, offset: offset, count: count)))
+        region[place.head, .link] = link
+        var writer = ValueWriter(region: region, item: place)
+        writer.write(valueOf: item)
+        if region.features.contains(.checksums) {
+            region.seal(place, region.content(of: place, seed: seed))
+        }
+    }
+
     private func extend(
         _ start: Extent, to length: UInt32, extents: inout ExtentAllocator,
         mayMove: (Item) -> Bool, didMove: (Item, _ place: Item) -> Void
@@ -93,17 +131,16 @@ struct Journal {
         while region.length(start) < length {
             let next = start + region.length(start)
             switch region.kind(next) {
-            case .free: extents.absorb(next, into: start, atMost: length)
+            case .free:
+                guard extents.usableLength(next) > 0 else { return false }
+                extents.absorb(next, into: start, atMost: length)
             case .item:
                 let item = Item(next)
                 // An item in pieces stays where it is.
                 guard region.next(after: next).isNull, mayMove(item),
                     let place = extents.take(region.length(next)).map(Item.init)
                 else { return false }
-                publishCopy(of: item, at: place)
-                didMove(item, place)
-                giveBack(item, to: &extents)
-                settle()
+                move(item, to: place, extents: &extents, didMove: didMove)
             case .held, .continuation, .index, .border, .tombstone, .guest, .guestTombstone:
                 return false
             }

@@ -17,6 +17,8 @@ package struct MapConfiguration: Sendable {
     /// What the arena has room for. Of memory that outlives the map, as a rule; births are of use to every map.
     package let features: ArenaFeatures
     package let lifetimes: Lifetimes
+    /// How many times its size a map in memory that outlives it may become, for which that has room.
+    package let growth: Int
 
     package init(
         byteCount: Int, itemByteCountMax: Int = 1 << 20, eviction: EvictionPolicy = .lru,
@@ -24,8 +26,9 @@ package struct MapConfiguration: Sendable {
         assignsCASUniques: Bool = true, locksPages: Bool = false, tracksSizes: Bool = false,
         shardCount: Int? = nil,
         hashSeed: UInt64 = .random(in: .min ... .max), features: ArenaFeatures = [],
-        lifetimes: Lifetimes = Lifetimes()
+        lifetimes: Lifetimes = Lifetimes(), growth: Int = 1
     ) {
+        self.growth = growth
         self.byteCount = byteCount
         self.itemByteCountMax = itemByteCountMax
         self.evicts = evicts
@@ -58,7 +61,7 @@ package struct MapConfiguration: Sendable {
             byteCount: byteCount, itemByteCountMax: itemByteCountMax, eviction: eviction,
             evicts: evicts, assignsCASUniques: assignsCASUniques, locksPages: locksPages,
             tracksSizes: tracksSizes, shardCount: shardCount, hashSeed: hashSeed,
-            features: features, lifetimes: lifetimes)
+            features: features, lifetimes: lifetimes, growth: growth)
     }
 
     /// The least arena that a map can be made of.

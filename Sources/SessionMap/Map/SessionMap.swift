@@ -1,3 +1,5 @@
+import Synchronization
+
 /// The items of one node: a fixed amount of memory, cut into shards by key.
 ///
 /// Goals: any thread may call any function at any time; constant time; memory never beyond the
@@ -20,6 +22,8 @@ package final class SessionMap: @unchecked Sendable {
     private let shards: UnsafeMutablePointer<Shard>
     /// The page in front of the regions, in memory that outlives the map.
     let page: UnsafeMutableRawPointer?
+    /// Held while what the page says of the regions' room is written.
+    private let changes = Mutex(())
 
     /// A map in memory of its own, which goes with it.
     package init(_ configuration: MapConfiguration, now: UInt32) throws(MapError) {
@@ -34,6 +38,7 @@ package final class SessionMap: @unchecked Sendable {
         shards = .allocate(capacity: configuration.shardCount)
         locks = Self.makeLocks(configuration.shardCount)
         layOut(share: share, now: now)
+        letPagesGoBack()
     }
 
     /// The size that memory must have to hold a map of `byteCount` bytes and outlive it.
@@ -47,20 +52,21 @@ package final class SessionMap: @unchecked Sendable {
         _ configuration: MapConfiguration, in memory: UnsafeMutableRawBufferPointer, now: UInt32
     ) throws(MapError) {
         self.configuration = configuration
-        let share = Self.share(of: configuration.byteCount, shardCount: configuration.shardCount)
+        let header = ArenaHeader.planned(for: configuration)
         arena = try Arena(
-            memory: memory, regionByteCount: share, regionCount: configuration.shardCount,
-            features: configuration.features, locksPages: configuration.locksPages)
+            memory: memory, header: header, locksPages: configuration.locksPages)
         page = memory.baseAddress
         hash = KeyHash(seed: configuration.hashSeed)
         shards = .allocate(capacity: configuration.shardCount)
         locks = Self.makeLocks(configuration.shardCount)
-        layOut(share: share, now: now)
-        let header = ArenaHeader(
-            arenaByteCount: memory.count, regionCount: configuration.shardCount,
-            regionByteCount: share, hashSeed: configuration.hashSeed,
-            features: configuration.features)
+        layOut(share: header.regionByteCount, limit: header.limitByteCount, now: now)
         if let page { header.write(to: page) }
+        letPagesGoBack()
+    }
+
+    private func letPagesGoBack() {
+        let pages = arena.pages
+        for number in 0..<shardCount { withShard(number) { $0.memory.pages = pages } }
     }
 
     /// The map that another process has left in `memory`, whenever it died. `header` is the memory's;
@@ -80,8 +86,7 @@ package final class SessionMap: @unchecked Sendable {
         let configuration = configuration.with(header)
         let hash = KeyHash(seed: header.hashSeed)
         let arena = try Arena(
-            memory: memory, regionByteCount: header.regionByteCount, regionCount: count,
-            features: header.features, locksPages: configuration.locksPages)
+            memory: memory, header: header, locksPages: configuration.locksPages)
         shards = try Self.recover(
             arena, header: header, configuration: configuration, hash: hash, now: now,
             report: &report, eachShard: eachShard)
@@ -90,6 +95,7 @@ package final class SessionMap: @unchecked Sendable {
         self.hash = hash
         page = memory.baseAddress
         locks = Self.makeLocks(count)
+        letPagesGoBack()
     }
 
     private static func makeLocks(_ count: Int) -> UnsafeMutablePointer<ShardLock> {
@@ -98,19 +104,22 @@ package final class SessionMap: @unchecked Sendable {
         return locks
     }
 
-    private static func share(of byteCount: Int, shardCount: Int) -> Int {
+    static func share(of byteCount: Int, shardCount: Int) -> Int {
         precondition(byteCount >= MapConfiguration.byteCountMin && shardCount.nonzeroBitCount == 1)
         let share = byteCount / shardCount / Region.unitByteCount
         precondition(share <= Int(Region.unitCountMax), "a shard that is too large")
         return share * Region.unitByteCount
     }
 
-    private func layOut(share: Int, now: UInt32) {
+    private func layOut(share: Int, limit: Int? = nil, now: UInt32) {
         for number in 0..<shardCount {
             (shards + number).initialize(
                 to: Shard(
                     region: arena.region(number), byteCount: share, number: number,
                     configuration: configuration, hash: hash, now: now))
+            if let limit, limit < share {
+                shards[number].setLimit(byteCount: limit, isSettled: true)
+            }
         }
     }
 
@@ -295,21 +304,76 @@ package final class SessionMap: @unchecked Sendable {
     /// One bounded turn of what must be done in a shard as time goes by: expired and flushed items
     /// leave. True when more is due already; call again soon, but let others have the lock.
     package func maintain(shard number: Int, now: UInt32, itemBudget: Int) -> Bool {
-        withShard(number) { $0.maintain(now: now, itemBudget: itemBudget) }
+        let (hasMore, hasRetreated) = withShard(number) { shard in
+            let wasRetreating = shard.retreat != nil
+            let hasMore = shard.maintain(now: now, itemBudget: itemBudget)
+            return (hasMore, wasRetreating && shard.retreat == nil)
+        }
+        if hasRetreated { settle() }
+        return hasMore
+    }
+
+    // MARK: Room to grow
+
+    private func writeRoom(limitByteCount: Int, isSettled: Bool) {
+        guard let page, hasRoom else { return }
+        ArenaRoom(
+            unitCount: UInt32(limitByteCount / Region.unitByteCount), isSettled: isSettled
+        ).write(to: page)
+    }
+
+    private var hasRoom: Bool {
+        page.map {
+            ArenaRoom(UnsafeRawBufferPointer(start: $0, count: ArenaHeader.byteCount)) != nil
+        } ?? false
+    }
+
+    /// Takes note, once no shard has anything behind its limit any more.
+    private func settle() {
+        guard let page, hasRoom else { return }
+        changes.withLock { _ in
+            var limits: Set<UInt32> = []
+            for number in 0..<shardCount {
+                let limit = withShard(number) { shard -> UInt32? in
+                    shard.retreat == nil ? shard.memory.extents.fence + 1 : nil
+                }
+                guard let limit else { return }
+                limits.insert(limit)
+            }
+            // Of two changes at the same time the later one does it.
+            guard let limit = limits.first, limits.count == 1 else { return }
+            ArenaRoom(unitCount: limit, isSettled: true).write(to: page)
+        }
     }
 
     /// The memory limit can be raised to this many times what the map began with.
-    private static let growthMax = 16
+    package static let growthMax = 16
+
+    package var limitByteCountMax: Int { arena.limitByteCountMax * shardCount }
+
+    /// Whether a limit has room for two of the largest items in each shard, and is not above what the
+    /// map can grow to.
+    package func admits(limitByteCount byteCount: Int) -> Bool {
+        byteCount / shardCount >= 2 * configuration.itemByteCountMax
+            && byteCount / shardCount <= arena.limitByteCountMax
+    }
+
+    /// What comes into use when the limit becomes higher: bytes of the memory that outlives the map, from
+    /// its beginning, in whole pages of the kernel as far as they are the region's own.
+    package func bytes(between old: Int, and new: Int) -> [Range<Int>] {
+        (0..<shardCount).map { arena.bytes($0, old / shardCount..<new / shardCount) }
+    }
 
     /// Changes the memory limit; false when it is out of bounds. What is above a lower limit is
-    /// evicted in turns of `maintain`.
+    /// evicted in turns of `maintain`, in which then the ends of the regions are left, and their pages
+    /// given back to the system.
     package func setLimit(byteCount: Int) -> Bool {
-        guard byteCount / shardCount >= 2 * configuration.itemByteCountMax,
-            byteCount / shardCount <= arena.regionByteCountMax
-        else { return false }
-        for number in 0..<shardCount {
-            withShard(number) { $0.memory.setLimit(byteCount: byteCount / shardCount) }
-        }
+        guard admits(limitByteCount: byteCount) else { return false }
+        let limit = byteCount / shardCount / Region.unitByteCount * Region.unitByteCount
+        // Before anything of it happens: should the process die meanwhile, the next one goes on.
+        changes.withLock { _ in writeRoom(limitByteCount: limit, isSettled: false) }
+        for number in 0..<shardCount { withShard(number) { $0.setLimit(byteCount: limit) } }
+        settle()
         return true
     }
 

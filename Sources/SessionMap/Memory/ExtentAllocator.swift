@@ -11,6 +11,10 @@
 ///
 ///     | border, `headUnitCount` | extent | extent | ... | border, 1 unit |
 ///
+/// A *fence* keeps what lies behind it from being handed out: what is free there hangs in a list of its
+/// own, so that the end of the region becomes empty. An extent across the fence counts as far as it lies
+/// before it.
+///
 /// The order of the stores keeps the walk from header to header valid at every moment: a remainder's
 /// header is written before the extent in front of it is shortened, and a coalesced extent's length
 /// covers its parts by one store.
@@ -18,8 +22,9 @@
 /// Invariants, checked by the shard's `brokenInvariant()`:
 /// - walking from border to border meets every extent once;
 /// - no two free extents touch; an extent's "previous is free" bit tells the truth;
-/// - every free extent of two units or more is in the list of its length; `freeUnitCount` is the
-///   sum of all free ones.
+/// - every free extent of two units or more is in the list of its length before the fence, or in that of
+///   the fenced ones; `freeUnitCount` is the sum of what is free before the fence (one unit alone counts
+///   here wherever it is), and `fencedUnitCount` of the rest.
 struct ExtentAllocator: ~Copyable {
     /// Units at the region's start that belong to no extent: 64 bytes, the border's header and
     /// behind it what a shard keeps for recovery.
@@ -27,6 +32,8 @@ struct ExtentAllocator: ~Copyable {
     private static let exactClassCount = 128
     private static let classCount = exactClassCount + 16 * 20
     private static let wordCount = (classCount + 63) / 64
+    /// The list of those that lie behind the fence, or all but one unit of which does.
+    private static let fencedClass = classCount
     /// How many extents of one list are looked at for the best fit.
     private static let candidateCount = 8
 
@@ -34,6 +41,11 @@ struct ExtentAllocator: ~Copyable {
     private(set) var freeUnitCount: UInt32
     /// The unit behind the last border.
     private(set) var end: UInt32
+    /// From here on nothing is handed out; the last border, as a rule.
+    private(set) var fence: UInt32
+    private(set) var fencedUnitCount: UInt32 = 0
+    /// The free extent across the fence, if there is one.
+    private var straddling = Extent.null
     /// No unit from here on was ever taken, of a region that was laid out empty.
     private(set) var frontier: UInt32 = 0
     private let heads: UnsafeMutablePointer<Extent>
@@ -42,8 +54,9 @@ struct ExtentAllocator: ~Copyable {
     private init(withoutFreeUnitsIn region: Region, end: UInt32) {
         self.region = region
         self.end = end
-        heads = .allocate(capacity: Self.classCount)
-        heads.initialize(repeating: .null, count: Self.classCount)
+        fence = end - 1
+        heads = .allocate(capacity: Self.classCount + 1)
+        heads.initialize(repeating: .null, count: Self.classCount + 1)
         occupied = .allocate(capacity: Self.wordCount)
         occupied.initialize(repeating: 0, count: Self.wordCount)
         freeUnitCount = 0
@@ -88,11 +101,19 @@ struct ExtentAllocator: ~Copyable {
     }
 
     /// Every unit that an extent may have.
-    var capacity: UInt32 { end - Self.headUnitCount - 1 }
+    var capacity: UInt32 { fence - Self.headUnitCount }
+
+    /// Units that are not free, wherever they are.
+    var usedUnitCount: UInt32 {
+        end &- (Self.headUnitCount + 1) &- freeUnitCount &- fencedUnitCount
+    }
+
+    // MARK: The end
 
     /// Moves the last border outwards, and frees what is in between.
     mutating func extend(to unitCount: UInt32) {
         precondition(unitCount > end && unitCount <= region.unitCount)
+        setFence(end - 1)
         let oldBorder = Extent(end - 1)
         let previousIsFree = region.previousIsFree(oldBorder)
         region.setHeader(
@@ -100,7 +121,61 @@ struct ExtentAllocator: ~Copyable {
         region.setHeader(
             oldBorder, length: unitCount - end, kind: .held, previousIsFree: previousIsFree)
         end = unitCount
+        fence = end - 1
         give(oldBorder)
+    }
+
+    /// Moves the fence. Takes time for each free extent.
+    mutating func setFence(_ unit: UInt32) {
+        precondition(unit > Self.headUnitCount && unit < end)
+        guard unit != fence else { return }
+        let low = min(unit, fence)
+        var concerned: [Extent] = []
+        for list in 0...Self.fencedClass {
+            var extent = heads[list]
+            while !extent.isNull {
+                if extent.unit + region.length(extent) > low { concerned.append(extent) }
+                extent = region.next(after: extent)
+            }
+        }
+        for extent in concerned { removeFree(extent) }
+        fence = unit
+        for extent in concerned {
+            insertFree(
+                extent, length: region.length(extent),
+                previousIsFree: region.previousIsFree(extent))
+        }
+    }
+
+    /// Whether everything behind the fence is free, and one extent.
+    var isEmptyBehindFence: Bool { fencedUnitCount == end - 1 - fence }
+
+    /// What lies behind the fence in free extents.
+    func forEachFenced(_ body: (Range<UInt32>) -> Void) {
+        var extent = heads[Self.fencedClass]
+        while !extent.isNull {
+            body(extent.unit..<extent.unit + region.length(extent))
+            extent = region.next(after: extent)
+        }
+        if !straddling.isNull, usableLength(straddling) > 1 {
+            body(fence..<straddling.unit + region.length(straddling))
+        }
+    }
+
+    /// Nothing from here on has memory any more.
+    mutating func noteReleased(from unit: UInt32) { frontier = min(frontier, unit) }
+
+    /// The part of a free extent that can be handed out.
+    @inline(never)
+    private func usable(_ extent: Extent, length: UInt32) -> UInt32 {
+        extent.unit < fence ? min(length, fence - extent.unit) : 0
+    }
+
+    /// How much of a free extent can be handed out.
+    @inline(__always)
+    func usableLength(_ extent: Extent) -> UInt32 {
+        let length = region.length(extent)
+        return extent.unit &+ length <= fence ? length : usable(extent, length: length)
     }
 
     // MARK: Taking
@@ -112,10 +187,27 @@ struct ExtentAllocator: ~Copyable {
         return found
     }
 
+    /// Takes one extent from behind the fence, or nothing; only the first few are looked at.
+    mutating func takeFenced(_ length: UInt32) -> Extent? {
+        var extent = heads[Self.fencedClass]
+        var left = Self.candidateCount
+        while !extent.isNull, left > 0 {
+            if region.length(extent) >= length {
+                cut(extent, to: length)
+                return extent
+            }
+            extent = region.next(after: extent)
+            left -= 1
+        }
+        return nil
+    }
+
     /// Takes the largest extent there is, cut to at most `length` units; nothing below `minimum`.
     mutating func takeLargest(atMost length: UInt32, atLeast minimum: UInt32) -> Extent? {
-        guard let found = largest(), region.length(found) >= minimum else { return nil }
-        cut(found, to: min(length, region.length(found)))
+        guard let found = largest() else { return nil }
+        let usable = usableLength(found)
+        guard usable >= minimum else { return nil }
+        cut(found, to: min(length, usable))
         return found
     }
 
@@ -132,7 +224,7 @@ struct ExtentAllocator: ~Copyable {
                 bits &= ~(1 << UInt64(bit))
                 var extent = heads[word * 64 + bit]
                 while !extent.isNull, left > 0 {
-                    sum += region.length(extent)
+                    sum += usableLength(extent)
                     left -= 1
                     extent = region.next(after: extent)
                 }
@@ -142,10 +234,11 @@ struct ExtentAllocator: ~Copyable {
         return sum
     }
 
-    /// Joins a free extent, or its front part, to the taken extent in front of it.
+    /// Joins a free extent, or its front part, to the taken extent in front of it. Some of it can be handed
+    /// out.
     mutating func absorb(_ free: Extent, into extent: Extent, atMost length: UInt32) {
         precondition(extent + region.length(extent) == free && region.kind(free) == .free)
-        cut(free, to: min(region.length(free), length - region.length(extent)))
+        cut(free, to: min(usableLength(free), length - region.length(extent)))
         region.setHeader(
             extent, length: region.length(extent) + region.length(free),
             kind: region.kind(extent), previousIsFree: region.previousIsFree(extent))
@@ -180,7 +273,7 @@ struct ExtentAllocator: ~Copyable {
         var bestLength = UInt32.max
         var left = Self.candidateCount
         while !extent.isNull, left > 0 {
-            let candidate = region.length(extent)
+            let candidate = usableLength(extent)
             if candidate >= length, candidate < bestLength {
                 best = extent
                 bestLength = candidate
@@ -208,7 +301,7 @@ struct ExtentAllocator: ~Copyable {
         var extent = region.next(after: best)
         var left = Self.candidateCount
         while !extent.isNull, left > 0 {
-            if region.length(extent) > region.length(best) { best = extent }
+            if usableLength(extent) > usableLength(best) { best = extent }
             extent = region.next(after: extent)
             left -= 1
         }
@@ -276,32 +369,80 @@ struct ExtentAllocator: ~Copyable {
     private mutating func insertFree(_ extent: Extent, length: UInt32, previousIsFree: Bool) {
         region.setHeader(extent, length: length, kind: .free, previousIsFree: previousIsFree)
         region.setFreeFooter(extent, length: length)
-        freeUnitCount += length
         region.setPreviousIsFree(extent + length, true)
-        guard length > 1 else { return }
-        let sizeClass = Self.sizeClass(length)
-        let next = heads[sizeClass]
-        region[extent, .link] = next.unit
-        region[extent, .freePrevious] = 0
-        if !next.isNull { region[next, .freePrevious] = extent.unit }
-        heads[sizeClass] = extent
-        occupied[sizeClass / 64] |= 1 << UInt64(sizeClass % 64)
+        guard length > 1 else {
+            freeUnitCount += 1
+            return
+        }
+        guard extent.unit &+ length <= fence else { return insertFenced(extent, length: length) }
+        freeUnitCount += length
+        let list = Self.sizeClass(length)
+        link(extent, to: list)
+        occupied[list / 64] |= 1 << UInt64(list % 64)
     }
 
     private mutating func removeFree(_ extent: Extent) {
         let length = region.length(extent)
+        guard length > 1 else {
+            freeUnitCount -= 1
+            return
+        }
+        guard extent.unit &+ length <= fence else { return removeFenced(extent, length: length) }
         freeUnitCount -= length
-        guard length > 1 else { return }
+        guard let next = unlink(extent) else { return }
+        let list = Self.sizeClass(length)
+        heads[list] = next
+        if next.isNull { occupied[list / 64] &= ~(1 << UInt64(list % 64)) }
+    }
+
+    @inline(__always)
+    private func link(_ extent: Extent, to list: Int) {
+        let next = heads[list]
+        region[extent, .link] = next.unit
+        region[extent, .freePrevious] = 0
+        if !next.isNull { region[next, .freePrevious] = extent.unit }
+        heads[list] = extent
+    }
+
+    /// Takes an extent out of the middle of its list. Of one at the beginning, returns the next one.
+    @inline(__always)
+    private func unlink(_ extent: Extent) -> Extent? {
         let next = region.next(after: extent)
         let previous = Extent(region[extent, .freePrevious])
         if !next.isNull { region[next, .freePrevious] = previous.unit }
-        if !previous.isNull {
-            region[previous, .link] = next.unit
-        } else {
-            let sizeClass = Self.sizeClass(length)
-            heads[sizeClass] = next
-            if next.isNull { occupied[sizeClass / 64] &= ~(1 << UInt64(sizeClass % 64)) }
+        guard !previous.isNull else { return next }
+        region[previous, .link] = next.unit
+        return nil
+    }
+
+    /// The same for one that ends behind the fence.
+    @inline(never)
+    private mutating func insertFenced(_ extent: Extent, length: UInt32) {
+        let usable = usable(extent, length: length)
+        freeUnitCount += usable
+        fencedUnitCount += length - usable
+        if usable > 0 { straddling = extent }
+        let list = list(usable: usable)
+        link(extent, to: list)
+        if list != Self.fencedClass { occupied[list / 64] |= 1 << UInt64(list % 64) }
+    }
+
+    @inline(never)
+    private mutating func removeFenced(_ extent: Extent, length: UInt32) {
+        let usable = usable(extent, length: length)
+        freeUnitCount -= usable
+        fencedUnitCount -= length - usable
+        if usable > 0 { straddling = .null }
+        guard let next = unlink(extent) else { return }
+        let list = list(usable: usable)
+        heads[list] = next
+        if next.isNull, list != Self.fencedClass {
+            occupied[list / 64] &= ~(1 << UInt64(list % 64))
         }
+    }
+
+    private func list(usable: UInt32) -> Int {
+        usable > 1 ? Self.sizeClass(usable) : Self.fencedClass
     }
 
     @inline(__always)
@@ -314,10 +455,10 @@ struct ExtentAllocator: ~Copyable {
 
     /// Calls `body` with every extent of every list; for invariants.
     func forEachFree(_ body: (Extent) -> Void) {
-        for sizeClass in 0..<Self.classCount {
-            var extent = heads[sizeClass]
+        for list in 0...Self.fencedClass {
+            var extent = heads[list]
             while !extent.isNull {
-                precondition(Self.sizeClass(region.length(extent)) == sizeClass)
+                precondition(self.list(usable: usableLength(extent)) == list)
                 body(extent)
                 extent = region.next(after: extent)
             }

@@ -20,6 +20,15 @@ struct ShardMemory: ~Copyable {
     var extents: ExtentAllocator
     /// Units that may be in use; what is laid out, or less by an operator's wish.
     private(set) var unitLimit: UInt32
+    /// While more is in use than a limit that was lowered allows: how much was at the end of the last
+    /// turn. Stores go by it, so that none of them has to wait until all that is above has gone.
+    private(set) var allowance: UInt32
+    /// From here on nothing has memory: what lies behind the limit, once that has been given back.
+    private var memoryEnd: UInt32
+    /// Not after a process that died while a region's end was left: some of it may have no memory.
+    private(set) var knowsMemoryEnd = true
+    /// How pages that nobody needs go back to the system.
+    var pages = Arena.Pages.kept
     /// Of values on their way in, and of items that are gone and still read by replies.
     private(set) var heldUnitCount = 0
     /// Of items that replies read.
@@ -38,19 +47,59 @@ struct ShardMemory: ~Copyable {
         largestItemUnitCount =
             (itemByteCountMax + itemByteCountMax / 8) / Region.unitByteCount
         unitLimit = extents.capacity
+        allowance = unitLimit
+        memoryEnd = extents.end
         self.extents = extents
     }
 
     // MARK: The limit
 
-    var usedUnitCount: UInt32 { extents.capacity - extents.freeUnitCount }
+    var usedUnitCount: UInt32 { extents.usedUnitCount }
     var isAboveLimit: Bool { usedUnitCount > unitLimit }
 
-    /// Sets how much of the region may be in use; a higher limit lays out more of it.
-    mutating func setLimit(byteCount: Int) {
+    /// Sets how much of the region may be in use: its first part. A higher limit lays out more of it.
+    ///
+    /// - Parameter isSettled: nothing behind it has memory.
+    mutating func setLimit(byteCount: Int, isSettled: Bool) {
         let unitCount = UInt32(byteCount / Region.unitByteCount)
+        memoryEnd = isSettled ? unitCount : max(memoryEnd, unitCount)
         if unitCount > extents.end { extents.extend(to: unitCount) }
-        unitLimit = extents.capacity - (extents.end - unitCount)
+        extents.setFence(unitCount - 1)
+        unitLimit = extents.capacity
+        allowance = max(unitLimit, usedUnitCount)
+    }
+
+    mutating func forgetMemoryEnd() { knowsMemoryEnd = false }
+
+    /// A turn is over that brought what is in use nearer to the limit.
+    mutating func noteTurn() { allowance = max(unitLimit, min(allowance, usedUnitCount)) }
+
+    /// Whether nothing lies behind the limit, and has no memory there either.
+    var hasLeftEnd: Bool { extents.isEmptyBehindFence && memoryEnd <= extents.fence + 1 }
+
+    /// Whole pages of what is free behind the fence, as far as they are worth to be given back.
+    var releasable: [UnsafeMutableRawBufferPointer] {
+        var all: [UnsafeMutableRawBufferPointer] = []
+        guard pages != .kept else { return all }
+        extents.forEachFenced { units in
+            // Header and footer stay.
+            let end = min(units.upperBound, memoryEnd)
+            let inside = Int(units.lowerBound) + 2..<max(Int(end) - 1, Int(units.lowerBound) + 2)
+            guard inside.count >= Self.releasableUnitCountMin else { return }
+            all.append(Arena.Pages.whole(in: region.memory(inside, end: extents.end)))
+        }
+        return all
+    }
+
+    private static let releasableUnitCountMin = (64 << 10) / Region.unitByteCount
+
+    /// Everything behind the fence is free, and has been given back.
+    mutating func noteRetreated() {
+        memoryEnd = extents.fence + 1
+        knowsMemoryEnd = true
+        guard pages != .kept, growthObserver != nil else { return }
+        extents.noteReleased(from: extents.fence)
+        growthMark = max(Int(extents.frontier), region.middleOfPage(extents.frontier))
     }
 
     // MARK: Taking
@@ -64,7 +113,26 @@ struct ShardMemory: ~Copyable {
     mutating func take(byteCount: Int, headByteCount: Int) -> Extent? {
         let whole = Region.units(forByteCount: byteCount)
         return extents.take(whole)
+            ?? takeNextBest(byteCount: byteCount, headByteCount: headByteCount)
+    }
+
+    private mutating func takeNextBest(byteCount: Int, headByteCount: Int) -> Extent? {
+        // Before what is above the limit has gone, there may be little in front of the fence. What comes
+        // to lie behind it moves later.
+        if isAboveLimit,
+            let extent = extents.takeFenced(Region.units(forByteCount: byteCount))
+        {
+            return extent
+        }
+        return takeFewPieces(byteCount: byteCount, headByteCount: headByteCount)
+    }
+
+    /// The same for what has to leave the region's end: in front of the fence in any case, in however
+    /// many pieces.
+    mutating func takeInFront(byteCount: Int, headByteCount: Int) -> Extent? {
+        extents.take(Region.units(forByteCount: byteCount))
             ?? takeFewPieces(byteCount: byteCount, headByteCount: headByteCount)
+            ?? takePieces(byteCount: byteCount, headByteCount: headByteCount)
     }
 
     private mutating func takeFewPieces(byteCount: Int, headByteCount: Int) -> Extent? {

@@ -100,13 +100,7 @@ package struct ArenaMove {
     package static func header(
         for configuration: MapConfiguration, after old: FoundArena
     ) -> ArenaHeader {
-        let share =
-            configuration.byteCount / configuration.shardCount / Region.unitByteCount
-            * Region.unitByteCount
-        return ArenaHeader(
-            arenaByteCount: SessionMap.arenaByteCount(forMapOf: configuration.byteCount),
-            regionCount: configuration.shardCount, regionByteCount: share,
-            hashSeed: old.header.hashSeed, features: configuration.features)
+        ArenaHeader.planned(for: configuration, hashSeed: old.header.hashSeed)
     }
 
     /// Writes the journal of a new move. `page` is the zero first page of what will be the new arena.

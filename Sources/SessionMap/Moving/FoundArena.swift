@@ -36,10 +36,15 @@ package struct FoundArena: Equatable, Sendable {
             return "layout \(layoutVersion) becomes \(ArenaHeader.layoutVersion)"
         }
         let byteCount = SessionMap.arenaByteCount(forMapOf: configuration.byteCount)
-        if header.arenaByteCount != byteCount {
-            return "\(header.arenaByteCount >> 20) MB become \(byteCount >> 20)"
+        let isOther =
+            header.room == nil
+            ? header.arenaByteCount != byteCount
+            : header.limitByteCount
+                != SessionMap.share(of: configuration.byteCount, shardCount: header.regionCount)
+        if isOther {
+            return "\(header.usedByteCount >> 20) MB become \(byteCount >> 20)"
         }
-        if configuration.itemByteCountMax > header.regionByteCount / 2 {
+        if configuration.itemByteCountMax > header.limitByteCount / 2 {
             return "\(header.regionCount) shards become \(configuration.shardCount) for -I"
         }
         let (old, new) = (header.features, configuration.features)

@@ -10,6 +10,7 @@
 ///     byte 48   when a flush that was asked for in advance is due (32) · stamp rule (32)
 ///     byte 56   bytes of the new arena · regions · bytes of a region · hash seed · features (320)
 ///     byte 96   the second lane, if there are two
+///     byte 120  units of each new region that are in use; 0 for all of them (64)
 ///
 /// A lane, each field of 64 bits: the cursor, which is the region · unit of the old arena below which
 /// everything of the lane has moved; the cursor of the step that began last; that step's target, which
@@ -113,6 +114,7 @@ struct MoveJournal {
         set(72, UInt64(header.regionByteCount))
         set(80, header.hashSeed)
         set(88, UInt64(header.features.rawValue))
+        set(120, UInt64(header.room?.unitCount ?? 0))
         set(0, laneCount == 1 ? Self.magic : Self.laneMagic)
     }
 
@@ -122,7 +124,9 @@ struct MoveJournal {
         ArenaHeader(
             arenaByteCount: Int(clamping: word(56)), regionCount: Int(clamping: word(64)),
             regionByteCount: Int(clamping: word(72)), hashSeed: word(80),
-            features: ArenaFeatures(rawValue: UInt8(clamping: word(88))).intersection(.known))
+            features: ArenaFeatures(rawValue: UInt8(clamping: word(88))).intersection(.known),
+            room: word(120) == 0
+                ? nil : ArenaRoom(unitCount: UInt32(clamping: word(120)), isSettled: true))
     }
     var casBase: UInt64 { word(40) }
     var flushDeadline: Deadline { Deadline(stored: UInt32(truncatingIfNeeded: word(48))) }

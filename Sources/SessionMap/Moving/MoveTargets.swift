@@ -25,6 +25,8 @@ struct MoveTargets {
     }
 
     private var end: Unit { UInt32(header.regionByteCount / Region.unitByteCount) }
+    /// From here on a region has no memory.
+    private var limit: Unit { UInt32(header.limitByteCount / Region.unitByteCount) }
 
     private func region(_ number: Int) -> Region {
         precondition(number >= 0 && number < header.regionCount, "no such region")
@@ -119,18 +121,18 @@ struct MoveTargets {
     /// Whether a region has room for these, too, and for the index of all.
     func hold(_ sum: Sum, in number: Int) -> Bool {
         let index = Self.indexUnitCount(sum.itemCount + Int(itemCount(number)))
-        return Int(frontier(number)) + sum.unitCount + index < Int(end)
+        return Int(frontier(number)) + sum.unitCount + index < Int(limit)
     }
 
     func hasRoom(for unitCount: UInt32, in number: Int) -> Bool {
         unitCount <= Region.unitCountMax
-            && Int(frontier(number)) + Int(unitCount) + Self.indexUnitCount(0) < Int(end)
+            && Int(frontier(number)) + Int(unitCount) + Self.indexUnitCount(0) < Int(limit)
     }
 
     /// The units of one region that are an eviction policy's to share out.
-    var capacity: Int { Int(end) }
+    var capacity: Int { Int(limit) }
 
-    private var partByteCount: Int { max(64 << 10, min(1 << 20, header.regionByteCount / 64)) }
+    private var partByteCount: Int { max(64 << 10, min(1 << 20, header.limitByteCount / 64)) }
 
     /// Has memory made present before it is written to: a part at a time, whose first byte is zero
     /// behind the frontier as long as nobody has.
@@ -143,7 +145,7 @@ struct MoveTargets {
         // Parts that the frontier is in are there already.
         let begin = first == 0 ? 0 : (first + part - 1) / part * part
         guard last > begin else { return true }
-        let end = min((last + part - 1) / part * part, header.regionByteCount)
+        let end = min((last + part - 1) / part * part, header.limitByteCount)
         return take(start + begin..<start + end)
     }
 

@@ -15,17 +15,21 @@ extension SessionMap {
             do throws(DamagedRegion) {
                 let shard = try Shard(
                     recovering: regions[number], byteCount: header.regionByteCount,
-                    number: number, configuration: configuration, hash: hash, now: now,
+                    limitByteCount: header.limitByteCount, isSettled: header.isSettled,
+                    number: number,
+                    configuration: configuration, hash: hash, now: now,
                     report: &report)
                 (shards + number).initialize(to: shard)
                 return .success(report)
             } catch  where header.features.contains(.checksums) {
                 // Nothing of it can be believed; the others are none the worse for it.
                 let counter = regions[number].shardCASCounter
-                let shard = Shard(
+                var shard = Shard(
                     region: regions[number], byteCount: header.regionByteCount,
                     number: number, configuration: configuration, hash: hash, now: now,
                     casCounter: counter ?? 0)
+                shard.setLimit(
+                    byteCount: header.limitByteCount, isSettled: header.isSettled)
                 (shards + number).initialize(to: shard)
                 var report = RecoveryReport()
                 report.noteEmptied(error)

@@ -9,7 +9,8 @@
 /// Nothing is read from memory that a dead item left: what was deleted stays so.
 extension Shard {
     init(
-        recovering region: Region, byteCount: Int, number: Int,
+        recovering region: Region, byteCount: Int, limitByteCount: Int? = nil,
+        isSettled: Bool = false, number: Int,
         configuration: MapConfiguration, hash: KeyHash, now: UInt32,
         report: inout RecoveryReport
     ) throws(DamagedRegion) {
@@ -32,6 +33,8 @@ extension Shard {
         var surveyed = survey.report
         region.clearChange()
         var extents = ExtentAllocator(region: region, unitCount: end) { survey.isKept($0) }
+        let limitByteCount = limitByteCount ?? byteCount
+        extents.setFence(UInt32(limitByteCount / Region.unitByteCount) - 1)
         found.sort { $0.age > $1.age }
         var room = IndexRoom(region: region, queues: queues, found: found, now: now)
         let index = ItemIndex(region: region, tags: found.map(\.tag), extents: &extents) {
@@ -65,6 +68,8 @@ extension Shard {
         // Should the process die before this, some items' ages are read wrongly, and nothing else.
         region[.shardStampRule] = queues.stampRule.rawValue
         Journal(region: region).settle()
+        if !isSettled { memory.forgetMemoryEnd() }
+        setLimit(byteCount: limitByteCount, isSettled: isSettled)
         surveyed.counts[.evicted] = counts[.evictions]
         surveyed.counts[.items] = items.index.count
         surveyed.counts[.bytes] = items.sums.unitCount * Region.unitByteCount

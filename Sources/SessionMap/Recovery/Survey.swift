@@ -46,7 +46,8 @@ struct Survey {
         self.number = number
         self.shardCount = shardCount
         self.hash = hash
-        kept = ExtentSet(end: old.end)
+        // Most of a region may be room to grow.
+        kept = ExtentSet(end: old.end, usedEnd: min(old.end, 1 << 16))
         continuations = kept
         try checkBorders()
         let starts = try walk()
@@ -199,22 +200,34 @@ struct Survey {
     static let casCounterLimit: UInt64 = 1 << 50
 }
 
-/// Extents of a region: a bit for each unit that one may start at.
+/// Extents of a region: a bit for each unit that one may start at, as far as any does.
 private struct ExtentSet {
     private let end: Unit
     private var bits: [UInt64]
 
-    init(end: Unit) {
+    init(end: Unit, usedEnd: Unit) {
         self.end = end
-        bits = Array(repeating: 0, count: Int(end) / 64 + 1)
+        bits = Array(repeating: 0, count: Int(usedEnd) / 64 + 1)
     }
 
     func contains(_ extent: Extent) -> Bool {
-        extent.unit < end && bits[Int(extent.unit / 64)] & Self.bit(extent) != 0
+        let place = Int(extent.unit / 64)
+        return extent.unit < end && place < bits.count && bits[place] & Self.bit(extent) != 0
     }
 
-    mutating func insert(_ extent: Extent) { bits[Int(extent.unit / 64)] |= Self.bit(extent) }
-    mutating func remove(_ extent: Extent) { bits[Int(extent.unit / 64)] &= ~Self.bit(extent) }
+    mutating func insert(_ extent: Extent) {
+        precondition(extent.unit < end, "an extent outside of its region")
+        let place = Int(extent.unit / 64)
+        if place >= bits.count {
+            bits.append(contentsOf: repeatElement(0, count: place + 1 - bits.count))
+        }
+        bits[place] |= Self.bit(extent)
+    }
+
+    mutating func remove(_ extent: Extent) {
+        let place = Int(extent.unit / 64)
+        if place < bits.count { bits[place] &= ~Self.bit(extent) }
+    }
 
     private static func bit(_ extent: Extent) -> UInt64 { 1 << UInt64(extent.unit % 64) }
 }

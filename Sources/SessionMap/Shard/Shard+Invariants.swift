@@ -169,7 +169,8 @@ extension Shard {
             "a wrong bit at the last border")
         findings.require(itemExtents == reachable.count, "an item's extent is not in the walk")
         findings.require(
-            unitCounts[.free, default: 0] == memory.extents.freeUnitCount,
+            unitCounts[.free, default: 0]
+                == memory.extents.freeUnitCount + memory.extents.fencedUnitCount,
             "free units are counted wrongly")
         findings.require(
             unitCounts[.index, default: 0] == items.index.unitCount,

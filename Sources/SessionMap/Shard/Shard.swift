@@ -17,6 +17,8 @@ struct Shard: ~Copyable {
     let configuration: MapConfiguration
     var memory: ShardMemory
     var items: Items
+    /// There while a region's end is left.
+    var retreat: Retreat?
     /// The fraction of the present second, as the last operation was told.
     private var fraction: UInt32 = 0
     private(set) var casCounter: UInt64
@@ -145,7 +147,7 @@ struct Shard: ~Copyable {
     ) -> Extent? {
         let whole = Region.units(forByteCount: byteCount)
         guard whole <= memory.unitLimit else { return nil }
-        while memory.usedUnitCount + whole > memory.unitLimit {
+        while memory.usedUnitCount + whole > memory.allowance {
             guard makeRoom(now: now, evictsProven: evictsProven) else { return nil }
         }
         while true {
@@ -176,12 +178,14 @@ struct Shard: ~Copyable {
         if items.expire(now: now, budget: budget, &memory) { return true }
         if items.sweep(budget: budget, &memory) { return true }
         if shrinkToLimit(now: now, budget: budget) { return true }
+        if goOnRetreating(now: now, itemBudget: itemBudget) { return true }
         return !items.prepareAhead(budget)
     }
 
     /// Evicts what is above a limit that was lowered, as far as `budget` goes; true when there is more.
     private mutating func shrinkToLimit(now: UInt32, budget: WorkBudget) -> Bool {
         var budget = budget
+        defer { memory.noteTurn() }
         while memory.isAboveLimit {
             guard !budget.isSpent else { return true }
             budget.spendItem()

@@ -28,6 +28,8 @@ enum MapCounter: Int {
     case fenced
     /// Fences that were forgotten before their time, for want of room.
     case fencesDroppedEarly
+    /// Of pages that went back to the system after a limit was lowered.
+    case releasedBytes
 }
 
 /// What there is of something now, summed over a map's shards.

@@ -65,6 +65,7 @@ extension MapStatistics {
     package var fenceCount: Int { gauges[.fences] }
     package var fencedCount: UInt64 { UInt64(counts[.fenced]) }
     package var fencesDroppedEarlyCount: UInt64 { UInt64(counts[.fencesDroppedEarly]) }
+    package var releasedByteCount: UInt64 { UInt64(counts[.releasedBytes]) }
     package var outOfMemoryCount: UInt64 { UInt64(counts[.outOfMemory]) }
 }
 
