@@ -53,7 +53,7 @@ struct StatisticsTests {
             #expect(list.count > 2)
             check(list)
         }
-        #expect(list(.general, of: node).count == 113)
+        #expect(list(.general, of: node).count == 114)
         #expect(list(.settings, of: node).count > 60)
     }
 
