@@ -109,6 +109,20 @@ struct SessionsToolTests {
                 "type=deleted key=lock%3Aann cmd=delete"))
     }
 
+    @Test("Behind a fence a request that is late does not bring back what an operator has ended")
+    func fence() throws {
+        let node = try start(options: "user_rule=php:user_id,fence=60")
+        let peer = try node.connect()
+        try set("s:1", php("ann"), peer)
+        try set("s:2", php("bob"), peer)
+        #expect(try tool("revoke", "--user", "ann").exit == .status(0))
+        let late = "\(php("ann").utf8.count)\r\n\(php("ann"))"
+        #expect(try peer.ask("set s:1 0 0 \(late)") == "NOT_STORED\r\n")
+        #expect(try peer.ask("add s:1 0 0 \(late)") == "NOT_STORED\r\n")
+        #expect(try tool("count", "--user", "ann").exit == .status(1))
+        #expect(try peer.ask("set s:2 0 0 \(late)") == "STORED\r\n")
+    }
+
     @Test(
         "Each protocol that a node may be bound to ends sessions",
         arguments: ["auto", "ascii", "binary"])
