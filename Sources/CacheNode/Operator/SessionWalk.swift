@@ -9,6 +9,9 @@ import SessionValues
 /// afterwards, each by itself, from where it is stored, which it does not leave meanwhile. Not goals: a view of one
 /// moment. An item that is there from the first turn to the last is seen exactly once, and no key twice.
 ///
+/// The shards take turns: who waits for one's lock gets it while the walk is at another. Of a lock that is taken again
+/// at once, whoever has to be woken up for it would see nothing for milliseconds.
+///
 /// Confined to one thread.
 final class SessionWalk {
     struct Found {
@@ -65,7 +68,10 @@ final class SessionWalk {
     private var used = 0
     private var copied: [Seen] = []
     private var later: [[UInt8]] = []
-    private var walk = ItemWalk()
+    /// Of each shard that is not over.
+    private var walks: [(shard: Int, walk: ItemWalk)]
+    private var nextWalk = 0
+    private var shardsDone = 0
     private(set) var tally = SessionTally()
 
     init(_ space: Space, _ query: SessionQuery, rule: UserRule?, began: UInt32) {
@@ -74,13 +80,17 @@ final class SessionWalk {
         self.query = query
         self.began = began
         finder = rule.map { UserFinder($0) }
+        walks = (0..<space.map.shardCount).map { ($0, ItemWalk(fromShard: $0)) }
         buffer = .allocate(byteCount: Self.turnByteCount, alignment: 16)
     }
 
     deinit { buffer.deallocate() }
 
     /// How much of it is done.
-    var progress: Double { map.progress(of: walk) }
+    var progress: Double {
+        let parts = walks.reduce(0) { $0 + map.shardsDone(by: $1.walk) - Double($1.shard) }
+        return (Double(shardsDone) + parts) / Double(map.shardCount)
+    }
 
     private var looksIntoValues: Bool { finder != nil || query.needle != nil }
 
@@ -90,7 +100,7 @@ final class SessionWalk {
         copied.removeAll(keepingCapacity: true)
         later.removeAll(keepingCapacity: true)
         let now = space.clock.now()
-        let hasMore = map.step(&walk, now: now.seconds) { hit in note(hit) }
+        let hasMore = step(now)
         for item in copied {
             let key = UnsafeRawBufferPointer(rebasing: buffer[item.key])
             let found = withUnsafePointer(
@@ -103,6 +113,24 @@ final class SessionWalk {
         }
         return hasMore
     }
+
+    private func step(_ now: Moment) -> Bool {
+        if nextWalk >= walks.count { nextWalk = 0 }
+        _ = map.step(&walks[nextWalk].walk, now: now.seconds) { hit in note(hit) }
+        if walks[nextWalk].walk.shard == walks[nextWalk].shard {
+            nextWalk += 1
+        } else {
+            walks.remove(at: nextWalk)
+            shardsDone += 1
+        }
+        // Nobody else's turn comes between two of one shard.
+        if walks.count < Self.shardCountWithoutPause, !walks.isEmpty { usleep(Self.turnPause) }
+        return !walks.isEmpty
+    }
+
+    /// With fewer shards the walk waits between turns, for as long as it takes to wake somebody up.
+    private static let shardCountWithoutPause = 3
+    private static let turnPause: UInt32 = 30
 
     private func report(_ found: Found, _ body: (Found) -> Void) {
         tally.foundCount += 1

@@ -7,11 +7,14 @@ package struct ItemWalk: Equatable, Sendable {
     package static let itemsPerStep = 64
 
     /// The shard that is next; all have been seen when there is none of that number.
-    var shard = 0
+    package private(set) var shard = 0
     /// The place in its index.
     var place: UInt64 = 0
 
     package init() {}
+
+    /// From a shard on; it is for the caller to end it when it has come to the next one.
+    package init(fromShard shard: Int) { self.shard = shard }
 
     mutating func goOn(from next: UInt64) {
         place = next

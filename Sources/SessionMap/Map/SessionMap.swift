@@ -414,10 +414,9 @@ package final class SessionMap: @unchecked Sendable {
         return walk.shard < shardCount
     }
 
-    /// How much of a walk is done.
-    package func progress(of walk: ItemWalk) -> Double {
-        let part = Double(walk.place) / Double(ItemIndex.walkEnd)
-        return min(1, (Double(walk.shard) + part) / Double(shardCount))
+    /// How much of the shards that a walk has come to is done, in shards.
+    package func shardsDone(by walk: ItemWalk) -> Double {
+        Double(walk.shard) + Double(walk.place) / Double(ItemIndex.walkEnd)
     }
 
     /// Shows `observer` every item that is evicted alive, with a shard lock held.
