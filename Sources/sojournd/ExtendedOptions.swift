@@ -157,17 +157,21 @@ struct ExtendedOptions {
                 name, value, max: FenceRules.secondsMax)
             return
         }
+        try Self.add(name, value, to: &node.fence.keys, countMax: FenceRules.keysCountMax)
+    }
+
+    private static func add(
+        _ name: String, _ value: String?, to all: inout [LockKeys], countMax: Int
+    ) throws(Refusal) {
         guard let keys = LockKeys(value ?? "") else {
             throw Refusal(
-                "fence_keys must be a PREFIX of keys or a *SUFFIX, not \"\(value ?? "")\"")
+                "\(name) must be a PREFIX of keys or a *SUFFIX, not \"\(value ?? "")\"")
         }
-        guard !node.fence.keys.contains(keys) else {
-            throw Refusal("fence_keys=\(keys) is given twice")
+        guard !all.contains(keys) else { throw Refusal("\(name)=\(keys) is given twice") }
+        guard all.count < countMax else {
+            throw Refusal("\(name) can be given \(countMax) times at most")
         }
-        guard node.fence.keys.count < FenceRules.keysCountMax else {
-            throw Refusal("fence_keys can be given \(FenceRules.keysCountMax) times at most")
-        }
-        node.fence.keys.append(keys)
+        all.append(keys)
     }
 
     // MARK: Locks
@@ -177,18 +181,8 @@ struct ExtendedOptions {
     ) throws(Refusal) {
         switch name {
         case "lock_keys":
-            guard let keys = LockKeys(value ?? "") else {
-                throw Refusal(
-                    "lock_keys must be a PREFIX of keys or a *SUFFIX, not \"\(value ?? "")\"")
-            }
-            guard !node.locks.keys.contains(keys) else {
-                throw Refusal("lock_keys=\(keys) is given twice")
-            }
-            guard node.locks.keys.count < LockRules.keysCountMax else {
-                throw Refusal("lock_keys can be given \(LockRules.keysCountMax) times at most")
-            }
-            node.locks.keys.append(keys)
-            return
+            return try Self.add(
+                name, value, to: &node.locks.keys, countMax: LockRules.keysCountMax)
         case "lock_wait":
             node.locks.waitMilliseconds = try Self.number(
                 name, value, LockRules.waitMillisecondsRange)

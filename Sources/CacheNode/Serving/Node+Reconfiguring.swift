@@ -45,7 +45,7 @@ extension Node {
         var decided = space.configuration
         let words = decided.wordsThatStay(beside: wanted)
         if !words.isEmpty { tellRestart(words, of: "space \(space.name)") }
-        changeMemory(of: space, from: &decided, to: wanted)
+        changeMemory(of: space, to: wanted.memoryByteCount)
         decided.connectionLimitRule = wanted.connectionLimitRule
         if decided.connectionCountMax != wanted.connectionCountMax {
             decided.connectionCountMax = wanted.connectionCountMax
@@ -69,10 +69,8 @@ extension Node {
         context.logger.notice("space \(space.name): \(sentence)")
     }
 
-    private func changeMemory(
-        of space: Space, from decided: inout SpaceConfiguration, to wanted: SpaceConfiguration
-    ) {
-        let (old, new) = (decided.memoryByteCount, wanted.memoryByteCount)
+    private func changeMemory(of space: Space, to new: Int) {
+        let old = space.configuration.memoryByteCount
         guard old != new else { return }
         // With a file it takes a while, on another thread.
         let logger = context.logger
@@ -84,13 +82,10 @@ extension Node {
                     \(new >> 20) MB while the node runs
                     """)
             }
-            var decided = space.configuration
-            decided.memoryByteCount = new
-            space.decide(decided)
+            space.decide(memoryByteCount: new)
             logger.notice(
                 "space \(space.name): \(new >> 20) MB of memory instead of \(old >> 20)")
         }
-        decided.memoryByteCount = space.configuration.memoryByteCount
     }
 
     private func changeTimes(

@@ -67,7 +67,18 @@ final class Space: Sendable {
     /// What was decided of it last.
     var configuration: SpaceConfiguration { current.withLock { $0 } }
 
-    func decide(_ configuration: SpaceConfiguration) { current.withLock { $0 = configuration } }
+    /// All but its memory, which changes on a thread of its own.
+    func decide(_ configuration: SpaceConfiguration) {
+        current.withLock { current in
+            let memoryByteCount = current.memoryByteCount
+            current = configuration
+            current.memoryByteCount = memoryByteCount
+        }
+    }
+
+    func decide(memoryByteCount: Int) {
+        current.withLock { $0.memoryByteCount = memoryByteCount }
+    }
 
     /// There where peers have to say who they are. Who is connected goes on with what there was.
     var authentication: NodeAuthentication? {
