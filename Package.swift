@@ -77,6 +77,7 @@ let package = Package(
             name: "CacheNode",
             dependencies: [
                 "Cluster", "EventLoop", "MemcacheProtocol", "SessionMap", "SessionValues",
+                .product(name: "Histogram", package: "hdrhistogram-swift"),
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: dataPath),

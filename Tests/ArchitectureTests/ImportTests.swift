@@ -33,7 +33,7 @@ private enum Arrows {
     static let everywhere: Set<String> = ["Glibc", "Musl", "Darwin", "Synchronization"]
     /// Modules of other people's packages.
     static let packages: [String: Set<String>] = [
-        "CacheNode": ["Logging"],
+        "CacheNode": ["Histogram", "Logging"],
         "ClusterFile": ["Yams"],
         "SessionClient": [
             "NIOCore", "NIOPosix", "NIOSSL", "DequeModule", "Logging", "Metrics",

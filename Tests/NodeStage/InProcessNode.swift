@@ -231,6 +231,7 @@
 
         /// What a worker does for a socket: turns, and receiving between them.
         private func work() throws {
+            defer { connection.space.requests[0].finishTurn(nanoseconds: 0) }
             while !isClosing {
                 turn = connection.run(
                     commandLimit: node.context.rules.commandsPerTurn, now: node.now)

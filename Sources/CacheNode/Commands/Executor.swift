@@ -20,6 +20,7 @@ struct Executor: ~Copyable {
     let rule: ExptimeRule
     let worker: WorkerRecord
     let counters: Counters
+    let requests: RequestTally
     /// The connection's socket, which watchers are told of; -1 where there is none.
     let descriptor: Int32
     private let watchers: Watchers
@@ -37,6 +38,7 @@ struct Executor: ~Copyable {
         rule = listener.space.configuration.exptimeRule
         self.worker = worker
         counters = listener.space.counters[worker.number]
+        requests = listener.space.requests[worker.number]
         self.descriptor = descriptor
         watchers = listener.space.watchers
         latestCount =

@@ -23,7 +23,7 @@ extension Executor {
     @inline(never)
     func refused(
         _ key: Span<UInt8>, _ request: StoreRequest, value: Span<UInt8>,
-        of command: @autoclosure () -> any HeldStore, now: Moment,
+        of command: @autoclosure () -> any HeldStore, as kind: RequestKind, now: Moment,
         _ show: (Hit) -> Void
     ) -> Refused {
         guard let locks = space.locks, case .add = request.mode, locks.rules.isLock(key),
@@ -48,7 +48,8 @@ extension Executor {
             return .waits(
                 Waiting(
                     ticket, until: began + UInt64(locks.rules.waitMilliseconds) * 1_000_000,
-                    lookingAt: space.clock.nanoseconds(at: heldUntil), claim))
+                    lookingAt: space.clock.nanoseconds(at: heldUntil), claim,
+                    requests: [kind], began: began))
         }
     }
 }

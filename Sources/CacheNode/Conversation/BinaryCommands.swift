@@ -79,6 +79,7 @@ extension BinaryRequest {
         }
         let bytes = input.bytes
         let next = run(bytes.span, &output, executor, now: now)
+        executor.requests.note(RequestKind(command))
         input.use(headByteCount)
         return next
     }

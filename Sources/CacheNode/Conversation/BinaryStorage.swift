@@ -40,7 +40,8 @@ extension TextStorage {
         ) { casUnique = $0.casUnique }
         if case .notStored = outcome, !isProbe {
             let refused = executor.refused(
-                key, request, value: value, of: HeldPacket(binary, packet), now: now
+                key, request, value: value, of: HeldPacket(binary, packet),
+                as: RequestKind(binary.command), now: now
             ) { casUnique = $0.casUnique }
             switch refused {
             case .over(let other): outcome = other
@@ -50,6 +51,7 @@ extension TextStorage {
             }
         }
         output.append(outcome, casUnique: casUnique, to: binary)
+        executor.requests.note(RequestKind(binary.command))
         input.use(block.next)
         return .over
     }

@@ -119,6 +119,7 @@ final class IncomingValue {
         guard let store = store.take() else {
             preconditionFailure("the end of a value that is over")
         }
+        executor.requests.note(command.kind)
         guard isWell else {
             map.abandon(store)
             executor.noteBadBlock()

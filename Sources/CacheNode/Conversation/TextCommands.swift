@@ -43,7 +43,9 @@ extension Connection.Step {
         _ output: inout OutputBuffer, _ executor: borrowing Executor, now: Moment
     ) -> Self {
         switch retrieval.run(&input, &output, executor, newline: newline, now: now) {
-        case .over: return .over
+        case .over:
+            executor.requests.note(retrieval.kind)
+            return .over
         case .voided: return .leads(.swallowingLine)
         case .needsInput: return .halts(.retrieving(retrieval), .needsInput)
         case .outputFull: return .halts(.retrieving(retrieval), .outputFull)
@@ -120,6 +122,7 @@ extension Command {
         default:
             let answer = executor.answer(
                 self, line: line, owesReplies: !output.isEmpty, now: now)
+            executor.requests.note(RequestKind(self))
             input.use(next)
             if let state = output.append(answer, isQuiet: isQuiet) { return .leads(state) }
             // Pages look at all of the node's parts, and thousands of such lines fit the input.
@@ -142,6 +145,7 @@ extension MetaVerb {
                     request, line: line, next: next, &input, &output, executor, now: now)
             }
             request.run(self, line: line, &output, executor, now: now)
+            executor.requests.note(RequestKind(self))
             input.use(next)
             return .over
         } catch {

@@ -12,6 +12,11 @@ struct TextRetrieval: Equatable {
     private let touch: Deadline?
 
     @inline(__always)
+    var kind: RequestKind {
+        .retrieval(showsCASUnique: showsCASUnique, touches: touch != nil)
+    }
+
+    @inline(__always)
     init(_ retrieval: Retrieval, rule: ExptimeRule, now: Moment) {
         showsCASUnique = retrieval.showsCASUnique
         touch = retrieval.exptime.map { rule.deadline($0, now: now) }

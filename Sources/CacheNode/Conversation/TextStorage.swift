@@ -21,6 +21,14 @@ enum TextStorage {
         }
     }
 
+    var kind: RequestKind {
+        switch self {
+        case .classic(let header): RequestKind(header.verb)
+        case .meta: .metaSet
+        case .binary(let binary): RequestKind(binary.command)
+        }
+    }
+
     // MARK: When a line has arrived
 
     /// - Parameter next: where the data block starts.
@@ -136,7 +144,7 @@ enum TextStorage {
             ) { _ in }
             if case .notStored = outcome, !isProbe {
                 let refused = executor.refused(
-                    key, request, value: value, of: header, now: now
+                    key, request, value: value, of: header, as: RequestKind(header.verb), now: now
                 ) { _ in }
                 switch refused {
                 case .over(let other): outcome = other
@@ -150,6 +158,7 @@ enum TextStorage {
             executor.noteBadBlock()
             output.append(ErrorReply.badDataChunk.line, isQuiet: header.isQuiet)
         }
+        executor.requests.note(RequestKind(header.verb))
         input.use(block.next)
         return .over
     }
@@ -168,7 +177,8 @@ enum TextStorage {
             }
             if case .notStored = outcome {
                 let refused = executor.refused(
-                    key, request, value: value, of: MetaLine(meta, line: line), now: now
+                    key, request, value: value, of: MetaLine(meta, line: line), as: .metaSet,
+                    now: now
                 ) { meta.tellStored($0, line: line, &output) }
                 switch refused {
                 case .over(let other): outcome = other
@@ -182,6 +192,7 @@ enum TextStorage {
             executor.noteBadBlock()
             output.append(.badDataChunk)
         }
+        executor.requests.note(.metaSet)
         input.use(block.next)
         return .over
     }

@@ -56,6 +56,8 @@ extension Connection.Step {
         }
         if let pinned = found { output.append(block: pinned) }
         output.append(.end)
+        executor.requests.note(
+            .retrieval(showsCASUnique: line.showsCASUnique, touches: deadline != nil))
         input.use(newline + 1)
         return true
     }

@@ -189,9 +189,11 @@ extension Connection.Step {
         _ executor: borrowing Executor, _ peers: Peers, now: Moment
     ) -> Self {
         let pending = makePending(executor, count: commands.count)
+        let knowsDebugtime = executor.listener.rules.knowsDebugtime
+        let requests = commands.map { RequestKind($0.bytes, knowsDebugtime: knowsDebugtime) }
         peers.ask(commands, for: pending)
         return next(
-            after: RoutedCommand(pending, count: commands.count), of: pending,
+            after: RoutedCommand(pending, count: commands.count), of: pending, requests,
             // A long one takes longer on its way.
             seconds: 1 + UInt64(commands[0].bytes.count >> 22), &output, executor, peers, now: now)
     }
@@ -204,7 +206,8 @@ extension Connection.Step {
 
     /// What has come of commands that were asked for, or that it comes later.
     private static func next(
-        after command: RoutedCommand, of pending: Pending, seconds: UInt64,
+        after command: RoutedCommand, of pending: Pending, _ requests: [RequestKind],
+        seconds: UInt64,
         _ output: inout OutputBuffer, _ executor: borrowing Executor, _ peers: Peers, now: Moment
     ) -> Self {
         guard pending.isOver else {
@@ -212,8 +215,9 @@ extension Connection.Step {
             return .waits(
                 waiting(
                     pending.ticket, command, at: nanoseconds,
-                    lookingAt: command.look(after: nanoseconds), seconds: seconds))
+                    lookingAt: command.look(after: nanoseconds), seconds: seconds, requests))
         }
+        for request in requests { executor.requests.note(request) }
         return command.finish(.ready, &output, executor, now: now) == .answered
             ? .over : .leads(.closed(.error))
     }
@@ -221,10 +225,11 @@ extension Connection.Step {
     /// The member answers in time, or says that it cannot; should it not, the connection ends a little later.
     private static func waiting(
         _ ticket: Ticket, _ command: any AwaitingCommand, at nanoseconds: UInt64,
-        lookingAt look: UInt64? = nil, seconds: UInt64
+        lookingAt look: UInt64? = nil, seconds: UInt64, _ requests: [RequestKind]
     ) -> Waiting {
         Waiting(
-            ticket, until: nanoseconds + seconds * 1_000_000_000, lookingAt: look, command)
+            ticket, until: nanoseconds + seconds * 1_000_000_000, lookingAt: look, command,
+            requests: requests, began: nanoseconds)
     }
 
     // MARK: All keys
@@ -239,8 +244,8 @@ extension Connection.Step {
         let pending = makePending(executor, count: 1)
         peers.flushAll(after: executor.secondsUntilFlush(command, now: now), for: pending)
         return next(
-            after: RoutedCommand(pending, count: 1, reply: reply), of: pending, seconds: 1,
-            &output, executor, peers, now: now)
+            after: RoutedCommand(pending, count: 1, reply: reply), of: pending,
+            [isBinary ? .binaryOther : .textOther], seconds: 1, &output, executor, peers, now: now)
     }
 
     /// What its client is sent once it has been carried out.
@@ -274,11 +279,17 @@ extension Connection.Step {
         let retrieval = RoutedRetrieval(
             all, head: head, isRead: keys.isRead, peers, executor.worker, ticket)
         input.use(keys.byteCount)
+        let request = RequestKind.retrieval(
+            showsCASUnique: head[3] == UInt8(ascii: "s"), touches: keys.exptime != nil)
         switch retrieval.goOn(&output) {
-        case .answered: return .over
+        case .answered:
+            executor.requests.note(request)
+            return .over
         case .closes: return .leads(.closed(.error))
         // Each of its keys has its time.
-        case .waits: return .waits(waiting(ticket, retrieval, at: peers.now * 1_000, seconds: 60))
+        case .waits:
+            return .waits(
+                waiting(ticket, retrieval, at: peers.now * 1_000, seconds: 60, [request]))
         }
     }
 }

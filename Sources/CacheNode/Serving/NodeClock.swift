@@ -24,6 +24,8 @@ final class NodeClock: Sendable {
     private let offsetSeconds = Atomic<Int64>(0)
     /// The moment at which the clock was stopped, in seconds; negative while it runs.
     private let pausedAt = Atomic<Int64>(-1)
+    /// How often it was moved or stopped.
+    private let changeCount = Atomic<UInt64>(0)
 
     /// - Parameter saved: the clock of the map that is taken over.
     init(resuming saved: SavedClock? = nil) {
@@ -138,6 +140,7 @@ final class NodeClock: Sendable {
     }
 
     func advance(seconds: Int64) {
+        defer { noteChange() }
         let paused = pausedAt.load(ordering: .relaxed)
         if paused >= 0 {
             pausedAt.store(max(0, Self.moved(paused, by: seconds)), ordering: .relaxed)
@@ -147,6 +150,7 @@ final class NodeClock: Sendable {
     }
 
     func pause() {
+        defer { noteChange() }
         // Not before the start: that would be no pause.
         let shown = max(0, Int64(now().seconds) - Int64(startSeconds))
         _ = pausedAt.compareExchange(expected: -1, desired: shown, ordering: .relaxed)
@@ -158,6 +162,39 @@ final class NodeClock: Sendable {
         let elapsed = (Self.read(CLOCK_BOOTTIME) - startNanoseconds) / 1_000_000_000
         offsetSeconds.store(paused - elapsed, ordering: .relaxed)
         pausedAt.store(-1, ordering: .relaxed)
+        noteChange()
+    }
+
+    private func noteChange() { changeCount.wrappingAdd(1, ordering: .releasing) }
+}
+
+extension NodeClock {
+    /// The moment that a clock showed last, and for how long it does: a sixteenth of a second, of which a moment knows
+    /// no more. For whoever asks thousands of times a second, and has asked the machine's clock anyway.
+    ///
+    /// A wall clock that is set meanwhile is seen so much later.
+    struct Shown {
+        let moment: Moment
+        private let end: UInt64
+        private let changeCount: UInt64
+
+        /// - Parameter nanoseconds: what `NodeClock.nanoseconds` tells now.
+        init(_ clock: NodeClock, nanoseconds: UInt64) {
+            // Before anything is read: what changes then is seen the next time.
+            changeCount = clock.changeCount.load(ordering: .acquiring)
+            moment = clock.moment(bootNanoseconds: Int64(nanoseconds))
+            // A clock begins with one of the machine's seconds.
+            end = (nanoseconds / Self.stepNanoseconds + 1) * Self.stepNanoseconds
+        }
+
+        private static let stepNanoseconds: UInt64 = 62_500_000
+
+        /// What the clock, which must be the same one, shows; nothing if that has to be looked for.
+        @inline(__always)
+        func moment(of clock: NodeClock, nanoseconds: UInt64) -> Moment? {
+            nanoseconds < end && changeCount == clock.changeCount.load(ordering: .acquiring)
+                ? moment : nil
+        }
     }
 }
 

@@ -19,6 +19,8 @@ final class Space: Sendable {
     let memory: SpaceMemory
     /// By worker: each writes its own.
     let counters: [Counters]
+    /// The same of requests and their times.
+    let requests: [RequestTally]
     let prefixes: PrefixStatistics
     let dumps: DumpRecord
     let watchers = Watchers()
@@ -35,6 +37,7 @@ final class Space: Sendable {
     private let access: Mutex<NodeAuthentication?>
     /// What the counters on the pages were at the last `stats reset`.
     let zero = Mutex(StatisticsZero())
+    let latencyZero = Mutex(LatencyZero())
 
     init(
         _ configuration: SpaceConfiguration, map: SessionMap, clock: NodeClock,
@@ -52,6 +55,7 @@ final class Space: Sendable {
         memory = SpaceMemory(
             map: map, preparer: preparer, byteCount: configuration.memoryByteCount)
         counters = (0..<workerCount).map { _ in Counters() }
+        requests = (0..<workerCount).map { _ in RequestTally() }
         prefixes = PrefixStatistics(
             delimiter: configuration.prefixDelimiter, isOn: configuration.collectsPrefixDetail)
         locks =

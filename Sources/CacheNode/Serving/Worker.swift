@@ -29,6 +29,12 @@ final class Worker: @unchecked Sendable {
     /// The moment of this turn of the loop, by the clock that was asked for last.
     private var turnMoment: Moment?
     private unowned(unsafe) var turnClock: NodeClock?
+    /// When it began, in nanoseconds of `NodeClock.nanoseconds`.
+    private var turnBegan: UInt64 = 0
+    /// What the clock that was asked for last showed then.
+    private var shown: NodeClock.Shown?
+    /// This worker's of all spaces, which outlive it.
+    private var tallies: [Unmanaged<RequestTally>] = []
     /// Those of `sockets` that watch.
     private var watching: [Int32: ClientSocket] = [:]
     private var watchTimer: Timer?
@@ -109,6 +115,7 @@ final class Worker: @unchecked Sendable {
         spaces = context.spaces.all
         locks = spaces.compactMap(\.locks)
         hasLocks = !locks.isEmpty
+        tallies = spaces.map { .passUnretained($0.requests[number]) }
         guard handshakes == nil, spaces.contains(where: { $0.security != nil }) else { return }
         handshakes = try Handshakes(context: context, record: record, loop: loop) {
             [unowned self] in open($0, readable: $1, listener: $2)
@@ -124,11 +131,23 @@ final class Worker: @unchecked Sendable {
 
     @inline(never)
     private func read(_ clock: NodeClock) -> Moment {
-        let moment = clock.now()
+        let nanoseconds = NodeClock.nanoseconds()
+        if turnMoment == nil { turnBegan = nanoseconds }
+        let moment = moment(of: clock, nanoseconds)
         turnMoment = moment
         turnClock = clock
         loop.requestEndOfTurn()
         return moment
+    }
+
+    @inline(__always)
+    private func moment(of clock: NodeClock, _ nanoseconds: UInt64) -> Moment {
+        if turnClock === clock, let moment = shown?.moment(of: clock, nanoseconds: nanoseconds) {
+            return moment
+        }
+        let shown = NodeClock.Shown(clock, nanoseconds: nanoseconds)
+        self.shown = shown
+        return shown.moment
     }
 
     // The event must not outlive its loop.
@@ -327,11 +346,27 @@ final class Worker: @unchecked Sendable {
     }
 
     private func sendOwed() {
+        // Who gets stuck asks for the time, which another turn begins with.
+        let began = turnBegan
         // Sending may close the socket that sends, and touches no other.
         for place in 0..<owing.count {
             owing[place]?._withUnsafeGuaranteedRef { $0.sendReplies() }
         }
         owing.removeAll()
+        noteReplies(since: began)
+    }
+
+    /// Puts down how long the requests took whose replies have gone.
+    private func noteReplies(since began: UInt64) {
+        var elapsed: UInt64?
+        for tally in tallies {
+            tally._withUnsafeGuaranteedRef { tally in
+                guard tally.pending != 0 else { return }
+                let nanoseconds = elapsed ?? NodeClock.nanoseconds() &- began
+                elapsed = nanoseconds
+                tally.finishTurn(nanoseconds: nanoseconds)
+            }
+        }
     }
 
     /// Called by the loop, so while none of the sockets is in the middle of anything.
@@ -348,7 +383,8 @@ final class Worker: @unchecked Sendable {
         turnMoment = nil
         if hasLocks { callNext() }
         context.peers?.sendOwed()
-        if owing.count > 0 { sendOwed() }
+        // Nothing is owed by those that had it sent at once, or owe none.
+        if owing.count > 0 { sendOwed() } else { noteReplies(since: turnBegan) }
         if !closed.isEmpty { bury() }
     }
 

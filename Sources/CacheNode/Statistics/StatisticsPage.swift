@@ -3,7 +3,7 @@ import Synchronization
 
 /// The pages that are one list. Those that grow with connections or prefixes are made step by step.
 enum StatisticsPage: CaseIterable {
-    case general, settings, items, slabs, sizes
+    case general, settings, items, slabs, sizes, requests, latency
 
     /// Nothing for a page that is no list.
     init?(_ page: StatsPage) {
@@ -13,6 +13,8 @@ enum StatisticsPage: CaseIterable {
         case .items: self = .items
         case .slabs: self = .slabs
         case .sizes: self = .sizes
+        case .requests: self = .requests
+        case .latency: self = .latency
         case .reset, .detail, .cachedump, .connections, .locks: return nil
         }
     }
@@ -36,6 +38,7 @@ extension NodeContext {
             let reading = StatisticsReading(self, space, now: space.clock.now())
             for page in StatisticsPage.allCases { zero[page] = reading.list(page).counts }
         }
+        space.resetLatencies()
         space.locks?.forgetLongestWait()
         space.prefixes.clear()
     }

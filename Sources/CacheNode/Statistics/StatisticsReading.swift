@@ -38,6 +38,8 @@ struct StatisticsReading {
         case .items: addItems(to: &list)
         case .slabs: addSlabs(to: &list)
         case .sizes: addSizes(to: &list)
+        case .requests: addRequests(to: &list)
+        case .latency: addLatencies(to: &list)
         }
         return list
     }

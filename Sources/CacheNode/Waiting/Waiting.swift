@@ -32,14 +32,19 @@ final class Waiting {
     /// When the command wants to look whether there is an outcome.
     private var look: UInt64?
     let command: any AwaitingCommand
+    /// What is answered by it, and since when it waits.
+    private let requests: [RequestKind]
+    private let began: UInt64
     private var isOver = false
     /// In the worker's queue; negative outside of it. The queue's own.
     var place = -1
 
     init(
         _ ticket: Ticket, until end: UInt64, lookingAt look: UInt64?,
-        _ command: any AwaitingCommand
+        _ command: any AwaitingCommand, requests: [RequestKind] = [], began: UInt64 = 0
     ) {
+        self.requests = requests
+        self.began = began
         self.ticket = ticket
         self.end = end
         self.look = look
@@ -68,7 +73,14 @@ final class Waiting {
         precondition(!isOver, "a wait that ends twice")
         let step = command.finish(ending, &output, executor, now: now)
         switch step {
-        case .answered, .closes: isOver = true
+        case .answered:
+            isOver = true
+            if !requests.isEmpty {
+                let nanoseconds = NodeClock.nanoseconds()
+                executor.requests.note(
+                    requests, nanoseconds: max(nanoseconds, began) - began)
+            }
+        case .closes: isOver = true
         case .waits(let look):
             precondition(ending == .ready, "a command that does not end")
             self.look = look

@@ -17,6 +17,10 @@ extension StatsPage {
             self = .connections
         } else if isName("locks") {
             self = .locks
+        } else if isName("requests") {
+            self = .requests
+        } else if isName("latency") {
+            self = .latency
         } else if isName("sizes") {
             self = .sizes
         } else if isName("reset") {

@@ -70,6 +70,8 @@ package enum DebugtimeChange: Equatable, Sendable {
 
 package enum StatsPage: Equatable, Sendable {
     case general, settings, items, slabs, connections, sizes, locks, reset
+    // Ours.
+    case requests, latency
     case detail(Detail)
     case cachedump(Cachedump)
 

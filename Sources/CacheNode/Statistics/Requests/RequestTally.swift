@@ -1,0 +1,103 @@
+import Glibc
+import Synchronization
+
+/// One worker's requests of a space: how many of which kind, and how long they took. Written by that worker alone, read
+/// by any thread.
+///
+/// **Cost.** A request adds one, and sets a bit. A worker receives for all that are ready, executes for all, and sends for
+/// all; so those of a turn share two readings of the clock, one of which the turn needs anyway, and are put down
+/// together when its replies have gone. A request whose reply comes later is put down then.
+///
+/// What a turn's times tell is what its clients have waited for, less the network and the time in which the worker was
+/// busy with an earlier turn.
+///
+/// `@unchecked Sendable`: what others read is reached through atomic operations only, and immutable in place and size;
+/// all the rest is the worker's own.
+final class RequestTally: @unchecked Sendable {
+    /// Of this turn, by kind.
+    private let turn: UnsafeMutablePointer<UInt32>
+    /// Of which kinds there are any in this turn.
+    private(set) var pending: UInt64 = 0
+    /// Of all turns before, by kind.
+    private let totals: UnsafeMutablePointer<Atomic<UInt64>>
+    /// By `RequestKind.timedPlace`.
+    private let times: UnsafeMutablePointer<Atomic<UInt64>>
+    /// Of each kind.
+    private let timedPlaces: UnsafeMutablePointer<Int>
+
+    private static let kindCount = RequestKind.allCases.count
+
+    init() {
+        turn = .allocate(capacity: Self.kindCount)
+        turn.initialize(repeating: 0, count: Self.kindCount)
+        totals = Self.makeCells(Self.kindCount)
+        times = Self.makeCells(RequestKind.timedPlaceCount * DistributionCells.cellCount)
+        timedPlaces = .allocate(capacity: Self.kindCount)
+        for kind in RequestKind.allCases {
+            (timedPlaces + Int(kind.rawValue)).initialize(to: kind.timedPlace)
+        }
+    }
+
+    deinit {
+        turn.deallocate()
+        timedPlaces.deallocate()
+        free(totals)
+        free(times)
+    }
+
+    /// Zero, and no memory yet as long as nobody comes: most protocols and families are not used.
+    private static func makeCells(_ count: Int) -> UnsafeMutablePointer<Atomic<UInt64>> {
+        guard let memory = calloc(count, MemoryLayout<Atomic<UInt64>>.stride) else {
+            fatalError("no memory for a worker's statistics")
+        }
+        return memory.bindMemory(to: Atomic<UInt64>.self, capacity: count)
+    }
+
+    // MARK: Called by the worker
+
+    /// A request has been executed, and its reply will be sent in this turn.
+    @inline(__always)
+    func note(_ kind: RequestKind) {
+        let place = Int(kind.rawValue)
+        turn[place] &+= 1
+        pending |= 1 &<< UInt64(truncatingIfNeeded: place)
+    }
+
+    /// A turn's replies were sent, so long after it began.
+    func finishTurn(nanoseconds: UInt64) {
+        var left = pending
+        pending = 0
+        while left != 0 {
+            let kind = left.trailingZeroBitCount
+            left &= left &- 1
+            put(UInt64(turn[kind]), kind, nanoseconds)
+            turn[kind] = 0
+        }
+    }
+
+    /// Some that had to wait are answered.
+    func note(_ kinds: [RequestKind], nanoseconds: UInt64) {
+        for kind in kinds { put(1, Int(kind.rawValue), nanoseconds) }
+    }
+
+    @inline(__always)
+    private func put(_ count: UInt64, _ kind: Int, _ nanoseconds: UInt64) {
+        let total = totals[kind].load(ordering: .relaxed)
+        totals[kind].store(total &+ count, ordering: .relaxed)
+        let unit = LatencySnapshot.unitNanoseconds
+        cells(at: timedPlaces[kind]).add((nanoseconds &+ unit / 2) / unit, times: count)
+    }
+
+    @inline(__always)
+    private func cells(at timedPlace: Int) -> DistributionCells {
+        DistributionCells(times + timedPlace &* DistributionCells.cellCount)
+    }
+
+    // MARK: Called by any thread
+
+    func count(_ kind: RequestKind) -> UInt64 {
+        totals[Int(kind.rawValue)].load(ordering: .relaxed)
+    }
+
+    func times(at timedPlace: Int) -> Distribution { cells(at: timedPlace).reading }
+}
