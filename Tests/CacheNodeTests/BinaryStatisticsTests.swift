@@ -19,12 +19,12 @@ struct BinaryStatisticsTests {
 
     @Test(
         "A page has the names of the text protocol's, a reply each, and one without a name behind",
-        arguments: ["", "settings", "items", "slabs", "sizes"])
+        arguments: ["", "settings", "items", "slabs", "sizes", "requests", "latency", "sessions"])
     func pages(name: String) throws {
         var configuration = NodeConfiguration.small
         configuration.tracksSizes = true
         let node = try InProcessNode(configuration)
-        _ = try node.reply(to: "set a 0 0 1\r\nx\r\nget a b\r\ndelete b\r\n")
+        _ = try node.reply(to: "set a 0 0 1\r\nx\r\nget a b\r\ndelete b\r\nversion\r\n")
         let text = try node.reply(to: "stats \(name)\r\n")
         let wanted = text.split(separator: "\r\n").compactMap { line -> String? in
             let words = line.split(separator: " ", maxSplits: 2)

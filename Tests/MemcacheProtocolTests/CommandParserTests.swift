@@ -291,6 +291,7 @@ struct AdministrationParsingTests {
             ("stats", .general), ("stats settings", .settings), ("stats  settings", .settings),
             ("stats items", .items), ("stats slabs", .slabs), ("stats conns", .connections),
             ("stats locks", .locks), ("stats requests", .requests), ("stats latency", .latency),
+            ("stats sessions", .sessions),
             ("stats sizes", .sizes), ("stats reset", .reset), ("stats reset noreply", .reset),
             ("stats detail on", .detail(.on)), ("stats detail off", .detail(.off)),
             ("stats detail dump", .detail(.dump)), ("stats detail", .detail(.unknown)),

@@ -28,6 +28,9 @@ extension Executor {
         case .deleted where invalidation?.marksStale == true: break
         case .deleted:
             counters.add(.deleteHits)
+            if invalidation == nil, let locks = space.locks, locks.rules.isLock(key) {
+                counters.add(.locksDeleted)
+            }
             noteDeleted(key, lookUp, command: command)
         case .exists, .notFound: counters.add(.deleteMisses)
         case .outOfMemory: break

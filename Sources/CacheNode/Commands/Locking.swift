@@ -3,6 +3,12 @@ import SessionMap
 
 /// `add` of a lock that is held: `-o lock_keys`.
 extension Executor {
+    /// Counts what an `add` has stored, if that is a lock.
+    @inline(__always)
+    func noteLock(_ key: Span<UInt8>, isThere: Bool) {
+        if isThere, let locks = space.locks, locks.rules.isLock(key) { counters.add(.locksBorn) }
+    }
+
     /// What becomes of a store that was refused.
     enum Refused {
         /// Told like any other.
@@ -38,6 +44,7 @@ extension Executor {
             show)
         switch admission {
         case .over(let outcome):
+            noteLock(key, isThere: outcome == .stored)
             if outcome != .notStored {
                 noteStored(key, outcome, request, valueByteCount: value.count, now: now)
             }

@@ -12,7 +12,7 @@ extension Executor {
         case .cachedump(let request): return keys(request)
         case .connections: return .pageInParts(connections())
         case .locks: return .pageInParts(awaitedLocks())
-        case .general, .settings, .items, .slabs, .sizes, .requests, .latency:
+        case .general, .settings, .items, .slabs, .sizes, .requests, .latency, .sessions:
             guard let list = StatisticsPage(page) else { preconditionFailure("no list") }
             return .page(context.statistics(list, of: space, now: now))
         }

@@ -43,6 +43,7 @@ extension Executor {
         }
         noteStored(key, outcome, request, valueByteCount: value.count, now: now)
         count(outcome, isCompareAndSwap: request.isCompareAndSwap)
+        if case .add = request.mode { noteLock(key, isThere: outcome == .stored) }
         return outcome
     }
 

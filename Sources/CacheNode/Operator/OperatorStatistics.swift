@@ -1,4 +1,4 @@
-/// `stats [general|settings|items|requests|latency] [space=NAME]` on the operator's socket: a line for each space, or for the one that is named.
+/// `stats [general|settings|items|requests|latency|sessions] [space=NAME]` on the operator's socket: a line for each space, or for the one that is named.
 struct OperatorStatistics {
     let page: StatisticsPage
     let spaces: [Space]
@@ -20,6 +20,7 @@ struct OperatorStatistics {
             case "items": page = .items
             case "requests": page = .requests
             case "latency": page = .latency
+            case "sessions": page = .sessions
             case _ where word.hasPrefix("space="):
                 let name = word.dropFirst("space=".count)
                 let names = spaces.map(\.name).joined(separator: ", ")
@@ -30,8 +31,8 @@ struct OperatorStatistics {
             default:
                 throw Mistake(
                     sentence:
-                        "stats: expected general, settings, items, requests, latency or "
-                        + "space=NAME, not \"\(word)\"")
+                        "stats: expected general, settings, items, requests, latency, "
+                        + "sessions or space=NAME, not \"\(word)\"")
             }
         }
         self.page = page

@@ -38,6 +38,10 @@ final class Space: Sendable {
     /// What the counters on the pages were at the last `stats reset`.
     let zero = Mutex(StatisticsZero())
     let latencyZero = Mutex(LatencyZero())
+    /// How old what was evicted was, and of that what does not count any more.
+    let ages = EvictionAges()
+    let agesZero = Mutex<[Distribution]>([])
+    let history = SessionHistory()
 
     init(
         _ configuration: SpaceConfiguration, map: SessionMap, clock: NodeClock,

@@ -452,7 +452,12 @@ final class Worker: @unchecked Sendable {
         var hasMore = false
         for space in spaces {
             let now = now(space.clock)
-            if number == 0 { space.map.save(space.clock.saved()) }
+            if number == 0 {
+                space.map.save(space.clock.saved())
+                space.history.note(second: NodeClock.nanoseconds() / 1_000_000_000) {
+                    space.map.takeVitals()
+                }
+            }
             for shard in stride(from: number, to: space.map.shardCount, by: workerCount) {
                 let more = space.map.maintain(
                     shard: shard, now: now.seconds, itemBudget: Self.itemsPerTurn)

@@ -26,6 +26,8 @@ enum Counter: Int, CaseIterable, Sendable {
     case tlsProtocolErrors, tlsCutOffs
     // Of the operator's socket.
     case operatorCommands, sessionsLookedAt, sessionsRevoked
+    // Of `-o lock_keys`: those that an add has taken, and those that were deleted.
+    case locksBorn, locksDeleted
 }
 
 /// One worker's counters of a space: written by that worker alone, read by any thread.

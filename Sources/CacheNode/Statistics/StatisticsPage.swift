@@ -3,7 +3,7 @@ import Synchronization
 
 /// The pages that are one list. Those that grow with connections or prefixes are made step by step.
 enum StatisticsPage: CaseIterable {
-    case general, settings, items, slabs, sizes, requests, latency
+    case general, settings, items, slabs, sizes, requests, latency, sessions
 
     /// Nothing for a page that is no list.
     init?(_ page: StatsPage) {
@@ -15,6 +15,7 @@ enum StatisticsPage: CaseIterable {
         case .sizes: self = .sizes
         case .requests: self = .requests
         case .latency: self = .latency
+        case .sessions: self = .sessions
         case .reset, .detail, .cachedump, .connections, .locks: return nil
         }
     }
@@ -39,6 +40,7 @@ extension NodeContext {
             for page in StatisticsPage.allCases { zero[page] = reading.list(page).counts }
         }
         space.resetLatencies()
+        space.resetAges()
         space.locks?.forgetLongestWait()
         space.prefixes.clear()
     }

@@ -40,6 +40,7 @@ struct StatisticsReading {
         case .sizes: addSizes(to: &list)
         case .requests: addRequests(to: &list)
         case .latency: addLatencies(to: &list)
+        case .sessions: addSessions(to: &list)
         }
         return list
     }

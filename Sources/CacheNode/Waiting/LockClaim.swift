@@ -47,6 +47,7 @@ final class LockClaim: AwaitingCommand {
         switch attempt {
         case .held(let deadline): return .waits(lookingAt: clock.nanoseconds(at: deadline))
         case .over(let outcome):
+            executor.noteLock(key.span, isThere: outcome == .stored)
             executor.noteStored(
                 key.span, outcome, request, valueByteCount: value.count, now: now)
             command.tell(outcome, &output)

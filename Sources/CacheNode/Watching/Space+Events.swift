@@ -36,6 +36,7 @@ extension Space {
     /// Called for every item that is evicted alive, with its shard locked.
     func noteEvicted(_ hit: Hit) {
         peers?.evicted.set()
+        ages.note(hit, map.lifetimes)
         guard watchers.want(.evictions) else { return }
         tell(.evictions) { line in
             hit.withKey { line.write(" type=eviction key=", key: $0) }

@@ -21,6 +21,8 @@ extension StatsPage {
             self = .requests
         } else if isName("latency") {
             self = .latency
+        } else if isName("sessions") {
+            self = .sessions
         } else if isName("sizes") {
             self = .sizes
         } else if isName("reset") {

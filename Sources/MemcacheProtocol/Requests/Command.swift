@@ -71,7 +71,7 @@ package enum DebugtimeChange: Equatable, Sendable {
 package enum StatsPage: Equatable, Sendable {
     case general, settings, items, slabs, connections, sizes, locks, reset
     // Ours.
-    case requests, latency
+    case requests, latency, sessions
     case detail(Detail)
     case cachedump(Cachedump)
 

@@ -327,6 +327,7 @@ package enum CommandParser {
         if line.holds("locks", at: page) { return .stats(.locks) }
         if line.holds("requests", at: page) { return .stats(.requests) }
         if line.holds("latency", at: page) { return .stats(.latency) }
+        if line.holds("sessions", at: page) { return .stats(.sessions) }
         if line.holds("reset", at: page) { return .stats(.reset) }
         if line.holds("detail", at: page) { return .stats(.detail(detail(line, words))) }
         if line.holds("cachedump", at: page) {

@@ -56,6 +56,8 @@ struct EvictionQueues {
     private(set) var proven: RecencyQueue
     private(set) var probationaryUnitCount = 0
     private(set) var provenUnitCount = 0
+    /// Items that were proven by a read, so far.
+    private(set) var becameProvenCount = 0
     /// Of these, what was flushed and is still to be removed.
     private var flushedProbationary = QueueSize()
     private var flushedProven = QueueSize()
@@ -200,6 +202,7 @@ struct EvictionQueues {
     }
 
     private mutating func prove(_ item: Item, time: MapTime) {
+        becameProvenCount += 1
         let unitCount = region.chainSize(item.head).unitCount
         remove(item, unitCount: unitCount, isFlushed: false)
         region.setMarks(item, region[item, .marks] | ItemMark.proven, accessed: time.seconds)

@@ -1,6 +1,8 @@
 /// Why an item left.
 enum RemovalReason {
     case deleted
+    /// What was to take its place found no memory.
+    case outdated
     /// Another of its key has taken its place.
     case replaced
     case expired

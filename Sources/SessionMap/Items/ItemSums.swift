@@ -12,6 +12,8 @@ struct ItemSums {
     private(set) var sizes: [Int: Int] = [:]
     private(set) var counts = Counts<MapCounter>()
     var lastEviction = LastEviction()
+    /// The most seconds that an item was removed too late, since somebody has looked and set it to 0.
+    var lagSecondsMax: UInt32 = 0
 
     init(region: Region, tracksSizes: Bool) {
         self.region = region
@@ -52,6 +54,17 @@ struct ItemSums {
     /// To whoever counts it, the item that was stored last is the one that it replaced.
     mutating func uncountStored() { counts[.totalItems] -= 1 }
 
+    mutating func countBorn() { counts[.born] += 1 }
+
+    mutating func countFlushed(_ itemCount: Int) { counts[.flushed] += itemCount }
+
+    /// Counts an item that goes as its time has come, and is over for so long.
+    mutating func countExpiredInTurn(lagSeconds: UInt32) {
+        counts[.expiredInTurn] += 1
+        counts[.expiryLagSeconds] += Int(lagSeconds)
+        lagSecondsMax = max(lagSecondsMax, lagSeconds)
+    }
+
     mutating func countReleased(byteCount: Int) { counts[.releasedBytes] += byteCount }
 
     mutating func countOutOfMemory() { counts[.outOfMemory] += 1 }
@@ -77,10 +90,14 @@ struct ItemSums {
     @inline(__always)
     mutating func count(_ reason: RemovalReason, _ item: Item) {
         switch reason {
-        case .deleted, .replaced: break
+        case .replaced: break
+        case .deleted: counts[.deleted] += 1
+        case .outdated: counts[.outdated] += 1
+        // Counted with all others of the flush.
         case .flushed: counts[.reclaimed] += 1
         case .expired:
             counts[.reclaimed] += 1
+            counts[.expired] += 1
             if region[item, .marks] & ItemMark.fetched == 0 { counts[.expiredUnfetched] += 1 }
         case .evicted: counts.countEviction(item, region)
         }

@@ -139,6 +139,7 @@ struct Items: ~Copyable {
     /// it, and nothing holds the key's place.
     mutating func insert(_ item: Item, tag: UInt32, _ seal: Seal) {
         publish(item, superseding: .null, seal)
+        sums.countBorn()
         index.insert(item, tag: tag)
     }
 
@@ -375,7 +376,12 @@ struct Items: ~Copyable {
     /// Removes what has expired, as far as `budget` goes; true when there is more.
     mutating func expire(now: UInt32, budget: WorkBudget, _ memory: inout ShardMemory) -> Bool {
         var budget = budget
-        while let item = wheel.nextExpired(now: now, budget: &budget) { removeDead(item, &memory) }
+        while let item = wheel.nextExpired(now: now, budget: &budget) {
+            if !isFlushed(item) {
+                sums.countExpiredInTurn(lagSeconds: now - min(region.deadline(item).seconds, now))
+            }
+            removeDead(item, &memory)
+        }
         return wheel.time < now
     }
 
@@ -410,6 +416,7 @@ struct Items: ~Copyable {
             while sweep(budget: WorkBudget(items: 1_000), &memory) {}
         }
         flushes.begin()
+        sums.countFlushed(queues.liveProbationary.itemCount + queues.liveProven.itemCount)
         queues.noteFlush()
         sums.forgetSizes()
     }

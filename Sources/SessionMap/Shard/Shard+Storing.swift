@@ -173,7 +173,7 @@ extension Shard {
     ) -> StoreOutcome {
         items.sums.countOutOfMemory()
         if dropsOld, let old = items.index.find(key, tag: tag) {
-            items.remove(old.item, slot: old.slot, tag: tag, .deleted, &memory)
+            items.remove(old.item, slot: old.slot, tag: tag, .outdated, &memory)
         }
         return .outOfMemory
     }

@@ -1,7 +1,7 @@
 /// Numbers by the cases of an enumeration: what is counted is named once, and summed up in one place.
 struct Counts<Key: RawRepresentable<Int> & Sendable>: Equatable, Sendable {
     /// Room for the longest of the enumerations.
-    private var numbers = InlineArray<20, Int>(repeating: 0)
+    private var numbers = InlineArray<32, Int>(repeating: 0)
 
     @inline(__always)
     subscript(key: Key) -> Int {

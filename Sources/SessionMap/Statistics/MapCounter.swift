@@ -30,6 +30,21 @@ enum MapCounter: Int {
     case fencesDroppedEarly
     /// Of pages that went back to the system after a limit was lowered.
     case releasedBytes
+    /// Items that were stored under keys that had none.
+    case born
+    /// Items that were read back when they were old enough.
+    case becameProven
+    /// Items that clients, or an operator, have deleted.
+    case deleted
+    /// Items whose time had come.
+    case expired
+    /// Items that were there when all of them were to be gone.
+    case flushed
+    /// Items that were out of date, for want of memory for what was to take their places.
+    case outdated
+    /// Items that were removed as time went by, with nobody asking for them, and by how many seconds that was too late.
+    case expiredInTurn
+    case expiryLagSeconds
 }
 
 /// What there is of something now, summed over a map's shards.

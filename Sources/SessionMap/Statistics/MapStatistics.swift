@@ -66,6 +66,12 @@ extension MapStatistics {
     package var fencedCount: UInt64 { UInt64(counts[.fenced]) }
     package var fencesDroppedEarlyCount: UInt64 { UInt64(counts[.fencesDroppedEarly]) }
     package var releasedByteCount: UInt64 { UInt64(counts[.releasedBytes]) }
+    package var bornCount: UInt64 { UInt64(counts[.born]) }
+    package var becameProvenCount: UInt64 { UInt64(counts[.becameProven]) }
+    package var deletedCount: UInt64 { UInt64(counts[.deleted]) }
+    package var expiredCount: UInt64 { UInt64(counts[.expired]) }
+    package var flushedCount: UInt64 { UInt64(counts[.flushed]) }
+    package var outdatedCount: UInt64 { UInt64(counts[.outdated]) }
     package var outOfMemoryCount: UInt64 { UInt64(counts[.outOfMemory]) }
 }
 

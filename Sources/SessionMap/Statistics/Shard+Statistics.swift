@@ -8,6 +8,7 @@ extension Shard {
         var all = MapStatistics()
         all.counts = items.sums.counts
         all.counts[.fencesDroppedEarly] = fences.droppedEarlyCount
+        all.counts[.becameProven] = items.queues.becameProvenCount
         all.gauges[.fences] = fences.count
         all.lastEviction = items.sums.lastEviction
         func setUnits(_ gauge: MapGauge, _ unitCount: Int) {
