@@ -79,5 +79,5 @@ package struct SecretFile: ~Copyable {
 package struct SecretFileError: Error, Equatable, CustomStringConvertible {
     package let description: String
 
-    init(_ description: String) { self.description = description }
+    package init(_ description: String) { self.description = description }
 }

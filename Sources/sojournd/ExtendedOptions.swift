@@ -37,7 +37,8 @@ struct ExtendedOptions {
 
     /// Those that are of no space.
     static let ofNode: Set<String> = [
-        "idle_timeout", "operator", "output_timeout", "sandbox", "watchdog",
+        "id_key_file", "idle_timeout", "operator", "output_timeout", "sandbox", "top_sample",
+        "watchdog",
     ]
 
     static func name(of option: String) -> String {
@@ -82,6 +83,14 @@ struct ExtendedOptions {
         case "watchdog": watchdogSeconds = try Self.number(name, value, 0...3_600)
         case "idle_timeout", "output_timeout", "cluster_file", "damaged_file", "checksums":
             try readValue(name, value, &node)
+        case "top_sample":
+            node.topSampleInterval = try Self.number(
+                name, value, 0...NodeRules.topSampleIntervalMax)
+        case "id_key_file":
+            guard let value, !value.isEmpty else {
+                throw Refusal("id_key_file needs the path of a file with 32 digits from 0 to f")
+            }
+            node.idKeyFile = path(value)
         case "operator", "user_rule": try readOperators(name, value, &node)
         case "lock_keys", "lock_wait", "lock_waiters", "lock_waiters_all":
             try readLocks(name, value, &node)

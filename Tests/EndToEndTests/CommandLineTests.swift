@@ -169,6 +169,17 @@ struct CommandLineTests {
         Refused(
             "-o fence_keys=session:", 64, "fence_keys has no meaning without fence",
             differs: "memcached has no such option"),
+        Refused(
+            "-o top_sample=1000001", 64, "top_sample must be 0 to 1000000, not \"1000001\"",
+            differs: "memcached has no such option"),
+        Refused(
+            "-o id_key_file", 64,
+            "id_key_file needs the path of a file with 32 digits from 0 to f",
+            differs: "memcached has no such option"),
+        Refused(
+            "-o id_key_file=/none", 64,
+            "id_key_file: cannot read the key of IDs /none: No such file or directory",
+            differs: "memcached has no such option"),
         Refused("-R 0", 64, "Number of requests per event must be greater than 0"),
         Refused("-f 1", 64, "Factor must be greater than 1"),
         Refused("-f abc", 64, "Factor must be greater than 1"),

@@ -99,6 +99,16 @@ struct MemberCounterTests {
                 #expect((1..<450_000).contains(try #require(all[name])), "\(name)")
             }
         }
+        // A request counts where its client has asked, until it is answered, and nowhere else.
+        for (number, name, count) in [
+            (first, "text:set:count", 3), (first, "text:get:count", 1),
+            (first, "text:delete:count", 2), (second, "text:set:count", 1),
+            (third, "text:set:count", 1), (third, "text:get:count", 1),
+        ] {
+            #expect(try cluster.counter(name, of: number, "latency") == "\(count)", "\(name)")
+        }
+        #expect(try cluster.counter("text:add", of: first, "requests") == "1")
+        #expect(try cluster.counter("text:get", of: third, "requests") == "1")
         // Nothing waits at the second owner but what was asked of it itself; it waits for no acknowledgement.
         #expect(try cluster.counters(of: second)["repl_us_p99"] == 0)
 

@@ -143,7 +143,7 @@ struct StatisticsNameTests {
             "-o", "lock_keys=memc.sess.key.lock.,lock_wait=500", "-o", "lock_keys=*.lock",
             "-o", "lock_waiters=10,lock_waiters_all=20",
             "-o", "idle=30m,absolute=8h,exptime_default=90,exptime_max=2d",
-            "-o", "fence=1m,fence_keys=session:,fence_keys=*.s",
+            "-o", "fence=1m,fence_keys=session:,fence_keys=*.s", "-o", "top_sample=7",
         ])
         let page = try node.connect().ask("stats settings", until: "END\r\n")
         let wanted = [
@@ -157,7 +157,7 @@ struct StatisticsNameTests {
             "exptime_rule classic", "lock_keys memc.sess.key.lock. *.lock", "lock_wait 500",
             "lock_waiters 10", "lock_waiters_all 20", "dump_enabled yes", "idle 1800",
             "absolute 28800", "exptime_default 90", "exptime_max 172800", "fence 60",
-            "fence_keys session: *.s",
+            "fence_keys session: *.s", "top_sample 7", "id_key_file NULL",
             "tcpport \(try node.port)", "udpport 0",
             "domain_socket NULL", "auth_enabled_sasl no", "auth_enabled_ascii no",
             "client_flags_size 4", "slab_reassign yes", "memory_file (null)", "ssl_enabled no",

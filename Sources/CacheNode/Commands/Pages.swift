@@ -12,7 +12,13 @@ extension Executor {
         case .cachedump(let request): return keys(request)
         case .connections: return .pageInParts(connections())
         case .locks: return .pageInParts(awaitedLocks())
-        case .general, .settings, .items, .slabs, .sizes, .requests, .latency, .sessions:
+        case .top(.one(let word)):
+            guard let question = TopQuestion(rawValue: word.rawValue) else {
+                preconditionFailure("a question that there is not")
+            }
+            return .page(space.tops(question))
+        case .general, .settings, .items, .slabs, .sizes, .requests, .latency, .sessions,
+            .clients, .restarts, .top(.all):
             guard let list = StatisticsPage(page) else { preconditionFailure("no list") }
             return .page(context.statistics(list, of: space, now: now))
         }

@@ -38,6 +38,7 @@ extension Executor {
         }
         notePrefix(.get(isHit: isHit), key: key)
         noteRetrieved(key, told, now: now)
+        if isHit, takesSample() { sampleRead(key, now: now) }
         return (result.outcome, result.pinned)
     }
 
@@ -56,6 +57,7 @@ extension Executor {
         count(.hit, isTouch: isTouch)
         notePrefix(.get(isHit: true), key: key)
         noteRetrieved(key, .hit, now: now)
+        if takesSample() { sampleRead(key, now: now) }
         return .some(result.pinned)
     }
 

@@ -34,6 +34,7 @@ extension Executor {
     ) -> StoreOutcome {
         notePrefix(.set, key: key)
         _ = noteLookUp(key, now: now)
+        let sample = takesSample() ? beginSample(key, request, value: value, now: now) : nil
         let outcome: StoreOutcome
         if isExistenceProbe {
             outcome = map.contains(key, now: now.seconds) ? .notStored : .stored
@@ -44,6 +45,9 @@ extension Executor {
         noteStored(key, outcome, request, valueByteCount: value.count, now: now)
         count(outcome, isCompareAndSwap: request.isCompareAndSwap)
         if case .add = request.mode { noteLock(key, isThere: outcome == .stored) }
+        if let sample, outcome == .stored {
+            endSample(sample, key, request, valueByteCount: value.count, now: now)
+        }
         return outcome
     }
 
@@ -96,13 +100,18 @@ extension Executor {
         _ store: consuming SessionMap.PendingStore, now: Moment, _ show: (Hit) -> Void
     ) -> StoreOutcome {
         let request = store.request
-        let isWatched = wants(.fetchers) || wants(.mutations)
+        let isSampled = takesSample()
+        let isWatched = wants(.fetchers) || wants(.mutations) || isSampled
         let key = isWatched ? store.key : []
         let valueByteCount = store.valueByteCount
         if isWatched { _ = noteLookUp(key.span, now: now) }
+        let sample = isSampled ? beginSample(key.span, request, value: nil, now: now) : nil
         let outcome = map.commit(store, now: now.seconds, fraction: now.fraction, show)
         if isWatched {
             noteStored(key.span, outcome, request, valueByteCount: valueByteCount, now: now)
+        }
+        if let sample, outcome == .stored {
+            endSample(sample, key.span, request, valueByteCount: valueByteCount, now: now)
         }
         count(outcome, isCompareAndSwap: request.isCompareAndSwap)
         return outcome

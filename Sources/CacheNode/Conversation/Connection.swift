@@ -215,6 +215,7 @@ final class Connection {
     private func chooseProtocol() -> Step {
         guard !input.isEmpty else { return .ends(.needsInput) }
         let isBinary = input.bytes[0] == BinaryHeader.requestMagic
+        record.firstWord = FirstWord(input.bytes, isBinary: isBinary)
         switch executor.listener.rules.bindingProtocol {
         case .ascii: break
         case .auto: speaksBinary = isBinary

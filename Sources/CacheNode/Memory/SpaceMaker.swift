@@ -83,13 +83,14 @@ struct SpaceMaker {
     private var features: ArenaFeatures { configuration.features }
 
     private func space(
-        _ map: SessionMap, _ clock: NodeClock, file: MemoryFile? = nil
+        _ map: SessionMap, _ clock: NodeClock, file: MemoryFile? = nil, _ takeover: Takeover? = nil
     ) -> Space {
         // Who carries out what others ask for counts for itself.
         Space(
             configuration, map: map, clock: clock, file: file,
             workerCount: threadCount + (hasOperators ? 1 : 0) + (hasPeers ? 1 : 0),
-            security: security, authentication: authentication, fenceLog: fenceLog(of: map))
+            security: security, authentication: authentication, fenceLog: fenceLog(of: map),
+            takeover: takeover)
     }
 
     /// Members of a cluster remember what was deleted anyway.
@@ -134,9 +135,9 @@ struct SpaceMaker {
             file = try MemoryFile.fitted(
                 file, to: mapConfiguration, clock: clock, damagedFileRule: rule,
                 threadCount: threadCount, work)
-            let map = try map(mapConfiguration, in: file, clock, work)
+            let (map, takeover) = try map(mapConfiguration, in: file, clock, work)
             if configuration.isNamed { file.give(to: configuration.name) }
-            return space(map, clock, file: file)
+            return space(map, clock, file: file, takeover)
         } catch {
             let problem = (error as? MapError).map(NodeError.init) ?? error as? NodeError
             guard let problem, problem.isFileUnusable, rule == .aside, !isSecondAttempt else {
@@ -167,24 +168,25 @@ struct SpaceMaker {
     private func map(
         _ mapConfiguration: MapConfiguration, in file: MemoryFile, _ clock: NodeClock,
         _ work: StartWork
-    ) throws -> SessionMap {
+    ) throws -> (SessionMap, Takeover?) {
         let map: SessionMap
+        var takeover: Takeover?
         if let header = file.header {
             try file.prepareToRecover(work)
-            map = try recover(mapConfiguration, file, header, clock, work)
+            (map, takeover) = try recover(mapConfiguration, file, header, clock, work)
         } else {
             map = try SessionMap(mapConfiguration, in: file.memory, now: clock.now().seconds)
         }
         if let move = file.move { map.count(evictionsOf: move) }
         map.save(clock.saved())
         try file.finish()
-        return map
+        return (map, takeover)
     }
 
     private func recover(
         _ mapConfiguration: MapConfiguration, _ file: MemoryFile, _ header: ArenaHeader,
         _ clock: NodeClock, _ work: StartWork
-    ) throws -> SessionMap {
+    ) throws -> (SessionMap, Takeover) {
         let start = ContinuousClock.now
         var report = RecoveryReport()
         let map = try SessionMap(
@@ -202,6 +204,7 @@ struct SpaceMaker {
             \(report.damagedCount) damaged
             """)
         work.warn(ofDamageIn: report, shardCount: header.regionCount)
-        return map
+        map.noteTakeover()
+        return (map, Takeover(report: report, milliseconds: milliseconds))
     }
 }

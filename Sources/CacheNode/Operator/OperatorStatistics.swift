@@ -1,7 +1,15 @@
-/// `stats [general|settings|items|requests|latency|sessions] [space=NAME]` on the operator's socket: a line for each space, or for the one that is named.
+/// `stats [general|settings|items|requests|latency|sessions|clients|restarts|top] [space=NAME]` on the operator's socket: a line for each space, or for the one that is named.
 struct OperatorStatistics {
     let page: StatisticsPage
     let spaces: [Space]
+
+    private static let pages: [String: StatisticsPage] = [
+        "general": .general, "settings": .settings, "items": .items, "requests": .requests,
+        "latency": .latency, "sessions": .sessions, "clients": .clients, "restarts": .restarts,
+        "top": .top,
+    ]
+    private static let words =
+        "general, settings, items, requests, latency, sessions, clients, restarts, top"
 
     struct Mistake: Error {
         let sentence: String
@@ -14,25 +22,19 @@ struct OperatorStatistics {
         var page = StatisticsPage.general
         var spaces = context.spaces.all
         for word in words.dropFirst() {
-            switch word {
-            case "general": page = .general
-            case "settings": page = .settings
-            case "items": page = .items
-            case "requests": page = .requests
-            case "latency": page = .latency
-            case "sessions": page = .sessions
-            case _ where word.hasPrefix("space="):
-                let name = word.dropFirst("space=".count)
-                let names = spaces.map(\.name).joined(separator: ", ")
-                spaces.removeAll { $0.name != name }
-                guard !spaces.isEmpty else {
-                    throw Mistake(sentence: "there is no space \"\(name)\", but \(names)")
-                }
-            default:
+            if let named = Self.pages[String(word)] {
+                page = named
+                continue
+            }
+            guard word.hasPrefix("space=") else {
                 throw Mistake(
-                    sentence:
-                        "stats: expected general, settings, items, requests, latency, "
-                        + "sessions or space=NAME, not \"\(word)\"")
+                    sentence: "stats: expected \(Self.words) or space=NAME, not \"\(word)\"")
+            }
+            let name = word.dropFirst("space=".count)
+            let names = spaces.map(\.name).joined(separator: ", ")
+            spaces.removeAll { $0.name != name }
+            guard !spaces.isEmpty else {
+                throw Mistake(sentence: "there is no space \"\(name)\", but \(names)")
             }
         }
         self.page = page

@@ -198,6 +198,8 @@ extension NodeRules {
             ("ssl_handshake_timeout", handshakeTimeoutSeconds != other.handshakeTimeoutSeconds),
             ("sandbox", isSandboxed != other.isSandboxed),
             ("operator", operatorSocket != other.operatorSocket),
+            ("top_sample", topSampleInterval != other.topSampleInterval),
+            ("id_key_file", idKeyFile != other.idKeyFile),
         ].filter(\.1).map(\.0)
     }
 }

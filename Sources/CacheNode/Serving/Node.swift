@@ -33,6 +33,7 @@ package final class Node {
         self.configuration = configuration
         // First: what is wrong with a file must not wait until the memory is there.
         let peerSecurity = try Self.makePeerSecurity(configuration)
+        let idKey = try Self.readIDKey(configuration)
         var makers: [SpaceMaker] = []
         for space in configuration.spaces {
             makers.append(try SpaceMaker(configuration, space))
@@ -43,7 +44,7 @@ package final class Node {
             if configuration.shouldStop() { throw .stopped }
         }
         let context = NodeContext(
-            configuration: configuration, spaces: spaces, peerSecurity: peerSecurity)
+            configuration: configuration, spaces: spaces, peerSecurity: peerSecurity, idKey: idKey)
         self.context = context
         for space in spaces {
             if let follower = try Self.makeFollower(of: space, context) {
@@ -93,6 +94,21 @@ package final class Node {
                 peers, context: context, servers: workers.compactMap(\.links))
         } catch {
             throw NodeError(message: "cannot make the members' event loop: \(error)")
+        }
+    }
+
+    private static func readIDKey(_ configuration: NodeConfiguration) throws(NodeError) -> IDKey {
+        guard let path = configuration.idKeyFile else { return IDKey() }
+        do throws(SecretFileError) {
+            let file = try SecretFile(path, "the key of IDs", byteCountMax: 1_024)
+            if let exposure = file.exposure { configuration.logger.warning("\(exposure)") }
+            if let key = file.withBytes({ IDKey(hexadecimal: $0) }) { return key }
+            throw SecretFileError(
+                "\(file.name) must be 32 digits from 0 to f: openssl rand -hex 16")
+        } catch {
+            var problem = NodeError(message: "id_key_file: \(error)")
+            problem.isMisconfigured = true
+            throw problem
         }
     }
 

@@ -17,13 +17,17 @@ final class NodeContext: Sendable {
     let log: LogQueue?
     let workers: [WorkerRecord]
     let isWatched: Bool
+    /// Under which IDs are shown.
+    let idKey: IDKey
     /// How often whoever watches the process was told nothing, as a thread had not come around.
     let withheldFeedCount = Atomic<UInt64>(0)
     private let shutdownRequest: Mutex<@Sendable (ShutdownMode) -> Void> = Mutex { _ in }
 
     init(
-        configuration: NodeConfiguration, spaces: [Space], peerSecurity: PeerSecurity? = nil
+        configuration: NodeConfiguration, spaces: [Space], peerSecurity: PeerSecurity? = nil,
+        idKey: IDKey = IDKey()
     ) {
+        self.idKey = idKey
         rules = configuration.rules
         self.peerSecurity = peerSecurity
         peers = spaces.lazy.compactMap(\.peers).first
@@ -82,6 +86,18 @@ final class ConnectionRecord: Sendable {
     let space: Space
     let lastCommandSeconds: Atomic<UInt32>
     private let phase = Atomic<UInt8>(Phase.reading.rawValue)
+    private let transportNumber = Atomic<UInt8>(ClientTransport.tcp.rawValue)
+    private let firstWordNumber = Atomic<UInt8>(FirstWord.nothing.rawValue)
+
+    var transport: ClientTransport {
+        get { ClientTransport(rawValue: transportNumber.load(ordering: .relaxed)) ?? .tcp }
+        set { transportNumber.store(newValue.rawValue, ordering: .relaxed) }
+    }
+
+    var firstWord: FirstWord {
+        get { FirstWord(rawValue: firstWordNumber.load(ordering: .relaxed)) ?? .other }
+        set { firstWordNumber.store(newValue.rawValue, ordering: .relaxed) }
+    }
 
     enum Phase: UInt8 {
         case reading, parsing, receivingValue, swallowing, writing, watching, closing, waiting

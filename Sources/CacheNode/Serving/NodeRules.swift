@@ -11,6 +11,11 @@ package struct NodeRules: Sendable {
     /// Handshakes under way at a time; others wait for their turn.
     package var handshakeCountMax = 1_024
     package var handshakeTimeoutSeconds = 10
+    /// Of so many reads and stores one is looked at, to tell which sessions have the most; 0 is none.
+    package var topSampleInterval = 100
+    package static let topSampleIntervalMax = 1_000_000
+    /// The file with the key under which IDs are shown as hashes; none is a key of the node's own.
+    package var idKeyFile: String?
     // Shown in `stats settings` only.
     package var isSandboxed = false
     package var version = "0.1.0"

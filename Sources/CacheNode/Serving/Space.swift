@@ -42,12 +42,16 @@ final class Space: Sendable {
     let ages = EvictionAges()
     let agesZero = Mutex<[Distribution]>([])
     let history = SessionHistory()
+    /// There where its memory was another process's before.
+    let takeover: Takeover?
 
     init(
         _ configuration: SpaceConfiguration, map: SessionMap, clock: NodeClock,
         file: MemoryFile? = nil, workerCount: Int, security: NodeSecurity? = nil,
-        authentication: NodeAuthentication? = nil, fenceLog: FenceLog? = nil
+        authentication: NodeAuthentication? = nil, fenceLog: FenceLog? = nil,
+        takeover: Takeover? = nil
     ) {
+        self.takeover = takeover
         name = configuration.name
         current = Mutex(configuration)
         self.map = map

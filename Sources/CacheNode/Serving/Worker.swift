@@ -248,6 +248,8 @@ final class Worker: @unchecked Sendable {
         let connection = Connection(
             context: context, listener: listener, worker: record, pool: pool, now: now,
             descriptor: descriptor, login: login, peers: space.peers)
+        connection.record.transport =
+            listener.isUnixSocket ? .unix : listener.verification == nil ? .tcp : .tls
         do {
             let socket = try ClientSocket(
                 worker: self, stream: stream, readable: readable, connection: connection)
@@ -357,15 +359,20 @@ final class Worker: @unchecked Sendable {
     }
 
     /// Puts down how long the requests took whose replies have gone.
+    @inline(__always)
     private func noteReplies(since began: UInt64) {
-        var elapsed: UInt64?
-        for tally in tallies {
-            tally._withUnsafeGuaranteedRef { tally in
-                guard tally.pending != 0 else { return }
-                let nanoseconds = elapsed ?? NodeClock.nanoseconds() &- began
-                elapsed = nanoseconds
-                tally.finishTurn(nanoseconds: nanoseconds)
+        // By place: going through the array would retain it.
+        for place in 0..<tallies.count {
+            if tallies[place]._withUnsafeGuaranteedRef({ $0.pending != 0 }) {
+                return putDown(from: place, nanoseconds: NodeClock.nanoseconds() &- began)
             }
+        }
+    }
+
+    @inline(never)
+    private func putDown(from first: Int, nanoseconds: UInt64) {
+        for place in first..<tallies.count {
+            tallies[place]._withUnsafeGuaranteedRef { $0.finishTurn(nanoseconds: nanoseconds) }
         }
     }
 

@@ -3,7 +3,7 @@ import Synchronization
 
 /// The pages that are one list. Those that grow with connections or prefixes are made step by step.
 enum StatisticsPage: CaseIterable {
-    case general, settings, items, slabs, sizes, requests, latency, sessions
+    case general, settings, items, slabs, sizes, requests, latency, sessions, clients, restarts, top
 
     /// Nothing for a page that is no list.
     init?(_ page: StatsPage) {
@@ -16,7 +16,10 @@ enum StatisticsPage: CaseIterable {
         case .requests: self = .requests
         case .latency: self = .latency
         case .sessions: self = .sessions
-        case .reset, .detail, .cachedump, .connections, .locks: return nil
+        case .clients: self = .clients
+        case .restarts: self = .restarts
+        case .top(.all): self = .top
+        case .top(.one), .reset, .detail, .cachedump, .connections, .locks: return nil
         }
     }
 }
@@ -41,6 +44,7 @@ extension NodeContext {
         }
         space.resetLatencies()
         space.resetAges()
+        for tally in space.requests { tally.tops.clear() }
         space.locks?.forgetLongestWait()
         space.prefixes.clear()
     }

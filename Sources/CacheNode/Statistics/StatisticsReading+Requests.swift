@@ -14,6 +14,15 @@ extension StatisticsReading {
         list.counter("touch_misses", self[.touchMisses], "Exptimes of keys that were not there")
         list.counter("delete_hits", self[.deleteHits], "Deletions of items")
         list.counter("delete_misses", self[.deleteMisses], "Deletions of keys that were not there")
+        let longest =
+            space.locks?.longest(at: NodeClock.nanoseconds(), now: now) ?? (waited: 0, held: 0)
+        list.gauge("lock_waiting", locks.waiting, "Connections that wait for a lock")
+        list.gauge(
+            "lock_waited_us", longest.waited / 1_000,
+            "Microseconds that one waits who is the first in line, and still does")
+        list.gauge(
+            "lock_held_seconds", longest.held,
+            "Seconds since an awaited lock was taken, of that which was taken first")
         list.counter("bytes_read", self[.bytesRead], "Bytes received from clients")
         list.counter("bytes_written", self[.bytesWritten], "Bytes sent to clients")
     }

@@ -173,6 +173,12 @@ extension StatisticsReading {
         list.text(
             "exptime_rule", configuration.exptimeRule == .asWritten ? "as_written" : "classic",
             "How exptimes above 30 days are read")
+        list.gauge(
+            "top_sample", context.rules.topSampleInterval,
+            "Of so many reads and stores one is looked at, for stats top; 0: none")
+        list.text(
+            "id_key_file", context.rules.idKeyFile ?? "NULL",
+            "The key under which IDs are shown as hashes; NULL: one of the node's own")
         addLockSettings(to: &list)
         addTimeoutSettings(to: &list)
         addFenceSettings(to: &list)

@@ -41,6 +41,9 @@ struct StatisticsReading {
         case .requests: addRequests(to: &list)
         case .latency: addLatencies(to: &list)
         case .sessions: addSessions(to: &list)
+        case .clients: addClients(to: &list)
+        case .restarts: addRestarts(to: &list)
+        case .top: addTops(to: &list)
         }
         return list
     }

@@ -213,6 +213,19 @@ final class LockQueues: Sendable {
     /// For `stats reset`: the longest wait is that since then.
     func forgetLongestWait() { state.withLock { $0.counts.longestWaitMicroseconds = 0 } }
 
+    /// Of the locks for which somebody waits now, the longest: nanoseconds that the first one has waited, and seconds that
+    /// its holder has had it.
+    func longest(at nanoseconds: UInt64, now: Moment) -> (waited: UInt64, held: UInt32) {
+        var (waited, held): (UInt64, UInt32) = (0, 0)
+        for lock in awaitedLocks {
+            waited = max(waited, nanoseconds - min(lock.began, nanoseconds))
+            _ = map.peek(lock.key.span, now: now.seconds, fraction: now.fraction) {
+                held = max(held, $0.secondsSinceAccess)
+            }
+        }
+        return (waited, held)
+    }
+
     /// Locks for which somebody waits, those that are waited for the longest first.
     var awaitedLocks: [AwaitedLock] {
         let locks = state.withLock { state in

@@ -23,6 +23,14 @@ extension StatsPage {
             self = .latency
         } else if isName("sessions") {
             self = .sessions
+        } else if isName("clients") {
+            self = .clients
+        } else if isName("restarts") {
+            self = .restarts
+        } else if isName("top") {
+            self = .top(.all)
+        } else if let question = Self.topQuestion(name) {
+            self = .top(.one(question))
         } else if isName("sizes") {
             self = .sizes
         } else if isName("reset") {
@@ -35,6 +43,12 @@ extension StatsPage {
             self = .detail(.dump)
         } else {
             return nil
+        }
+    }
+
+    private static func topQuestion(_ name: Span<UInt8>) -> TopWord? {
+        name.withUnsafeBytes { name in
+            TopWord.allCases.first { name.elementsEqual("top \($0.rawValue)".utf8) }
         }
     }
 }

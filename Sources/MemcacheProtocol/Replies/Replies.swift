@@ -37,6 +37,7 @@ package enum ErrorReply: Equatable, Sendable {
     case memlimitTooLarge
     case memlimitOutOfBounds
     case statsDetailUsage
+    case statsTopUsage
     case statsDetailNotAllowed
     case cachedumpNotAllowed
     case illegalSlabID
@@ -83,6 +84,8 @@ package enum ErrorReply: Equatable, Sendable {
         case .memlimitOutOfBounds:
             "MEMLIMIT_ADJUST_FAILED out of bounds or unable to adjust\r\n"
         case .statsDetailUsage: "CLIENT_ERROR usage: stats detail on|off|dump\r\n"
+        case .statsTopUsage:
+            "CLIENT_ERROR usage: stats top [reads|rewrites|unchanged_rewrites|size|growth|creators]\r\n"
         case .statsDetailNotAllowed: "CLIENT_ERROR stats detail not allowed\r\n"
         case .cachedumpNotAllowed: "CLIENT_ERROR stats cachedump not allowed\r\n"
         case .illegalSlabID: "CLIENT_ERROR Illegal slab id\r\n"

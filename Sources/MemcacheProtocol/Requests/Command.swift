@@ -71,13 +71,25 @@ package enum DebugtimeChange: Equatable, Sendable {
 package enum StatsPage: Equatable, Sendable {
     case general, settings, items, slabs, connections, sizes, locks, reset
     // Ours.
-    case requests, latency, sessions
+    case requests, latency, sessions, clients, restarts
+    case top(Top)
     case detail(Detail)
     case cachedump(Cachedump)
 
     package enum Cachedump: Equatable, Sendable {
         case keys(slabClass: UInt32, limit: UInt32)
         case wrong(ErrorReply)
+    }
+
+    package enum Top: Equatable, Sendable {
+        case all
+        case one(TopWord)
+    }
+
+    package enum TopWord: String, CaseIterable, Sendable {
+        case reads, rewrites
+        case unchangedRewrites = "unchanged_rewrites"
+        case size, growth, creators
     }
 
     package enum Detail: Equatable, Sendable {

@@ -328,12 +328,26 @@ package enum CommandParser {
         if line.holds("requests", at: page) { return .stats(.requests) }
         if line.holds("latency", at: page) { return .stats(.latency) }
         if line.holds("sessions", at: page) { return .stats(.sessions) }
+        if line.holds("clients", at: page) { return .stats(.clients) }
+        if line.holds("restarts", at: page) { return .stats(.restarts) }
+        if line.holds("top", at: page) { return top(line, words) }
         if line.holds("reset", at: page) { return .stats(.reset) }
         if line.holds("detail", at: page) { return .stats(.detail(detail(line, words))) }
         if line.holds("cachedump", at: page) {
             return .stats(.cachedump(cachedump(line, words)))
         }
         return .failure(Failure(.error))
+    }
+
+    private static func top(_ line: Span<UInt8>, _ words: Words) -> Command {
+        guard let word = words[2] else { return .stats(.top(.all)) }
+        let text = line.extracting(word.range).withUnsafeBytes {
+            String(decoding: $0, as: UTF8.self)
+        }
+        guard let question = StatsPage.TopWord(rawValue: text) else {
+            return .failure(Failure(.statsTopUsage))
+        }
+        return .stats(.top(.one(question)))
     }
 
     private static func detail(_ line: Span<UInt8>, _ words: Words) -> StatsPage.Detail {

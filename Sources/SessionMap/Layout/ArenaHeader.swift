@@ -21,7 +21,8 @@
 ///     byte 144  floor: until when deletions were made that were forgotten early (64)
 ///     byte 152  the last moment at which the node was current (64)
 ///     byte 160  how much of each region is in use, see `ArenaRoom` (64); also of a node by itself
-///     byte 168  0 (192)
+///     byte 168  how often it was taken over (64); also by a node by itself
+///     byte 176  0 (128)
 ///     byte 192  when each member left: 64 times member (64) · clock (64)
 ///
 ///     byte 2048 whose it is, see `ArenaName` (320)
@@ -55,6 +56,7 @@ package struct ArenaHeader: Equatable, Sendable {
     static let flushStamp = 128
     /// Where it is until when deletions were forgotten.
     static let floor = 144
+    static let takeoverCount = 168
 
     private enum Offset {
         static let features = 80

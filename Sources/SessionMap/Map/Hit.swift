@@ -1,3 +1,5 @@
+import Glibc
+
 /// A live item, seen while its shard is locked. Must not leave the closure that it was given to.
 package struct Hit {
     let region: Region
@@ -52,6 +54,25 @@ package struct Hit {
 
     /// Calls `body` with the key, which lies in the arena.
     package func withKey<R>(_ body: (UnsafeRawBufferPointer) -> R) -> R { body(region.key(item)) }
+
+    /// Whether this is its value.
+    package func holds(_ value: Span<UInt8>) -> Bool {
+        guard value.count == valueByteCount else { return false }
+        return value.withUnsafeBytes { value in
+            var pieces = ValuePieces(region: region, item: item)
+            var position = 0
+            while let piece = pieces.next() {
+                let part = UnsafeRawBufferPointer(rebasing: value[position...].prefix(piece.count))
+                guard
+                    let (one, other) = part.baseAddress.flatMap({ one in
+                        piece.baseAddress.map { (one, $0) }
+                    }), memcmp(one, other, piece.count) == 0
+                else { return false }
+                position += piece.count
+            }
+            return true
+        }
+    }
 
     /// Copies the value to the front of `target`, which must hold it.
     package func copyValue(into target: UnsafeMutableRawBufferPointer) {

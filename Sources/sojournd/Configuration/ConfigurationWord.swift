@@ -38,7 +38,8 @@ enum ConfigurationWord {
         """
     static let namesOfNode = """
         threads, max_reqs_per_event, listen_backlog, user, pidfile, verbose, enable_coredumps, \
-        idle_timeout, output_timeout, operator, sandbox, watchdog, memory_limit, conn_limit
+        idle_timeout, output_timeout, operator, sandbox, watchdog, top_sample, id_key_file, \
+        memory_limit, conn_limit
         """
 
     /// What the node has, whatever its spaces.

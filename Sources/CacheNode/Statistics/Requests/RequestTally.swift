@@ -25,6 +25,11 @@ final class RequestTally: @unchecked Sendable {
     /// Of each kind.
     private let timedPlaces: UnsafeMutablePointer<Int>
 
+    /// Of what is sampled.
+    let tops = TopLists()
+    /// So many requests until the next one is looked at.
+    private var countToSample = 1
+
     private static let kindCount = RequestKind.allCases.count
 
     init() {
@@ -61,6 +66,18 @@ final class RequestTally: @unchecked Sendable {
         let place = Int(kind.rawValue)
         turn[place] &+= 1
         pending |= 1 &<< UInt64(truncatingIfNeeded: place)
+    }
+
+    /// Whether the next sample has come. To be asked once for each of what is sampled; if so, `awaitSample` follows.
+    @inline(__always)
+    func isSampleDue() -> Bool {
+        countToSample &-= 1
+        return countToSample == 0
+    }
+
+    /// On average so many until the next one; 0 is never.
+    func awaitSample(oneIn interval: Int) {
+        countToSample = interval > 0 ? Int.random(in: 1..<(2 * interval)) : .max
     }
 
     /// A turn's replies were sent, so long after it began.
