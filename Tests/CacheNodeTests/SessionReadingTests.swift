@@ -134,11 +134,12 @@ struct SessionReadingTests {
         let seed = UInt64.random(in: 0 ... .max)
         var generator = SeededGenerator(seed: seed)
         let node = try node {
-            $0.timeouts.idleSeconds = 20
+            $0.timeouts.idleSeconds = 6
             $0.timeouts.absoluteSeconds = 60
         }
         let value = String(repeating: "x", count: 9_000)
         for step in 0..<4_000 {
+            if step % 1_500 == 1_400 { _ = try node.reply(to: "flush_all\r\n") }
             let key = "k\(Int.random(in: 0..<700, using: &generator))"
             switch Int.random(in: 0..<40, using: &generator) {
             case 0..<24: _ = try node.reply(to: "set \(key) 0 0 9000\r\n\(value)\r\n")
@@ -146,7 +147,6 @@ struct SessionReadingTests {
             case 26..<28: _ = try node.reply(to: "delete \(key)\r\n")
             case 28: _ = try node.reply(to: "mg \(key) N0 v\r\n")
             case 29: advance(node, seconds: 1)
-            case 30: if step % 7 == 0 { _ = try node.reply(to: "flush_all\r\n") }
             default: _ = try node.reply(to: "get \(key)\r\n")
             }
         }

@@ -231,7 +231,8 @@
 
         /// What a worker does for a socket: turns, and receiving between them.
         private func work() throws {
-            defer { connection.space.requests[0].finishTurn(nanoseconds: 0) }
+            let tally = connection.space.requests[0]
+            defer { if tally.hasAny { tally.finishTurn(nanoseconds: 0) } }
             while !isClosing {
                 turn = connection.run(
                     commandLimit: node.context.rules.commandsPerTurn, now: node.now)

@@ -79,7 +79,6 @@ extension BinaryRequest {
         }
         let bytes = input.bytes
         let next = run(bytes.span, &output, executor, now: now)
-        executor.requests.note(RequestKind(command))
         input.use(headByteCount)
         return next
     }
@@ -89,8 +88,13 @@ extension BinaryRequest {
         _ packet: Span<UInt8>, _ output: inout OutputBuffer, _ executor: borrowing Executor,
         now: Moment
     ) -> Connection.State? {
+        if case .retrieve = command {
+            retrieve(packet, &output, executor, now: now)
+            return nil
+        }
+        executor.requests.note(RequestKind(command))
         switch command {
-        case .retrieve: retrieve(packet, &output, executor, now: now)
+        case .retrieve: break
         case .touch: touch(packet, &output, executor, now: now)
         case .delete:
             let outcome = executor.delete(

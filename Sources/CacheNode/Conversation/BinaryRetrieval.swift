@@ -12,6 +12,7 @@ extension BinaryRequest {
         let key = packet.extracting(key)
         let touch =
             touches ? executor.rule.deadline(unsigned: exptime(in: packet), now: now) : nil
+        executor.requests.note(touches ? .binaryGat : .binaryGet)
         let pendingByteCount = output.pendingByteCount
         let result = executor.retrieve(key, as: touches ? .getAndTouch : .get, now: now) { hit in
             var use = HitUse.touched(touch)

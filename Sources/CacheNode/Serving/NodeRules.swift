@@ -12,7 +12,7 @@ package struct NodeRules: Sendable {
     package var handshakeCountMax = 1_024
     package var handshakeTimeoutSeconds = 10
     /// Of so many reads and stores one is looked at, to tell which sessions have the most; 0 is none.
-    package var topSampleInterval = 100
+    package var topSampleInterval = 200
     package static let topSampleIntervalMax = 1_000_000
     /// The file with the key under which IDs are shown as hashes; none is a key of the node's own.
     package var idKeyFile: String?

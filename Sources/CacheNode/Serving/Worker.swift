@@ -28,7 +28,8 @@ final class Worker: @unchecked Sendable {
     private var closed: [ClientSocket] = []
     /// The moment of this turn of the loop, by the clock that was asked for last.
     private var turnMoment: Moment?
-    private unowned(unsafe) var turnClock: NodeClock?
+    /// A name alone: looking at the clock itself would retain it.
+    private var turnClock: ObjectIdentifier?
     /// When it began, in nanoseconds of `NodeClock.nanoseconds`.
     private var turnBegan: UInt64 = 0
     /// What the clock that was asked for last showed then.
@@ -125,7 +126,7 @@ final class Worker: @unchecked Sendable {
     /// The present moment of a space, read once per turn of the loop as long as one space's are asked for.
     @inline(__always)
     func now(_ clock: NodeClock) -> Moment {
-        if let turnMoment, turnClock === clock { return turnMoment }
+        if let turnMoment, turnClock == ObjectIdentifier(clock) { return turnMoment }
         return read(clock)
     }
 
@@ -135,14 +136,16 @@ final class Worker: @unchecked Sendable {
         if turnMoment == nil { turnBegan = nanoseconds }
         let moment = moment(of: clock, nanoseconds)
         turnMoment = moment
-        turnClock = clock
+        turnClock = ObjectIdentifier(clock)
         loop.requestEndOfTurn()
         return moment
     }
 
     @inline(__always)
     private func moment(of clock: NodeClock, _ nanoseconds: UInt64) -> Moment {
-        if turnClock === clock, let moment = shown?.moment(of: clock, nanoseconds: nanoseconds) {
+        if turnClock == ObjectIdentifier(clock),
+            let moment = shown?.moment(of: clock, nanoseconds: nanoseconds)
+        {
             return moment
         }
         let shown = NodeClock.Shown(clock, nanoseconds: nanoseconds)
@@ -359,20 +362,14 @@ final class Worker: @unchecked Sendable {
     }
 
     /// Puts down how long the requests took whose replies have gone.
-    @inline(__always)
+    @inline(never)
     private func noteReplies(since began: UInt64) {
         // By place: going through the array would retain it.
         for place in 0..<tallies.count {
-            if tallies[place]._withUnsafeGuaranteedRef({ $0.pending != 0 }) {
-                return putDown(from: place, nanoseconds: NodeClock.nanoseconds() &- began)
+            tallies[place]._withUnsafeGuaranteedRef { tally in
+                guard tally.hasAny else { return }
+                tally.finishTurn(nanoseconds: NodeClock.nanoseconds() &- began)
             }
-        }
-    }
-
-    @inline(never)
-    private func putDown(from first: Int, nanoseconds: UInt64) {
-        for place in first..<tallies.count {
-            tallies[place]._withUnsafeGuaranteedRef { $0.finishTurn(nanoseconds: nanoseconds) }
         }
     }
 

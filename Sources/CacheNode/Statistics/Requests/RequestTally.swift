@@ -4,7 +4,7 @@ import Synchronization
 /// One worker's requests of a space: how many of which kind, and how long they took. Written by that worker alone, read
 /// by any thread.
 ///
-/// **Cost.** A request adds one, and sets a bit. A worker receives for all that are ready, executes for all, and sends for
+/// **Cost.** A request adds one. A worker receives for all that are ready, executes for all, and sends for
 /// all; so those of a turn share two readings of the clock, one of which the turn needs anyway, and are put down
 /// together when its replies have gone. A request whose reply comes later is put down then.
 ///
@@ -14,10 +14,13 @@ import Synchronization
 /// `@unchecked Sendable`: what others read is reached through atomic operations only, and immutable in place and size;
 /// all the rest is the worker's own.
 final class RequestTally: @unchecked Sendable {
-    /// Of this turn, by kind.
+    /// The kind of this turn's latest, and how many of that kind have come one after the other: most turns have no other.
+    private var kind = RequestKind.textOther.rawValue
+    private var streak: UInt32 = 0
+    /// Of this turn before those, by kind.
     private let turn: UnsafeMutablePointer<UInt32>
-    /// Of which kinds there are any in this turn.
-    private(set) var pending: UInt64 = 0
+    /// Of which kinds there are any before those.
+    private var pending: UInt64 = 0
     /// Of all turns before, by kind.
     private let totals: UnsafeMutablePointer<Atomic<UInt64>>
     /// By `RequestKind.timedPlace`.
@@ -62,11 +65,23 @@ final class RequestTally: @unchecked Sendable {
 
     /// A request has been executed, and its reply will be sent in this turn.
     @inline(__always)
-    func note(_ kind: RequestKind) {
-        let place = Int(kind.rawValue)
-        turn[place] &+= 1
-        pending |= 1 &<< UInt64(truncatingIfNeeded: place)
+    func note(_ next: RequestKind) {
+        if next.rawValue == kind { streak &+= 1 } else { begin(next) }
     }
+
+    @inline(never)
+    private func begin(_ next: RequestKind) {
+        if streak > 0 {
+            turn[Int(kind)] &+= streak
+            pending |= 1 << UInt64(kind)
+        }
+        kind = next.rawValue
+        streak = 1
+    }
+
+    /// Whether there are any in this turn.
+    @inline(__always)
+    var hasAny: Bool { streak != 0 }
 
     /// Whether the next sample has come. To be asked once for each of what is sampled; if so, `awaitSample` follows.
     @inline(__always)
@@ -81,12 +96,18 @@ final class RequestTally: @unchecked Sendable {
     }
 
     /// A turn's replies were sent, so long after it began.
+    @inline(__always)
     func finishTurn(nanoseconds: UInt64) {
-        var left = pending
-        pending = 0
-        while left != 0 {
-            let kind = left.trailingZeroBitCount
-            left &= left &- 1
+        put(UInt64(streak), Int(kind), nanoseconds)
+        streak = 0
+        if pending != 0 { finishOthers(nanoseconds) }
+    }
+
+    @inline(never)
+    private func finishOthers(_ nanoseconds: UInt64) {
+        while pending != 0 {
+            let kind = pending.trailingZeroBitCount
+            pending &= pending &- 1
             put(UInt64(turn[kind]), kind, nanoseconds)
             turn[kind] = 0
         }
