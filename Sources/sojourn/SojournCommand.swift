@@ -8,7 +8,8 @@ struct SojournCommand: AsyncParsableCommand {
         commandName: "sojourn", abstract: "Tools for those who run sojournd.",
         version: "sojourn \(version)",
         subcommands: [
-            StatusCommand.self, ClusterCommand.self, GetCommand.self, SetCommand.self,
+            StatusCommand.self, DoctorCommand.self, ClusterCommand.self, GetCommand.self,
+            SetCommand.self,
             TouchCommand.self,
             DeleteCommand.self, SessionsCommand.self, RingCommand.self, DefinitionCommand.self,
             FollowCommand.self,

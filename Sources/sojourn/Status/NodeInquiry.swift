@@ -5,7 +5,7 @@ import NIOPosix
 import Reports
 import SessionClient
 
-/// Asks a node for its `stats`, on a connection of its own: what a client that comes now would find.
+/// Asks a node for a page of its statistics, on a connection of its own: what a client that comes now would find.
 enum NodeInquiry {
     /// Why a node counts as down.
     struct Trouble: Error, Hashable, CustomStringConvertible {
@@ -13,14 +13,16 @@ enum NodeInquiry {
         init(_ description: String) { self.description = description }
     }
 
-    /// - Parameter seconds: until the node counts as down.
+    /// - Parameters:
+    ///   - seconds: until the node counts as down.
+    ///   - page: the command that it answers with the page.
     static func ask(
-        _ node: Node, _ access: NodeAccess, seconds: Double
+        _ node: Node, _ access: NodeAccess, seconds: Double, page: String = "stats"
     ) async -> Result<NodeStatistics, Trouble> {
         do {
             return .success(
                 try await NodeQuestion.ask(
-                    node, "stats\r\n", decoder: NodeStatisticsDecoder(), access: access,
+                    node, page + "\r\n", decoder: NodeStatisticsDecoder(page: page), access: access,
                     on: MultiThreadedEventLoopGroup.singleton,
                     timeout: .nanoseconds(Int64(seconds * 1e9))))
         } catch {
@@ -43,7 +45,10 @@ enum NodeInquiry {
 private struct NodeStatisticsDecoder: NIOSingleStepByteToMessageDecoder, Sendable {
     typealias InboundOut = NodeStatistics
 
+    let page: String
     private var values: [String: String] = [:]
+
+    init(page: String) { self.page = page }
 
     mutating func decode(buffer: inout ByteBuffer) throws -> NodeStatistics? {
         while let end = try lineEnd(in: buffer) {
@@ -59,7 +64,7 @@ private struct NodeStatisticsDecoder: NIOSingleStepByteToMessageDecoder, Sendabl
     private mutating func take(_ line: Span<UInt8>) throws -> Bool {
         if ReplyLine(line) == .end { return true }
         guard let statistic = StatisticLine(line), values.count < NodeStatistics.nameCountMax
-        else { throw NodeInquiry.Trouble("answers '\(line.text.prefix(80))' to stats") }
+        else { throw NodeInquiry.Trouble("answers '\(line.text.prefix(80))' to \(page)") }
         values[statistic.name] = statistic.value
         return false
     }
