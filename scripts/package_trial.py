@@ -4,11 +4,11 @@ purged. For scripts/package --test.
 There is no systemd in it: what systemd does before a node starts (the tmpfs, its owner, the sockets, the user) is done
 here by the units' words. Maintainer scripts find no systemd to talk to, as in an image of a container.
 """
-import os, re, shlex, shutil, signal, socket, subprocess, sys, tempfile, time
+import os, re, shlex, shutil, signal, socket, subprocess, sys, tempfile, time, zlib
 
 SUITE = "bookworm"
-# What the packages depend on, and what sysusers.d and tmpfiles.d need where there is no systemd.
-INCLUDED = "libevent-core-2.1-7,libssl3,systemd-standalone-sysusers,systemd-standalone-tmpfiles"
+# What sysusers.d and tmpfiles.d need where there is no systemd.
+INSTEAD_OF_SYSTEMD = {"systemd-standalone-sysusers", "systemd-standalone-tmpfiles"}
 SESSIONS = 2_000
 # What the packages leave behind after a purge is the user; the rest is what dpkg writes for every package.
 LEFT = re.compile(r"/(etc/(passwd|group|shadow|gshadow)-?|etc/\.pwd\.lock|var/lib/dpkg/.*|var/log/.*|var/cache/.*"
@@ -27,14 +27,20 @@ def expect(is_true, what):
         sys.exit(f"package: {what}")
 
 
-def archive(root):
-    """A minimal Debian, made once."""
-    path = os.path.join(root, f".build/debian-{SUITE}.tar")
+def archive(root, packages):
+    """A minimal Debian with what the packages depend on, made once."""
+    names = set(INSTEAD_OF_SYSTEMD)
+    for path in packages:
+        # Of alternatives there is one already.
+        wanted = run("dpkg-deb", "--field", path, "Depends").strip().split(", ")
+        names.update(each.split()[0] for each in wanted if "|" not in each)
+    included = ",".join(sorted(names))
+    path = os.path.join(root, f".build/debian-{SUITE}-{zlib.crc32(included.encode()):x}.tar")
     if not os.path.exists(path):
         print(f"debootstrap: {SUITE}, once: kept in {os.path.relpath(path, root)}", flush=True)
         with tempfile.TemporaryDirectory() as folder:
             os.chmod(folder, 0o755)
-            run("debootstrap", "--variant=minbase", f"--include={INCLUDED}", SUITE, folder)
+            run("debootstrap", "--variant=minbase", f"--include={included}", SUITE, folder)
             shutil.rmtree(os.path.join(folder, "var/cache/apt"), ignore_errors=True)
             shutil.rmtree(os.path.join(folder, "var/lib/apt/lists"), ignore_errors=True)
             run("tar", "--create", "--one-file-system", "--file", path + ".part", "--directory", folder, ".")
@@ -45,7 +51,7 @@ def archive(root):
 def enter(root, previous, packages):
     """Runs the trial with mounts, network and processes of its own, so that it cannot touch this machine's."""
     return subprocess.call(["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", sys.executable,
-                            os.path.abspath(__file__), archive(root), *previous, "--", *packages])
+                            os.path.abspath(__file__), archive(root, packages), *previous, "--", *packages])
 
 
 class Unit:
