@@ -60,10 +60,24 @@ let package = Package(
         .systemLibrary(
             name: "CLibevent", pkgConfig: "libevent_core", providers: [.apt(["libevent-dev"])]),
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+        // HTTP of libevent, for the operator's port.
+        .systemLibrary(
+            name: "CLibeventHTTP", pkgConfig: "libevent_openssl",
+            providers: [.apt(["libevent-dev"])]),
         // Header files only.
         .systemLibrary(name: "CSandbox"),
         .target(
-            name: "EventLoop", dependencies: ["CLibevent", "COpenSSL"], swiftSettings: dataPath),
+            name: "EventLoop", dependencies: ["CLibevent", "CLibeventHTTP", "COpenSSL"],
+            swiftSettings: dataPath),
+        // The operator's page: its files are in the program.
+        .target(
+            name: "AdminPage",
+            resources: [
+                .embedInCode("Files/page.html"), .embedInCode("Files/page.css"),
+                .embedInCode("Files/page.js"), .embedInCode("Files/login.html"),
+                .embedInCode("Files/icon.svg"),
+            ],
+            swiftSettings: strict),
         .target(name: "MemcacheProtocol", exclude: ["README.md"], swiftSettings: strict),
         .target(name: "HashRing", swiftSettings: strict),
         .target(
@@ -76,8 +90,8 @@ let package = Package(
         .target(
             name: "CacheNode",
             dependencies: [
-                "Cluster", "EventLoop", "MemcacheProtocol", "SessionMap", "SessionValues",
-                .product(name: "Histogram", package: "hdrhistogram-swift"),
+                "AdminPage", "Cluster", "EventLoop", "MemcacheProtocol", "SessionMap",
+                "SessionValues", .product(name: "Histogram", package: "hdrhistogram-swift"),
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: dataPath),
@@ -268,7 +282,8 @@ let package = Package(
                 .product(name: "NIOCore", package: "swift-nio"),
             ],
             exclude: [
-                "SpymemcachedChecks.java", "autodiscovery_checks.py", "bmemcached_checks.py",
+                "SpymemcachedChecks.java", "admin_browser.py", "admin_checks.py", "admin_node.py",
+                "admin_page_checks.py", "autodiscovery_checks.py", "bmemcached_checks.py",
                 "checking.py", "dalli_checks.rb", "faulty_kernel.c", "hanging.c", "intruder.c",
                 "moved_clock.c",
                 "seen_mutex.c",

@@ -213,6 +213,7 @@ private struct MemberDefaults {
         var peerPort = try fields.number(PeerFields.portField, in: 1...65_535)
         let id = try fields.number(PeerFields.idField, in: ClusterDefinition.Peers.idRange)
         let since = try fields.number(PeerFields.sinceField, in: 1...generation) ?? 1
+        let admin = try fields.value("admin", "HOST:PORT", Self.adminPlace)
         try fields.refuseOthers()
         if peers == nil { try PeerFields.refuseThoseOfNode(fields) }
         if peerPort == nil { peerPort = try peers?.port(fields, ofNodeAt: port) }
@@ -220,7 +221,15 @@ private struct MemberDefaults {
             node: HashRing.Node(
                 name: name, host: host, port: port, weight: weight, ringName: place),
             memoryMegabytes: memory, memoryFile: memoryFile, flags: flags, peerHost: peerHost,
-            peerPort: peerPort, id: id, since: since)
+            peerPort: peerPort, id: id, since: since, admin: admin)
+    }
+
+    /// Where other nodes ask, so an address and a port.
+    private static func adminPlace(_ text: String) -> ClusterDefinition.Member.AdminPlace? {
+        guard let parts = HostText(text), !parts.host.isEmpty, parts.host != "*",
+            parts.rest.count == 1, let port = Int(parts.rest[0]), (1...65_535).contains(port)
+        else { return nil }
+        return ClusterDefinition.Member.AdminPlace(host: String(parts.host), port: port)
     }
 
     /// The place on the ring that a node takes instead of its own, as every strategy understands it.

@@ -25,13 +25,29 @@ public struct ClusterDefinition: Hashable, Sendable {
         /// `since`: the generation of the definition that it has joined with. Until others act by that, it has nothing
         /// to say.
         public var since: Int
+        /// `admin`: where it serves its operators' page, if anywhere.
+        public var admin: AdminPlace?
+
+        /// A host, or its address, and a port.
+        public struct AdminPlace: Hashable, Sendable, CustomStringConvertible {
+            public var host: String
+            public var port: Int
+
+            public init(host: String, port: Int) { (self.host, self.port) = (host, port) }
+
+            /// `HOST:PORT`, with an IPv6 address in brackets.
+            public var description: String {
+                host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+            }
+        }
 
         /// - Parameters:
         ///   - peerHost: nil is the node's own host.
         ///   - peerPort: nil is the node's own port + 10,000.
         public init(
             node: Node, memoryMegabytes: Int = 64, memoryFile: String? = nil, flags: [String] = [],
-            peerHost: String? = nil, peerPort: Int? = nil, id: Int? = nil, since: Int = 1
+            peerHost: String? = nil, peerPort: Int? = nil, id: Int? = nil, since: Int = 1,
+            admin: AdminPlace? = nil
         ) {
             self.node = node
             self.memoryMegabytes = memoryMegabytes
@@ -42,6 +58,7 @@ public struct ClusterDefinition: Hashable, Sendable {
             self.peerPort = peerPort ?? node.port &+ Peers.portDistance
             self.id = id
             self.since = since
+            self.admin = admin
         }
     }
 

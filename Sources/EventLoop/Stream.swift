@@ -168,12 +168,17 @@ package struct Stream: ~Copyable {
 
     /// The user that a Unix socket's peer was when it connected; nothing on other sockets.
     package var peerUserID: UInt32? {
-        // `struct ucred`: process, user, group.
-        var numbers: [UInt32] = [0, 0, 0]
-        var length = socklen_t(numbers.count * MemoryLayout<UInt32>.size)
-        guard local.isUnix,
-            getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &numbers, &length) == 0
-        else { return nil }
-        return numbers[1]
+        local.isUnix ? socketUserID(of: descriptor) : nil
     }
+}
+
+/// The user of this machine at the other end of a Unix socket; of another socket it means nothing.
+func socketUserID(of descriptor: Int32) -> UInt32? {
+    // `struct ucred`: process, user, group.
+    var numbers: [UInt32] = [0, 0, 0]
+    var length = socklen_t(numbers.count * MemoryLayout<UInt32>.size)
+    guard getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &numbers, &length) == 0 else {
+        return nil
+    }
+    return numbers[1]
 }

@@ -19,6 +19,8 @@ struct DefinedNode: CustomStringConvertible {
     private let text: String
     private let tls: ClusterDefinition.TLS?
     private let credentialsFile: String?
+    /// What is the node's is said elsewhere.
+    var isOfSpace = false
 
     var description: String {
         member.map { "\(path), node \($0.node.name)" } ?? "\(path), a front"
@@ -100,6 +102,18 @@ struct DefinedNode: CustomStringConvertible {
     /// The least that nobody guesses.
     private static let secretByteCountMin = 32
 
+    /// In the definition; none of a front.
+    var nodeName: String? { member?.node.name }
+
+    /// Where the other nodes serve their operators' pages.
+    var adminMembers: [AdminRules.Member] {
+        definition.members.compactMap { other in
+            guard let place = other.admin, other.node.name != member?.node.name else { return nil }
+            return AdminRules.Member(
+                name: other.node.name, host: place.host, port: place.port)
+        }
+    }
+
     private static func secret(of path: String) throws(Refusal) -> [UInt8] {
         do {
             let file = try SecretFile(path, "the members' secret", byteCountMax: 4_096)
@@ -130,7 +144,8 @@ struct DefinedNode: CustomStringConvertible {
             String(member.memoryMegabytes),
         ]
             + (member.memoryFile.map { ["-e", $0] } ?? []) + tlsArguments
-            + (credentialsFile.map { ["-Y", $0] } ?? []) + member.flags
+            + (credentialsFile.map { ["-Y", $0] } ?? [])
+            + (isOfSpace ? [] : member.admin.map { ["--admin", "\($0)"] } ?? []) + member.flags
     }
 
     /// Nothing where nodes have no certificate: whoever is in front of them speaks TLS then.

@@ -15,6 +15,7 @@ struct ExtendedOptions {
     /// Those of TLS.
     private(set) var tls = TLSOptions()
     private(set) var authentication = AuthenticationOptions()
+    private(set) var admin = AdminOptions()
     private var timeouts = TimeoutOptions()
     /// A path as it will be meant later, when this process may be in another directory.
     private let path: (String) -> String
@@ -39,6 +40,7 @@ struct ExtendedOptions {
     static let ofNode: Set<String> = [
         "id_key_file", "idle_timeout", "operator", "output_timeout", "sandbox", "top_sample",
         "watchdog",
+        "admin_auth_file", "admin_ca_cert", "admin_chain_cert", "admin_key",
     ]
 
     static func name(of option: String) -> String {
@@ -98,6 +100,8 @@ struct ExtendedOptions {
         case "fence", "fence_keys": try readFence(name, value, &node)
         case _ where name.hasPrefix(TLSOptions.prefix):
             try tls.read(name, value, path: path)
+        case _ where name.hasPrefix(AdminOptions.prefix):
+            try admin.read(name, value, path: path)
         case _ where name.hasPrefix(AuthenticationOptions.prefix):
             try authentication.read(name, value)
         default: try readForeign(name, value, option, &node)

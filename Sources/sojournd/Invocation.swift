@@ -21,7 +21,9 @@ struct Invocation {
     ) throws(Refusal) {
         self.typed = typed
         self.isOfSpace = isOfSpace
-        definedNode = try DefinedNode(typed)
+        var definedNode = try DefinedNode(typed)
+        definedNode?.isOfSpace = isOfSpace
+        self.definedNode = definedNode
         command = try definedNode?.command(typed, arguments) ?? typed
         self.options = Self.options(of: command) + options
     }

@@ -27,6 +27,13 @@ struct Sandbox {
             }
             ports.formUnion(space.peers?.dialled.compactMap { UInt16(exactly: $0.port) } ?? [])
         }
+        if let admin = node.admin {
+            for case let path? in [
+                admin.passwordFile, admin.chainFile, admin.keyFile, admin.authorityFile,
+            ] { allow(sandbox_reading(), for: path) }
+            if case .unix(let path) = admin.place { allow(sandbox_removing(), for: path) }
+            ports.formUnion(admin.members.compactMap { UInt16(exactly: $0.port) })
+        }
         if let path = settings.pidFile { allow(sandbox_removing(), for: path) }
         if let path = node.operatorSocket { allow(sandbox_removing(), for: path) }
     }

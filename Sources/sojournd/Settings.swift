@@ -70,7 +70,6 @@ struct Settings {
         let extended = try ExtendedOptions(invocation.options, node: &node) {
             makesAbsolute ? Process.absolute($0) : $0
         }
-        if node.isSandboxed { try checkSandboxedPeers() }
         if let seconds = extended.watchdogSeconds {
             watchdogSeconds = seconds > 0 ? seconds : nil
         }
@@ -79,6 +78,9 @@ struct Settings {
         try extended.authentication.apply(
             to: &node, passwordFile: command.authFile.map { path($0) },
             isSASLOnly: command.enableSASL)
+        try extended.admin.apply(
+            to: &node, place: command.admin, definedNode: definedNode, path: path)
+        if node.isSandboxed { try checkSandboxedPeers() }
         if command.growthFactor != nil { try checkGrowthFactor(command) }
         if command.enableLargePages { note("-L", "large pages are used where the kernel has them") }
     }
@@ -97,6 +99,11 @@ struct Settings {
             throw Refusal(
                 "-o sandbox: the others look for node \(peer.name) at \(peer.host), and no names are "
                     + "looked up in the sandbox; give its address in the definition, as peer_host")
+        }
+        for member in node.admin?.members ?? [] where !HostAddresses.isNumeric(member.host) {
+            throw Refusal(
+                "-o sandbox: node \(member.name)'s admin is at \(member.host), and no names are "
+                    + "looked up in the sandbox; give its address in the definition")
         }
     }
 
@@ -122,6 +129,10 @@ struct Settings {
         let spaces = try file.spaces(handedOver, makesPathsAbsolute: makesPathsAbsolute)
         node.spaces = spaces.map(\.space)
         definedSpaces = spaces.compactMap(\.definedNode)
+        if let defined = definedSpaces.first(where: { !$0.adminMembers.isEmpty }) {
+            node.admin?.members = defined.adminMembers
+            node.admin?.ownName = defined.nodeName
+        }
         notes += spaces.flatMap { settings in
             settings.notes.map { "space \(settings.space.name): \($0)" }
         }

@@ -123,6 +123,16 @@ struct SojourndCommand: ParsableCommand {
             """)
     var supervise = false
 
+    @Option(
+        name: .customLong("admin"),
+        help: ArgumentHelp(
+            """
+            Serve the operator's page, /metrics, /healthz and /readyz by HTTP: at PORT of this machine, HOST:PORT, \
+            :PORT (every address) or the path of a Unix socket. Where others can come it needs TLS and \
+            passwords, by -o admin_chain_cert, admin_key and admin_auth_file.
+            """, valueName: "addr"))
+    var admin: String?
+
     @Flag(
         name: [.customShort("r"), .customLong("enable-coredumps")],
         help: "Raise the limit on core files, which hold sessions; without it there are none.")
@@ -286,6 +296,9 @@ struct SojourndCommand: ParsableCommand {
             when it changes), sandbox (once it serves, the process opens no other files, starts no \
             programs and connects to nobody), watchdog=SECONDS (with --supervise: a node that is silent for so \
             long is killed and started again, 0 is off, default 2), debugtime (for tests: clients may move the clock). \
+            With --admin: admin_auth_file=PATH (users and passwords, as -Y has them), \
+            admin_chain_cert=PATH and admin_key=PATH (TLS, as ssl_chain_cert and ssl_key), \
+            admin_ca_cert=PATH (who signs the other members' certificates). \
             With -Z: ssl_chain_cert=PATH (the certificate, then its issuers', PEM), ssl_key=PATH (its \
             key, unless that is in ssl_chain_cert), ssl_keyformat=PEM or ssl_keyformat=DER, \
             ssl_ca_cert=PATH (who signs certificates of clients), ssl_verify_mode=0, 1, 2 or 3 (asks \

@@ -192,7 +192,8 @@ struct ReadingTests {
         Refused(
             yaml: "nodes:\n- host: a\n  wieght: 2",
             error: "3: nodes[0].wieght: unknown; expected one of name, host, port, weight, memory, "
-                + "memory_file, in_place_of, flags, peer_host, peer_port, id, since"),
+                + "memory_file, in_place_of, flags, peer_host, peer_port, id, since, "
+                + "admin"),
         Refused(
             yaml: "nodes:\n- host: a\nstrategy: jump",
             error:

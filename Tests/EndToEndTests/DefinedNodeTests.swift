@@ -137,7 +137,8 @@ struct DefinedNodeTests {
         Refused(
             nodes: "nodes: [{host: a, wieght: 2}]", arguments: named,
             line: "CLUSTER:1: nodes[0].wieght: unknown; expected one of name, host, port, weight, "
-                + "memory, memory_file, in_place_of, flags, peer_host, peer_port, id, since"),
+                + "memory, memory_file, in_place_of, flags, peer_host, peer_port, id, since, "
+                + "admin"),
         Refused(
             nodes: "nodes: [{name: a, host: h, flags: [-q]}]", arguments: named,
             line: "CLUSTER, node a: flags: Unknown option '-q'"),

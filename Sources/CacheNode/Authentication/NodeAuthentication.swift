@@ -50,6 +50,9 @@ final class NodeAuthentication: Sendable {
     /// How many users have a password.
     var userCount: Int { passwords.withLock { $0?.count ?? 0 } }
 
+    /// The file's first user and password.
+    var first: (user: [UInt8], password: [UInt8])? { passwords.withLock { $0?.first } }
+
     func accept(user: Span<UInt8>, password: Span<UInt8>) -> Bool {
         // The lock is held for no longer than it takes to refer to them.
         let passwords = passwords.withLock { $0 }

@@ -6,6 +6,8 @@ import EventLoop
 /// several lines: with two passwords, one of them can be changed while clients use the other.
 struct Passwords: Sendable {
     private var users: [[UInt8]: [[UInt8]]] = [:]
+    /// The file's first line, by which members of a cluster ask each other.
+    private(set) var first: (user: [UInt8], password: [UInt8])?
     /// What is compared where there is no such user: it takes the time that others take.
     private let decoy = (0..<16).map { _ in UInt8.random(in: 0...255) }
 
@@ -63,6 +65,7 @@ struct Passwords: Sendable {
             return "a NUL, which no client can send"
         }
         users[user.bytes(), default: []].append(password.bytes())
+        if first == nil { first = (user.bytes(), password.bytes()) }
         return nil
     }
 

@@ -8,7 +8,7 @@ struct SpaceMaker {
     private let threadCount: Int
     /// Whether others keep copies of the items, too.
     private let hasPeers: Bool
-    /// Whether there is a socket for operators, who ask when sessions began.
+    /// Whether operators can come, who ask when sessions began.
     private let hasOperators: Bool
     private let logger: Logger
     private let shouldStop: @Sendable () -> Bool
@@ -22,7 +22,7 @@ struct SpaceMaker {
         self.configuration = space
         threadCount = configuration.rules.threadCount
         hasPeers = space.peers != nil
-        hasOperators = configuration.rules.operatorSocket != nil
+        hasOperators = configuration.rules.hasOperators
         do throws(NodeError) {
             security = try Self.makeSecurity(space)
             authentication = try Self.makeAuthentication(space.authentication)

@@ -66,7 +66,8 @@ final class OperatorConversation: @unchecked Sendable {
             try write(line.bytes)
         case .success(let answer?):
             try answer.give(
-                to: user, write: { (bytes: [UInt8]) throws(Gone) in try self.write(bytes) },
+                to: "user \(user)",
+                write: { (bytes: [UInt8]) throws(Gone) in try self.write(bytes) },
                 isWanted: { !self.isStopping.isSet && !self.stream.isGone })
         }
     }

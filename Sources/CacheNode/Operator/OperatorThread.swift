@@ -24,10 +24,12 @@ final class OperatorThread: @unchecked Sendable {
     private static let backlog: Int32 = 16
     private static let mode: UInt32 = 0o600
 
-    init(path: String, context: NodeContext) throws(EventLoopError) {
+    init(
+        path: String, context: NodeContext, ending: SessionEnding
+    ) throws(EventLoopError) {
         self.path = path
         self.context = context
-        ending = SessionEnding(context)
+        self.ending = ending
         loop = try Loop()
         wakeUp = try WakeUp(loop: loop) { [unowned self] in
             if isStopping.isSet { loop.stop() }

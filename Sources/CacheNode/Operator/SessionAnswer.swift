@@ -53,8 +53,9 @@ final class SessionAnswer {
         walk = SessionWalk(space, query, rule: self.rule, began: began)
     }
 
+    /// - Parameter who: for the log.
     func give(
-        to user: UInt32, write: ([UInt8]) throws(OperatorConversation.Gone) -> Void,
+        to who: String, write: ([UInt8]) throws(OperatorConversation.Gone) -> Void,
         isWanted: () -> Bool
     ) throws(OperatorConversation.Gone) {
         ending.count(.operatorCommands, of: space)
@@ -73,7 +74,7 @@ final class SessionAnswer {
             try write(progress)
         }
         ending.count(.sessionsLookedAt, walk.tally.itemCount, of: space)
-        log(user)
+        log(who)
         if query.command == .count { try tellUsers(write) }
         try write(result)
     }
@@ -177,10 +178,7 @@ final class SessionAnswer {
 
     /// A key is a secret: who has it is logged in. Members call a session by the same name.
     private func name(of key: [UInt8]) -> String {
-        let hash = key.withUnsafeBytes {
-            SessionMap.hash($0, seed: space.peers?.seed ?? ~space.map.configuration.hashSeed)
-        }
-        let digits = String(hash, radix: 16)
+        let digits = String(key.withUnsafeBytes { walk.nameHash(of: $0) }, radix: 16)
         return String(repeating: "0", count: 16 - digits.count) + digits
     }
 
@@ -223,12 +221,12 @@ final class SessionAnswer {
     }
 
     /// What was ended by whom is worth a line of the log; whose it was is not the log's business.
-    private func log(_ user: UInt32) {
+    private func log(_ who: String) {
         guard query.command == .revoke else { return }
         let tally = walk.tally
         context.logger.notice(
             """
-            an operator, user \(user), ended \(tally.endedCount) of \(tally.itemCount) sessions of space \
+            an operator, \(who), ended \(tally.endedCount) of \(tally.itemCount) sessions of space \
             \(space.name)\(tally.failedCount > 0 ? "; \(tally.failedCount) could not be ended" : "")
             """)
     }

@@ -3,9 +3,9 @@ import SessionValues
 
 /// What an operator asks about sessions: a line of words, the first of which says what is to be done.
 ///
-///     list | count | revoke   [space=NAME] [rule=RULE] [user=USER] [key_prefix=BYTES] [contains=BYTES]
-///                             [older_than=SECONDS] [idle_for=SECONDS] [larger_than=BYTES]
-///                             [except=KEY]... [show_keys]
+///     list | count | revoke   [space=NAME] [rule=RULE] [user=USER] [session=NAME] [key_prefix=BYTES]
+///                             [contains=BYTES] [older_than=SECONDS] [idle_for=SECONDS]
+///                             [larger_than=BYTES] [except=KEY]... [show_keys]
 ///     spaces
 ///
 /// Values are percent-encoded, so that they can have any byte.
@@ -25,6 +25,8 @@ struct SessionQuery: Equatable {
     var space: String?
     var rule: UserRule?
     var user: [UInt8]?
+    /// By the name under which one is shown.
+    var session: UInt64?
     var keyPrefix: [UInt8]?
     var needle: [UInt8]?
     var olderThanSeconds: UInt32?
@@ -82,6 +84,11 @@ struct SessionQuery: Equatable {
                 throw Mistake("user needs 1 to \(UserFinder.userByteCountMax) bytes")
             }
             user = value
+        case "session":
+            guard value.count == 16, let name = UInt64(text, radix: 16) else {
+                throw Mistake("session must be a name as list shows it, 16 hexadecimal digits")
+            }
+            session = name
         case "key_prefix":
             guard (1...ProtocolLimits.keyByteCountMax).contains(value.count) else {
                 throw Mistake("key_prefix needs 1 to \(ProtocolLimits.keyByteCountMax) bytes")
@@ -115,7 +122,8 @@ struct SessionQuery: Equatable {
 
     /// Whether it is about some sessions, and not all.
     private var isLimited: Bool {
-        user != nil || keyPrefix != nil || needle != nil || olderThanSeconds != nil
+        user != nil || session != nil || keyPrefix != nil || needle != nil
+            || olderThanSeconds != nil
             || idleSeconds != nil || largerThanByteCount != nil
     }
 }

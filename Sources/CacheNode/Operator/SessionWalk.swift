@@ -92,6 +92,11 @@ final class SessionWalk {
         return (Double(shardsDone) + parts) / Double(map.shardCount)
     }
 
+    /// What a session is called where its key is not shown. Members call it the same.
+    func nameHash(of key: UnsafeRawBufferPointer) -> UInt64 {
+        SessionMap.hash(key, seed: space.peers?.seed ?? ~map.configuration.hashSeed)
+    }
+
     private var looksIntoValues: Bool { finder != nil || query.needle != nil }
 
     /// Looks at the next items, and shows `body` those that were asked for. False when there is no further turn.
@@ -166,6 +171,9 @@ final class SessionWalk {
     private func isWanted(_ hit: Hit) -> Bool {
         if let least = query.largerThanByteCount, hit.valueByteCount <= least { return false }
         if let least = query.idleSeconds, secondsIdle(hit) < least { return false }
+        if let name = query.session {
+            guard hit.withKey({ nameHash(of: $0) == name }) else { return false }
+        }
         if let prefix = query.keyPrefix {
             guard hit.withKey({ $0.starts(with: prefix) }) else { return false }
         }

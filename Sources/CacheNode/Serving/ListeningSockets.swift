@@ -39,6 +39,7 @@ extension NodeConfiguration {
 
     /// Looks at what a start would refuse, as far as that changes nothing.
     package func check() throws(NodeError) {
+        if let admin = rules.admin { _ = try AdminSecurity(admin) }
         for space in spaces {
             _ = try SpaceMaker(self, space)
             guard let path = space.memoryFile else { continue }

@@ -200,6 +200,7 @@ extension NodeRules {
             ("operator", operatorSocket != other.operatorSocket),
             ("top_sample", topSampleInterval != other.topSampleInterval),
             ("id_key_file", idKeyFile != other.idKeyFile),
+            ("admin, admin_...", admin != other.admin),
         ].filter(\.1).map(\.0)
     }
 }

@@ -25,6 +25,9 @@ package final class Node {
     var newcomers: [Newcomer] = []
     private let peerThread: PeerThread?
     private let operatorThread: OperatorThread?
+    let adminThread: AdminThread?
+    /// Of the main thread.
+    private let pulse = Pulse()
 
     private static let tickMilliseconds = 1_000
 
@@ -34,6 +37,9 @@ package final class Node {
         // First: what is wrong with a file must not wait until the memory is there.
         let peerSecurity = try Self.makePeerSecurity(configuration)
         let idKey = try Self.readIDKey(configuration)
+        let adminSecurity = try configuration.rules.admin.map { rules throws(NodeError) in
+            try AdminSecurity(rules)
+        }
         var makers: [SpaceMaker] = []
         for space in configuration.spaces {
             makers.append(try SpaceMaker(configuration, space))
@@ -52,8 +58,13 @@ package final class Node {
             }
         }
         do {
+            // One for both: what is counted of operators has one place.
+            let ending = SessionEnding(context)
             operatorThread = try configuration.rules.operatorSocket.map {
-                try OperatorThread(path: $0, context: context)
+                try OperatorThread(path: $0, context: context, ending: ending)
+            }
+            adminThread = try adminSecurity.map {
+                try AdminThread($0, context: context, ending: ending)
             }
             loop = try Loop()
             var workers: [Worker] = []
@@ -154,6 +165,7 @@ package final class Node {
             let places = try context.spaces.all.flatMap { try listen(for: $0) }
             try peerThread?.listen()
             try operatorThread?.listen()
+            try adminThread?.listen(watching: watchedPulses)
             if let security = context.peerSecurity { context.logger.notice("\(security.summary)") }
             return places
         } catch let error as NodeError {
@@ -161,6 +173,12 @@ package final class Node {
         } catch {
             throw NodeError(message: "cannot listen: \(error)")
         }
+    }
+
+    /// Of the threads without which nobody is served.
+    private var watchedPulses: [(name: String, pulse: Pulse)] {
+        [("main", pulse)] + context.workers.map { ("worker \($0.number)", $0.pulse) }
+            + [peerThread?.pulse].compactMap(\.self).map { ("members", $0) }
     }
 
     /// Listens where a space's configuration says.
@@ -202,7 +220,7 @@ package final class Node {
     /// SIGHUP: what is wrong with a file is in the log, and changes nothing.
     private func readAgain() {
         let hasUsers = context.spaces.all.contains { $0.authentication != nil }
-        let hasFile = configuration.readAgain != nil
+        let hasFile = configuration.readAgain != nil || adminThread?.hasFiles == true
         guard !clusters.isEmpty || context.speaksTLS || hasUsers || hasFile else {
             return context.logger.info("SIGHUP: nothing to read again")
         }
@@ -215,6 +233,7 @@ package final class Node {
             }
         }
         if context.speaksTLS { try? context.refreshCertificates() }
+        adminThread?.refresh()
         configuration.follow(.serving)
     }
 
@@ -233,6 +252,8 @@ package final class Node {
         try tick.start(afterMilliseconds: Self.tickMilliseconds)
         if let peerThread { threads.append(try NodeThread { peerThread.run() }) }
         if let operatorThread { threads.append(try NodeThread { operatorThread.run() }) }
+        // Whoever watches waits for those who are watched.
+        if let adminThread { threads.append(try NodeThread(yields: true) { adminThread.run() }) }
         for worker in workers { threads.append(try NodeThread { worker.run() }) }
         for space in context.spaces.all { try prepare(space) }
         if let watchdog = configuration.watchdog { try beginFeeding(watchdog) }
@@ -261,6 +282,7 @@ package final class Node {
 
     /// Every second: expiry and the like, which each worker does for its share of the shards.
     private func keepUp() {
+        pulse.beat()
         for worker in workers { worker.requestMaintenance() }
         tellStanding()
         do {
@@ -309,6 +331,7 @@ package final class Node {
         for newcomer in newcomers { newcomer.join() }
         newcomers.removeAll()
         operatorThread?.stop()
+        adminThread?.stop()
         for space in context.spaces.all { space.preparer.stop() }
         for thread in threads { thread.join() }
         for space in context.spaces.all { space.map.save(space.clock.saved()) }

@@ -120,6 +120,7 @@ package struct NodeConfiguration: Sendable {
     package var descriptorCountMax: Int {
         spaces.reduce(0) { $0 + $1.connectionCountMax + Self.localConnectionCount }
             + rules.threadCount * 4 + 40
+            + (rules.admin == nil ? 0 : AdminRules.descriptorCount)
     }
 
     /// What whoever started a node wants to know of it.

@@ -19,6 +19,8 @@ final class NodeContext: Sendable {
     let isWatched: Bool
     /// Under which IDs are shown.
     let idKey: IDKey
+    /// What the operator's port counts.
+    let admin = AdminTally()
     /// How often whoever watches the process was told nothing, as a thread had not come around.
     let withheldFeedCount = Atomic<UInt64>(0)
     private let shutdownRequest: Mutex<@Sendable (ShutdownMode) -> Void> = Mutex { _ in }

@@ -8,6 +8,8 @@ package struct NodeRules: Sendable {
     package var backlog = 1_024
     /// The Unix socket at which operators ask for sessions; none unless it is said.
     package var operatorSocket: String?
+    /// `--admin`: the operator's port, with the page; none unless it is said.
+    package var admin: AdminRules?
     /// Handshakes under way at a time; others wait for their turn.
     package var handshakeCountMax = 1_024
     package var handshakeTimeoutSeconds = 10
@@ -19,6 +21,9 @@ package struct NodeRules: Sendable {
     // Shown in `stats settings` only.
     package var isSandboxed = false
     package var version = "0.1.0"
+
+    /// Whether there is a way by which operators ask for sessions.
+    var hasOperators: Bool { operatorSocket != nil || admin?.passwordFile != nil }
 }
 
 /// What connections may do that come by a listener of a space.

@@ -24,11 +24,12 @@ extension StatisticsReading {
         addLocks(to: &list)
         addAuthentication(to: &list)
         addOperators(to: &list)
+        addAdmin(to: &list)
         addWatchdog(to: &list)
     }
 
     private func addOperators(to list: inout StatisticsList) {
-        guard context.rules.operatorSocket != nil else { return }
+        guard context.rules.hasOperators else { return }
         list.counter(
             "operator_commands", self[.operatorCommands],
             "Questions of operators about sessions (-o operator)")
@@ -36,6 +37,16 @@ extension StatisticsReading {
             "sessions_looked_at", self[.sessionsLookedAt], "Items that were looked at for these")
         list.counter(
             "sessions_revoked", self[.sessionsRevoked], "Sessions that operators have ended")
+    }
+
+    private func addAdmin(to list: inout StatisticsList) {
+        guard context.rules.admin != nil else { return }
+        list.counter(
+            "admin_requests", context.admin.requests.load(ordering: .relaxed),
+            "Requests to the operator's port (--admin)")
+        list.counter(
+            "admin_login_failures", context.admin.failedLogins.load(ordering: .relaxed),
+            "Wrong passwords there")
     }
 
     private func addProcess(to list: inout StatisticsList) {

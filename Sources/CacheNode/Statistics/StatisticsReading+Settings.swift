@@ -41,6 +41,9 @@ extension StatisticsReading {
         list.text(
             "operator_socket", context.rules.operatorSocket ?? "NULL",
             "Path of the operators' socket (-o operator)")
+        if let admin = context.rules.admin {
+            list.text("admin", "\(admin.place)", "Where the operator's port is (--admin)")
+        }
         list.text(
             "user_rule", configuration.userRule?.description ?? "NULL",
             "How a user is found in what is stored (-o user_rule)")

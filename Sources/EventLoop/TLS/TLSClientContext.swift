@@ -109,6 +109,16 @@ package final class TLSClientContext: @unchecked Sendable {
             recordByteCount: TLSSettings.recordByteCountRange.upperBound)
     }
 
+    /// A client's session without a socket, for who brings it to one and frees it.
+    func makeSession(host: String) -> OpaquePointer? {
+        guard let session = SSL_new(handle), expect(settings.serverName ?? host, of: session) else {
+            ERR_clear_error()
+            return nil
+        }
+        SSL_set_read_ahead(session, 0)
+        return session
+    }
+
     /// Has the server's certificate be for this name or address, and asks for it by its name.
     private func expect(_ name: String, of session: OpaquePointer) -> Bool {
         guard !HostAddresses.isNumeric(name) else {

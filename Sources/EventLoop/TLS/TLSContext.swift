@@ -137,6 +137,19 @@ package final class TLSContext: @unchecked Sendable {
         return TLSStream(socket, session: session, recordByteCount: recordByteCount)
     }
 
+    /// A server's session without a socket, for who brings it to one and frees it; nothing for want of memory.
+    func makeSession() -> OpaquePointer? {
+        guard let session = SSL_new(handle) else {
+            ERR_clear_error()
+            return nil
+        }
+        // libevent asks how much is pending, which does not count what was read ahead.
+        SSL_set_read_ahead(session, 0)
+        var name: [UInt8] = Array("sojourn-http".utf8)
+        SSL_set_session_id_context(session, &name, UInt32(name.count))
+        return session
+    }
+
     private func attach(_ session: OpaquePointer, to descriptor: Int32) -> Bool {
         // The kernel encrypts for OpenSSL's own way to a socket only.
         if usesKernel { return SSL_set_fd(session, descriptor) == 1 }

@@ -231,7 +231,7 @@ extension SojourndCommand {
         let flags = [
             ("-t", threads != nil), ("-R", requestsPerEvent != nil), ("-b", backlog != nil),
             ("-u", user != nil), ("-P", pidFile != nil), ("-d", daemon), ("-v", verbose > 0),
-            ("-r", enableCoredumps), ("--supervise", supervise),
+            ("-r", enableCoredumps), ("--supervise", supervise), ("--admin", admin != nil),
         ]
         return flags.first(where: \.1)?.0
     }

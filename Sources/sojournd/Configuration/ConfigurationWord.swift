@@ -38,14 +38,16 @@ enum ConfigurationWord {
         """
     static let namesOfNode = """
         threads, max_reqs_per_event, listen_backlog, user, pidfile, verbose, enable_coredumps, \
-        idle_timeout, output_timeout, operator, sandbox, watchdog, top_sample, id_key_file, \
-        memory_limit, conn_limit
+        idle_timeout, output_timeout, operator, admin, admin_auth_file, admin_chain_cert, \
+        admin_key, admin_ca_cert, sandbox, watchdog, top_sample, id_key_file, memory_limit, \
+        conn_limit
         """
 
     /// What the node has, whatever its spaces.
     static func ofNode(_ name: String) -> ConfigurationWord? {
         switch name {
-        case "threads", "max_reqs_per_event", "listen_backlog", "user", "pidfile": .flag(name)
+        case "threads", "max_reqs_per_event", "listen_backlog", "user", "pidfile", "admin":
+            .flag(name)
         case "verbose": .repeated("v")
         case "enable_coredumps": .toggle(name)
         case _ where ExtendedOptions.ofNode.contains(name): .option(name)

@@ -31,7 +31,8 @@ extension Space {
         }
     }
 
-    private func times(at place: Int) -> Distribution {
+    /// Since the start, whatever was reset.
+    func times(at place: Int) -> Distribution {
         var sum = Distribution()
         for tally in requests { sum.add(tally.times(at: place)) }
         return sum
