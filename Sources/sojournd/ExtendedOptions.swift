@@ -17,6 +17,7 @@ struct ExtendedOptions {
     private(set) var authentication = AuthenticationOptions()
     private(set) var admin = AdminOptions()
     private var timeouts = TimeoutOptions()
+    private var predecessor = PredecessorOptions()
     /// A path as it will be meant later, when this process may be in another directory.
     private let path: (String) -> String
 
@@ -28,6 +29,7 @@ struct ExtendedOptions {
         for option in options { try read(option[...], &node) }
         try setEviction(of: &node)
         try timeouts.apply(to: &node.space)
+        try predecessor.apply(to: &node.space)
         if node.fence.seconds == 0, !node.fence.keys.isEmpty {
             throw Refusal("fence_keys has no meaning without fence")
         }
@@ -98,6 +100,8 @@ struct ExtendedOptions {
             try readLocks(name, value, &node)
         case _ where TimeoutOptions.names.contains(name): try timeouts.read(name, value)
         case "fence", "fence_keys": try readFence(name, value, &node)
+        case _ where name.hasPrefix(PredecessorOptions.prefix):
+            try predecessor.read(name, value, option: option, path: path)
         case _ where name.hasPrefix(TLSOptions.prefix):
             try tls.read(name, value, path: path)
         case _ where name.hasPrefix(AdminOptions.prefix):

@@ -5,7 +5,7 @@ import Glibc
 
 /// `-o sandbox`: what a node gives up for good once it serves, so that whoever gets into it gets no further. From
 /// then on it opens no files but those that it reads again or removes, becomes no other program, and
-/// reaches nobody but the members of its cluster: it answers those who have connected.
+/// reaches nobody but the members of its cluster and the predecessor: it answers those who have connected.
 struct Sandbox {
     /// Each with the rights of Landlock that files in it have.
     private var folders: [String: UInt64] = [:]
@@ -26,6 +26,8 @@ struct Sandbox {
                 allow(sandbox_removing(), for: path)
             }
             ports.formUnion(space.peers?.dialled.compactMap { UInt16(exactly: $0.port) } ?? [])
+            ports.formUnion(
+                space.predecessor?.servers.compactMap { UInt16(exactly: $0.port) } ?? [])
         }
         if let admin = node.admin {
             for case let path? in [

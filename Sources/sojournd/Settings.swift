@@ -70,6 +70,11 @@ struct Settings {
         let extended = try ExtendedOptions(invocation.options, node: &node) {
             makesAbsolute ? Process.absolute($0) : $0
         }
+        if node.predecessor != nil, node.peers != nil {
+            throw Refusal(
+                "predecessor does not go with peers, whose members decide together: move the items to "
+                    + "such a cluster by sojourn import")
+        }
         if let seconds = extended.watchdogSeconds {
             watchdogSeconds = seconds > 0 ? seconds : nil
         }
@@ -104,6 +109,12 @@ struct Settings {
             throw Refusal(
                 "-o sandbox: node \(member.name)'s admin is at \(member.host), and no names are "
                     + "looked up in the sandbox; give its address in the definition")
+        }
+        for server in node.spaces.flatMap({ $0.predecessor?.servers ?? [] })
+        where !HostAddresses.isNumeric(server.host) {
+            throw Refusal(
+                "-o sandbox: no names are looked up in the sandbox; give the predecessor's address "
+                    + "instead of \(server.host)")
         }
     }
 

@@ -281,7 +281,12 @@ struct SojourndCommand: ParsableCommand {
             """
             Comma-separated: idle_timeout=SECONDS (0 is off), output_timeout=SECONDS (who takes nothing of \
             what it is owed for so long is dropped, 0 is off, default 60), maxconns_fast or no_maxconns_fast, \
-            damaged_file=refuse or damaged_file=aside (a memory file that cannot be taken over \
+            predecessor=HOST:PORT (a memcached whose place this node takes: what is not here is looked for there, \
+            and moves over; several times for several servers, with predecessor_ring=RULE, by which clients \
+            chose among them), predecessor_cluster=PATH (the definition of those, instead), \
+            predecessor_timeout=MILLISECONDS (a client waits for it at most so long, default 200), \
+            predecessor_exptime=TIME (of items of a memcached before 1.6, which does not tell how long they \
+            have to live, default 1d), damaged_file=refuse or damaged_file=aside (a memory file that cannot be taken over \
             keeps the node from starting, or is kept under another name; default refuse), \
             eviction=probation or eviction=lru, probation=PERCENT (share of memory that items never \
             read back keep, default 5), proof_age=SECONDS (from which age a read proves an item, \

@@ -3,6 +3,7 @@
     import NIOCore
     import TestSupport
 
+    @testable import CacheNode
     @testable import SessionClient
 
     /// How an input is cut; it follows from the input, so that it is the same each time.
@@ -44,7 +45,35 @@
         if let failure = whole.failure, !(failure is NodeReplyReader.Violation) {
             return "another failure: \(failure)"
         }
-        return checkClassicLine(input)
+        return checkPredecessor(input, cuts) ?? checkClassicLine(input)
+    }
+
+    /// The same of what a node reads of the memcached that it takes the place of.
+    private func checkPredecessor(_ input: [UInt8], _ cuts: Cuts) -> String? {
+        func read(_ cuts: Cuts) -> (found: [PredecessorReply], failure: String?) {
+            var reader = PredecessorReplyReader(valueByteCountMax: 10)
+            var found: [PredecessorReply] = []
+            var start = 0
+            do throws(PredecessorReplyReader.NotUnderstood) {
+                for length in cuts.lengths(of: input.count) {
+                    input[start..<(start + length)].withUnsafeBytes { reader.append($0) }
+                    start += length
+                    while let reply = try reader.next() { found.append(reply) }
+                }
+                return (found, nil)
+            } catch {
+                return (found, error.text)
+            }
+        }
+        let whole = read(.whole)
+        let parts = read(cuts)
+        guard whole.found == parts.found, (whole.failure == nil) == (parts.failure == nil) else {
+            return "of a predecessor: \(whole), and \(cuts): \(parts)"
+        }
+        let isTooLong = whole.found.contains {
+            if case .item(let item) = $0 { item.value.count > 10 } else { false }
+        }
+        return isTooLong ? "of a predecessor: a value that is too long" : nil
     }
 
     /// The line of a classic reply names places within itself.

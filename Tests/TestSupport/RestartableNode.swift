@@ -7,7 +7,7 @@ package final class RestartableNode {
     package let port: Int
     private let executable: String
     private let flags: [String]
-    private(set) var program: Program?
+    package private(set) var program: Program?
 
     /// - Parameter executable: `sojournd` or memcached.
     package init(_ executable: String, flags: [String] = []) throws {

@@ -11,6 +11,7 @@ extension Executor {
         if map.admits(valueByteCount: valueByteCount, keyByteCount: key.count) { return true }
         if request.dropsOldWhenRefused {
             // Who carries it out for the cluster has no socket.
+            space.predecessor?.void(key)
             if let peers = space.peers, descriptor >= 0 {
                 peers.forget(key, worker: worker)
             } else {

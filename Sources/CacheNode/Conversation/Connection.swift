@@ -33,19 +33,29 @@ final class Connection {
     private var speaksBinary = false
     /// There where commands may be others' to carry out.
     private let peers: Peers?
+    /// There where what is not here may be elsewhere.
+    private let predecessor: Predecessor?
+    /// Whether commands are carried out here, with what is here.
+    private let isAlone: Bool
+    /// On behalf of so many commands, at the input's start, the predecessor has been asked.
+    private var settledCount = 0
     /// There until the peer has logged in, where that is asked of it.
     private(set) var login: Login?
 
     /// - Parameters:
     ///   - login: what the peer has to do first, if anything.
     ///   - peers: who else may carry commands out.
+    ///   - predecessor: who is asked for what is not here.
     init(
         context: NodeContext, listener: ListenerIdentity, worker: WorkerRecord, pool: BufferPool,
-        now: Moment, descriptor: Int32 = -1, login: Login? = nil, peers: Peers? = nil
+        now: Moment, descriptor: Int32 = -1, login: Login? = nil, peers: Peers? = nil,
+        predecessor: Predecessor? = nil
     ) {
         self.context = context
         space = listener.space
         self.peers = peers
+        self.predecessor = predecessor
+        isAlone = peers == nil && predecessor == nil
         executor = Executor(
             context: context, listener: listener, worker: worker, descriptor: descriptor)
         counters = listener.space.counters[worker.number]
@@ -116,12 +126,12 @@ final class Connection {
             switch expectation {
             case .command:
                 step =
-                    peers == nil
-                    ? runCommands(&commandsLeft, now: now) : runRouted(&commandsLeft, now: now)
+                    isAlone
+                    ? runCommands(&commandsLeft, now: now) : runElsewhere(&commandsLeft, now: now)
             case .packet:
                 step =
-                    peers == nil
-                    ? runPackets(&commandsLeft, now: now) : runRouted(&commandsLeft, now: now)
+                    isAlone
+                    ? runPackets(&commandsLeft, now: now) : runElsewhere(&commandsLeft, now: now)
             case .rest: step = goOn(&commandsLeft, now: now)
             }
             switch step {
@@ -151,6 +161,19 @@ final class Connection {
     }
 
     @inline(never)
+    private func runElsewhere(_ commandsLeft: inout Int, now: Moment) -> Step {
+        guard let predecessor else { return runRouted(&commandsLeft, now: now) }
+        if predecessor.isOver {
+            return speaksBinary
+                ? runPackets(&commandsLeft, now: now) : runCommands(&commandsLeft, now: now)
+        }
+        return runAll(&commandsLeft) {
+            Step.nextSettled(
+                &input, &output, executor, predecessor, settledCount: &settledCount,
+                isBinary: speaksBinary, isLogged: logsCommands, now: now)
+        }
+    }
+
     private func runRouted(_ commandsLeft: inout Int, now: Moment) -> Step {
         guard let peers else { return .over }
         let epoch = peers.gates.epoch
@@ -327,6 +350,7 @@ final class Connection {
         switch waiting.finish(ending, &output, executor, now: now) {
         case .answered:
             endLogin()
+            settledCount = waiting.precededCount
             state = next
         case .closes: state = .closed(.error)
         case .waits: break

@@ -62,7 +62,23 @@ extension Node {
             decided.userRule = wanted.userRule
             tell(space, "operators find users by another rule from now on")
         }
+        changePredecessor(of: space, from: &decided, to: wanted)
         space.decide(decided)
+    }
+
+    /// It can be taken out, and nothing else: what was done here without it is not known to it.
+    private func changePredecessor(
+        of space: Space, from decided: inout SpaceConfiguration, to wanted: SpaceConfiguration
+    ) {
+        switch (decided.predecessor, wanted.predecessor) {
+        case (nil, nil): break
+        case (.some, nil):
+            decided.predecessor = nil
+            space.predecessor?.finish()
+            tell(space, "its predecessor is not asked any more")
+        case (let old?, let new?) where old.matches(new): break
+        default: tellRestart(["predecessor, predecessor_..."], of: "space \(space.name)")
+        }
     }
 
     private func tell(_ space: Space, _ sentence: String) {

@@ -265,6 +265,13 @@ package final class Node {
     /// Makes the memory of a space present, and what it will need next.
     func prepare(_ space: Space) throws {
         threads.append(try NodeThread { space.preparer.run() })
+        guard let predecessor = space.predecessor else { return }
+        do {
+            let thread = try PredecessorThread(predecessor, space: space, logger: context.logger)
+            threads.append(try NodeThread { thread.run() })
+        } catch let error as EventLoopError {
+            throw NodeError(message: "cannot make the predecessor's event loop: \(error)")
+        }
     }
 
     /// A space that has come while the node runs.
@@ -332,7 +339,10 @@ package final class Node {
         newcomers.removeAll()
         operatorThread?.stop()
         adminThread?.stop()
-        for space in context.spaces.all { space.preparer.stop() }
+        for space in context.spaces.all {
+            space.preparer.stop()
+            space.predecessor?.finish()
+        }
         for thread in threads { thread.join() }
         for space in context.spaces.all { space.map.save(space.clock.saved()) }
         threads.removeAll()

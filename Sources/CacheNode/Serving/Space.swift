@@ -32,6 +32,8 @@ final class Space: Sendable {
     let security: NodeSecurity?
     /// There where it is one of a cluster that keeps copies.
     let peers: Peers?
+    /// There where a memcached, whose place this takes, is asked for what is not here.
+    let predecessor: Predecessor?
     /// What `config get cluster` answers.
     let cluster = Mutex<ClusterListing?>(nil)
     private let access: Mutex<NodeAuthentication?>
@@ -73,6 +75,7 @@ final class Space: Sendable {
             now: clock.now().seconds)
         dumps = DumpRecord(isEnabled: configuration.isCrawlerEnabled)
         peers = configuration.peers.map { Peers($0) }
+        predecessor = configuration.predecessor.map { Predecessor($0) }
         map.observeEvictions { [unowned self] in noteEvicted($0) }
     }
 

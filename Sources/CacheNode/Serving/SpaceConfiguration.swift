@@ -32,6 +32,8 @@ package struct SpaceConfiguration: Sendable {
     package var cluster: ClusterSource?
     /// The members of a cluster that keeps copies, of which the space is one; without it it is by itself.
     package var peers: PeerConfiguration?
+    /// Where what is not here is looked for, while a memcached is replaced.
+    package var predecessor: PredecessorConfiguration?
     package var memoryByteCount = 64 << 20
     package var itemByteCountMax = 1 << 20
     /// The file that the items live in and that outlives the process; none is ordinary memory.

@@ -250,7 +250,8 @@ final class Worker: @unchecked Sendable {
         }
         let connection = Connection(
             context: context, listener: listener, worker: record, pool: pool, now: now,
-            descriptor: descriptor, login: login, peers: space.peers)
+            descriptor: descriptor, login: login, peers: space.peers,
+            predecessor: space.predecessor)
         connection.record.transport =
             listener.isUnixSocket ? .unix : listener.verification == nil ? .tcp : .tls
         do {

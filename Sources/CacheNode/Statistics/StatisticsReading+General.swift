@@ -214,6 +214,7 @@ extension StatisticsReading {
             "Lines of the node's log that nobody read in time")
         addSecurity(to: &list)
         addPeers(to: &list)
+        addPredecessor(to: &list)
         list.counter("unexpected_napi_ids", 0, "Of memcached's NAPI dealing; always 0")
         list.counter("round_robin_fallback", 0, "Of memcached's NAPI dealing; always 0")
     }

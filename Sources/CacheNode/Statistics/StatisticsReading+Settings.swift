@@ -185,6 +185,7 @@ extension StatisticsReading {
         addLockSettings(to: &list)
         addTimeoutSettings(to: &list)
         addFenceSettings(to: &list)
+        addPredecessorSettings(to: &list)
     }
 
     private func addLockSettings(to list: inout StatisticsList) {

@@ -65,6 +65,9 @@ final class Waiting {
     /// Whether it is answered soon, also to a peer that has ended its sending.
     var outlivesPeersInput: Bool { command.outlivesPeersInput }
 
+    /// How many commands, at the input's start, have waited for this.
+    var precededCount: Int { command.precededCount }
+
     /// What a command that was told that something has ended makes of it.
     func finish(
         _ ending: WaitEnding, _ output: inout OutputBuffer, _ executor: borrowing Executor,
@@ -117,6 +120,8 @@ enum WaitEnding: Equatable, Sendable {
 protocol AwaitingCommand: AnyObject {
     var needsPeer: Bool { get }
     var outlivesPeersInput: Bool { get }
+    /// If it answers nothing itself, but lets commands be carried out whose bytes are still in the input: so many.
+    var precededCount: Int { get }
 
     /// Writes the reply. When it was told that it is `ready`, and only then, it may find that it has to
     /// wait on.
@@ -131,6 +136,7 @@ protocol AwaitingCommand: AnyObject {
 
 extension AwaitingCommand {
     var outlivesPeersInput: Bool { false }
+    var precededCount: Int { 0 }
 }
 
 enum AwaitingStep: Equatable {

@@ -165,6 +165,14 @@ extension Shard {
         }
         items.noteReadElsewhere(found.item, isProven: merged.isProven, time: time(now))
     }
+
+    mutating func prove(_ key: Span<UInt8>, hash: UInt64, now: UInt32, fraction: UInt32) {
+        enter(now: now, fraction: fraction)
+        guard let found = items.findLive(key, tag: Items.tag(hash), now: now, &memory),
+            found.outcome == .hit
+        else { return }
+        items.noteReadElsewhere(found.item, isProven: true, time: time(now))
+    }
 }
 
 extension ItemIndex {

@@ -217,6 +217,12 @@ package final class SessionMap: @unchecked Sendable {
         }
     }
 
+    /// Takes note that an item was read elsewhere, and is in use.
+    package func prove(_ key: Span<UInt8>, now: UInt32, fraction: UInt32 = 0) {
+        let hash = hash.hash(key)
+        withShard(shardNumber(hash)) { $0.prove(key, hash: hash, now: now, fraction: fraction) }
+    }
+
     // MARK: Writing
 
     /// Whether a value may be so long. For who asks each time: the configuration is not copied.
