@@ -102,7 +102,19 @@ struct AccessOptions: ParsableArguments {
 
     /// For a load, which has TLS of its own.
     func apply(to plan: inout LoadPlan, _ definition: ClusterDefinition?) throws {
-        plan.tls = try tls(definition).map { settings in
+        plan.tls = try context(definition)
+        plan.login = try login(definition)
+    }
+
+    /// For items that are moved.
+    func items(_ definition: ClusterDefinition?, _ timeoutSeconds: Int) throws -> ItemAccess {
+        ItemAccess(
+            tls: try context(definition), login: try login(definition),
+            timeoutSeconds: timeoutSeconds)
+    }
+
+    private func context(_ definition: ClusterDefinition?) throws -> TLSClientContext? {
+        try tls(definition).map { settings in
             var own = TLSClientSettings()
             own.authorityFile = settings.authorityFile
             own.chainFile = settings.certificateFile
@@ -110,7 +122,10 @@ struct AccessOptions: ParsableArguments {
             own.serverName = settings.serverName
             return try TLSClientContext(own)
         }
-        plan.login = try credentials(definition).map {
+    }
+
+    private func login(_ definition: ClusterDefinition?) throws -> [UInt8]? {
+        try credentials(definition).map {
             LoginRequest.bytes(user: $0.user, password: $0.password)
         }
     }

@@ -11,7 +11,8 @@ struct SojournCommand: AsyncParsableCommand {
             StatusCommand.self, DoctorCommand.self, ClusterCommand.self, GetCommand.self,
             SetCommand.self,
             TouchCommand.self,
-            DeleteCommand.self, SessionsCommand.self, RingCommand.self, DefinitionCommand.self,
+            DeleteCommand.self, SessionsCommand.self, ImportCommand.self, ExportCommand.self,
+            RingCommand.self, DefinitionCommand.self,
             FollowCommand.self,
             LoadCommand.self, EchoCommand.self, DemoCommand.self,
         ])
