@@ -284,7 +284,7 @@ struct SojourndCommand: ParsableCommand {
             predecessor=HOST:PORT (a memcached whose place this node takes: what is not here is looked for there, \
             and moves over; several times for several servers, with predecessor_ring=RULE, by which clients \
             chose among them), predecessor_cluster=PATH (the definition of those, instead), \
-            predecessor_timeout=MILLISECONDS (a client waits for it at most so long, default 200), \
+            predecessor_timeout=MILLISECONDS (a client waits for it at most so long, default 500), \
             predecessor_exptime=TIME (of items of a memcached before 1.6, which does not tell how long they \
             have to live, default 1d), damaged_file=refuse or damaged_file=aside (a memory file that cannot be taken over \
             keeps the node from starting, or is kept under another name; default refuse), \

@@ -26,7 +26,7 @@ package struct PredecessorConfiguration: Sendable {
     package var unknownSeconds = Self.unknownSecondsDefault
 
     package static let serverCountMax = 256
-    package static let timeoutMillisecondsDefault = 200
+    package static let timeoutMillisecondsDefault = 500
     package static let timeoutMillisecondsRange = 1...10_000
     /// A day.
     package static let unknownSecondsDefault = 86_400
