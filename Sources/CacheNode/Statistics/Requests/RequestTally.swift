@@ -32,6 +32,7 @@ final class RequestTally: @unchecked Sendable {
     let tops = TopLists()
     /// So many requests until the next one is looked at.
     private var countToSample = 1
+    private(set) var isSampleAwaited = false
 
     private static let kindCount = RequestKind.allCases.count
 
@@ -92,6 +93,7 @@ final class RequestTally: @unchecked Sendable {
 
     /// On average so many until the next one; 0 is never.
     func awaitSample(oneIn interval: Int) {
+        isSampleAwaited = true
         countToSample = interval > 0 ? Int.random(in: 1..<(2 * interval)) : .max
     }
 

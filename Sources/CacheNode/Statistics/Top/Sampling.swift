@@ -10,8 +10,11 @@ extension Executor {
 
     @inline(never)
     private func beginSampling() -> Bool {
-        requests.awaitSample(oneIn: context.rules.topSampleInterval)
-        return context.rules.topSampleInterval > 0
+        let interval = context.rules.topSampleInterval
+        let wasAwaited = requests.isSampleAwaited
+        requests.awaitSample(oneIn: interval)
+        // The first of all has come by no chance.
+        return interval == 1 || interval > 0 && wasAwaited
     }
 
     private var weight: UInt64 { UInt64(context.rules.topSampleInterval) }
