@@ -7,7 +7,7 @@ import Testing
 /// `SOJOURN_SEED` on; a schedule that fails tells its seed, and with `SOJOURN_TRACE` all that happened in it.
 @Suite(.timeLimit(.minutes(10)))
 struct SimulationTests {
-    private static let count = UInt64(environment("SOJOURN_SCHEDULES").flatMap { Int($0) } ?? 250)
+    private static let count = UInt64(environment("SOJOURN_SCHEDULES").flatMap { Int($0) } ?? 150)
     private static let first = environment("SOJOURN_SEED").flatMap { UInt64($0) } ?? 0
 
     private static func environment(_ name: String) -> String? {
