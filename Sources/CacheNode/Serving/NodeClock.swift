@@ -104,10 +104,16 @@ final class NodeClock: Sendable {
         return UInt64(max(0, startNanoseconds + elapsed * 1_000_000_000))
     }
 
+    /// The machine's Unix time.
+    private static func wallSeconds() -> Int64 { read(CLOCK_REALTIME_COARSE) / 1_000_000_000 }
+
     private func moment(bootNanoseconds: Int64) -> Moment {
+        moment(bootNanoseconds: bootNanoseconds, wallSeconds: Self.wallSeconds())
+    }
+
+    private func moment(bootNanoseconds: Int64, wallSeconds wall: Int64) -> Moment {
         let nanoseconds = bootNanoseconds - startNanoseconds
         let elapsed = nanoseconds / 1_000_000_000
-        let wall = Self.read(CLOCK_REALTIME_COARSE) / 1_000_000_000
         let offset = offsetSeconds.load(ordering: .relaxed)
         let paused = pausedAt.load(ordering: .relaxed)
         let shift = paused >= 0 ? paused - elapsed : offset
@@ -172,9 +178,11 @@ extension NodeClock {
     /// The moment that a clock showed last, and for how long it does: a sixteenth of a second, of which a moment knows
     /// no more. For whoever asks thousands of times a second, and has asked the machine's clock anyway.
     ///
-    /// A wall clock that is set meanwhile is seen so much later.
+    /// Unix time is read each time: somebody may set it, and from then on dates are meant by the new one.
     struct Shown {
         let moment: Moment
+        /// From the machine's Unix time to the clock's.
+        private let wallShift: Int64
         private let end: UInt64
         private let changeCount: UInt64
 
@@ -182,7 +190,9 @@ extension NodeClock {
         init(_ clock: NodeClock, nanoseconds: UInt64) {
             // Before anything is read: what changes then is seen the next time.
             changeCount = clock.changeCount.load(ordering: .acquiring)
-            moment = clock.moment(bootNanoseconds: Int64(nanoseconds))
+            let wall = NodeClock.wallSeconds()
+            moment = clock.moment(bootNanoseconds: Int64(nanoseconds), wallSeconds: wall)
+            wallShift = moment.wallSeconds - wall
             // A clock begins with one of the machine's seconds.
             end = (nanoseconds / Self.stepNanoseconds + 1) * Self.stepNanoseconds
         }
@@ -192,8 +202,12 @@ extension NodeClock {
         /// What the clock, which must be the same one, shows; nothing if that has to be looked for.
         @inline(__always)
         func moment(of clock: NodeClock, nanoseconds: UInt64) -> Moment? {
-            nanoseconds < end && changeCount == clock.changeCount.load(ordering: .acquiring)
-                ? moment : nil
+            guard nanoseconds < end,
+                changeCount == clock.changeCount.load(ordering: .acquiring)
+            else { return nil }
+            var moment = moment
+            moment.wallSeconds = NodeClock.wallSeconds() + wallShift
+            return moment
         }
     }
 }
