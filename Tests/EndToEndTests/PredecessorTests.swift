@@ -278,6 +278,65 @@ struct PredecessorTests {
         return (program, port)
     }
 
+    /// A memcached whose first answers about an item come when the next second has begun.
+    private func tardy(_ old: RestartableNode, _ directory: TemporaryDirectory) throws -> (
+        Program, Int
+    ) {
+        let port = try freePorts(1)[0]
+        let path = try directory.write(
+            """
+            import socket, sys, threading, time
+            late = 2
+            def serve(peer):
+                global late
+                server = socket.create_connection((sys.argv[2], int(sys.argv[3])))
+                answers = server.makefile("rb")
+                for line in peer.makefile("rb"):
+                    server.sendall(line)
+                    answer = answers.readline()
+                    if answer.startswith(b"VA "):
+                        answer += answers.readline()
+                    if line.startswith(b"mg ") and late > 0:
+                        late -= 1
+                        time.sleep(1.02 - time.clock_gettime(time.CLOCK_BOOTTIME) % 1)
+                    peer.sendall(answer)
+            listening = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+            while True:
+                threading.Thread(target=serve, args=(listening.accept()[0],), daemon=True).start()
+
+            """, to: "tardy.py")
+        let program = try Program("/usr/bin/python3", [path, "\(port)", old.host, "\(old.port)"])
+        try wait(for: "it to listen") { (try? SocketPeer(.tcp(port: UInt16(port)))) != nil }
+        return (program, port)
+    }
+
+    @Test("An item's time is asked for again when a second has ended meanwhile, and is right then")
+    func times() throws {
+        let directory = try TemporaryDirectory()
+        let old = try RestartableNode(RunningNode.memcachedPath, flags: ["-U", "0"])
+        let (program, port) = try tardy(old, directory)
+        defer { program.end() }
+        let node = try RunningNode.sojournd(
+            ["-v", "-o", "predecessor=127.0.0.1:\(port),predecessor_timeout=10000"])
+        try awaitIt(node)
+        let before = try old.connect()
+        for key in ["late", "other"] {
+            #expect(try before.ask("set \(key) 3 1000 1\r\nx") == "STORED\r\n")
+        }
+        let peer = try node.connect()
+        #expect(
+            try peer.ask("get late other", until: "END\r\n")
+                == "VALUE late 3 1\r\nx\r\nVALUE other 3 1\r\nx\r\nEND\r\n")
+        let statistics = try before.ask("stats", until: "END\r\n").split(separator: "\r\n")
+        let hits = statistics.first { $0.hasPrefix("STAT get_hits ") }.flatMap {
+            Int($0.dropFirst(14))
+        }
+        #expect(try #require(hits) >= 4)
+        #expect(try node.counter("predecessor_stored") == 2)
+        #expect(try node.counter("predecessor_hits") == 2)
+        #expect(try node.counter("predecessor_asked") == 2)
+    }
+
     @Test(
         "Of a memcached before 1.6 everything moves but the time, which is a day unless it is said")
     func classic() throws {

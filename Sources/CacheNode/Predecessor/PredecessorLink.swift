@@ -26,13 +26,21 @@ final class PredecessorLink {
     private var reader: PredecessorReplyReader
     private var output: [UInt8] = []
     private var sentCount = 0
-    /// Sent, or about to be, and not answered, each with its time; from `firstUnanswered` on.
-    private var unanswered: [(order: PredecessorBook.Order, began: UInt64)] = []
+    /// Sent, or about to be, and not answered; from `firstUnanswered` on.
+    private var unanswered: [Question] = []
     private var firstUnanswered = 0
     private var dialAgainAt: UInt64 = 0
     private var dialledAt: UInt64 = 0
     /// As it was told last.
     private var told = ""
+
+    private struct Question {
+        let order: PredecessorBook.Order
+        /// In nanoseconds.
+        let began: UInt64
+        /// How often the same was asked before, for the sake of its time.
+        var repeatCount = 0
+    }
 
     private final class Socket {
         let stream: EventLoop.Stream
@@ -45,6 +53,8 @@ final class PredecessorLink {
     private static let dialAgainNanoseconds: UInt64 = 1_000_000_000
     /// A server that has been silent for so long has its connection made anew.
     private static let silenceNanosecondsMax: UInt64 = 5_000_000_000
+    /// Often enough for a server that takes half a second for each answer to have given one in time.
+    private static let repeatCountMax = 4
     private static let readByteCount = 64 << 10
     private static let readsPerTurn = 16
 
@@ -178,7 +188,7 @@ final class PredecessorLink {
         var asked: UInt64 = 0
         for order in orders {
             if case .ask = order { asked += 1 }
-            unanswered.append((order, now))
+            unanswered.append(Question(order: order, began: now))
             append(order, in: dialect, at: now)
         }
         predecessor.state.withLock { $0.counts.asked += asked }
@@ -276,6 +286,7 @@ final class PredecessorLink {
         guard socket != nil, dialect != nil else { return }
         noteProgress(at: NodeClock.nanoseconds())
         attend()
+        send()
     }
 
     /// What it has said to `mn`. Before 1.6 there are meta commands of another syntax, which say `EN`.
@@ -297,9 +308,12 @@ final class PredecessorLink {
 
     private func take(_ reply: PredecessorReply) {
         guard firstUnanswered < unanswered.count else { return end("it answers unasked") }
-        let order = unanswered[firstUnanswered].order
+        let question = unanswered[firstUnanswered]
         let released: [Settlement]
-        switch (order, reply) {
+        switch (question.order, reply) {
+        case (.ask, .item(let item)) where isTimeUnclear(of: item, question):
+            askAgain(question)
+            released = []
         case (.ask(let key), .item(let item)): released = found(key, item)
         case (.ask(let key), .tooLong): released = found(key, nil)
         case (.ask(let key), .missing):
@@ -329,6 +343,22 @@ final class PredecessorLink {
             firstUnanswered = 0
         }
         for settlement in released { settlement.endOne() }
+    }
+
+    /// Seconds that are left are counted from the moment of the answer, which is known only as one between question and reply. If a
+    /// second of this clock ends there, the item's end would be more than one second off.
+    private func isTimeUnclear(of item: PredecessorReply.Item, _ question: Question) -> Bool {
+        guard case .seconds = item.time, !item.isStale, question.repeatCount < Self.repeatCountMax
+        else { return false }
+        return space.clock.isSecondOver(between: question.began, and: NodeClock.nanoseconds())
+    }
+
+    private func askAgain(_ question: Question) {
+        let now = NodeClock.nanoseconds()
+        unanswered.append(
+            Question(
+                order: question.order, began: now, repeatCount: question.repeatCount + 1))
+        append(question.order, in: .meta, at: now)
     }
 
     /// - Parameter item: none if it is too long to be stored here.

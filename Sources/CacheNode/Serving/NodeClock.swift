@@ -94,6 +94,12 @@ final class NodeClock: Sendable {
     /// Nanoseconds on the boot-time clock: what waits is not helped by `debugtime`. Costs a reading.
     static func nanoseconds() -> UInt64 { UInt64(Self.read(CLOCK_BOOTTIME)) }
 
+    /// Whether another second has begun between two moments of `nanoseconds`.
+    func isSecondOver(between begin: UInt64, and end: UInt64) -> Bool {
+        // This clock's seconds are those of the machine's.
+        begin / 1_000_000_000 != end / 1_000_000_000
+    }
+
     /// When the node's clock will show a deadline, in `nanoseconds`, if it goes on as it does; nothing
     /// while it stands still, and for never.
     func nanoseconds(at deadline: Deadline) -> UInt64? {
