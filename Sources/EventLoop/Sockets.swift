@@ -169,13 +169,7 @@ package final class ListeningSocket {
     package static func unix(
         path: String, mode: UInt32, backlog: Int32
     ) throws(SocketError) -> ListeningSocket {
-        var address = sockaddr_un()
-        address.sun_family = sa_family_t(AF_UNIX)
-        let bytes = Array(path.utf8)
-        guard bytes.count < MemoryLayout.size(ofValue: address.sun_path) else {
-            throw .pathTooLong(path)
-        }
-        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: bytes) }
+        let address = try UnixAddress(path: path)
         let descriptor = socket(
             AF_UNIX,
             Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
@@ -193,12 +187,7 @@ package final class ListeningSocket {
         // The file gets the descriptor's mode, but for what the process's umask takes; that is added
         // when it is there. Another umask would for a moment be one for all threads' files.
         fchmod(descriptor, mode & 0o777)
-        let result = withUnsafePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
-            }
-        }
-        guard result == 0 else { throw fail("bind") }
+        guard address.withPointer({ bind(descriptor, $0, $1) }) == 0 else { throw fail("bind") }
         guard chmod(path, mode & 0o777) == 0 else { throw fail("chmod") }
         guard Glibc.listen(descriptor, backlog) == 0 else { throw fail("listen") }
         return ListeningSocket(

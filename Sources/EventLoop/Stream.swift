@@ -34,24 +34,13 @@ package struct Stream: ~Copyable {
 
     /// Connects to a Unix socket; then non-blocking.
     package static func connect(path: String) throws(SocketError) -> Stream {
-        var address = sockaddr_un()
-        address.sun_family = sa_family_t(AF_UNIX)
-        let bytes = Array(path.utf8)
-        guard bytes.count < MemoryLayout.size(ofValue: address.sun_path) else {
-            throw .pathTooLong(path)
-        }
-        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: bytes) }
+        let address = try UnixAddress(path: path)
         let descriptor = socket(
             AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else {
             throw .failed(call: "socket", address: path, errno: errno)
         }
-        let result = withUnsafePointer(to: address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                Glibc.connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
-            }
-        }
-        guard result == 0 else {
+        guard address.withPointer({ Glibc.connect(descriptor, $0, $1) }) == 0 else {
             let reason = errno
             close(descriptor)
             throw .failed(call: "connect", address: path, errno: reason)

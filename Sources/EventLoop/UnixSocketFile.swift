@@ -1,6 +1,29 @@
 internal import CLibevent
 import Glibc
 
+/// The path of a Unix socket as calls to the system take it.
+struct UnixAddress {
+    private var name = sockaddr_un()
+
+    init(path: String) throws(SocketError) {
+        name.sun_family = sa_family_t(AF_UNIX)
+        let bytes = Array(path.utf8)
+        // A zero ends it.
+        guard bytes.count < MemoryLayout.size(ofValue: name.sun_path) else {
+            throw .pathTooLong(path)
+        }
+        withUnsafeMutableBytes(of: &name.sun_path) { $0.copyBytes(from: bytes) }
+    }
+
+    func withPointer<Result>(_ body: (UnsafePointer<sockaddr>, socklen_t) -> Result) -> Result {
+        withUnsafePointer(to: name) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                body($0, socklen_t(MemoryLayout<sockaddr_un>.size))
+            }
+        }
+    }
+}
+
 /// The file by which a Unix socket is found. It outlives a process that was killed, and by the time a
 /// process ends it may be another one's.
 struct UnixSocketFile {
@@ -48,7 +71,7 @@ struct UnixSocketFile {
     /// Makes way for a new socket.
     ///
     /// - Returns: why not, as an `errno`: somebody listens on the one that is there, as far as can be seen.
-    static func removeStale(_ path: String, _ address: sockaddr_un) -> Int32? {
+    static func removeStale(_ path: String, _ address: UnixAddress) -> Int32? {
         var status = stat()
         guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFSOCK else { return nil }
         let descriptor = socket(
@@ -57,11 +80,7 @@ struct UnixSocketFile {
                 | Int32(SOCK_NONBLOCK.rawValue), 0)
         guard descriptor >= 0 else { return errno }
         defer { close(descriptor) }
-        let result = withUnsafePointer(to: address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
-            }
-        }
+        let result = address.withPointer { connect(descriptor, $0, $1) }
         // A full backlog is EAGAIN, and another kind of socket EPROTOTYPE: both are in use.
         guard result != 0, errno == ECONNREFUSED || errno == ENOENT else {
             return result != 0 && errno == EACCES ? EACCES : EADDRINUSE

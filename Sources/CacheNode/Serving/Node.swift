@@ -200,7 +200,6 @@ package final class Node {
 
     private func attendSignals() throws(EventLoopError) {
         let logger = context.logger
-        let follow = configuration.follow
         for number in [SIGINT, SIGTERM] {
             signals.append(
                 try SignalSource(loop: loop, signal: number) { [unowned self] in

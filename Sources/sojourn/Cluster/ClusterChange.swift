@@ -155,16 +155,9 @@ struct ClusterChange {
     }
 
     private func look(_ nodes: [Node]) async -> [NodeLook] {
-        await withTaskGroup(of: (Int, NodeLook).self) { group in
-            for (place, node) in nodes.enumerated() {
-                group.addTask {
-                    let outcome = await NodeInquiry.ask(node, access, seconds: Self.askSeconds)
-                    return (place, NodeLook(node: node, outcome: outcome))
-                }
-            }
-            var looks: [(Int, NodeLook)] = []
-            for await look in group { looks.append(look) }
-            return looks.sorted { $0.0 < $1.0 }.map(\.1)
+        await nodes.concurrentMap { [access] in
+            NodeLook(
+                node: $0, outcome: await NodeInquiry.ask($0, access, seconds: Self.askSeconds))
         }
     }
 

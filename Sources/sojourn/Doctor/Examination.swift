@@ -11,31 +11,15 @@ import SessionClient
 struct Examination {
     let cluster: ClusterReading
 
-    /// Nodes that are asked at the same time. Each takes a socket.
-    private static let concurrencyMax = 64
-
     init(
         of definition: ClusterDefinition, isDefined: Bool, access: NodeAccess, seconds: Double
     ) async {
-        typealias Outcome = Result<NodeReading, NodeInquiry.Trouble>
-        let nodes = definition.nodes
-        let outcomes = await withTaskGroup(of: (Int, Outcome).self) { tasks in
-            var rest = nodes.enumerated().makeIterator()
-            func askNext() {
-                guard let (index, node) = rest.next() else { return }
-                tasks.addTask { (index, await Self.read(node, access, seconds: seconds)) }
-            }
-            for _ in 0..<Self.concurrencyMax { askNext() }
-            var outcomes = [Outcome](
-                repeating: .failure(.init("not asked")), count: nodes.count)
-            for await (index, outcome) in tasks {
-                outcomes[index] = outcome
-                askNext()
-            }
-            return outcomes
+        // Three questions each, and what the machine tells of its own.
+        let outcomes = await definition.nodes.concurrentMap(atMost: 64) {
+            await Self.read($0, access, seconds: seconds)
         }
         var cluster = ClusterReading(definition: definition, isDefined: isDefined, nodes: [])
-        for (node, outcome) in zip(nodes, outcomes) {
+        for (node, outcome) in zip(definition.nodes, outcomes) {
             switch outcome {
             case .success(let reading): cluster.nodes.append(reading)
             case .failure(let trouble): cluster.silent.append((node.name, trouble.description))

@@ -218,13 +218,6 @@ struct DeleteCommand: AsyncParsableCommand {
     private static func delete(
         _ keys: [CacheKey], from cache: CacheClient
     ) async -> [Result<Bool, CacheError>] {
-        await withTaskGroup(of: (Int, Result<Bool, CacheError>).self) { tasks in
-            for (place, key) in keys.enumerated() {
-                tasks.addTask { (place, await delete(key, from: cache)) }
-            }
-            var outcomes = [Result<Bool, CacheError>](repeating: .success(false), count: keys.count)
-            for await (place, outcome) in tasks { outcomes[place] = outcome }
-            return outcomes
-        }
+        await keys.concurrentMap { await delete($0, from: cache) }
     }
 }

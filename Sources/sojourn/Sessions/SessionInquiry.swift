@@ -76,13 +76,8 @@ struct SessionInquiry {
     /// - Returns: the answers, in the order of the nodes.
     func ask() async -> [NodeAnswer] {
         let progress = Progress(targets.targets.map(\.name))
-        var answers = await withTaskGroup(of: (Int, NodeAnswer).self) { tasks in
-            for (place, target) in targets.targets.enumerated() {
-                tasks.addTask { (place, await ask(target, place, progress)) }
-            }
-            var answers = targets.targets.map { NodeAnswer(name: $0.name) }
-            for await (place, answer) in tasks { answers[place] = answer }
-            return answers
+        var answers = await Array(targets.targets.enumerated()).concurrentMap {
+            await ask($0.element, $0.offset, progress)
         }
         for (name, reason) in targets.unreachable {
             answers.append(NodeAnswer(name: name, trouble: reason))

@@ -36,9 +36,6 @@ struct ClusterStatus: Sendable {
     /// Whether all are up and, where they keep copies, have the same.
     var isCurrent: Bool { reports.allSatisfy(\.isCurrent) }
 
-    /// Nodes that are asked at the same time. Each takes a socket.
-    private static let concurrencyMax = 256
-
     /// Asks every node.
     ///
     /// - Parameters:
@@ -52,7 +49,9 @@ struct ClusterStatus: Sendable {
         self.access = access
         let nodes = definition.nodes
         let asked = nodes.indices.filter { only == nil || nodes[$0].name == only }
-        let outcomes = await Self.ask(asked.map { nodes[$0] }, access, seconds: seconds)
+        let outcomes = await asked.map { nodes[$0] }.concurrentMap {
+            await NodeInquiry.ask($0, access, seconds: seconds)
+        }
         reports = zip(asked, outcomes).map { index, outcome in
             Report(node: nodes[index], share: shares[index], outcome: outcome, earlier: nil)
         }
@@ -69,7 +68,9 @@ struct ClusterStatus: Sendable {
     /// - Parameter leavesDown: nodes that were down stay so without being asked.
     func next(seconds: Double, leavesDown: Bool = false) async -> ClusterStatus {
         let asked = reports.indices.filter { !leavesDown || reports[$0].statistics != nil }
-        let outcomes = await Self.ask(asked.map { reports[$0].node }, access, seconds: seconds)
+        let outcomes = await asked.map { reports[$0].node }.concurrentMap { [access] in
+            await NodeInquiry.ask($0, access, seconds: seconds)
+        }
         var next = reports
         for (index, outcome) in zip(asked, outcomes) {
             next[index] = Report(
@@ -77,30 +78,6 @@ struct ClusterStatus: Sendable {
                 earlier: reports[index].statistics)
         }
         return ClusterStatus(definition: definition, reports: next, access: access)
-    }
-
-    /// - Returns: the outcomes, in the order of the nodes.
-    private static func ask(
-        _ nodes: [Node], _ access: NodeAccess, seconds: Double
-    ) async -> [Result<NodeStatistics, NodeInquiry.Trouble>] {
-        typealias Outcome = Result<NodeStatistics, NodeInquiry.Trouble>
-        return await withTaskGroup(of: (Int, Outcome).self) { tasks in
-            var rest = nodes.enumerated().makeIterator()
-            func askNext() {
-                guard let (index, node) = rest.next() else { return }
-                tasks.addTask {
-                    (index, await NodeInquiry.ask(node, access, seconds: seconds))
-                }
-            }
-            for _ in 0..<concurrencyMax { askNext() }
-            var outcomes = [Outcome](
-                repeating: .failure(.init("not asked")), count: nodes.count)
-            for await (index, outcome) in tasks {
-                outcomes[index] = outcome
-                askNext()
-            }
-            return outcomes
-        }
     }
 
     /// What part of all copies of keys each node has, from the places of many sessions.

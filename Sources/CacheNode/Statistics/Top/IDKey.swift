@@ -30,20 +30,12 @@ package struct IDKey: Equatable, Sendable {
         guard digits.count == Self.byteCount * 2 else { return nil }
         var bytes: [UInt8] = []
         for place in stride(from: 0, to: digits.count, by: 2) {
-            guard let high = Self.digit(digits[place]), let low = Self.digit(digits[place + 1])
+            guard let high = digits[place].hexadecimalValue,
+                let low = digits[place + 1].hexadecimalValue
             else { return nil }
             bytes.append(high << 4 | low)
         }
         self.init(bytes)
-    }
-
-    private static func digit(_ byte: UInt8) -> UInt8? {
-        switch byte {
-        case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")
-        case UInt8(ascii: "a")...UInt8(ascii: "f"): byte - UInt8(ascii: "a") + 10
-        case UInt8(ascii: "A")...UInt8(ascii: "F"): byte - UInt8(ascii: "A") + 10
-        default: nil
-        }
     }
 
     private static func word(_ bytes: ArraySlice<UInt8>) -> UInt64 {
