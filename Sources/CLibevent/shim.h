@@ -2,7 +2,6 @@
 // through libevent's headers and one through Glibc's module, and fails.
 #include <features.h>
 #include <event2/event.h>
-#include <event2/listener.h>
 // What Glibc's own module leaves out.
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
@@ -17,6 +16,12 @@ static inline ssize_t uncancelled_recv(int descriptor, void *bytes, size_t count
 }
 static inline ssize_t uncancelled_send(int descriptor, const void *bytes, size_t count) {
     return syscall(SYS_sendto, descriptor, bytes, count, MSG_NOSIGNAL, NULL, 0);
+}
+
+// accept4(2), which <sys/socket.h> shows to none but GNU's own programs, for who does not want to know the peer.
+extern int accept4(int descriptor, struct sockaddr *address, socklen_t *length, int flags);
+static inline int accept_nonblocking(int descriptor) {
+    return accept4(descriptor, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 }
 
 // prctl(2) takes a variable number of arguments, which Swift cannot pass.

@@ -4,7 +4,7 @@ import Glibc
 /// Accepts connections on a listening socket, which it owns.
 package final class Listener {
     package let socket: ListeningSocket
-    private let listener: OpaquePointer
+    private var readable: DescriptorEvent?
     private let accepted: (Int32) -> Void
     private let failed: (Int32) -> Void
 
@@ -15,34 +15,32 @@ package final class Listener {
         loop: Loop, socket: ListeningSocket, accepted: @escaping (Int32) -> Void,
         failed: @escaping (Int32) -> Void
     ) throws(EventLoopError) {
+        self.socket = socket
         self.accepted = accepted
         self.failed = failed
-        // The socket listens already: no backlog is given here. Descriptors come non-blocking and
-        // close-on-exec. The callback's argument is set below, when there is a `self`.
-        guard
-            let listener = evconnlistener_new(
-                loop.base, nil, nil, LEV_OPT_CLOSE_ON_EXEC, 0, socket.descriptor)
-        else { throw .refused(errno: errno) }
-        self.listener = listener
-        self.socket = socket
-        evconnlistener_set_error_cb(listener) { _, context in
-            guard let context else { return }
-            let reason = errno
-            Unmanaged<Listener>.fromOpaque(context).takeUnretainedValue().failed(reason)
-        }
-        evconnlistener_set_cb(
-            listener,
-            { _, descriptor, _, _, context in
-                guard let context else { return }
-                Unmanaged<Listener>.fromOpaque(context).takeUnretainedValue()
-                    .accepted(descriptor)
-            }, Unmanaged.passUnretained(self).toOpaque())
+        let readable = try DescriptorEvent(
+            loop: loop, descriptor: socket.descriptor, interest: .readable
+        ) { [unowned self] _ in accept() }
+        self.readable = readable
+        try readable.enable()
     }
 
-    deinit { evconnlistener_free(listener) }
+    /// One each time that the loop tells of any: to find that there is no more makes and drops a socket in the kernel, and
+    /// costs more than to be told again.
+    private func accept() {
+        let descriptor = accept_nonblocking(socket.descriptor)
+        guard descriptor < 0 else { return accepted(descriptor) }
+        switch errno {
+        // The peer has gone already, or another process took it.
+        case EAGAIN, EINTR, ECONNABORTED: return
+        default: failed(errno)
+        }
+    }
 
     /// Stops accepting; connections wait in the backlog.
-    package func pause() { evconnlistener_disable(listener) }
+    package func pause() { readable?.disable() }
 
-    package func resume() { evconnlistener_enable(listener) }
+    package func resume() {
+        do { try readable?.enable() } catch { failed(ENOMEM) }
+    }
 }

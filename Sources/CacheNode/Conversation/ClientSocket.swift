@@ -77,8 +77,9 @@ final class ClientSocket {
         if !event.isEnabled { try event.enable() }
     }
 
-    /// Takes what came with the handshake, of which the socket does not tell any more.
-    func begin() { if stream.hasPending { becameReadable() } }
+    /// Takes what came with the handshake, of which the socket does not tell any more. A client in clear text has sent its
+    /// first command by now, as a rule.
+    func begin() { if stream.hasPending || !stream.isSecured { becameReadable() } }
 
     @inline(__always)
     func now() -> Moment { worker._withUnsafeGuaranteedRef { $0.now(clock) } }
