@@ -61,8 +61,9 @@ extension Connection {
         /// It is done with, and the state says what is next.
         case over
         case ends(Turn)
-        case leads(State)
-        case halts(State, Turn)
+        // In a box of its own: a step is copied for each command, and these two are rare.
+        indirect case leads(State)
+        indirect case halts(State, Turn)
 
         static func awaits(_ storage: TextStorage, _ block: DataBlock) -> Step {
             .halts(.awaitingBlock(storage, block), .needsInput)
