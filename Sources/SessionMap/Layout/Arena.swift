@@ -33,7 +33,7 @@ package struct Arena: ~Copyable {
         let regionByteCountMax =
             locksPages
             ? regionByteCount : max(regionByteCount, min(limit, regionByteCount * growth))
-        // Each region begins with a large page of its own, as it needs one of them at once.
+        // So that large pages are of one region each.
         let alignment = locksPages ? 1 : Self.largePageByteCount
         let stride = (regionByteCountMax + alignment - 1) / alignment * alignment
         // A spare row behind the last region: a header field of the last unit can be read with the
@@ -60,16 +60,18 @@ package struct Arena: ~Copyable {
         self.features = features
         if growsByUse {
             for number in 0..<regionCount {
-                Self.keepSmall(base + number * stride, regionByteCount: regionByteCount)
+                Self.keepEndsSmall(base + number * stride, regionByteCount: regionByteCount)
             }
         }
     }
 
-    /// A region's end is marked when it is laid out, long before items come there: that shall not
-    /// take a large page.
-    private static func keepSmall(_ region: UnsafeMutableRawPointer, regionByteCount: Int) {
-        let start = (regionByteCount - 1) / largePageByteCount * largePageByteCount
-        if start > 0 { _ = madvise(region + start, largePageByteCount, MADV_NOHUGEPAGE) }
+    /// A region's ends are marked when it is laid out, before items come there: that shall not take large pages, of
+    /// which an empty node would have one for each of many regions.
+    private static func keepEndsSmall(_ region: UnsafeMutableRawPointer, regionByteCount: Int) {
+        let last = (regionByteCount - 1) / largePageByteCount * largePageByteCount
+        for start in Set([0, last]) {
+            _ = madvise(region + start, largePageByteCount, MADV_NOHUGEPAGE)
+        }
     }
 
     /// On x86, and on ARM with pages of 4 KiB; elsewhere it is as good as any.

@@ -280,13 +280,19 @@ struct ShardMemory: ~Copyable {
     // MARK: Memory that comes into use for the first time
 
     // Its first touch takes the kernel long: it has to find a large page and to empty it, 8 to 10 ms on
-    // a virtual machine. So the page behind the one that is in use is wanted once half of that one is.
+    // a virtual machine. So the page behind the one that is in use is wanted once half of that one is. The first one has
+    // small pages, of which few are needed until items come.
 
     /// Tells `observer`, with the shard's lock held, whenever another page should be made present.
     mutating func observeGrowth(_ observer: @escaping () -> Void) {
         growthObserver = observer
-        growthMark = max(Int(extents.frontier), region.middleOfPage(extents.frontier))
+        let frontier = Int(extents.frontier)
+        growthMark = max(
+            frontier, min(region.middleOfPage(extents.frontier), Self.unitCountOfFewItems))
     }
+
+    /// More than an empty index has.
+    private static let unitCountOfFewItems = (32 << 10) / Region.unitByteCount
 
     /// Looks whether the region has come into use that far.
     @inline(__always)
