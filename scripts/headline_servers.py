@@ -191,8 +191,14 @@ class Sojourn(Servers):
         if process.wait():
             raise SystemExit(f"headline: sojourn cluster {what}: status {process.returncode} after {last!r}")
 
+    def wait_until_settled(self):
+        """One change at a time; and who has just come back looks at first whether all that it has is its own."""
+        wait_until("nodes are at work on a change still", lambda: all(
+            member.stats().get("cluster_change") == "settled" for member in self.members.values()), seconds=WELL_SECONDS)
+
     def add(self, name):
         """What the operator's tool says."""
+        self.wait_until_settled()
         definition = self.cluster.definition("front")
         process = self.change(
             "add", name, "--host", self.network.hosts[name], "--port", str(PORT), "--memory", f"{self.megabytes}m",
@@ -205,6 +211,7 @@ class Sojourn(Servers):
         yield from self.followed(process, f"add {name}")
 
     def remove(self, name):
+        self.wait_until_settled()
         yield from self.followed(self.change("remove", name), f"remove {name}")
         self.stop(name)
         del self.members[name]
