@@ -29,7 +29,7 @@ struct PackageTests {
         #expect(result.exit == .status(0), "\(result.errors)\(result.output)")
         // lintian and systemd-analyze are silent about what is right, and fail the script for what is not.
         for step in ["installed, started in ", "upgraded, started in ", "removed, and", "purged"] {
-            #expect(result.output.contains("\n" + step), "\(result.output)")
+            #expect(("\n" + result.output).contains("\n" + step), "\(result.output)")
         }
         let names = directory.names.map {
             $0.split(separator: "_").prefix(2).joined(separator: " ")
