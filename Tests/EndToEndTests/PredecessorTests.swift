@@ -173,7 +173,9 @@ struct PredecessorTests {
         }
         #expect(replies?.first?.value == Array("old".utf8))
         #expect(replies?.first?.extras == [0, 0, 0, 9])
-        #expect(try before.ask("mg YSBrZXk= b") == "EN\r\n")
+        try wait(for: "it to be deleted there") {
+            try before.ask("mg YSBrZXk= b") == "EN\r\n"
+        }
     }
 
     @Test("Several servers are asked by the ring that clients had")
