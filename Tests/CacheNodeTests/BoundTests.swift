@@ -237,6 +237,50 @@ struct BoundTests {
         #expect(peer.connection.output.pendingByteCount == 0)
     }
 
+    /// How many bytes it has sent; then it holds nothing.
+    private static func sendAll(_ output: inout OutputBuffer) -> Int {
+        var count = 0
+        output.send { pieces in
+            guard case .one(let bytes) = pieces else { return 0 }
+            count += bytes.count
+            return bytes.allSatisfy { $0 == 1 } ? bytes.count : 0
+        }
+        let heldByteCount = output.heldByteCount
+        return heldByteCount == 0 ? count : -1
+    }
+
+    @Test("Who was sent more than a block holds begins with a large one, until that was too much")
+    func largeBlocks() throws {
+        let node = try InProcessNode()
+        var output = OutputBuffer(pool: node.pool, map: node.map)
+        var held: Int
+        var sent: Int
+        let part = [UInt8](repeating: 1, count: 10_000)
+        output.append(part)
+        held = output.heldByteCount
+        #expect(held == BufferPool.blockByteCount)
+        output.append(part)
+        held = output.heldByteCount
+        #expect(held == OutputBuffer.largeBlockByteCount)
+        sent = Self.sendAll(&output)
+        #expect(sent == 20_000)
+        output.append(part)
+        held = output.heldByteCount
+        #expect(held == OutputBuffer.largeBlockByteCount)
+        sent = Self.sendAll(&output)
+        #expect(sent == 10_000)
+        output.append(part)
+        held = output.heldByteCount
+        #expect(held == BufferPool.blockByteCount)
+        // More than a large one holds.
+        for _ in 0..<20 { output.append(part) }
+        held = output.heldByteCount
+        #expect(held < 4 * 210_000)
+        sent = Self.sendAll(&output)
+        #expect(sent == 210_000)
+        #expect(node.pool.lentCount == 0)
+    }
+
     @Test("The pool keeps at most 64 blocks for later")
     func pool() {
         let pool = BufferPool()

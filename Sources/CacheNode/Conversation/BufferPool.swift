@@ -3,38 +3,64 @@
 /// An idle connection holds none, so that thousands of them cost little. Confined to one worker.
 final class BufferPool {
     static let blockByteCount = 16_384
-    /// Blocks that are kept for later; more are given back to the system.
-    private static let keptCount = 64
-
-    /// Free blocks, each with the address of the next one in its first bytes.
-    private var firstFree: UnsafeMutableRawPointer?
-    private(set) var freeCount = 0
+    private var blocks = FreeBlocks(byteCount: blockByteCount, keptCount: 64)
     private(set) var lentCount = 0
+    /// For who has more to say at once than a block holds.
+    private var largeBlocks = FreeBlocks(byteCount: OutputBuffer.largeBlockByteCount, keptCount: 4)
 
-    deinit {
-        while let block = takeFree() { block.deallocate() }
-    }
+    var freeCount: Int { blocks.count }
 
     @inline(__always)
     func borrow() -> UnsafeMutableRawPointer {
         lentCount += 1
-        return takeFree() ?? .allocate(byteCount: Self.blockByteCount, alignment: 16)
+        return blocks.take()
     }
 
     @inline(__always)
     func giveBack(_ block: UnsafeMutableRawPointer) {
         lentCount -= 1
-        guard freeCount < Self.keptCount else { return block.deallocate() }
-        block.storeBytes(of: firstFree, as: UnsafeMutableRawPointer?.self)
-        firstFree = block
-        freeCount += 1
+        blocks.keep(block)
+    }
+
+    func borrowLarge() -> UnsafeMutableRawPointer { largeBlocks.take() }
+
+    func giveBackLarge(_ block: UnsafeMutableRawPointer) { largeBlocks.keep(block) }
+}
+
+/// Blocks of one size, some of which are kept for later; more are given back to the system.
+private struct FreeBlocks: ~Copyable {
+    private let byteCount: Int
+    private let keptCount: Int
+    /// Each has the address of the next one in its first bytes.
+    private var first: UnsafeMutableRawPointer?
+    private(set) var count = 0
+
+    init(byteCount: Int, keptCount: Int) {
+        self.byteCount = byteCount
+        self.keptCount = keptCount
+    }
+
+    deinit {
+        var next = first
+        while let block = next {
+            next = block.load(as: UnsafeMutableRawPointer?.self)
+            block.deallocate()
+        }
     }
 
     @inline(__always)
-    private func takeFree() -> UnsafeMutableRawPointer? {
-        guard let block = firstFree else { return nil }
-        firstFree = block.load(as: UnsafeMutableRawPointer?.self)
-        freeCount -= 1
+    mutating func take() -> UnsafeMutableRawPointer {
+        guard let block = first else { return .allocate(byteCount: byteCount, alignment: 16) }
+        first = block.load(as: UnsafeMutableRawPointer?.self)
+        count -= 1
         return block
+    }
+
+    @inline(__always)
+    mutating func keep(_ block: UnsafeMutableRawPointer) {
+        guard count < keptCount else { return block.deallocate() }
+        block.storeBytes(of: first, as: UnsafeMutableRawPointer?.self)
+        first = block
+        count += 1
     }
 }

@@ -4,17 +4,20 @@ import SessionMap
 
 /// Replies on their way to a peer: bytes, and values that are sent from where they are stored.
 ///
-/// Holds a block only while there is something. Grows beyond a block for a batch of replies; whoever
-/// fills it stops at the high-water mark, so what is pending stays below that and one reply. A peer that
-/// never takes all of it, but always a part, costs no more memory: what has been sent makes room.
+/// Holds a block only while there is something: a large one for a batch of replies, from its start where the batch before
+/// was one, too. Whoever fills it stops at the high-water mark, so what is pending stays below that and one reply. A peer
+/// that never takes all of it, but always a part, costs no more memory: what has been sent makes room.
 ///
 /// Invariants: `sent <= end <= capacity`, and capacity is below four times what was pending at its
-/// most, or a block; inserts are in the order of their places.
+/// most, or a block, or a large one; inserts are in the order of their places.
 struct OutputBuffer: ~Copyable {
     /// Above this nothing more is executed for the connection until its replies are sent.
     static let highWaterByteCount = 64 << 10
     /// Values from this size on are not copied but pinned and sent from the arena.
     static let pinnedValueByteCountMin = 32 << 10
+
+    /// Holds what is below the high-water mark, a value that is copied, and its head.
+    static let largeBlockByteCount = highWaterByteCount + pinnedValueByteCountMin + (8 << 10)
 
     private let pool: BufferPool
     private let map: SessionMap
@@ -22,6 +25,8 @@ struct OutputBuffer: ~Copyable {
     private var capacity = 0
     private var end = 0
     private var sent = 0
+    /// What was sent last did not fit a block: to begin with one would be to copy it soon.
+    private var needsLarge = false
     /// Values that go between the bytes.
     private var inserts: [Insert] = []
     /// Of values that are not sent to their end, all bytes: until then they hold their memory.
@@ -47,10 +52,10 @@ struct OutputBuffer: ~Copyable {
     private static func release(
         _ memory: UnsafeMutableRawPointer, capacity: Int, pool: BufferPool
     ) {
-        if capacity == BufferPool.blockByteCount {
-            pool.giveBack(memory)
-        } else {
-            memory.deallocate()
+        switch capacity {
+        case BufferPool.blockByteCount: pool.giveBack(memory)
+        case largeBlockByteCount: pool.giveBackLarge(memory)
+        default: memory.deallocate()
         }
     }
 
@@ -102,13 +107,8 @@ struct OutputBuffer: ~Copyable {
 
     private mutating func grow(_ count: Int) {
         guard let old = memory else {
-            if count <= BufferPool.blockByteCount {
-                memory = pool.borrow()
-                capacity = BufferPool.blockByteCount
-            } else {
-                memory = .allocate(byteCount: count, alignment: 16)
-                capacity = count
-            }
+            let least = needsLarge ? Self.largeBlockByteCount : BufferPool.blockByteCount
+            (memory, capacity) = fresh(max(count, least))
             return
         }
         let pending = end - sent
@@ -116,17 +116,26 @@ struct OutputBuffer: ~Copyable {
         if sent >= pending, pending + count <= capacity {
             memmove(old, old + sent, pending)
         } else {
-            var larger = capacity
-            while larger < pending * 2 + count { larger *= 2 }
-            let fresh = UnsafeMutableRawPointer.allocate(byteCount: larger, alignment: 16)
-            fresh.copyMemory(from: old + sent, byteCount: pending)
+            let larger =
+                pending + count <= Self.largeBlockByteCount && capacity < Self.largeBlockByteCount
+                ? Self.largeBlockByteCount : pending * 2 + count
+            let (block, byteCount) = fresh(larger)
+            block.copyMemory(from: old + sent, byteCount: pending)
             Self.release(old, capacity: capacity, pool: pool)
-            memory = fresh
-            capacity = larger
+            (memory, capacity) = (block, byteCount)
         }
         for index in inserts.indices { inserts[index].place -= sent }
         end = pending
         sent = 0
+    }
+
+    /// Memory for so many bytes, or some more.
+    private func fresh(_ count: Int) -> (UnsafeMutableRawPointer, byteCount: Int) {
+        if count <= BufferPool.blockByteCount { return (pool.borrow(), BufferPool.blockByteCount) }
+        if count <= Self.largeBlockByteCount {
+            return (pool.borrowLarge(), Self.largeBlockByteCount)
+        }
+        return (.allocate(byteCount: count, alignment: 16), count)
     }
 
     @inline(__always)
@@ -258,6 +267,7 @@ struct OutputBuffer: ~Copyable {
 
     private mutating func releaseMemory() {
         guard let memory else { return }
+        needsLarge = end > BufferPool.blockByteCount
         Self.release(memory, capacity: capacity, pool: pool)
         self.memory = nil
         capacity = 0
