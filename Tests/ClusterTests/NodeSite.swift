@@ -81,7 +81,7 @@ class NodeSite: SimulatedStore {
 
     func survey(_ isShared: ([UInt8], Stamp) -> Bool) -> Survey {
         NodeStore.survey(
-            node.map, store.allTombstones, seed: Self.seed, now: node.now.seconds, isShared)
+            node.map, store.deletions.all, seed: Self.seed, now: node.now.seconds, isShared)
     }
 
     var contents: [[UInt8]: KeyState] {

@@ -187,7 +187,7 @@
             for (peer, number) in surveys.sorted(by: { $0.key < $1.key }) {
                 surveys[peer] = nil
                 let survey = NodeStore.survey(
-                    node.map, store.allTombstones, seed: Self.seed,
+                    node.map, store.deletions.all, seed: Self.seed,
                     now: node.now.seconds
                 ) { key, _ in isShared(key, with: peer) }
                 member.take(survey, for: peer, number: number, now: now)

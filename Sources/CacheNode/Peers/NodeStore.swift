@@ -17,19 +17,12 @@ final class NodeStore: ReplicaStore {
     /// Of the hashes that members agree on.
     let seed: UInt64
     private var versions: VersionClock
-    private(set) var tombstones: Tombstones
-    /// Of items that are there, or were, while somebody was away: see `remember`. Apart, as each change makes one.
-    private var shadows: Tombstones
+    let deletions: DeletionMemory
     /// See `ReplicaStore`. Kept in the map's memory, which may outlive the process.
     private(set) var flushed: Stamp
     /// What of the map's items may be above all versions that were made or followed here: those of an earlier process
     /// until they were looked at.
     private var versionAtStart = UInt64.max
-    /// There where the map's memory outlives the process.
-    private let log: DeletionLog?
-    private let logFailed: () -> Void
-    /// How long a key that a client has deleted cannot be stored again; 0 where it can.
-    private let fenceSeconds: UInt32
     /// Whether to read an item now proves it.
     private let provesByReading: (Hit) -> Bool
     /// Whether items were evicted alive: what is not here may be at the other owner then.
@@ -37,21 +30,14 @@ final class NodeStore: ReplicaStore {
     private(set) var counts = Counts()
     /// Whether no member is away, who may come back with something older.
     var isEverybodyHere = false {
-        didSet {
-            tombstones.isEverybodyHere = isEverybodyHere
-            shadows.isEverybodyHere = isEverybodyHere
-            if isEverybodyHere, forgotten != 0 { forget(until: 0) }
-        }
+        didSet { deletions.isEverybodyHere = isEverybodyHere }
     }
     /// See `ReplicaStore`.
     var isComparing = false {
-        didSet {
-            tombstones.isHeld = isComparing
-            shadows.isHeld = isComparing
-        }
+        didSet { deletions.isComparing = isComparing }
     }
-    /// See `ReplicaStore`. Kept in the map's memory, which may outlive the process.
-    private(set) var forgotten: UInt64
+    /// See `ReplicaStore`.
+    var forgotten: UInt64 { deletions.forgotten }
     /// Where a walk over all items takes too long for who has the lock: whoever drops what others own now, on a thread of
     /// its own.
     var dropsLater: ((@escaping ([UInt8]) -> Bool) -> Void)?
@@ -85,18 +71,14 @@ final class NodeStore: ReplicaStore {
         self.gates = gates
         self.seed = seed
         versions = VersionClock(member: member)
-        self.fenceSeconds = fenceSeconds
-        tombstones = Tombstones(
-            countMax: tombstoneCountMax / 2, secondsWhileWell: fenceSeconds)
-        shadows = Tombstones(countMax: tombstoneCountMax / 2)
-        forgotten = map.deletionsForgottenUntil
+        deletions = DeletionMemory(
+            of: map, seed: seed, countMax: tombstoneCountMax, fenceSeconds: fenceSeconds,
+            log: log, logFailed: logFailed)
         self.provesByReading = provesByReading
         self.hasEvicted = hasEvicted
         let flushed = map.flushStamp
         self.flushed = Stamp(birth: flushed.birth, version: flushed.version)
-        self.log = log
-        self.logFailed = logFailed
-        readLog()
+        deletions.readLog(flushed: self.flushed, now: now().seconds)
     }
 
     /// Unix time of the first of January 2025, in microseconds.
@@ -164,14 +146,15 @@ final class NodeStore: ReplicaStore {
             // What was not here may be at the other owner.
             guard
                 before != nil
-                    || (isStandIn || hasEvicted()) && Self.isDeletion(request.command)
+                    || (isStandIn || hasEvicted()) && request.isDeletion
             else {
                 return (outcome, .none)
             }
-            return (outcome, .state(bury(fenced(end, now: now), hash: hash, now: now)))
+            let fenced = deletions.fenced(end, now: now.seconds)
+            return (outcome, .state(bury(fenced, hash: hash, now: now)))
         }
         guard state != nil else { return (outcome, .none) }
-        tombstones.remove(hash: hash)
+        deletions.removeTombstone(hash)
         // The client may have wished for a lower version than was there; and an earlier end would lose against
         // the later one of the same state.
         // Nor would somebody who is away ever hear of an end that has only moved.
@@ -182,7 +165,8 @@ final class NodeStore: ReplicaStore {
             state = raise(key, above: floor)
         }
         if known != .none, !isEverybodyHere {
-            remember(key, hash: hash, state?.stamp ?? after.stamp, now: now)
+            deletions.remember(
+                key, hash: hash, state?.stamp ?? after.stamp, now: now.seconds)
         }
         return (outcome, .state(state ?? bury(end, hash: hash, now: now)))
     }
@@ -242,60 +226,18 @@ final class NodeStore: ReplicaStore {
         return known(nil, hash: hash(note.key)) <= note.stamp
     }
 
-    /// As long as somebody may come back with an older state of a key, its later one leaves a tombstone when it
-    /// expires or is evicted: else the older state would be the later one.
-    private func remember(_ key: [UInt8], hash: UInt64, _ stamp: Stamp, now: Moment) {
-        shadows.insert(key, hash: hash, stamp, now: now.seconds)
-        noteForgotten()
-        write(.change, key, stamp, now: now)
-    }
-
     func released(_ state: KeyState) {
         guard state.kind == .item else { return }
-        remember(state.key, hash: hash(state.key), state.stamp, now: now())
-    }
-
-    /// The same deletion with, as its time to live, how long its key cannot be stored again.
-    private func fenced(_ end: KeyState, now: Moment) -> KeyState {
-        guard fenceSeconds != 0, let until = map.fenceEnd(of: end.key.span, now: now.seconds)
-        else { return end }
-        var end = end
-        end.secondsLeft = until - now.seconds
-        return end
+        deletions.remember(
+            state.key, hash: hash(state.key), state.stamp, now: now().seconds)
     }
 
     private func bury(_ end: KeyState, hash: UInt64, now: Moment) -> KeyState {
-        insertTombstone(end, hash: hash, now: now)
+        deletions.insert(end, hash: hash, now: now.seconds)
         return end
     }
 
-    private func insertTombstone(_ end: KeyState, hash: UInt64, now: Moment) {
-        let (key, stamp) = (end.key, end.stamp)
-        // Should it be forgotten, what was there before must not be taken for known.
-        shadows.remove(hash: hash)
-        var fencedUntil: UInt32 = 0
-        if let left = end.secondsLeft, left > 0 {
-            fencedUntil = now.seconds + min(left, UInt32(FenceRules.secondsMax))
-            map.fence(key.span, until: fencedUntil, now: now.seconds)
-        }
-        tombstones.insert(
-            key, hash: hash, stamp, fencedUntil: fencedUntil, now: now.seconds)
-        noteForgotten()
-        write(fencedUntil == 0 ? .deletion : .fencedDeletion, key, stamp, now: now)
-    }
-
-    private func noteForgotten() {
-        let latest = max(tombstones.latestForgotten.version, shadows.latestForgotten.version)
-        let time = VersionClock.microseconds(of: latest)
-        if !isEverybodyHere, time > forgotten { forget(until: time) }
-    }
-
-    private func forget(until time: UInt64) {
-        forgotten = time == 0 ? 0 : max(forgotten, time)
-        map.setDeletionsForgotten(until: forgotten)
-    }
-
-    func noteForgotten(until time: UInt64) { forget(until: time) }
+    func noteForgotten(until time: UInt64) { deletions.forget(until: time) }
 
     // MARK: Others' keys
 
@@ -342,10 +284,10 @@ final class NodeStore: ReplicaStore {
     }
 
     func lacks(whatIsNeededBy request: Request) -> Bool {
-        !Self.stores(request.command) && !Self.adds(request.command)
-            && !Self.isDeletion(request.command)
+        !request.stores && !request.adds
+            && !request.isDeletion
             && map.copyHead(of: request.key.span, now: now().seconds) == nil
-            && tombstones[hash(request.key)] == nil
+            && deletions.tombstones[hash(request.key)] == nil
     }
 
     func drop(where isForeign: @escaping ([UInt8]) -> Bool) -> Bool {
@@ -354,16 +296,13 @@ final class NodeStore: ReplicaStore {
             return false
         }
         deleteAll { $0.withKey { isForeign(Array($0)) } }
-        dropDeletions(of: allTombstones.map(\.key).filter(isForeign))
+        dropDeletions(of: deletions.all.map(\.key).filter(isForeign))
         mayHaveGuests = false
         return true
     }
 
     func dropDeletions(of keys: some Sequence<[UInt8]>) {
-        for key in keys {
-            tombstones.remove(hash: hash(key))
-            shadows.remove(hash: hash(key))
-        }
+        for key in keys { deletions.drop(hash(key)) }
     }
 
     func end(_ state: KeyState) -> KeyState {
@@ -376,60 +315,6 @@ final class NodeStore: ReplicaStore {
         return bury(
             KeyState(key: state.key, stamp: stamp, kind: .tombstone), hash: hash(state.key),
             now: now)
-    }
-
-    /// So that the next process knows of it.
-    private func write(
-        _ kind: DeletionLog.Entry.Kind, _ key: [UInt8], _ stamp: Stamp, now: Moment
-    ) {
-        guard let log, !log.isBroken else { return }
-        let new = Tombstones.Tombstone(key: key, stamp: stamp, madeSeconds: now.seconds)
-        if log.hasRoom(for: new) {
-            log.append(.init(kind: kind, tombstone: new))
-        } else {
-            // It is among them.
-            log.rewrite(
-                tombstones.all.map {
-                    .init(
-                        kind: $0.fencedUntil == 0 ? .deletion : .fencedDeletion, tombstone: $0)
-                }
-                    + shadows.all.map { .init(kind: .change, tombstone: $0) })
-        }
-        if log.isBroken { logFailed() }
-    }
-
-    /// What an earlier process has left.
-    private func readLog() {
-        guard let log else { return }
-        let now = now().seconds
-        let entries = log.load()
-        if log.isBroken { logFailed() }
-        for entry in entries {
-            let old = entry.tombstone
-            let made = min(old.madeSeconds, now)
-            guard old.stamp > flushed else { continue }
-            guard made + Tombstones.secondsMax >= now else {
-                forget(until: VersionClock.microseconds(of: old.stamp.version))
-                continue
-            }
-            switch entry.kind {
-            case .deletion, .fencedDeletion:
-                let fencedUntil = entry.kind == .fencedDeletion ? made + fenceSeconds : 0
-                map.fence(old.key.span, until: fencedUntil, now: now)
-                tombstones.insert(
-                    old.key, hash: hash(old.key), old.stamp, fencedUntil: fencedUntil, now: made)
-            case .change: shadows.insert(old.key, hash: hash(old.key), old.stamp, now: made)
-            }
-        }
-    }
-
-    /// `delete`, `md`, or a binary deletion.
-    private static func isDeletion(_ command: [UInt8]) -> Bool {
-        guard let first = command.first else { return false }
-        if first == BinaryHeader.requestMagic {
-            return command.count > 1 && (command[1] == 0x04 || command[1] == 0x14)
-        }
-        return command.starts(with: "delete ".utf8) || command.starts(with: "md ".utf8)
     }
 
     /// Whether to read an item changes it: the right to make it anew is given away.
@@ -445,37 +330,9 @@ final class NodeStore: ReplicaStore {
     }
 
     func mayLack(whatIsNeededBy request: Request) -> Bool {
-        hasEvicted() && !Self.stores(request.command)
+        hasEvicted() && !request.stores
             && map.copyHead(of: request.key.span, now: now().seconds) == nil
-            && tombstones[hash(request.key)] == nil
-    }
-
-    /// `set`, which takes the place of whatever there is.
-    private static func stores(_ command: [UInt8]) -> Bool {
-        guard command.first == BinaryHeader.requestMagic else {
-            return command.starts(with: "set ".utf8)
-        }
-        // Unless it is for one CAS unique alone.
-        return command.count >= BinaryHeader.byteCount && (command[1] == 0x01 || command[1] == 0x11)
-            && command[16..<24].allSatisfy { $0 == 0 }
-    }
-
-    /// `add`, of what nobody who is there has, or `ms` that sets or adds.
-    private static func adds(_ command: [UInt8]) -> Bool {
-        guard command.first != BinaryHeader.requestMagic else {
-            return command.count > 1 && (command[1] == 0x02 || command[1] == 0x12)
-        }
-        if command.starts(with: "add ".utf8) { return true }
-        guard command.starts(with: "ms ".utf8) else { return false }
-        // Behind the key and the value's length. Of one CAS unique alone, or of what is there, nobody knows.
-        let flags = command.prefix { $0 != 13 && $0 != 10 }.split(separator: 32).dropFirst(3)
-        return flags.allSatisfy { flag in
-            switch flag.first {
-            case UInt8(ascii: "C"): false
-            case UInt8(ascii: "M"): flag.count == 2 && "SsEe".utf8.contains(flag.last ?? 0)
-            default: true
-            }
-        }
+            && deletions.tombstones[hash(request.key)] == nil
     }
 
     /// Whether there is something to tell: that it was read is not.
@@ -487,9 +344,7 @@ final class NodeStore: ReplicaStore {
     }
 
     private func known(_ head: CopyHead?, hash: UInt64) -> Stamp {
-        max(
-            head?.stamp ?? .none, tombstones[hash]?.stamp ?? .none,
-            shadows[hash]?.stamp ?? .none)
+        max(head?.stamp ?? .none, deletions.stamp(hash))
     }
 
     // MARK: States
@@ -537,7 +392,7 @@ final class NodeStore: ReplicaStore {
                 counts.tombstonesWon += 1
                 _ = map.delete(state.key.span, now: now.seconds)
             }
-            insertTombstone(state, hash: hash, now: now)
+            deletions.insert(state, hash: hash, now: now.seconds)
         case .item:
             let new = state.head(now: now.seconds)
             if let head, head.stamp == state.stamp {
@@ -546,9 +401,9 @@ final class NodeStore: ReplicaStore {
                 if !adopt(state, merged, now: now) { counts.refused += 1 }
             } else {
                 if !adopt(state, new, now: now) { counts.refused += 1 }
-                tombstones.remove(hash: hash)
+                deletions.removeTombstone(hash)
                 if known != .none, !isEverybodyHere {
-                    remember(state.key, hash: hash, state.stamp, now: now)
+                    deletions.remember(state.key, hash: hash, state.stamp, now: now.seconds)
                 }
             }
         }
@@ -568,23 +423,17 @@ final class NodeStore: ReplicaStore {
         let now = now()
         let hash = hash(key)
         // Of what was changed and has gone since, the other owner may have the last copy.
-        let deletion = tombstones[hash].map { $0.state(now: now.seconds) }
+        let deletion = deletions.tombstones[hash].map { $0.state(now: now.seconds) }
         guard var state = state(of: key, now: now) ?? deletion else { return nil }
         let version = versions.make(
             above: max(stamp.version, state.stamp.version), shard: map.shardNumber(of: key.span),
             now: wall())
         state.stamp = Stamp(birth: max(stamp.birth, state.stamp.birth), version: version)
         switch state.kind {
-        case .tombstone: insertTombstone(state, hash: hash, now: now)
+        case .tombstone: deletions.insert(state, hash: hash, now: now.seconds)
         case .item: _ = adopt(state, state.head(now: now.seconds), now: now)
         }
         return state
-    }
-
-    private func tombstone(_ hash: UInt64) -> KeyState? {
-        let latest = [tombstones[hash], shadows[hash]].compactMap(\.self)
-            .max { $0.stamp < $1.stamp }
-        return latest.map { $0.state(now: now().seconds) }
     }
 
     // MARK: Flushing
@@ -593,8 +442,7 @@ final class NodeStore: ReplicaStore {
         guard stamp > flushed else { return }
         flushed = stamp
         map.setFlushStamp(version: stamp.version, birth: stamp.birth)
-        tombstones.removeAll(before: stamp)
-        shadows.removeAll(before: stamp)
+        deletions.removeAll(before: stamp)
         if max(VersionClock.last(of: versions.lastMicroseconds), versionAtStart) < stamp.version {
             map.flush()
         } else {
@@ -630,12 +478,7 @@ final class NodeStore: ReplicaStore {
     func follow(clock: UInt64) { versions.follow(microseconds: clock, now: wall()) }
 
     /// To be called every second.
-    func maintain() {
-        let now = now().seconds
-        tombstones.expire(now: now)
-        shadows.expire(now: now)
-        noteForgotten()
-    }
+    func maintain() { deletions.expire(now: now().seconds) }
 
     // MARK: Surveys
 
@@ -645,7 +488,9 @@ final class NodeStore: ReplicaStore {
             let key = hit.withKey { Array($0) }
             if hash(key) == found.hash { states.append(KeyState(key, hit)) }
         }
-        if states.isEmpty, let tombstone = tombstone(found.hash) { states.append(tombstone) }
+        if states.isEmpty, let end = deletions.state(found.hash, now: now().seconds) {
+            states.append(end)
+        }
         return states
     }
 
@@ -685,9 +530,6 @@ final class NodeStore: ReplicaStore {
         }
         return Survey(found)
     }
-
-    /// For a survey, with the member's lock: who looks at them does it without.
-    var allTombstones: [Tombstones.Tombstone] { tombstones.all + shadows.all }
 }
 
 extension CopyHead {

@@ -24,11 +24,7 @@ final class PeerThread: LinkServer, @unchecked Sendable {
     private var dialledAt: UInt64 = 0
     private var maintainedAt: UInt64 = 0
     private let isStopping = Flag()
-    /// The members that are dialled.
-    private var known: [Int: PeerDefinition.Member] = [:]
-    /// Where members are, and names that are being looked up.
-    private var addresses: [Int: HostAddresses] = [:]
-    private var lookups: [Int: Lookup] = [:]
+    private var addresses = PeerAddresses()
     /// Being dialled, by member and purpose.
     private var dialling: [Target: Dialling] = [:]
     /// Those that were dialled, and have not answered yet.
@@ -37,16 +33,13 @@ final class PeerThread: LinkServer, @unchecked Sendable {
     private var fallenBack: Set<Target> = []
     private var greetings: [ObjectIdentifier: PeerGreeting] = [:]
     private var links: [ObjectIdentifier: PeerLink] = [:]
-    private var surveys: [(peer: Int, thread: NodeThread, isOver: Flag)] = []
-    /// What is to be surveyed once the survey before is over, and with whom there is one.
-    private var wanted: [Int: (number: UInt32, sharing: Sharing)] = [:]
+    private var surveys = PeerSurveys()
     /// Those that ask, or are asked, which definition is gone by; by whom they ask.
     private var inquiries: [ObjectIdentifier: Inquiry] = [:]
     private var inquiredAt: UInt64 = 0
     private var startedAt: UInt64 = 0
     /// Looks at all items as the definition has changed.
     private var look: (thread: NodeThread, isOver: Flag)?
-    private var surveyed: Set<Int> = []
     /// What was last said about a member, which is not said again and again.
     private var complaints: [Int: String] = [:]
 
@@ -147,9 +140,8 @@ final class PeerThread: LinkServer, @unchecked Sendable {
             peers.remove(link)
         }
         links = [:]
-        for survey in surveys { survey.thread.join() }
-        // Who still waits for a resolver ends with the process.
-        for lookup in lookups.values where lookup.found != nil { lookup.join() }
+        surveys.end()
+        addresses.end()
         peers.attention.withLock { $0 = nil }
         wakeUp = nil
         tick = nil
@@ -216,38 +208,11 @@ final class PeerThread: LinkServer, @unchecked Sendable {
             }
         }
         for (link, reason) in peers.takeEnded() { close(link, reason) }
-        for (peer, lookup) in lookups {
-            guard let found = lookup.found else { continue }
-            lookups[peer] = nil
-            lookup.join()
-            switch found {
-            case .success(let found): addresses[peer] = found
-            case .failure(let error): complain(peer, "cannot be reached: \(error)")
-            }
+        for (peer, error) in addresses.takeFound() {
+            complain(peer, "cannot be reached: \(error)")
         }
-        for survey in surveys where survey.isOver.isSet {
-            survey.thread.join()
-            surveyed.remove(survey.peer)
-        }
-        surveys.removeAll { !surveyed.contains($0.peer) }
-        for (peer, number, sharing) in peers.takeSurveys() { wanted[peer] = (number, sharing) }
-        // One after the other: each of them goes through all that there is.
-        if surveys.isEmpty, let (peer, asked) = wanted.first, surveyed.insert(peer).inserted {
-            wanted[peer] = nil
-            do {
-                let peers = peers
-                let isOver = Flag()
-                let thread = try NodeThread(yields: true) {
-                    peers.survey(peer, number: asked.number, asked.sharing)
-                    isOver.set()
-                    peers.attention.withLock { $0?.wake() }
-                }
-                surveys.append((peer, thread, isOver))
-            } catch {
-                surveyed.remove(peer)
-                wanted[peer] = asked
-                logger.error("cannot compare with \(name(of: peer)): \(error)")
-            }
+        if let (peer, error) = surveys.goOn(peers) {
+            logger.error("cannot compare with \(name(of: peer)): \(error)")
         }
     }
 
@@ -285,8 +250,7 @@ final class PeerThread: LinkServer, @unchecked Sendable {
     /// whom there is no link may have changed the definition: who was removed meanwhile would wait for them in vain.
     private func dialAll(now: UInt64) {
         let members = peers.members.filter { $0.key != peers.me }
-        for peer in addresses.keys where members[peer] != known[peer] { addresses[peer] = nil }
-        known = members
+        addresses.note(members)
         if !peers.isLearning {
             for peer in members.keys
             where (peers.isFront || peer < peers.me)
@@ -317,32 +281,19 @@ final class PeerThread: LinkServer, @unchecked Sendable {
     }
 
     private func dial(_ target: Target) {
-        guard let found = addresses[target.peer] else { return lookUp(target.peer) }
-        let new = Dialling(
-            loop: loop, addresses: found, timeoutMilliseconds: Self.dialMilliseconds
-        ) { [unowned self] in dialled(target, $0) }
-        dialling[target] = new
         do {
+            let found = try addresses.find(target.peer) { [peers] in
+                peers.attention.withLock { $0?.wake() }
+            }
+            guard let found else { return }
+            let new = Dialling(
+                loop: loop, addresses: found, timeoutMilliseconds: Self.dialMilliseconds
+            ) { [unowned self] in dialled(target, $0) }
+            dialling[target] = new
             try new.start()
         } catch {
             dialling[target] = nil
             complain(target.peer, "cannot be reached: \(error)")
-        }
-    }
-
-    /// A name takes as long as the resolver takes, and this thread has beats to send.
-    private func lookUp(_ peer: Int) {
-        guard lookups[peer] == nil, let address = known[peer] else { return }
-        do {
-            if HostAddresses.isNumeric(address.host) {
-                addresses[peer] = try HostAddresses(host: address.host, port: address.port)
-            } else {
-                lookups[peer] = try Lookup(address) { [peers] in
-                    peers.attention.withLock { $0?.wake() }
-                }
-            }
-        } catch {
-            complain(peer, "cannot be reached: \(error)")
         }
     }
 
@@ -351,8 +302,7 @@ final class PeerThread: LinkServer, @unchecked Sendable {
         let ended = dialling.removeValue(forKey: target)
         defer { withExtendedLifetime(ended) {} }
         guard let descriptor else {
-            // It may have moved.
-            addresses[target.peer] = nil
+            addresses.forget(target.peer)
             return complain(target.peer, "does not answer")
         }
         do {
@@ -361,7 +311,7 @@ final class PeerThread: LinkServer, @unchecked Sendable {
                 if let security = context.peerSecurity {
                     .secured(
                         try security.dialled(
-                            socket, host: known[target.peer]?.host ?? ""))
+                            socket, host: addresses.host(of: target.peer) ?? ""))
                 } else { .clear(socket) }
             let greeting = try PeerGreeting.dialled(
                 loop: loop, transport,

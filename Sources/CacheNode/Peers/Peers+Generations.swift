@@ -284,7 +284,7 @@ extension Peers {
                 }
                 for key in keys where isToGo(key) { _ = map.delete(key.span, now: now) }
             }
-            let deleted = lock.withLock { _ in store?.allTombstones.map(\.key) ?? [] }
+            let deleted = lock.withLock { _ in store?.deletions.all.map(\.key) ?? [] }
             let foreign = deleted.filter(isToGo)
             for start in stride(from: 0, to: foreign.count, by: Self.droppedCountMax) {
                 let some = foreign[start..<min(foreign.count, start + Self.droppedCountMax)]

@@ -29,6 +29,6 @@ extension Peers {
         let canWait =
             renewed.seconds > hit.deadline.seconds
             && (hit.secondsLeft ?? .max) >= NodeStore.secondsWithoutRenewal
-        return canWait && gates.isEverybodyHere && hasRoomForNotes ? .told : .decided
+        return canWait && gates.isEverybodyHere && notes.hasRoom ? .told : .decided
     }
 }

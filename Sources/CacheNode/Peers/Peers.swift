@@ -39,24 +39,7 @@ final class Peers: @unchecked Sendable {
     var definitions: KnownDefinitions?
     /// Who owns a key by the generation that is acted by, for who does not have the lock.
     let rule: Mutex<Generation>
-    /// What was asked before it was known by which generation others act.
-    private var early: [Early] = []
-
-    private struct Early {
-        enum What {
-            case commands([ClientCommand], Range<Int>)
-            case flush(UInt32)
-        }
-
-        let request: Pending
-        let askedAt: UInt64
-        let what: What
-
-        init(_ request: Pending, _ askedAt: UInt64, _ what: What) {
-            (self.request, self.askedAt, self.what) = (request, askedAt, what)
-        }
-    }
-
+    private var early = EarlyRequests()
     /// What is to be dropped, as others own it now, and whether that goes on.
     var drop: (([UInt8]) -> Bool)?
     var isDropping = false
@@ -82,17 +65,11 @@ final class Peers: @unchecked Sendable {
     private var toldLostChanges: UInt64 = 0
     /// Of the commands that waited for members.
     private var waits = Durations()
-    private var clockSkews: [Int: Int] = [:]
-    /// Since when somebody else has something later, if anybody has.
-    private var isBehindSince: UInt64?
-    private var catchUpMilliseconds: UInt64 = 0
-    /// By member, as they were published last.
-    private var standings: [Int: Standing] = [:]
+    private var clocks: MemberClocks?
+    private var standings = PeerStandings()
     /// Wakes the peers' thread up for what only it may do.
     let attention = Mutex<WakeUp?>(nil)
-    /// Keys of items that were proven, or renewed, without the member's being asked.
-    private let noted = Mutex<[[UInt8]]>([])
-    private static let notedCountMax = 10_000
+    let notes = RenewalNotes()
     private var surveys: [(peer: Int, number: UInt32, sharing: Sharing)] = []
 
     init(_ configuration: PeerConfiguration) {
@@ -115,6 +92,7 @@ final class Peers: @unchecked Sendable {
         self.context = context
         self.space = space
         clock = space.clock
+        clocks = MemberClocks(space.clock)
         map = space.map
         if case .probation(_, let age) = space.map.configuration.eviction { proofAge = UInt32(age) }
         let isTooOld = space.clock.secondsAway >= Tombstones.secondsMax
@@ -178,15 +156,13 @@ final class Peers: @unchecked Sendable {
         if isRemoved.isSet { drop = { _ in true } }
         tellClients(of: acted)
         offerNewest()
-        let waiting = early
-        early = []
-        for asked in waiting {
+        for asked in early.takeAll() {
             guard let member else { break }
             switch asked.what {
             case .commands(let commands, let places):
-                ask(commands, places, of: member, for: asked.request, now: now)
+                ask(commands, places, of: member, for: asked.pending, now: now)
             case .flush(let delay):
-                flushAll(after: delay, of: member, for: asked.request, now: now)
+                flushAll(after: delay, of: member, for: asked.pending, now: now)
             }
         }
         carryOutEffects(now: now)
@@ -315,7 +291,8 @@ final class Peers: @unchecked Sendable {
 
     @inline(__always)
     private func ask(
-        for request: Pending, _ body: (Member, UInt64) -> Void, elseLater later: () -> Early
+        for request: Pending, _ body: (Member, UInt64) -> Void,
+        elseLater later: () -> EarlyRequests.Request
     ) {
         lock.withLock { _ in
             guard let member else { return early.append(later()) }
@@ -385,7 +362,7 @@ final class Peers: @unchecked Sendable {
             // The first message of a link, on the link itself.
             while let effect = member?.takeEffect() {
                 if case .state(link.peer, var statement) = effect {
-                    noteWall(in: &statement)
+                    clocks?.noteWall(in: &statement)
                     link.append(statement)
                 }
             }
@@ -432,7 +409,7 @@ final class Peers: @unchecked Sendable {
                                 acted.generation, acted.generation
                             )
                         }
-                        if !link.isFronts { noteClock(of: link.peer, statement) }
+                        if !link.isFronts { clocks?.note(statement, of: link.peer) }
                         if !link.isBegun, link.isFronts, links.isForFrames(link) {
                             link.isBegun = true
                             member.linkedFront(link.peer, now: now)
@@ -480,9 +457,9 @@ final class Peers: @unchecked Sendable {
     /// copies are sent at a pace.
     func tick() -> Int {
         lock.withLock { _ in
-            giveUpEarly()
+            counts.hangUps += UInt64(early.giveUp(at: now))
             member?.tick(now: now)
-            takeNotes()
+            for key in notes.take() { member?.note(key) }
             finish()
             guard let member else { return Self.idleTickMilliseconds }
             if member.isPaced { return 1 }
@@ -492,29 +469,6 @@ final class Peers: @unchecked Sendable {
 
     private static let tickMilliseconds = 5
     private static let idleTickMilliseconds = 10
-
-    // MARK: Notes
-
-    /// A read here lets an item live longer: its other owner is told before long. False if too many
-    /// wait to be told.
-    func note(_ key: Span<UInt8>) -> Bool {
-        let key = key.withUnsafeBytes { Array($0) }
-        return noted.withLock { keys in
-            guard keys.count < Self.notedCountMax else { return false }
-            keys.append(key)
-            return true
-        }
-    }
-
-    var hasRoomForNotes: Bool { noted.withLock { $0.count < Self.notedCountMax } }
-
-    private func takeNotes() {
-        let keys = noted.withLock { keys in
-            defer { keys = [] }
-            return keys
-        }
-        for key in keys { member?.note(key) }
-    }
 
     /// Every second.
     ///
@@ -615,7 +569,7 @@ final class Peers: @unchecked Sendable {
             counts.note(sent: frame)
             owes.store(true, ordering: .relaxed)
         case .state(let peer, var statement):
-            noteWall(in: &statement)
+            clocks?.noteWall(in: &statement)
             links.send(statement, to: peer)
             owes.store(true, ordering: .relaxed)
         case .survey(let peer, let number):
@@ -627,25 +581,6 @@ final class Peers: @unchecked Sendable {
             owes.store(true, ordering: .relaxed)
         case .acts(let generation, let previous): act(by: generation, after: previous)
         case .outlives(let members): outlive(members)
-        }
-    }
-
-    /// Who has asked before anything was known, and does not wait any longer.
-    private func giveUpEarly() {
-        guard !early.isEmpty else { return }
-        let now = now
-        let late = early.filter { now > $0.askedAt + Member.budget }
-        early.removeAll { now > $0.askedAt + Member.budget }
-        for asked in late {
-            let places =
-                switch asked.what {
-                case .commands(_, let places): places
-                case .flush: 0..<1
-                }
-            for place in places {
-                counts.hangUps += 1
-                asked.request.end(place, .none, isAwaited: true)
-            }
         }
     }
 
@@ -665,51 +600,11 @@ final class Peers: @unchecked Sendable {
     /// Lets workers know what they may read.
     func publish() {
         guard let member else { return }
-        let isEverybodyHere = member.isEverybodyHere
-        var isBehind = false
-        var openUntil = UInt64.max
-        let peers = member.peers
-        for gone in standings.keys where !peers.contains(gone) {
-            standings[gone] = nil
-            for isFirst in [false, true] { gates.set(peer: gone, isFirst: isFirst, until: 0) }
-        }
-        for peer in peers {
-            let standing = member.standing(to: peer)
-            if standing == .unknown || standing == .behind, definitions?.acted?.members[peer] != nil
-            {
-                isBehind = true
-            }
-            if standing == .alone, standings[peer] == .together { counts.takeovers += 1 }
-            standings[peer] = standing
-            for isFirst in [false, true] {
-                let time = member.readableUntil(with: peer, isFirst: isFirst)
-                gates.set(peer: peer, isFirst: isFirst, until: time)
-                openUntil = min(openUntil, time)
-            }
-        }
-        gates.setAll(until: openUntil, isEverybodyHere: isEverybodyHere)
-        store?.isEverybodyHere = isEverybodyHere
-        if isBehind {
-            isBehindSince = isBehindSince ?? now
-        } else if let since = isBehindSince {
-            catchUpMilliseconds = (now - since) / 1_000
-            isBehindSince = nil
-        }
-    }
-
-    // MARK: Clocks of machines, for operators
-
-    private var wall: UInt64 { clock.map { NodeStore.wall(of: $0) } ?? 0 }
-
-    private func noteWall(in statement: inout Statement) {
-        let wall = wall
-        let lead = (statement.clock - min(statement.clock, wall)) / 1_000
-        statement.clockLeadMilliseconds = UInt32(clamping: lead)
-    }
-
-    private func noteClock(of peer: Int, _ statement: Statement) {
-        let theirs = Int(statement.clock / 1_000) - Int(statement.clockLeadMilliseconds)
-        clockSkews[peer] = theirs - Int(wall / 1_000)
+        counts.takeovers += UInt64(
+            standings.publish(member, to: gates, now: now) {
+                definitions?.acted?.members[$0] != nil
+            })
+        store?.isEverybodyHere = member.isEverybodyHere
     }
 
     // MARK: Surveys
@@ -749,7 +644,7 @@ final class Peers: @unchecked Sendable {
     /// Looks at everything that is owned together with a peer. Takes long: on a thread of its own.
     func survey(_ peer: Int, number: UInt32, _ sharing: Sharing) {
         guard let map, let clock else { return }
-        let tombstones = lock.withLock { _ in store?.allTombstones ?? [] }
+        let tombstones = lock.withLock { _ in store?.deletions.all ?? [] }
         let survey = NodeStore.survey(
             map, tombstones, seed: seed, now: clock.now().seconds
         ) { sharing.isShared($0, $1, with: peer) }
@@ -774,14 +669,14 @@ final class Peers: @unchecked Sendable {
                         isHeard: member?.hears(peer, at: now) ?? false,
                         isCatchingUp: member?.isCatchingUp(with: peer) ?? false,
                         isMember: definitions?.acted?.members[peer] != nil,
-                        clockSkewMilliseconds: clockSkews[peer],
+                        clockSkewMilliseconds: clocks?.skewMilliseconds[peer],
                         wireVersion: links.version(of: peer))
                 },
                 counts: counts, memberCounts: member?.counts ?? .init(),
-                waits: waits, catchUpMilliseconds: catchUpMilliseconds,
+                waits: waits, catchUpMilliseconds: standings.catchUpMilliseconds,
                 storeCounts: store?.counts ?? .init(),
-                tombstoneCount: store?.tombstones.count ?? 0,
-                tombstonesDroppedEarly: store?.tombstones.droppedEarlyCount ?? 0,
+                tombstoneCount: store?.deletions.tombstones.count ?? 0,
+                tombstonesDroppedEarly: store?.deletions.tombstones.droppedEarlyCount ?? 0,
                 operationCount: member?.operationCount ?? 0,
                 hasMajority: member?.hasMajority(at: now) ?? true)
         }

@@ -30,12 +30,12 @@ extension Connection.Step {
                     guard Self.isRenewal(deadline, of: hit, now: now) else { return nil }
                     use.deadline = deadline
                     // Where too many notes wait it is a change like any other.
-                    guard peers.note(key) else { return nil }
+                    guard peers.notes.add(key) else { return nil }
                 }
             } else if executor.lifetimes.hasIdleTimeout {
                 switch peers.renewal(byReading: hit, executor.lifetimes) {
                 case .none: break
-                case .told: guard peers.note(key) else { return nil }
+                case .told: guard peers.notes.add(key) else { return nil }
                 case .decided: return nil
                 }
             }

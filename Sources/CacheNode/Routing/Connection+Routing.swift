@@ -55,7 +55,7 @@ extension Connection.Step {
             isBinary
             ? nextPacket(&input, &output, executor, isLogged: isLogged, now: now)
             : nextCommand(&input, &output, executor, isLogged: isLogged, now: now)
-        for key in renewed { _ = peers.note(key.span) }
+        for key in renewed { _ = peers.notes.add(key.span) }
         guard end == .max || peers.now < end, !isRead || epochNow == peers.gates.epoch else {
             // Nobody knows whether it is still so.
             output.abandon()
