@@ -251,12 +251,22 @@ struct PredecessorTests {
         #expect(errors.contains(message), "\(errors)")
     }
 
+    /// A program in Python that stands between a node and a memcached, and the port where it listens.
+    private func started(
+        _ script: String, in directory: TemporaryDirectory, before old: RestartableNode
+    ) throws -> (Program, Int) {
+        let port = try freePorts(1)[0]
+        let path = try directory.write(script, to: "between.py")
+        let program = try Program("/usr/bin/python3", [path, "\(port)", old.host, "\(old.port)"])
+        try wait(for: "it to listen") { (try? SocketPeer(.tcp(port: UInt16(port)))) != nil }
+        return (program, port)
+    }
+
     /// A memcached as it was before 1.6: it knows no meta commands.
     private func oldFashioned(_ old: RestartableNode, _ directory: TemporaryDirectory) throws -> (
         Program, Int
     ) {
-        let port = try freePorts(1)[0]
-        let path = try directory.write(
+        try started(
             """
             import socket, sys, threading
             def serve(peer):
@@ -274,18 +284,14 @@ struct PredecessorTests {
             while True:
                 threading.Thread(target=serve, args=(listening.accept()[0],), daemon=True).start()
 
-            """, to: "old.py")
-        let program = try Program("/usr/bin/python3", [path, "\(port)", old.host, "\(old.port)"])
-        try wait(for: "it to listen") { (try? SocketPeer(.tcp(port: UInt16(port)))) != nil }
-        return (program, port)
+            """, in: directory, before: old)
     }
 
     /// A memcached whose first answers about an item come when the next second has begun.
     private func tardy(_ old: RestartableNode, _ directory: TemporaryDirectory) throws -> (
         Program, Int
     ) {
-        let port = try freePorts(1)[0]
-        let path = try directory.write(
+        try started(
             """
             import socket, sys, threading, time
             late = 2
@@ -306,10 +312,7 @@ struct PredecessorTests {
             while True:
                 threading.Thread(target=serve, args=(listening.accept()[0],), daemon=True).start()
 
-            """, to: "tardy.py")
-        let program = try Program("/usr/bin/python3", [path, "\(port)", old.host, "\(old.port)"])
-        try wait(for: "it to listen") { (try? SocketPeer(.tcp(port: UInt16(port)))) != nil }
-        return (program, port)
+            """, in: directory, before: old)
     }
 
     @Test("An item's time is asked for again when a second has ended meanwhile, and is right then")
